@@ -1,0 +1,138 @@
+/**
+ * What a backend supplies: primitives and nothing else. No framing, no nonces, no padding policy, no key format.
+ *
+ * Integers of RSA keys are unsigned, big-endian and minimal (no leading zero byte). Ciphertexts, signatures and
+ * raw blocks are exactly as long as the modulus, leading zeros kept. A backend never keeps or changes a buffer
+ * it was given, and never returns memory that it uses again.
+ */
+export interface Backend {
+  /** A short name for error texts, benchmarks and `client.backend`. */
+  readonly name: string;
+  /**
+   * Whether the work is done by native, constant-time code. `false` means JavaScript: a server warns once, RSA
+   * private operations run one at a time, and records are kept smaller so that the event loop gets its turns.
+   */
+  readonly native: boolean;
+  /** Primitives that come from another library than the backend's own, and from which. */
+  readonly borrowed: Readonly<Partial<Record<'x25519' | 'mlKem768', string>>>;
+
+  /** Cryptographically secure random bytes, any length. Tests inject a deterministic source here. */
+  randomBytes(length: number): Uint8Array;
+  /** Compares two byte strings of public length in constant time (as far as the backend can). */
+  equal(a: Uint8Array, b: Uint8Array): boolean;
+
+  /** SHA-256 (FIPS 180-4), 32 bytes. */
+  sha256(data: Uint8Array): Uint8Array;
+  /** HMAC-SHA256 (RFC 2104), 32 bytes. */
+  hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
+  /** HKDF-Extract with SHA-256 (RFC 5869 2.2), 32 bytes. */
+  hkdfExtract(salt: Uint8Array, inputKeyMaterial: Uint8Array): Uint8Array;
+  /** HKDF-Expand with SHA-256 (RFC 5869 2.3), `length` bytes, at most 8160. */
+  hkdfExpand(pseudoRandomKey: Uint8Array, info: Uint8Array, length: number): Uint8Array;
+
+  /** AES in ECB mode (NIST SP 800-38A) under a key of 16, 24 or 32 bytes. */
+  aesEcb(key: Uint8Array): BlockCipher;
+  /** AES-256-GCM (NIST SP 800-38D) under a key of 32 bytes. */
+  aesGcm(key: Uint8Array): Aead;
+
+  /**
+   * An X25519 key pair (RFC 7748). Without `privateKey` (32 bytes) a fresh one from the backend's own random source.
+   */
+  x25519(privateKey?: Uint8Array): KeyAgreement;
+  /** ML-KEM-768 (FIPS 203), loaded when first asked for. */
+  mlKem768(): Promise<KeyEncapsulation>;
+
+  /** A new RSA key of `modulusLength` bits with public exponent 65537. */
+  generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers>;
+  /** A public key from its numbers. Throws a `RangeError` on numbers that cannot be an RSA key. */
+  rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey;
+  /** A private key from its numbers, all eight of them. Throws a `RangeError` on numbers that do not fit together. */
+  rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey;
+}
+
+/** n and e of an RSA public key (RFC 8017 3.1). */
+export interface RsaPublicNumbers {
+  readonly n: Uint8Array;
+  readonly e: Uint8Array;
+}
+
+/** An RSA private key with two primes in CRT form (RFC 8017 3.2): dp = d mod (p-1), dq = d mod (q-1), qi = q^-1 mod p. */
+export interface RsaPrivateNumbers extends RsaPublicNumbers {
+  readonly d: Uint8Array;
+  readonly p: Uint8Array;
+  readonly q: Uint8Array;
+  readonly dp: Uint8Array;
+  readonly dq: Uint8Array;
+  readonly qi: Uint8Array;
+}
+
+/** Public operations: synchronous, cheap. k is the length of the modulus in bytes. */
+export interface RsaPublicKey {
+  /** Length of the modulus in bits. */
+  readonly modulusLength: number;
+  /** RSAES-PKCS1-v1_5 encryption (RFC 8017 7.2.1): at most k - 11 bytes in, k bytes out. */
+  encryptPkcs1(message: Uint8Array): Uint8Array;
+  /** RSAES-OAEP encryption (RFC 8017 7.1.1), SHA-256 and MGF1-SHA-256: at most k - 66 bytes in, k bytes out. */
+  encryptOaep(message: Uint8Array, label: Uint8Array): Uint8Array;
+  /** RSASSA-PSS verification (RFC 8017 8.1.2), SHA-256, MGF1-SHA-256, 32 bytes of salt. A wrong length is `false`. */
+  verifyPss(message: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** Private operations: asynchronous, because a native backend runs them off the main thread where it can. */
+export interface RsaPrivateKey {
+  /** Length of the modulus in bits. */
+  readonly modulusLength: number;
+  /**
+   * RSADP (RFC 8017 5.1.2): the k bytes of c^d mod n. Rejects with a `RangeError` if the ciphertext is not k bytes
+   * long or not smaller than n, both of them public facts.
+   */
+  decryptRaw(ciphertext: Uint8Array): Promise<Uint8Array>;
+  /** RSAES-OAEP decryption (RFC 8017 7.1.2), SHA-256 and MGF1-SHA-256. Every failure rejects with the same text. */
+  decryptOaep(ciphertext: Uint8Array, label: Uint8Array): Promise<Uint8Array>;
+  /** RSASSA-PSS signature (RFC 8017 8.1.1), SHA-256, MGF1-SHA-256, 32 bytes of salt; k bytes. */
+  signPss(message: Uint8Array): Promise<Uint8Array>;
+}
+
+/** A keyed block cipher without padding: whole blocks of 16 bytes in, as many out. Any number of calls. */
+export interface BlockCipher {
+  encrypt(blocks: Uint8Array): Uint8Array;
+  decrypt(blocks: Uint8Array): Uint8Array;
+}
+
+/** A keyed AEAD (RFC 5116): 12-byte nonce, 16-byte tag. The caller never repeats a nonce. */
+export interface Aead {
+  /**
+   * Encrypts the concatenation of `plaintext`. Returns the ciphertext in one or more pieces, in order, the tag at
+   * the end of the last one: pieces, so that neither side of a large record has to be copied together.
+   */
+  seal(nonce: Uint8Array, associatedData: Uint8Array, plaintext: readonly Uint8Array[]): Uint8Array[];
+  /** Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. */
+  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
+}
+
+/** One side's ephemeral X25519 key. */
+export interface KeyAgreement {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** The shared secret of 32 bytes, or `null` if it is all zero (RFC 7748 6.1). */
+  agree(peerPublicKey: Uint8Array): Uint8Array | null;
+}
+
+/** ML-KEM-768 (FIPS 203). */
+export interface KeyEncapsulation {
+  /** A key pair; without `seed` (64 bytes, d || z) a fresh one. */
+  keyPair(seed?: Uint8Array): DecapsulationKey;
+  /**
+   * Encapsulates to a key of 1184 bytes: a ciphertext of 1088 bytes and a shared secret of 32. `null` if the key
+   * fails the check of FIPS 203 7.2.
+   */
+  encapsulate(encapsulationKey: Uint8Array): { ciphertext: Uint8Array; sharedSecret: Uint8Array } | null;
+}
+
+/** One side's ML-KEM-768 key pair. */
+export interface DecapsulationKey {
+  /** 1184 bytes. */
+  readonly encapsulationKey: Uint8Array;
+  /** The shared secret of 32 bytes. Takes 1088 bytes and never fails on those (implicit rejection). */
+  decapsulate(ciphertext: Uint8Array): Uint8Array;
+}

@@ -1,0 +1,114 @@
+const EMPTY = new Uint8Array(0);
+const FULL_ALLOCATION = 64 * 1024;
+
+/**
+ * Bytes between a transport and a script. What arrives is looked at where it lies; only what is left over when
+ * the reader has to wait is copied into storage of its own. Storage follows the bytes received, not those asked for,
+ * until 64 KiB of a larger request have come.
+ */
+export class ByteQueue {
+  #store = EMPTY;
+  #start = 0;
+  #end = 0;
+  /** The chunk being looked at; not ours, gone after keep(). */
+  #chunk = EMPTY;
+
+  get length(): number {
+    return this.#end - this.#start + this.#chunk.length;
+  }
+
+  /** Bytes of memory held. */
+  get capacity(): number {
+    return this.#store.length;
+  }
+
+  /** Lends a chunk; `keep` must follow before the lender uses its memory again. */
+  lend(chunk: Uint8Array): void {
+    if (this.#chunk.length > 0) this.keep(0);
+    this.#chunk = chunk;
+  }
+
+  /** Copies what is left of the lent chunk. `wanted`: the size of the request it is part of. */
+  keep(wanted: number): void {
+    const { length } = this.#chunk;
+    if (length === 0) {
+      if (this.#start === this.#end) this.#release();
+      return;
+    }
+    this.#reserve(length, wanted);
+    this.#store.set(this.#chunk, this.#end);
+    this.#end += length;
+    this.#chunk = EMPTY;
+  }
+
+  /** Exactly `count` bytes, which must be there; valid until the next call. */
+  take(count: number): Uint8Array {
+    const view = this.#gather(count).subarray(0, count);
+    this.drop(count);
+    return view;
+  }
+
+  /** At least `count` contiguous bytes, which must be there, and what lies behind them; not taken. */
+  peek(count: number): Uint8Array {
+    return this.#gather(count);
+  }
+
+  /** Takes the first `count` bytes of what `peek` gave. */
+  drop(count: number): void {
+    if (this.#end > this.#start) this.#start += count;
+    else this.#chunk = this.#chunk.subarray(count);
+  }
+
+  /**
+   * Where the missing bytes of a request for `wanted` may be read to directly, if at least 64 KiB are missing and as
+   * many have come. Report them with `filled`.
+   */
+  target(wanted: number): Uint8Array | undefined {
+    const have = this.#end - this.#start;
+    if (have < FULL_ALLOCATION || wanted - have < FULL_ALLOCATION || this.#chunk.length > 0) return undefined;
+    this.#reserve(wanted - have, wanted);
+    return this.#store.subarray(this.#end, this.#start + wanted);
+  }
+
+  /** `count` bytes were read into `target`. */
+  filled(count: number): void {
+    this.#end += count;
+  }
+
+  clear(): void {
+    this.#chunk = EMPTY;
+    this.#release();
+  }
+
+  #release(): void {
+    this.#store = EMPTY;
+    this.#start = this.#end = 0;
+  }
+
+  #gather(count: number): Uint8Array {
+    const have = this.#end - this.#start;
+    if (have === 0) return this.#chunk;
+    if (have < count) {
+      const missing = count - have;
+      this.#reserve(missing, count);
+      this.#store.set(this.#chunk.subarray(0, missing), this.#end);
+      this.#end += missing;
+      this.#chunk = this.#chunk.subarray(missing);
+    }
+    return this.#store.subarray(this.#start, this.#end);
+  }
+
+  /** Makes room for `more` bytes behind the stored ones. */
+  #reserve(more: number, wanted: number): void {
+    if (this.#start === this.#end) this.#start = this.#end = 0;
+    if (this.#end + more <= this.#store.length) return;
+    const have = this.#end - this.#start;
+    const need = have + more;
+    const capacity = need >= FULL_ALLOCATION ? Math.max(need, wanted) : Math.max(need, 2 * have);
+    const store = capacity > this.#store.length ? new Uint8Array(capacity) : this.#store;
+    store.set(this.#store.subarray(this.#start, this.#end));
+    this.#store = store;
+    this.#start = 0;
+    this.#end = have;
+  }
+}

@@ -1,0 +1,94 @@
+import type { SecureSocketError } from '../errors.js';
+
+/**
+ * A protocol is a script: a generator that asks for bytes and says what is to happen. Whoever runs it
+ * ({@link Session}) has no knowledge of the protocol, and the script none of sockets, clocks or promises.
+ *
+ * Bytes handed to a script are a view that is valid until its next `yield`: what it keeps it copies.
+ * A script ends by returning after `{ ended }`, or by throwing a {@link SecureSocketError}.
+ */
+export type Script = Generator<Ask | Effect, void, never>;
+
+/** A request that the script waits on; the value of the `yield` is the answer. */
+export type Ask =
+  /** Exactly so many bytes: a `Uint8Array`. The end of the stream before them is an error of the session's. */
+  | number
+  /** Exactly so many bytes, or `null` if the stream ends right here. */
+  | { readonly orEnd: number }
+  /**
+   * Everything at hand, but no less than `atLeast` bytes, after dropping the first `used` bytes of what the last
+   * such ask gave. `null` if the stream ends with nothing left.
+   */
+  | { readonly atLeast: number; readonly used: number }
+  /** The result of an asynchronous step. Reading is paused meanwhile. A rejection is thrown into the script. */
+  | { readonly task: () => unknown; readonly kind: TaskKind };
+
+/** `privateKey`: an RSA private operation, which the shell counts and bounds. `decision`: a callback of the application. */
+export type TaskKind = 'privateKey' | 'decision';
+
+/** Something that happens now; the value of the `yield` is of no use. */
+export type Effect =
+  /** Bytes for the peer. */
+  | { readonly write: readonly Uint8Array[] }
+  /** The handshake is done. */
+  | { readonly open: Opening }
+  /** Messages arrived. */
+  | { readonly batch: Batch }
+  /** A record that carried no message arrived and wants an answer, at most one waiting at a time. */
+  | { readonly answer: 'pong' }
+  /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */
+  | { readonly ended: number }
+  /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */
+  | { readonly farewell: readonly Uint8Array[] };
+
+/** What the end of a handshake gives. */
+export interface Opening {
+  /** The power to send, which does not exist before. */
+  readonly sender: Sender;
+  /** Whom the peer proved to be (sealed) or claimed to be (classic, the server's key); `null`: nobody. */
+  readonly peer: PeerKey | null;
+  /** Name of the cipher suite. */
+  readonly suite?: string;
+  /** Keying material for the application (RFC 8446 7.5). */
+  readonly exportKey?: (label: string, context: Uint8Array, length: number) => Uint8Array;
+  /** Nothing may be written until the peer's first byte has come or so many milliseconds have passed. */
+  readonly settleMs?: number;
+}
+
+/** A peer's public key. */
+export interface PeerKey {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  /** `SHA256:` and the base64 of the SHA-256 of `spki`, without padding. */
+  readonly fingerprint: string;
+}
+
+/** The sending half of an open connection. */
+export interface Sender {
+  /** The largest message that may be staged, in bytes. */
+  readonly maxMessage: number;
+  /** Bytes taken by `stage` and not yet returned by `flush`. */
+  readonly staged: number;
+  /** Takes a message. Afterwards the buffer is the caller's again: it was copied or encrypted. */
+  stage(message: Uint8Array): void;
+  /** What is to be written for everything staged, in order; empty if there is nothing. */
+  flush(): Uint8Array[];
+  /** The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second time. */
+  close(code: number): Uint8Array[];
+  /** Asks the peer for a sign of life. Absent where the protocol has none. */
+  ping?(): Uint8Array[];
+  /** Answers one, or gives an unasked sign of life. */
+  pong?(): Uint8Array[];
+  /** Asks for fresh keys before the next message. */
+  rekey?(): void;
+}
+
+/** Messages that arrived together, cut out as they are read. */
+export interface Batch {
+  /** Messages left. */
+  readonly count: number;
+  /** Bytes of the messages left, without overhead. */
+  readonly bytes: number;
+  /** The next one. Belongs to the caller, and pins at most 16 KiB beyond its own size. */
+  next(): Uint8Array | undefined;
+}

@@ -1,0 +1,76 @@
+/** Who has to act: the program that called, the peer that misbehaved, or whoever keeps the network. */
+export type Blame = 'caller' | 'peer' | 'network';
+
+/** Every code and whom it blames. Each one has a heading in docs/api.md. */
+const blameOf = {
+  ALREADY_CONNECTED: 'caller',
+  ALREADY_LISTENING: 'caller',
+  BAD_ARGUMENT: 'caller',
+  BAD_FRAME: 'peer',
+  BAD_IDENTITY: 'caller',
+  BAD_KEY: 'peer',
+  BAD_OPTION: 'caller',
+  BUFFER_LIMIT: 'peer',
+  BUSY: 'network',
+  CLOSED: 'caller',
+  DECRYPT_FAILED: 'peer',
+  HANDSHAKE_FAILED: 'peer',
+  HANDSHAKE_TIMEOUT: 'network',
+  IDLE_TIMEOUT: 'network',
+  MESSAGE_TOO_BIG: 'peer',
+  MESSAGE_TOO_LARGE_FOR_PEER: 'caller',
+  NO_COMMON_SUITE: 'peer',
+  NO_TRUST: 'caller',
+  NOT_BOUND: 'caller',
+  NOT_CONNECTED: 'caller',
+  NOT_LISTENING: 'caller',
+  NOT_SEALED: 'peer',
+  PEER_CLOSED: 'peer',
+  PING_TIMEOUT: 'network',
+  PROTOCOL: 'peer',
+  RECV_PENDING: 'caller',
+  SEND_QUEUE_FULL: 'caller',
+  TRUNCATED: 'network',
+  UNAUTHORIZED_CLIENT: 'peer',
+  UNTRUSTED_SERVER: 'peer',
+} as const satisfies Record<string, Blame>;
+
+/** One of the closed list of error codes. */
+export type ErrorCode = keyof typeof blameOf;
+
+/** What an error may carry beside its text. Nothing in it is secret. */
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** The fingerprint met, with UNTRUSTED_SERVER and UNAUTHORIZED_CLIENT. */
+  readonly fingerprint?: string;
+  /** The code the peer gave in its CLOSE, with PEER_CLOSED. */
+  readonly closeCode?: number;
+}
+
+/** The one error class of this library. System errors (`ECONNREFUSED`) and abort reasons pass as they are. */
+export class SecureSocketError extends Error {
+  readonly code: ErrorCode;
+  readonly blame: Blame;
+  readonly fingerprint?: string;
+  readonly closeCode?: number;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    this.blame = blameOf[code];
+    if (details.fingerprint !== undefined) this.fingerprint = details.fingerprint;
+    if (details.closeCode !== undefined) this.closeCode = details.closeCode;
+  }
+
+  override get name(): string {
+    return 'SecureSocketError';
+  }
+}
+
+/** Every error code, sorted. */
+export const errorCodes: readonly ErrorCode[] = Object.keys(blameOf).sort() as ErrorCode[];
+
+/** An argument of the wrong type: a `TypeError` that carries a code like every other error here. */
+export function badArgument(message: string): TypeError & { code: 'BAD_ARGUMENT' } {
+  return Object.assign(new TypeError(message), { code: 'BAD_ARGUMENT' as const });
+}

@@ -1,0 +1,40 @@
+/**
+ * A reliable, ordered byte stream in both directions, as a connection needs it. TCP and Unix domain sockets and any
+ * `node:stream` Duplex have one through {@link fromDuplex}.
+ */
+export interface Transport {
+  /** Starts reading and reports to `events` from then on. Called once. */
+  start(events: TransportEvents): void;
+  /** Writes the chunks in order. They must not change until written. Never throws: a failure arrives as `close`. */
+  write(chunks: readonly Uint8Array[]): void;
+  /** Bytes written but not yet taken by the system. */
+  readonly pending: number;
+  /** Stops reading until `resume`; a chunk under way may still arrive. */
+  pause(): void;
+  resume(): void;
+  /** Ends the writing half, after everything written. */
+  end(): void;
+  /** Gives everything up at once; `close` follows. */
+  destroy(error?: Error): void;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  /** Keeps the process alive while open (the default), or not. */
+  ref?(): void;
+  unref?(): void;
+}
+
+/** What a transport reports. */
+export interface TransportEvents {
+  /** Bytes arrived. The view is valid during the call only. */
+  data(bytes: Uint8Array): void;
+  /** The peer ended its half. */
+  end(): void;
+  /** A write completed; `pending` is up to date. */
+  written(): void;
+  /** All is over, with the error if it was not orderly. The last call. */
+  close(error?: Error): void;
+  /** Where the next bytes may be read to, if the receiver wants them in a place of its own. `data` then gets a view of it. */
+  target?(): Uint8Array | undefined;
+}
