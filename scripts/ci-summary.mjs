@@ -1,0 +1,34 @@
+// Prints the last line of a CI run, "N passed, N failed, N skipped", from the JSON report of the tests.
+import { existsSync, readFileSync } from 'node:fs';
+
+const file = process.argv[2];
+if (file === undefined) throw new Error('usage: node scripts/ci-summary.mjs REPORT.json');
+
+const { passed, failed, skipped } = existsSync(file)
+  ? count(JSON.parse(readFileSync(file, 'utf8')))
+  : noReport();
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+
+function count(report) {
+  const failed = report.numFailedTests + filesThatDidNotRun(report).length;
+  // An error outside every test leaves all counts clean and success false.
+  const unhandled = failed === 0 && !report.success ? 1 : 0;
+  if (unhandled) console.log('an error outside of the tests failed the run, see above');
+  const skipped = report.numPendingTests + report.numTodoTests;
+  return { passed: report.numPassedTests, failed: failed + unhandled, skipped };
+}
+
+// A file that cannot be loaded, or whose hooks throw, fails without a failed test in it.
+function filesThatDidNotRun(report) {
+  return report.testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+  );
+}
+
+// Tests that never ran must not read as a run without failures.
+function noReport() {
+  console.log('the tests wrote no report: the whole run counts as one failure');
+  return { passed: 0, failed: 1, skipped: 0 };
+}
