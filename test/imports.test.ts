@@ -1,0 +1,175 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { importProblems } from './helpers/import-rules.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+test('this package keeps its rules about who may import whom', () => {
+  const tree = readTree(['src', 'backends']);
+  expect(tree.has('src/core/session.ts')).toBe(true);
+  expect(importProblems(tree)).toEqual([]);
+});
+
+describe('a tree that breaks a rule is found out', () => {
+  const broken: [name: string, tree: Record<string, string>, problem: string][] = [
+    [
+      'core takes a module of Node',
+      { 'src/core/a.ts': "import { createHash } from 'node:crypto';" },
+      'src/core/a.ts (core) may not import node:crypto',
+    ],
+    [
+      'core takes only types of Node',
+      { 'src/core/a.ts': "import type { Socket } from 'node:net';" },
+      'src/core/a.ts (core) may not import types of node:net',
+    ],
+    [
+      'core names a type of Node in passing',
+      { 'src/core/a.ts': "export type A = import('node:net').Socket;" },
+      'src/core/a.ts (core) may not import types of node:net',
+    ],
+    [
+      'core takes a package',
+      { 'src/core/a.ts': "import PQueue from 'p-queue';" },
+      'src/core/a.ts (core) may not import p-queue',
+    ],
+    [
+      'core takes a backend',
+      { 'src/core/a.ts': "export { node } from '../../backends/node.js';" },
+      'src/core/a.ts (core) may not import backends/node.ts',
+    ],
+    [
+      'core takes more than types of the backend interface',
+      { 'src/core/a.ts': "import { type Backend } from '../backend.js';" },
+      'src/core/a.ts (core) may not import src/backend.ts',
+    ],
+    [
+      'core takes the shell',
+      { 'src/core/a.ts': "import type { Options } from '../options.js';" },
+      'src/core/a.ts (core) may not import types of src/options.ts',
+    ],
+    [
+      'core promises',
+      { 'src/core/a.ts': 'export const a: Promise<void> = later();' },
+      'src/core/a.ts (core) may not use Promise',
+    ],
+    [
+      'core reads the clock',
+      { 'src/core/a.ts': 'export const a = () => Date.now();' },
+      'src/core/a.ts (core) may not use Date',
+    ],
+    [
+      'core sets a timer',
+      { 'src/core/a.ts': 'setTimeout(() => {}, 1);' },
+      'src/core/a.ts (core) may not use setTimeout',
+    ],
+    [
+      'core draws lots',
+      { 'src/core/a.ts': 'export const a = Math.random();' },
+      'src/core/a.ts (core) may not use Math.random',
+    ],
+    [
+      'core hands a Buffer on in short hand',
+      { 'src/core/a.ts': 'export const a = { Buffer };' },
+      'src/core/a.ts (core) may not use Buffer',
+    ],
+    [
+      'core waits',
+      { 'src/core/a.ts': 'export async function a() {}' },
+      'src/core/a.ts (core) may not use async',
+    ],
+    [
+      'a backend takes protocol code',
+      { 'backends/node.ts': "import { pad } from '../src/core/pad.js';" },
+      'backends/node.ts (backend node) may not import src/core/pad.ts',
+    ],
+    [
+      'a backend takes another one',
+      { 'backends/forge.ts': "import { node } from './node.js';" },
+      'backends/forge.ts (backend forge) may not import backends/node.ts',
+    ],
+    [
+      'a backend takes the library of another one',
+      { 'backends/noble.ts': "import forge from 'node-forge';" },
+      'backends/noble.ts (backend noble) may not import node-forge',
+    ],
+    [
+      'a portable backend needs Node',
+      { 'backends/noble-rsa.ts': "import { randomBytes } from 'node:crypto';" },
+      'backends/noble-rsa.ts (backend noble) may not import node:crypto',
+    ],
+    [
+      'a backend loads a computed name',
+      { 'backends/forge.ts': 'export const load = (name: string) => import(name);' },
+      'backends/forge.ts (backend forge) may not import name',
+    ],
+    [
+      'the shell takes a backend',
+      { 'src/server.ts': "import { node } from '../backends/node.js';" },
+      'src/server.ts (node shell) may not import backends/node.ts',
+    ],
+    [
+      'the shell takes the entry',
+      { 'src/client.ts': "import type { A } from './index.js';" },
+      'src/client.ts (node shell) may not import types of src/index.ts',
+    ],
+    [
+      'the portable shell takes a module of Node',
+      { 'src/options.ts': "import { once } from 'node:events';" },
+      'src/options.ts (shell) may not import node:events',
+    ],
+    [
+      'the connection needs Node through another file',
+      {
+        'src/connection.ts': "import { options } from './options.js';",
+        'src/options.ts': "import { read } from './identity.js';",
+        'src/identity.ts': "import { readFileSync } from 'node:fs';",
+      },
+      'the connection needs Node: src/connection.ts -> src/options.ts -> src/identity.ts -> node:fs',
+    ],
+    [
+      'the ground stands on something',
+      { 'src/errors.ts': "import { hex } from './core/bytes.js';" },
+      'src/errors.ts (ground) may not import src/core/bytes.ts',
+    ],
+    ['a file stands outside', { 'backends/utils.ts': '' }, 'backends/utils.ts belongs to no room'],
+    [
+      'two files import each other',
+      { 'src/core/a.ts': "import { b } from './b.js';", 'src/core/b.ts': "import { a } from './a.js';" },
+      'imports in a circle: src/core/a.ts -> src/core/b.ts -> src/core/a.ts',
+    ],
+    [
+      'two files import types of each other',
+      { 'src/core/a.ts': "import { b } from './b.js';", 'src/core/b.ts': "import type { A } from './a.js';" },
+      'imports in a circle: src/core/a.ts -> src/core/b.ts -> src/core/a.ts',
+    ],
+  ];
+
+  test.each(broken)('%s', (_name, files, problem) => {
+    expect(importProblems(new Map(Object.entries(files)))).toEqual([problem]);
+  });
+});
+
+test('a tree that keeps the rules passes', () => {
+  const files = {
+    'src/core/a.ts': `import { fail } from '../errors.js'; import type { Backend } from '../backend.js';
+      export const a = { Date: 1, Promise: 2 }.Date; export { b } from './b.js'; // Buffer, Math.random`,
+    'src/core/b.ts': 'export const b = Math.min(1, 2); export interface Times { performance: number }',
+    'src/connection.ts': "import type { Identity } from './identity.js'; import PQueue from 'p-queue';",
+    'src/identity.ts': "import { readFile } from 'node:fs/promises';",
+    'src/index.ts': "export * from './connection.js'; import { node } from '../backends/node.js';",
+    'backends/node.ts': `import type { Backend } from '../src/backend.js'; import * as crypto from 'node:crypto';
+      export const load = () => import('./borrowed.js');`,
+    'backends/borrowed.ts': "import { x25519 } from '@noble/curves/ed25519.js';",
+  };
+  expect(importProblems(new Map(Object.entries(files)))).toEqual([]);
+});
+
+function readTree(folders: readonly string[]): Map<string, string> {
+  const paths = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
+  );
+  const sources = paths.map((path) => path.replaceAll('\\', '/')).filter((path) => path.endsWith('.ts'));
+  return new Map(sources.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
+}
