@@ -1,0 +1,21 @@
+/** Standard base64 with padding (RFC 4648 4). Not constant-time: key files are the only secrets that pass through. */
+export function encodeBase64(bytes: Uint8Array): string {
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** The bytes of canonical, padded base64 without white space; `null` for any other text. */
+export function decodeBase64(text: string): Uint8Array | null {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null;
+  const binary = atob(text);
+  // atob ignores the unused low bits of the last character
+  if (btoa(binary) !== text) return null;
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+/** The bytes of an even number of hexadecimal digits. */
+export function decodeHex(digits: string): Uint8Array {
+  const byteAt = (index: number): number => Number.parseInt(digits.slice(2 * index, 2 * index + 2), 16);
+  return Uint8Array.from({ length: digits.length / 2 }, (_, index) => byteAt(index));
+}
