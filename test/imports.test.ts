@@ -133,7 +133,17 @@ describe('a tree that breaks a rule is found out', () => {
       { 'src/errors.ts': "import { hex } from './core/bytes.js';" },
       'src/errors.ts (ground) may not import src/core/bytes.ts',
     ],
-    ['a file stands outside', { 'backends/utils.ts': '' }, 'backends/utils.ts belongs to no room'],
+    ['a file stands outside', { 'backends/extra/a.ts': '' }, 'backends/extra/a.ts belongs to no room'],
+    [
+      'a file that backends share takes a library',
+      { 'backends/checks.ts': "import { equalBytes } from '@noble/ciphers/utils.js';" },
+      'backends/checks.ts (shared by backends) may not import @noble/ciphers/utils.js',
+    ],
+    [
+      'the portable shell takes the default backend',
+      { 'src/options.ts': "import { defaultBackend } from './defaults.js';" },
+      'src/options.ts (shell) may not import src/defaults.ts',
+    ],
     [
       'two files import each other',
       { 'src/core/a.ts': "import { b } from './b.js';", 'src/core/b.ts': "import { a } from './a.js';" },

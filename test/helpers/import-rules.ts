@@ -35,34 +35,45 @@ const core = /^src\/core\//;
 const ground = /^src\/(backend|transport|errors)\.ts$/;
 const transports = /^src\/transports\//;
 const nodeShell = /^src\/(server|client|identity|known-hosts|authorized-keys)\.ts$/;
-const shell = /^src\/(?!index\.|browser\.)[\w-]+\.ts$/;
+const shell = /^src\/(?!index\.|browser\.|defaults\.)[\w-]+\.ts$/;
+const defaults = /^src\/defaults\.ts$/;
 const entry = /^src\/(index|browser)\.ts$/;
 const cli = /^src\/cli\//;
 const queue = /^p-queue$/;
 const backends = /^backends\/(node|forge|noble)\.ts$/;
+const borrowed = /^backends\/borrowed\.ts$/;
+const shared = /^backends\/(?!(node|forge|noble|borrowed)\b)[\w-]+\.ts$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
 
 const rooms: readonly Room[] = [
   { name: 'core', files: core, may: [core, /^src\/errors\.ts$/], mayType: [/^src\/backend\.ts$/] },
   { name: 'ground', files: ground, may: [], mayType: [ground] },
   { name: 'transports', files: transports, may: [node, ground, transports], mayType: [] },
-  { name: 'node shell', files: nodeShell, may: [node, core, shell, transports, queue], mayType: [] },
+  {
+    name: 'node shell',
+    files: nodeShell,
+    may: [node, core, shell, defaults, transports, queue],
+    mayType: [],
+  },
   { name: 'shell', files: shell, may: [core, shell, queue], mayType: [transports] },
-  { name: 'entry', files: entry, may: [node, core, shell, transports, backends], mayType: [] },
+  { name: 'defaults', files: defaults, may: [backends], mayType: [] },
+  { name: 'entry', files: entry, may: [node, core, shell, defaults, transports, backends], mayType: [] },
   { name: 'cli', files: cli, may: [node, core, shell, entry, transports, backends, cli], mayType: [] },
   backend('node', [node]),
   backend('forge', [/^node-forge(\/|$)/]),
   backend('noble', [noble, /^micro-rsa-dsa-dh(\/|$)/]),
-  { name: 'borrowed', files: /^backends\/borrowed\.ts$/, may: [noble], mayType: [/^src\/backend\.ts$/] },
+  { name: 'borrowed', files: borrowed, may: [noble, shared], mayType: [/^src\/backend\.ts$/] },
+  { name: 'shared by backends', files: shared, may: [shared], mayType: [/^src\/backend\.ts$/] },
 ];
 
-// A backend is NAME.ts and its own NAME-*.ts; what its library lacks it takes from borrowed.ts.
+// A backend is NAME.ts and its own NAME-*.ts. What its library lacks it takes from borrowed.ts, and what needs no
+// library from the files that all share.
 function backend(name: string, libraries: readonly RegExp[]): Room {
   const own = new RegExp(`^backends/${name}(-[\\w-]+)?\\.ts$`);
   return {
     name: `backend ${name}`,
     files: own,
-    may: [own, /^backends\/borrowed\.ts$/, ...libraries],
+    may: [own, borrowed, shared, ...libraries],
     mayType: [/^src\/backend\.ts$/],
   };
 }
