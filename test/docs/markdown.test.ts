@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readHeadings, readPrograms, readProse } from '../helpers/markdown.js';
+import { readHeadings, readLinks, readPrograms, readProse, readTables } from '../helpers/markdown.js';
 
 const fence = '```';
 
@@ -110,5 +110,43 @@ test('prose is without blocks, comments and inline code', () => {
   expect(readProse(text)).toEqual([
     { line: 1, text: 'a  d' },
     { line: 6, text: ' i' },
+  ]);
+});
+
+test('tables are read cell by cell', () => {
+  const text = [
+    '| Option | Type |',
+    '|---|:--|',
+    '| `a` | `1 \\| 2` |',
+    '| `b` | |',
+    '',
+    '| Code |',
+    '|-|',
+    '| x |',
+  ];
+  expect(readTables(text.join('\n'))).toEqual([
+    {
+      header: ['Option', 'Type'],
+      rows: [
+        ['`a`', '`1 \\| 2`'],
+        ['`b`', ''],
+      ],
+    },
+    { header: ['Code'], rows: [['x']] },
+  ]);
+});
+
+test('links of every kind are found', () => {
+  const text = [
+    'A [one](one.md) and [two](two.md#a "title"), ![three](<three.png>)',
+    '[four]: four.md',
+    '<https://five.example> `[no](no.md)`',
+    '<img src="six.svg"><a href="#seven">',
+    '[[nested](eight.svg)](nine.md)',
+  ];
+  const targets = readLinks(text.join('\n')).map(({ line, target }) => `${line} ${target}`);
+  expect(targets).toEqual([
+    ...['1 one.md', '1 two.md#a', '1 three.png', '2 four.md', '3 https://five.example'],
+    ...['4 six.svg', '4 #seven', '5 eight.svg', '5 nine.md'],
   ]);
 });

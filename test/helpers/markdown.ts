@@ -82,6 +82,47 @@ export function readProse(markdown: string): { readonly line: number; readonly t
   );
 }
 
+/** A table: its cells as written. */
+export interface Table {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** The tables of a document, outside of its blocks. */
+export function readTables(markdown: string): Table[] {
+  const tables: { line: number; header: string[]; rows: string[][] }[] = [];
+  for (const item of readItems(markdown)) {
+    if (item.kind !== 'text' || !item.text.trimStart().startsWith('|')) continue;
+    const { line, text } = item;
+    const cells = text
+      .trim()
+      .replace(/^\||(?<!\\)\|$/g, '')
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim());
+    const last = tables.at(-1);
+    // The line under the header, of dashes, is taken for a row and left out.
+    if (last && last.line + last.rows.length + 1 === line) last.rows.push(cells);
+    else tables.push({ line, header: cells, rows: [] });
+  }
+  return tables.map(({ header, rows }) => ({ header, rows: rows.slice(1) }));
+}
+
+/** A link or picture, and where it is. */
+export interface Link {
+  readonly line: number;
+  readonly target: string;
+}
+
+/** The links of a document: inline, by reference, and those in HTML. */
+export function readLinks(markdown: string): Link[] {
+  return readProse(markdown).flatMap(({ line, text }) =>
+    [...text.matchAll(linkPattern)].map(([, ...targets]) => ({ line, target: targets.find(Boolean) ?? '' })),
+  );
+}
+
+const linkPattern =
+  /\]\(<?([^)\s>]+)[^)]*\)|^ *\[[^\]]+\]: +<?([^\s>]+)|<(https?:[^>\s]+)>|(?:href|src|srcset)="([^"\s]+)/g;
+
 const languages: Readonly<Record<string, Language>> = {
   ts: 'ts',
   mts: 'ts',
