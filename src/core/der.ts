@@ -134,7 +134,7 @@ class Reader {
     if (first === 0) this.#fail('an integer is zero or not minimal');
     if (content === magnitude && first >= 0x80) this.#fail('an integer is negative');
     if (content !== magnitude && first < 0x80) this.#fail('an integer is not minimal');
-    return magnitude.slice();
+    return new Uint8Array(magnitude);
   }
 
   end(): void {

@@ -162,7 +162,7 @@ function decimal(reader: PickleReader, opcode: number): Deferred {
 }
 
 function fromLittleEndian(bytes: Uint8Array): Uint8Array {
-  const number = bytes.slice().reverse();
+  const number = bytes.toReversed();
   return number.subarray(number.findIndex((byte) => byte !== 0));
 }
 
