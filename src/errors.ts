@@ -74,3 +74,11 @@ export const errorCodes: readonly ErrorCode[] = Object.keys(blameOf).sort() as E
 export function badArgument(message: string): TypeError & { code: 'BAD_ARGUMENT' } {
   return Object.assign(new TypeError(message), { code: 'BAD_ARGUMENT' as const });
 }
+
+/** What a value is, as an error text says it. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value !== 'object')
+    return typeof value === 'string' ? 'a string (encode it: new TextEncoder().encode(text))' : typeof value;
+  return value.constructor?.name ? `an object of class ${value.constructor.name}` : 'an object';
+}

@@ -1,4 +1,4 @@
-const EMPTY = new Uint8Array(0);
+const EMPTY: Uint8Array = new Uint8Array(0);
 const FULL_ALLOCATION = 64 * 1024;
 
 /**
@@ -7,11 +7,11 @@ const FULL_ALLOCATION = 64 * 1024;
  * until 64 KiB of a larger request have come.
  */
 export class ByteQueue {
-  #store = EMPTY;
+  #store: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
   /** The chunk being looked at; not ours, gone after keep(). */
-  #chunk = EMPTY;
+  #chunk: Uint8Array = EMPTY;
 
   get length(): number {
     return this.#end - this.#start + this.#chunk.length;
@@ -104,7 +104,7 @@ export class ByteQueue {
     if (this.#end + more <= this.#store.length) return;
     const have = this.#end - this.#start;
     const need = have + more;
-    const capacity = need >= FULL_ALLOCATION ? Math.max(need, wanted) : Math.max(need, 2 * have);
+    const capacity = need >= FULL_ALLOCATION && wanted >= need ? wanted : Math.max(need, 2 * have);
     const store = capacity > this.#store.length ? new Uint8Array(capacity) : this.#store;
     store.set(this.#store.subarray(this.#start, this.#end));
     this.#store = store;

@@ -1,0 +1,67 @@
+/** Counts handshakes under way, in all and by source, and says when there are enough. */
+export class Admission {
+  readonly #most: number;
+  readonly #mostPerSource: number;
+  readonly #bySource = new Map<string, number>();
+  #pending = 0;
+
+  constructor(most: number, mostPerSource: number) {
+    this.#most = most;
+    this.#mostPerSource = mostPerSource;
+  }
+
+  /** Handshakes under way. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Lets a connection in and returns how it leaves, which works once; `undefined` if there is no room. */
+  enter(remoteAddress: string | undefined): (() => void) | undefined {
+    const source = sourceOf(remoteAddress);
+    const ofSource = source === undefined ? 0 : (this.#bySource.get(source) ?? 0);
+    if (this.#pending >= this.#most || ofSource >= this.#mostPerSource) return undefined;
+    this.#pending++;
+    if (source !== undefined) this.#bySource.set(source, ofSource + 1);
+    let isIn = true;
+    return () => {
+      if (!isIn) return;
+      isIn = false;
+      this.#leave(source);
+    };
+  }
+
+  #leave(source: string | undefined): void {
+    this.#pending--;
+    if (source === undefined) return;
+    const left = (this.#bySource.get(source) ?? 1) - 1;
+    if (left === 0) this.#bySource.delete(source);
+    else this.#bySource.set(source, left);
+  }
+}
+
+/**
+ * What counts as one source: an IPv4 address, mapped ones too, or the /64 network of an IPv6 address. `undefined` for
+ * loopback addresses and Unix domain sockets, which count towards the total only.
+ */
+export function sourceOf(remoteAddress: string | undefined): string | undefined {
+  if (remoteAddress === undefined) return undefined;
+  const address = remoteAddress
+    .toLowerCase()
+    .replace(/^::ffff:(?=\d+\.)/, '')
+    .replace(/%.*$/, '');
+  if (!address.includes(':')) return address.startsWith('127.') ? undefined : address;
+  return address === '::1' ? undefined : networkOf(address);
+}
+
+/** The first four groups of an IPv6 address. */
+function networkOf(address: string): string {
+  const [head = '', tail] = address.split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
+  const groups = [...first, ...new Array<string>(zeros).fill('0'), ...last];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`;
+}

@@ -1,0 +1,281 @@
+import type { Batch, Opening, Script, Sender, TaskKind } from './core/script.js';
+import { type Host, Session } from './core/session.js';
+import { SecureSocketError } from './errors.js';
+import { Incoming } from './incoming.js';
+import { Outgoing, type OutgoingLimits } from './outgoing.js';
+import type { Transport, TransportEvents } from './transport.js';
+import { afterTick, nextTurn } from './turn.js';
+
+/** Times in milliseconds, sizes in bytes. */
+export interface ConnectionSettings extends OutgoingLimits {
+  /** From the start to the end of the handshake, whatever happens in between. */
+  readonly handshakeTimeout: number;
+  /** How long close() waits for the peer. */
+  readonly closeTimeout: number;
+  /** Whether the peer's end leaves this side open. */
+  readonly allowHalfOpen: boolean;
+  /** How much may be received and wait to be read, each message counted with 128 bytes more. */
+  readonly readAhead: number;
+  /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
+  readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
+}
+
+/** One session on one transport, and the clocks that go with it. */
+export class Connection {
+  /** Settles with the handshake. */
+  readonly ready: Promise<Opening>;
+  /** Resolves when the transport is gone, however it went. */
+  readonly closed: Promise<void>;
+  readonly #transport: Transport;
+  readonly #settings: ConnectionSettings;
+  readonly #session: Session;
+  readonly #incoming: Incoming;
+  readonly #outgoing: Outgoing;
+  #settleReady: { resolve: (opening: Opening) => void; reject: (error: unknown) => void } | undefined;
+  #settleClosed: () => void = () => {};
+  #sender: Sender | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #farewellTimer: ReturnType<typeof setTimeout> | undefined;
+  #isClosing = false;
+  #isOver = false;
+  #isPaused = false;
+  #isScheduled = false;
+  #bytesRead = 0;
+
+  constructor(transport: Transport, script: Script, settings: ConnectionSettings) {
+    this.#transport = transport;
+    this.#settings = settings;
+    this.ready = new Promise((resolve, reject) => {
+      this.#settleReady = { resolve, reject };
+    });
+    // whoever wants to know of a failure awaits `ready` itself
+    this.ready.catch(() => {});
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#incoming = new Incoming(settings.readAhead, () => this.#goOnSoon());
+    this.#outgoing = new Outgoing(transport, settings);
+    this.#session = new Session(script, this.#host());
+  }
+
+  /** Bytes received on the wire. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Bytes given to the transport to be written. */
+  get bytesWritten(): number {
+    return this.#outgoing.bytesWritten;
+  }
+
+  /** Bytes of memory held by what has arrived and what waits to leave. */
+  get buffered(): number {
+    return this.#session.held + this.#incoming.cost + this.#outgoing.queued;
+  }
+
+  get transport(): Transport {
+    return this.#transport;
+  }
+
+  start(): void {
+    const { handshakeTimeout } = this.#settings;
+    this.#deadline = setTimeout(() => {
+      this.destroy(
+        new SecureSocketError(
+          'HANDSHAKE_TIMEOUT',
+          `the handshake was not done within ${handshakeTimeout} ms`,
+        ),
+      );
+    }, handshakeTimeout);
+    this.#transport.start(this.#events());
+    this.#session.start();
+    this.#goOn();
+  }
+
+  send(message: Uint8Array): Promise<void> {
+    return this.#outgoing.send(message);
+  }
+
+  recv(signal?: AbortSignal): Promise<Uint8Array | null> {
+    return this.#incoming.recv(signal);
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    return this.#incoming.next();
+  }
+
+  /** Ends the sending half; resolves when everything has been handed to the transport. */
+  end(closeCode = 0): Promise<void> {
+    this.#outgoing.end(closeCode);
+    if (this.#incoming.isOver) this.#boundFarewell();
+    return this.#outgoing.whenEnded();
+  }
+
+  /** Ends the sending half, waits for the peer's end and gives up after `closeTimeout`. */
+  close(closeCode = 0): Promise<void> {
+    if (this.#isClosing || this.#isOver) return this.closed;
+    this.#isClosing = true;
+    if (this.#sender === undefined) {
+      this.destroy(new SecureSocketError('CLOSED', 'closed during the handshake'));
+      return this.closed;
+    }
+    this.#incoming.discard();
+    this.#outgoing.end(closeCode);
+    this.#boundFarewell();
+    this.#goOnSoon();
+    return this.closed;
+  }
+
+  /** Gives everything up at once. */
+  destroy(
+    error: unknown = new SecureSocketError('CLOSED', 'the connection was destroyed on this side'),
+  ): void {
+    this.#fail(error);
+  }
+
+  #host(): Host {
+    return {
+      write: (chunks) => this.#outgoing.write(chunks),
+      opened: (opening) => this.#opened(opening),
+      received: (batch) => this.#received(batch),
+      perform: (task, kind) => this.#perform(task, kind),
+      answer: () => this.#outgoing.write(this.#sender?.pong?.() ?? []),
+      ended: () => this.#peerEnded(),
+      failed: (error, farewell) => this.#fail(error, farewell),
+    };
+  }
+
+  #events(): TransportEvents {
+    return {
+      data: (bytes) => this.#data(bytes),
+      end: () => {
+        this.#session.endOfStream();
+        this.#goOn();
+      },
+      written: () => {
+        if (this.#isClosing && !this.#outgoing.isOver) this.#boundFarewell();
+        this.#outgoing.written();
+      },
+      close: (error) => this.#gone(error),
+    };
+  }
+
+  #data(bytes: Uint8Array): void {
+    this.#bytesRead += bytes.length;
+    if (this.#isOver) return;
+    this.#outgoing.settled();
+    this.#session.receive(bytes);
+    this.#goOn();
+  }
+
+  #opened(opening: Opening): void {
+    clearTimeout(this.#deadline);
+    this.#sender = opening.sender;
+    this.#outgoing.open(opening.sender, opening.settleMs);
+    this.#settleReady?.resolve(opening);
+  }
+
+  #received(batch: Batch): void {
+    this.#incoming.push(batch);
+    if (this.#incoming.isFull) this.#session.paused = true;
+  }
+
+  #perform(task: () => unknown, kind: TaskKind): void {
+    const goOn = (step: () => void): void => {
+      if (this.#isOver) return;
+      step();
+      this.#goOn();
+    };
+    this.#settings
+      .run(task, kind, () => this.#isOver)
+      .then(
+        (result) => goOn(() => this.#session.resume(result)),
+        (error: unknown) => goOn(() => this.#session.reject(error)),
+      );
+  }
+
+  #peerEnded(): void {
+    this.#incoming.finish();
+    if (this.#settings.allowHalfOpen && !this.#isClosing) return;
+    this.#outgoing.endNow(0);
+    this.#boundFarewell();
+  }
+
+  /** Holds the transport to what the session can take, and gives the session its next turn. */
+  #goOn(): void {
+    const isBlocked = this.#session.isBlocked;
+    if (isBlocked !== this.#isPaused) {
+      this.#isPaused = isBlocked;
+      if (isBlocked) this.#transport.pause();
+      else this.#transport.resume();
+    }
+    if (!this.#session.turnIsOver || this.#isScheduled) return;
+    this.#isScheduled = true;
+    nextTurn(() => {
+      this.#isScheduled = false;
+      this.#work();
+    });
+  }
+
+  #goOnSoon(): void {
+    afterTick(() => this.#work());
+  }
+
+  #work(): void {
+    if (this.#isOver) return;
+    this.#session.paused = this.#incoming.isFull;
+    this.#session.work();
+    this.#goOn();
+  }
+
+  /** Restarts the clock that ends the wait for the peer. */
+  #boundFarewell(): void {
+    clearTimeout(this.#farewellTimer);
+    if (this.#isOver) return;
+    const { closeTimeout } = this.#settings;
+    this.#farewellTimer = setTimeout(() => {
+      this.#fail(
+        new SecureSocketError(
+          'TRUNCATED',
+          `the peer did not end its side within ${closeTimeout} ms of our close`,
+        ),
+      );
+      this.#transport.destroy();
+    }, closeTimeout);
+  }
+
+  /** The end of everything but a farewell: the first error counts, and a half that has ended in order stays so. */
+  #fail(error: unknown, farewell: readonly Uint8Array[] = []): void {
+    if (this.#isOver) return;
+    if (farewell.length > 0) this.#outgoing.write(farewell);
+    this.#isOver = true;
+    this.#session.stop();
+    clearTimeout(this.#deadline);
+    this.#settleReady?.reject(error);
+    this.#incoming.fail(error);
+    this.#outgoing.fail(error);
+    if (farewell.length === 0) this.#transport.destroy();
+    else this.#depart();
+  }
+
+  /** Ends, reads what still comes so that no reset overtakes the farewell, and gives up in bounded time. */
+  #depart(): void {
+    this.#transport.end();
+    this.#transport.resume();
+    clearTimeout(this.#farewellTimer);
+    this.#farewellTimer = setTimeout(() => this.#transport.destroy(), this.#settings.closeTimeout);
+  }
+
+  #gone(error: Error | undefined): void {
+    clearTimeout(this.#farewellTimer);
+    this.#fail(error ?? this.#vanished());
+    this.#settleClosed();
+  }
+
+  #vanished(): SecureSocketError {
+    if (this.#sender === undefined)
+      return new SecureSocketError('HANDSHAKE_FAILED', 'the connection closed during the handshake');
+    if (this.#incoming.isOver) return new SecureSocketError('CLOSED', 'the connection is closed');
+    return new SecureSocketError('TRUNCATED', 'the connection closed before the peer ended its side');
+  }
+}

@@ -1,0 +1,184 @@
+import type { BlockCipher } from '../backend.js';
+import { SecureSocketError } from '../errors.js';
+import type { Batch, Script } from './script.js';
+
+/** The seed pads to this, not to the cipher's 16 bytes. */
+export const PADDING_BLOCK = 32;
+/** Messages read from one decryption share its memory, which is no longer than this unless one message alone is. */
+const SLAB = 16 * 1024;
+const ZERO = 0x30;
+
+/** Where one frame's ciphertext lies in the bytes at hand. */
+interface Frame {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the bytes at hand hold: whole frames, then the size of the one begun, then perhaps a mistake. */
+interface Scan {
+  readonly frames: readonly Frame[];
+  /** Bytes the whole frames take. */
+  readonly used: number;
+  /** Bytes from `used` on that the next step needs. */
+  readonly needed: number;
+  readonly error?: SecureSocketError;
+}
+
+/** Reads frames (docs/protocol.md, C3) until the stream ends at the start of one. */
+export function* classicFrames(cipher: BlockCipher, maxMessage: number): Script {
+  let used = 0;
+  let atLeast = 1;
+  for (;;) {
+    const view: Uint8Array | null = yield { atLeast, used };
+    if (view === null) break;
+    const scan = scanFrames(view, maxMessage);
+    for (const group of groups(scan.frames)) {
+      const batch = openGroup(cipher, view, group, maxMessage);
+      if (batch.count > 0) yield { batch };
+      if (batch.error) throw batch.error;
+    }
+    if (scan.error) throw scan.error;
+    used = scan.used;
+    atLeast = scan.needed;
+  }
+  yield { ended: 0 };
+}
+
+/** The length on the wire of a message of `length` bytes: padding adds 1 to 32. */
+export function paddedLength(length: number): number {
+  return length - (length % PADDING_BLOCK) + PADDING_BLOCK;
+}
+
+/** One frame at a time, each byte checked as soon as it is there, so that a bad length is refused before its body. */
+function scanFrames(view: Uint8Array, maxMessage: number): Scan {
+  const frames: Frame[] = [];
+  let used = 0;
+  try {
+    while (used < view.length) {
+      const header = readHeader(view, used, maxMessage);
+      if (header.end > view.length) return { frames, used, needed: header.end - used };
+      frames.push({ from: header.body, to: header.end });
+      used = header.end;
+    }
+  } catch (error) {
+    return { frames, used, needed: 1, error: error as SecureSocketError };
+  }
+  return { frames, used, needed: 1 };
+}
+
+/** Where the frame's body begins and the frame ends; as far as its header is there. */
+function readHeader(view: Uint8Array, at: number, maxMessage: number): { body: number; end: number } {
+  const digits = (view[at] as number) - ZERO;
+  if (digits < 1 || digits > 9) throw badFrame('the count of digits is not 1 to 9');
+  const body = at + 1 + digits;
+  let length = 0;
+  for (let i = at + 1; i < body; i++) {
+    const byte = view[i];
+    if (byte === undefined) return { body, end: body };
+    const digit = byte - ZERO;
+    if (digit < 0 || digit > 9) throw badFrame('the length is not written in digits');
+    if (digit === 0 && i === at + 1) throw badFrame('the length begins with a zero');
+    length = length * 10 + digit;
+  }
+  if (length % PADDING_BLOCK !== 0)
+    throw badFrame(`the length ${length} is not a multiple of ${PADDING_BLOCK}`);
+  if (length > paddedLength(maxMessage))
+    throw badFrame(`the length ${length} is beyond maxMessage (${maxMessage})`);
+  return { body, end: body + length };
+}
+
+/** Frames that are decrypted together: as many as fit into a slab, or one. */
+function* groups(frames: readonly Frame[]): Generator<readonly Frame[]> {
+  let first = 0;
+  let bytes = 0;
+  for (let i = 0; i < frames.length; i++) {
+    const { from, to } = frames[i] as Frame;
+    if (i > first && bytes + (to - from) > SLAB) {
+      yield frames.slice(first, i);
+      first = i;
+      bytes = 0;
+    }
+    bytes += to - from;
+  }
+  if (first < frames.length) yield frames.slice(first);
+}
+
+/** Decrypts a group; the batch holds the messages before the first bad padding. */
+function openGroup(
+  cipher: BlockCipher,
+  view: Uint8Array,
+  group: readonly Frame[],
+  maxMessage: number,
+): ClassicBatch {
+  const plaintext = cipher.decrypt(gather(view, group));
+  const messages: Uint8Array[] = [];
+  let at = 0;
+  for (const { from, to } of group) {
+    const padded = plaintext.subarray(at, at + to - from);
+    const length = unpaddedLength(padded);
+    // one text for a bad padding and a bad frame: B6
+    if (length < 0 || length > maxMessage)
+      return new ClassicBatch(messages, badFrame('the content does not fit'));
+    messages.push(padded.subarray(0, length));
+    at += to - from;
+  }
+  return new ClassicBatch(messages);
+}
+
+function gather(view: Uint8Array, group: readonly Frame[]): Uint8Array {
+  const first = group[0] as Frame;
+  if (group.length === 1) return view.subarray(first.from, first.to);
+  const together = new Uint8Array(group.reduce((sum, { from, to }) => sum + to - from, 0));
+  let at = 0;
+  for (const { from, to } of group) {
+    together.set(view.subarray(from, to), at);
+    at += to - from;
+  }
+  return together;
+}
+
+/**
+ * PKCS#7 with a block of 32 bytes (RFC 5652 6.3), all of the last 32 bytes looked at whatever they are; -1 if wrong.
+ */
+function unpaddedLength(padded: Uint8Array): number {
+  const count = padded[padded.length - 1] as number;
+  let wrong = ((count - 1) | (PADDING_BLOCK - count)) >>> 31;
+  for (let back = 1; back <= PADDING_BLOCK; back++) {
+    const isPadding = (back - count - 1) >> 31;
+    wrong |= isPadding & ((padded[padded.length - back] as number) ^ count);
+  }
+  return wrong === 0 ? padded.length - count : -1;
+}
+
+function badFrame(why: string): SecureSocketError {
+  return new SecureSocketError('BAD_FRAME', `the peer sent what is no frame of this connection: ${why}`);
+}
+
+class ClassicBatch implements Batch {
+  readonly error: SecureSocketError | undefined;
+  readonly #messages: readonly Uint8Array[];
+  #at = 0;
+  #bytes: number;
+
+  constructor(messages: readonly Uint8Array[], error?: SecureSocketError) {
+    this.#messages = messages;
+    this.#bytes = messages.reduce((sum, message) => sum + message.length, 0);
+    this.error = error;
+  }
+
+  get count(): number {
+    return this.#messages.length - this.#at;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  next(): Uint8Array | undefined {
+    const message = this.#messages[this.#at];
+    if (message === undefined) return undefined;
+    this.#at++;
+    this.#bytes -= message.length;
+    return message;
+  }
+}

@@ -1,0 +1,223 @@
+import { SecureSocketError } from '../errors.js';
+import { ByteQueue } from './bytes.js';
+import type { Ask, Batch, Effect, Opening, Script, TaskKind } from './script.js';
+
+/** Who performs what a script wants. Calls arrive while the session is working, in the order of the script. */
+export interface Host {
+  write(chunks: readonly Uint8Array[]): void;
+  opened(opening: Opening): void;
+  received(batch: Batch): void;
+  /** Does the step and calls `resume` or `reject` later, never before returning. */
+  perform(task: () => unknown, kind: TaskKind): void;
+  answer(): void;
+  ended(closeCode: number): void;
+  /** The script has failed; `farewell` are the last bytes for the peer, if there are any to be said. */
+  failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void;
+}
+
+/** So many requests of a script are answered in one go, then the other connections have their turn. */
+const ASKS_A_TURN = 512;
+
+/** Runs one script: bytes in, effects out. Synchronous, and the same for every protocol. */
+export class Session {
+  /** Set by the host while it has no room for more messages; call `work` after clearing it. */
+  paused = false;
+  readonly #script: Script;
+  readonly #host: Host;
+  readonly #bytes = new ByteQueue();
+  #ask: Exclude<Ask, { task: unknown }> | undefined;
+  #farewell: readonly Uint8Array[] | undefined;
+  #atEnd = false;
+  #isOpen = false;
+  #isDone = false;
+  #isRunning = false;
+  #taskPending = false;
+  #turnIsOver = false;
+
+  constructor(script: Script, host: Host) {
+    this.#script = script;
+    this.#host = host;
+  }
+
+  /** Whether it takes no more bytes at the moment: the host stops reading. */
+  get isBlocked(): boolean {
+    return !this.#isDone && (this.paused || this.#taskPending || this.#turnIsOver);
+  }
+
+  /** Whether `work` is to be called again in a later turn of the event loop. */
+  get turnIsOver(): boolean {
+    return this.#turnIsOver;
+  }
+
+  /** Bytes held while waiting for more. */
+  get held(): number {
+    return this.#bytes.capacity;
+  }
+
+  start(): void {
+    this.#step(undefined);
+    this.work();
+  }
+
+  /** Takes bytes, which may be reused after the call. */
+  receive(chunk: Uint8Array): void {
+    if (this.#isDone) return;
+    this.#bytes.lend(chunk);
+    if (!this.#turnIsOver) this.#run();
+    this.#bytes.keep(wanted(this.#ask));
+  }
+
+  /** Where to read the next bytes to, if they belong to one large request; report them with `filled`. */
+  target(): Uint8Array | undefined {
+    return this.isBlocked || this.#isDone ? undefined : this.#bytes.target(wanted(this.#ask));
+  }
+
+  /** `count` bytes were read into `target()`. */
+  filled(count: number): void {
+    this.#bytes.filled(count);
+    this.work();
+  }
+
+  /** The peer's half of the stream has ended. */
+  endOfStream(): void {
+    this.#atEnd = true;
+    if (!this.#turnIsOver) this.work();
+  }
+
+  /** Goes on with what is at hand. */
+  work(): void {
+    this.#turnIsOver = false;
+    this.#run();
+    this.#bytes.keep(wanted(this.#ask));
+  }
+
+  /** The result of the pending task. */
+  resume(result: unknown): void {
+    this.#taskPending = false;
+    this.#step(result);
+    this.work();
+  }
+
+  /** The pending task failed. */
+  reject(error: unknown): void {
+    this.#taskPending = false;
+    this.#throw(error);
+    this.work();
+  }
+
+  /** Ends the script from outside; nothing is reported any more. */
+  stop(): void {
+    if (this.#isDone) return;
+    this.#finish();
+    if (!this.#isRunning) this.#script.return();
+  }
+
+  #run(): void {
+    let asks = 0;
+    while (!this.#isDone && !this.#taskPending && !this.paused && this.#ask !== undefined) {
+      if (asks++ === ASKS_A_TURN) {
+        this.#turnIsOver = true;
+        return;
+      }
+      const answer = this.#answer(this.#ask);
+      if (answer === undefined) return;
+      this.#step(answer);
+    }
+  }
+
+  /** The bytes asked for, `null` at a permitted end, `undefined` if they are not there yet. */
+  #answer(ask: Exclude<Ask, { task: unknown }>): Uint8Array | null | undefined {
+    const bytes = this.#bytes;
+    if (typeof ask === 'object' && 'atLeast' in ask) {
+      if (bytes.length >= ask.atLeast) return bytes.peek(ask.atLeast);
+    } else {
+      const count = typeof ask === 'number' ? ask : ask.orEnd;
+      if (bytes.length >= count) return bytes.take(count);
+    }
+    if (!this.#atEnd) return undefined;
+    if (bytes.length === 0 && typeof ask === 'object') return null;
+    this.#throw(this.#endError(wanted(ask)));
+    return undefined;
+  }
+
+  #endError(needed: number): SecureSocketError {
+    const where = `${this.#bytes.length} of ${needed} bytes`;
+    return this.#isOpen
+      ? new SecureSocketError(
+          'TRUNCATED',
+          `the peer's stream ended inside a message or before its close (${where})`,
+        )
+      : new SecureSocketError(
+          'HANDSHAKE_FAILED',
+          `the peer closed the connection during the handshake (${where})`,
+        );
+  }
+
+  #step(answer: unknown): void {
+    this.#advance(() => this.#script.next(answer as never));
+  }
+
+  #throw(error: unknown): void {
+    this.#advance(() => this.#script.throw(error));
+  }
+
+  /** One move of the script, and on through its effects to its next request. */
+  #advance(move: () => IteratorResult<Ask | Effect, void>): void {
+    this.#ask = undefined;
+    this.#isRunning = true;
+    try {
+      let next = move();
+      while (next.done !== true && this.#perform(next.value)) next = this.#script.next(undefined as never);
+      if (next.done === true) this.#finish();
+      else if (this.#isDone) this.#script.return();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** Whether the script can go on at once. */
+  #perform(wish: Ask | Effect): boolean {
+    if (typeof wish === 'number' || 'atLeast' in wish || 'orEnd' in wish) return this.#await(wish);
+    if ('batch' in wish) this.#host.received(wish.batch);
+    else if ('write' in wish) this.#host.write(wish.write);
+    else if ('answer' in wish) this.#host.answer();
+    else if ('farewell' in wish) this.#farewell = wish.farewell;
+    else if ('ended' in wish) this.#host.ended(wish.ended);
+    else if ('open' in wish) {
+      this.#isOpen = true;
+      this.#host.opened(wish.open);
+    } else {
+      this.#taskPending = true;
+      this.#host.perform(wish.task, wish.kind);
+      return false;
+    }
+    return !this.#isDone;
+  }
+
+  #await(ask: Exclude<Ask, { task: unknown }>): false {
+    if (typeof ask === 'object' && 'atLeast' in ask && ask.used > 0) this.#bytes.drop(ask.used);
+    this.#ask = ask;
+    return false;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isDone) return;
+    this.#finish();
+    this.#host.failed(error, this.#farewell);
+  }
+
+  #finish(): void {
+    this.#isDone = true;
+    this.#taskPending = false;
+    this.#turnIsOver = false;
+    this.#bytes.clear();
+  }
+}
+
+function wanted(ask: Exclude<Ask, { task: unknown }> | undefined): number {
+  if (ask === undefined) return 0;
+  if (typeof ask === 'number') return ask;
+  return 'atLeast' in ask ? ask.atLeast : ask.orEnd;
+}

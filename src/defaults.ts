@@ -1,0 +1,2 @@
+/** The backend used when none is given: the one place of the library, beside the command line, that names one. */
+export { node as defaultBackend } from '../backends/node.js';

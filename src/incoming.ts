@@ -1,0 +1,145 @@
+import { Inbox } from './core/inbox.js';
+import type { Batch } from './core/script.js';
+import { SecureSocketError } from './errors.js';
+
+/** Somebody who waits for the next message. `null`: the peer has ended. */
+interface Reader {
+  readonly deliver: (message: Uint8Array | null) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+const DONE: IteratorResult<Uint8Array> = { value: undefined, done: true };
+
+/** The receiving half of a connection: messages until they are read, and then how it ended. */
+export class Incoming {
+  readonly #inbox = new Inbox();
+  readonly #readAhead: number;
+  readonly #onRoom: () => void;
+  #reader: Reader | undefined;
+  #end: { readonly error?: unknown } | undefined;
+  #isDiscarding = false;
+
+  /** `readAhead`: how many bytes may wait here, overhead included; `onRoom` is called when reading makes room again. */
+  constructor(readAhead: number, onRoom: () => void) {
+    this.#readAhead = readAhead;
+    this.#onRoom = onRoom;
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Whether no more messages are to be taken for now. */
+  get isFull(): boolean {
+    return !this.#isDiscarding && this.#inbox.cost > this.#readAhead;
+  }
+
+  /** Bytes waiting to be read, overhead included. */
+  get cost(): number {
+    return this.#inbox.cost;
+  }
+
+  push(batch: Batch): void {
+    if (this.#isDiscarding && this.#inbox.cost > this.#readAhead) {
+      this.fail(
+        new SecureSocketError('CLOSED', 'messages that came after close() and were not read are discarded'),
+      );
+      return;
+    }
+    if (this.isOver) return;
+    this.#inbox.push(batch);
+    if (this.#reader) this.#serve(this.#reader);
+  }
+
+  /** The peer has ended in order. */
+  finish(): void {
+    this.#settle({});
+  }
+
+  /** There will be no more messages, because of `error`; those already here stay readable. */
+  fail(error: unknown): void {
+    this.#settle({ error });
+  }
+
+  /** From now on what nobody asks for may be thrown away. */
+  discard(): void {
+    this.#isDiscarding = true;
+  }
+
+  /** The next message, or `null` at the end. One call at a time. */
+  recv(signal?: AbortSignal): Promise<Uint8Array | null> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#reader) return Promise.reject(pending());
+    const message = this.#shift();
+    if (message !== undefined) return Promise.resolve(message);
+    if (this.#end) return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(null);
+    return new Promise((resolve, reject) => this.#await({ deliver: resolve, fail: reject }, signal));
+  }
+
+  /** The same for an iterator: one promise a message, no generator in between. */
+  next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#reader) return Promise.reject(pending());
+    const message = this.#shift();
+    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (this.#end) return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(DONE);
+    return new Promise((resolve, reject) => {
+      this.#await({
+        deliver: (value) => resolve(value === null ? DONE : { value, done: false }),
+        fail: reject,
+      });
+    });
+  }
+
+  #await(reader: Reader, signal?: AbortSignal): void {
+    if (signal === undefined) {
+      this.#reader = reader;
+      return;
+    }
+    const abort = (): void => {
+      this.#reader = undefined;
+      reader.fail(signal.reason);
+    };
+    const settle = <T>(act: (value: T) => void, value: T): void => {
+      signal.removeEventListener('abort', abort);
+      act(value);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    this.#reader = {
+      deliver: (message) => settle(reader.deliver, message),
+      fail: (error) => settle(reader.fail, error),
+    };
+  }
+
+  #serve(reader: Reader): void {
+    const message = this.#shift();
+    if (message === undefined) return;
+    this.#reader = undefined;
+    reader.deliver(message);
+  }
+
+  #shift(): Uint8Array | undefined {
+    const inbox = this.#inbox;
+    const before = inbox.cost;
+    const message = inbox.shift();
+    const half = this.#readAhead / 2;
+    if (before > half && inbox.cost <= half) this.#onRoom();
+    return message;
+  }
+
+  #settle(end: { readonly error?: unknown }): void {
+    if (this.#end) return;
+    this.#end = end;
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#reader = undefined;
+    if ('error' in end) reader.fail(end.error);
+    else reader.deliver(null);
+  }
+}
+
+function pending(): SecureSocketError {
+  return new SecureSocketError(
+    'RECV_PENDING',
+    'a recv() or iteration step is already waiting on this connection: one at a time',
+  );
+}

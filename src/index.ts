@@ -1,0 +1,32 @@
+/**
+ * Encrypted, message-framed sockets with an API as plain as Python's `socket`, and no certificates.
+ *
+ * @module secure-sockets
+ */
+export type { AcceptOptions } from './accept-queue.js';
+export type {
+  Aead,
+  Backend,
+  BlockCipher,
+  DecapsulationKey,
+  KeyAgreement,
+  KeyEncapsulation,
+  RsaPrivateKey,
+  RsaPrivateNumbers,
+  RsaPublicKey,
+  RsaPublicNumbers,
+} from './backend.js';
+export { type ConnectOptions, type RecvOptions, SecureClient } from './client.js';
+export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
+export type {
+  ClientOptions,
+  CommonOptions,
+  Peer,
+  ProtocolName,
+  ServerOptions,
+  SuiteName,
+} from './options.js';
+export { SecureServer, type ServerCloseOptions } from './server.js';
+export type { Transport, TransportEvents } from './transport.js';
+export { fromDuplex } from './transports/duplex.js';
+export type { TcpAddress, UnixAddress } from './transports/tcp.js';

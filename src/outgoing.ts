@@ -1,0 +1,227 @@
+import { MESSAGE_OVERHEAD } from './core/inbox.js';
+import type { Sender } from './core/script.js';
+import { SecureSocketError } from './errors.js';
+import type { Transport } from './transport.js';
+import { afterTick } from './turn.js';
+
+export interface OutgoingLimits {
+  /** From so many bytes on, staged and unwritten, `send` waits. */
+  readonly highWaterMark: number;
+  /** So many bytes may wait in all. */
+  readonly maxSendQueue: number;
+}
+
+interface Waiting {
+  readonly message: Uint8Array;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const SENT: Promise<void> = Promise.resolve();
+
+/**
+ * The sending half of a connection. Messages of one tick, and those sent while a write is unfinished, leave together.
+ * Above the high-water mark messages wait, by reference and in order, until the transport has taken what came before.
+ */
+export class Outgoing {
+  readonly #transport: Transport;
+  readonly #limits: OutgoingLimits;
+  #sender: Sender | undefined;
+  #state: 'open' | 'ending' | 'ended' | 'failed' = 'open';
+  #failure: unknown;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  /** Callers whose message is staged and who wait for the transport to catch up. */
+  #drainers: Omit<Waiting, 'message'>[] = [];
+  #enders: Omit<Waiting, 'message'>[] = [];
+  #flushIsDue = false;
+  #settleTimer: ReturnType<typeof setTimeout> | undefined;
+  #isSettling = false;
+  #closeCode = 0;
+  #bytesWritten = 0;
+
+  constructor(transport: Transport, limits: OutgoingLimits) {
+    this.#transport = transport;
+    this.#limits = limits;
+  }
+
+  /** Whether messages may still be sent. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Whether the end has been handed to the transport, or never will be. */
+  get isOver(): boolean {
+    return this.#state === 'ended' || this.#state === 'failed';
+  }
+
+  /** Bytes given to the transport so far. */
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /** Bytes on their way out that the system has not taken yet. */
+  get queued(): number {
+    return this.#unwritten + this.#waitingBytes;
+  }
+
+  /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
+  open(sender: Sender, settleMs = 0): void {
+    this.#sender = sender;
+    if (settleMs === 0) return;
+    this.#isSettling = true;
+    this.#settleTimer = setTimeout(() => this.settled(), settleMs);
+  }
+
+  /** The peer has shown that it is ready. */
+  settled(): void {
+    if (!this.#isSettling) return;
+    this.#isSettling = false;
+    clearTimeout(this.#settleTimer);
+    this.#flush();
+  }
+
+  send(message: Uint8Array): Promise<void> {
+    if (this.#state !== 'open') return Promise.reject(this.#refusal());
+    const sender = this.#sender as Sender;
+    if (message.length > sender.maxMessage)
+      return Promise.reject(tooLarge(message.length, sender.maxMessage));
+    if (this.#waiting.length > 0 || this.#isFull) return this.#wait(message);
+    sender.stage(message);
+    this.#flushSoon();
+    if (!this.#isFull) return SENT;
+    return new Promise((resolve, reject) => this.#drainers.push({ resolve, reject }));
+  }
+
+  /** Writes at once, ahead of all that waits. */
+  write(chunks: readonly Uint8Array[]): void {
+    if (this.#state === 'failed') return;
+    for (const chunk of chunks) this.#bytesWritten += chunk.length;
+    this.#transport.write(chunks);
+  }
+
+  /** The transport has completed a write. */
+  written(): void {
+    if (this.#state === 'failed') return;
+    this.#flush();
+    if (this.#isFull) return;
+    this.#release();
+    this.#admit();
+  }
+
+  /** Ends this half after everything sent so far. */
+  end(closeCode: number): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'ending';
+    this.#closeCode = closeCode;
+    this.#flushSoon();
+  }
+
+  /** Resolves when the end has been handed to the transport; rejects if it never will be. */
+  whenEnded(): Promise<void> {
+    if (this.#state === 'ended') return SENT;
+    if (this.#state === 'failed') return this.#failure === undefined ? SENT : Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => this.#enders.push({ resolve, reject }));
+  }
+
+  /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
+  endNow(closeCode: number): void {
+    this.#rejectWaiting(new SecureSocketError('CLOSED', 'the peer has closed; this message was not sent'));
+    this.end(closeCode);
+  }
+
+  /** Nothing can be sent any more. */
+  fail(error: unknown): void {
+    if (this.#state === 'failed') return;
+    if (this.#state !== 'ended') this.#failure = error;
+    this.#state = 'failed';
+    clearTimeout(this.#settleTimer);
+    this.#isSettling = false;
+    for (const { reject } of [...this.#drainers, ...this.#enders]) reject(error);
+    this.#drainers = [];
+    this.#enders = [];
+    this.#rejectWaiting(error);
+    this.#sender?.close(0);
+  }
+
+  get #unwritten(): number {
+    return this.#transport.pending + (this.#sender?.staged ?? 0);
+  }
+
+  get #isFull(): boolean {
+    return this.#unwritten >= this.#limits.highWaterMark;
+  }
+
+  #wait(message: Uint8Array): Promise<void> {
+    const cost = message.length + MESSAGE_OVERHEAD;
+    const { maxSendQueue } = this.#limits;
+    if (this.queued + cost > maxSendQueue) {
+      const text = `${this.queued} bytes wait to be sent and maxSendQueue is ${maxSendQueue}: await send()`;
+      return Promise.reject(new SecureSocketError('SEND_QUEUE_FULL', text));
+    }
+    this.#waitingBytes += cost;
+    return new Promise((resolve, reject) => this.#waiting.push({ message, resolve, reject }));
+  }
+
+  /** Stages as many waiting messages as there is room for. */
+  #admit(): void {
+    let admitted = 0;
+    while (admitted < this.#waiting.length && !this.#isFull) {
+      const { message, resolve } = this.#waiting[admitted++] as Waiting;
+      this.#waitingBytes -= message.length + MESSAGE_OVERHEAD;
+      this.#sender?.stage(message);
+      resolve();
+    }
+    if (admitted === 0) return;
+    this.#waiting = this.#waiting.slice(admitted);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushIsDue) return;
+    this.#flushIsDue = true;
+    afterTick(() => {
+      this.#flushIsDue = false;
+      this.#flush();
+    });
+  }
+
+  /** While a write is unfinished, what is staged waits for it, and leaves as one. */
+  #flush(): void {
+    const sender = this.#sender;
+    if (sender === undefined || this.#isSettling || this.isOver || this.#transport.pending > 0) return;
+    if (this.#state === 'ending' && this.#waiting.length === 0) this.#finish(sender);
+    else if (sender.staged > 0) this.write(sender.flush());
+  }
+
+  #finish(sender: Sender): void {
+    this.#state = 'ended';
+    this.write(sender.close(this.#closeCode));
+    this.#transport.end();
+    this.#release();
+    for (const { resolve } of this.#enders) resolve();
+    this.#enders = [];
+  }
+
+  #release(): void {
+    const drained = this.#drainers;
+    this.#drainers = [];
+    for (const { resolve } of drained) resolve();
+  }
+
+  #rejectWaiting(error: unknown): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const { reject } of waiting) reject(error);
+  }
+
+  #refusal(): unknown {
+    return this.#failure ?? new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
+  }
+}
+
+function tooLarge(length: number, limit: number): SecureSocketError {
+  const text = `a message of ${length} bytes is more than the peer takes (${limit}): nothing was sent`;
+  return new SecureSocketError('MESSAGE_TOO_LARGE_FOR_PEER', text);
+}

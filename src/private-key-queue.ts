@@ -1,0 +1,42 @@
+import PQueue from 'p-queue';
+import { SecureSocketError } from './errors.js';
+
+/**
+ * Bounds what costs a server the most: RSA private operations. A few run at once, a bounded number waits, the rest
+ * is refused.
+ */
+export class PrivateKeyQueue {
+  readonly #queue: PQueue;
+  readonly #maxWaiting: number;
+  #count = 0;
+
+  constructor(concurrency: number, maxWaiting: number) {
+    this.#queue = new PQueue({ concurrency });
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /** Whether another operation would be refused. */
+  get isFull(): boolean {
+    return this.#queue.size >= this.#maxWaiting;
+  }
+
+  /** Operations waiting for their turn. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Operations begun since the start. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Runs `operation` when its turn comes, unless `isOver` says that nobody waits for it by then. */
+  async run(operation: () => unknown, isOver: () => boolean): Promise<unknown> {
+    if (this.isFull) throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations wait already`);
+    return this.#queue.add(async () => {
+      if (isOver()) return undefined;
+      this.#count++;
+      return operation();
+    });
+  }
+}

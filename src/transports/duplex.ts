@@ -1,0 +1,113 @@
+import type { Duplex } from 'node:stream';
+import type { Transport, TransportEvents } from '../transport.js';
+
+/** What a socket has beyond a Duplex. */
+interface SocketFacts {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/**
+ * The transport of a `node:stream` Duplex, a `net.Socket` among them. The stream must be open, in byte mode, not yet
+ * read from, and is the transport's from then on: it is destroyed with it. Create it with `allowHalfOpen: true` if the
+ * two directions are to end apart.
+ */
+export function fromDuplex(stream: Duplex): Transport {
+  return new DuplexTransport(stream);
+}
+
+class DuplexTransport implements Transport {
+  readonly #stream: Duplex & SocketFacts;
+  #events: TransportEvents | undefined;
+  #pending = 0;
+  #error: Error | undefined;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    // from the first moment: an error without a listener would end the process
+    stream.on('error', (error) => {
+      this.#error ??= error;
+    });
+  }
+
+  start(events: TransportEvents): void {
+    const stream = this.#stream;
+    this.#events = events;
+    if (stream.destroyed) {
+      queueMicrotask(() => events.close(this.#error));
+      return;
+    }
+    stream.on('data', (chunk: Uint8Array) => events.data(chunk));
+    stream.on('end', () => events.end());
+    stream.on('close', () => events.close(this.#error));
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    const stream = this.#stream;
+    const last = chunks.length - 1;
+    if (last < 0 || stream.destroyed || stream.writableEnded) return;
+    if (last > 0) stream.cork();
+    for (let i = 0; i < last; i++) {
+      const chunk = chunks[i] as Uint8Array;
+      this.#pending += chunk.length;
+      stream.write(chunk, () => {
+        this.#pending -= chunk.length;
+      });
+    }
+    const chunk = chunks[last] as Uint8Array;
+    this.#pending += chunk.length;
+    stream.write(chunk, (error) => {
+      this.#pending -= chunk.length;
+      if (!error) this.#events?.written();
+    });
+    if (last > 0) stream.uncork();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  end(): void {
+    if (!this.#stream.writableEnded) this.#stream.end();
+  }
+
+  destroy(error?: Error): void {
+    this.#stream.destroy(error);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#stream.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#stream.remotePort;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#stream.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.#stream.localPort;
+  }
+
+  ref(): void {
+    this.#stream.ref?.();
+  }
+
+  unref(): void {
+    this.#stream.unref?.();
+  }
+}

@@ -1,0 +1,88 @@
+import type { Batch, Opening, Script, TaskKind } from '../../src/core/script.js';
+import { type Host, Session } from '../../src/core/session.js';
+import { SecureSocketError } from '../../src/errors.js';
+
+/** A session without a socket: keeps what its script does, and performs tasks when told to `settle`. */
+export class Recorder implements Host {
+  readonly session: Session;
+  readonly messages: Uint8Array[] = [];
+  readonly tasks: { task: () => unknown; kind: TaskKind }[] = [];
+  opening: Opening | undefined;
+  written: Uint8Array[] = [];
+  farewell: readonly Uint8Array[] | undefined;
+  error: unknown;
+  endCode: number | undefined;
+  answers = 0;
+
+  constructor(script: Script) {
+    this.session = new Session(script, this);
+  }
+
+  /** What was written since the last call, as one. */
+  takeWritten(): Uint8Array {
+    const bytes = Buffer.concat(this.written);
+    this.written = [];
+    return new Uint8Array(bytes);
+  }
+
+  /** Performs pending tasks until none is left. */
+  async settle(): Promise<void> {
+    for (let next = this.tasks.shift(); next !== undefined; next = this.tasks.shift()) {
+      try {
+        this.session.resume(await next.task());
+      } catch (error) {
+        if (error instanceof SecureSocketError || error instanceof RangeError) this.session.reject(error);
+        else throw error;
+      }
+    }
+  }
+
+  /** The code of the error it ended with. */
+  get code(): string | undefined {
+    if (this.error === undefined) return undefined;
+    if (!(this.error instanceof SecureSocketError)) throw this.error;
+    return this.error.code;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    this.written.push(...chunks.map((chunk) => chunk.slice()));
+  }
+
+  opened(opening: Opening): void {
+    this.opening = opening;
+  }
+
+  received(batch: Batch): void {
+    for (let message = batch.next(); message !== undefined; message = batch.next())
+      this.messages.push(message);
+  }
+
+  perform(task: () => unknown, kind: TaskKind): void {
+    this.tasks.push({ task, kind });
+  }
+
+  answer(): void {
+    this.answers++;
+  }
+
+  ended(closeCode: number): void {
+    this.endCode = closeCode;
+  }
+
+  failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void {
+    this.error = error;
+    this.farewell = farewell;
+  }
+}
+
+/** Cuts bytes at the given places. */
+export function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
+  const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  for (const to of [...sorted, bytes.length]) {
+    if (to > from) pieces.push(bytes.slice(from, to));
+    from = to;
+  }
+  return pieces;
+}
