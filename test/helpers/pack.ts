@@ -73,16 +73,6 @@ export async function pack(into: string): Promise<Packed> {
   return packed;
 }
 
-let checked: Promise<unknown> | undefined;
-
-/** Rejects, with the reason, unless `dist` is newer than everything it is built from. */
-export function requireBuild(): Promise<unknown> {
-  checked ??= run(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch((cause) => {
-    throw new Error(`${String(cause.stderr).trim()} has to be run first`, { cause });
-  });
-  return checked;
-}
-
 /** Starts `node`, its home directory being `folder`, so that nothing of the user's is read or written. */
 export function spawnNode(folder: string, args: readonly string[]): ChildProcess {
   const { NODE_OPTIONS: _, ...env } = process.env;
@@ -110,6 +100,16 @@ function collect(stream: Readable | null): () => string {
   const chunks: string[] = [];
   stream?.setEncoding('utf8').on('data', (text: string) => chunks.push(text));
   return () => chunks.join('');
+}
+
+let checked: Promise<unknown> | undefined;
+
+// Rejects, with the reason, unless dist is newer than everything it is built from.
+function requireBuild(): Promise<unknown> {
+  checked ??= run(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch((cause) => {
+    throw new Error(`${String(cause.stderr).trim()} has to be run first`, { cause });
+  });
+  return checked;
 }
 
 function writeInto(folder: string, name: string, text: string): string {
