@@ -61,6 +61,10 @@ export interface PeerKey {
   readonly spki: Uint8Array;
   /** `SHA256:` and the base64 of the SHA-256 of `spki`, without padding. */
   readonly fingerprint: string;
+  /** What the one who admitted it calls it. */
+  readonly name?: string;
+  /** What the application calls this key, if it said so when it admitted it. */
+  readonly name?: string;
 }
 
 /** The sending half of an open connection. */
@@ -75,6 +79,8 @@ export interface Sender {
   flush(): Uint8Array[];
   /** The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second time. */
   close(code: number): Uint8Array[];
+  /** Gives up: what was staged is dropped and the keys are wiped. */
+  abandon(): void;
   /** Asks the peer for a sign of life. Absent where the protocol has none. */
   ping?(): Uint8Array[];
   /** Answers one, or gives an unasked sign of life. */
