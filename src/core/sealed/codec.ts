@@ -1,0 +1,103 @@
+import { SecureSocketError } from '../../errors.js';
+
+/** Puts byte strings together. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** A number as two bytes, big-endian. */
+export function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value);
+}
+
+/** A number as four bytes, big-endian. */
+export function u32(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+}
+
+/** Bytes behind their length in two bytes. */
+export function vec16(bytes: Uint8Array): Uint8Array {
+  return concat(u16(bytes.length), bytes);
+}
+
+/** The bytes of a text that has only ASCII characters. */
+export function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** A handshake message that is not as it has to be. */
+export function malformed(message: string, what: string): SecureSocketError {
+  return new SecureSocketError('PROTOCOL', `the peer's ${message} is malformed: ${what}`);
+}
+
+/** Takes a body apart, field by field; whatever does not fit is malformed. */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #name: string;
+  #at = 0;
+
+  constructor(bytes: Uint8Array, name: string) {
+    this.#bytes = bytes;
+    this.#name = name;
+  }
+
+  take(length: number): Uint8Array {
+    if (length > this.#bytes.length - this.#at) throw malformed(this.#name, 'it ends inside a field');
+    this.#at += length;
+    return this.#bytes.slice(this.#at - length, this.#at);
+  }
+
+  u8(): number {
+    return this.#number(1);
+  }
+
+  u16(): number {
+    return this.#number(2);
+  }
+
+  u32(): number {
+    return this.#number(4);
+  }
+
+  vec16(): Uint8Array {
+    return this.take(this.u16());
+  }
+
+  /** An extension block: known to nobody yet, so only its form is looked at. */
+  extensions(): void {
+    const entries = new Reader(this.vec16(), this.#name);
+    for (let last = -1; !entries.isAtEnd; ) {
+      const type = entries.u16();
+      if (type <= last) throw malformed(this.#name, 'its extensions are not in ascending order');
+      last = type;
+      entries.vec16();
+    }
+  }
+
+  /** A number within bounds. */
+  within(value: number, least: number, most: number, what: string): number {
+    if (value < least || value > most)
+      throw malformed(this.#name, `${what} ${value} is not ${least} to ${most}`);
+    return value;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  end(): void {
+    if (!this.isAtEnd) throw malformed(this.#name, `${this.#bytes.length - this.#at} bytes too many`);
+  }
+
+  #number(length: number): number {
+    return this.take(length).reduce((value, byte) => value * 256 + byte, 0);
+  }
+}

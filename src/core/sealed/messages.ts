@@ -1,0 +1,254 @@
+import { SecureSocketError } from '../../errors.js';
+import { ascii, concat, malformed, Reader, u16, u32, vec16 } from './codec.js';
+
+/** The types of handshake messages (docs/protocol.md, S3). */
+export const MessageType = {
+  clientHello: 1,
+  serverHello: 2,
+  serverIdentity: 3,
+  clientKey: 4,
+  clientAuth: 5,
+  clientFinished: 6,
+  serverFinished: 7,
+  reject: 15,
+} as const;
+
+/** What every handshake message begins with. */
+export const MAGIC: Uint8Array = ascii('SEAL');
+/** Bytes before the body of a handshake message. */
+export const MESSAGE_HEADER = 8;
+/** The longest body of a handshake message. */
+export const MAX_BODY = 4096;
+
+const LAYOUT = 1;
+const RANDOM_LENGTH = 32;
+const SHARE_LENGTH = 32;
+const MAC_LENGTH = 32;
+const KEM_KEY_LENGTH = 1184;
+const KEM_CIPHERTEXT_LENGTH = 1088;
+const HYBRID = 0x0102;
+
+const nameOf: Readonly<Record<number, string>> = {
+  1: 'CLIENT_HELLO',
+  2: 'SERVER_HELLO',
+  3: 'SERVER_IDENTITY',
+  4: 'CLIENT_KEY',
+  5: 'CLIENT_AUTH',
+  6: 'CLIENT_FINISHED',
+  7: 'SERVER_FINISHED',
+  15: 'REJECT',
+};
+
+/** CLIENT_HELLO. */
+export interface ClientHello {
+  readonly random: Uint8Array;
+  readonly suites: readonly number[];
+  readonly x25519: Uint8Array;
+  /** Empty unless the hybrid suite is offered. */
+  readonly kemKey: Uint8Array;
+}
+
+/** SERVER_HELLO. */
+export interface ServerHello {
+  readonly random: Uint8Array;
+  readonly suite: number;
+  readonly x25519: Uint8Array;
+  /** Empty unless the suite is the hybrid one. */
+  readonly kemCiphertext: Uint8Array;
+}
+
+/** The largest message and the largest DATA payload that an end takes. */
+export interface ReceiveLimits {
+  readonly maxMessage: number;
+  readonly maxRecord: number;
+}
+
+/** SERVER_IDENTITY. `clients`: 0 none, 1 optional, 2 required. */
+export interface ServerIdentity extends ReceiveLimits {
+  readonly clients: number;
+  readonly spki: Uint8Array;
+}
+
+/** CLIENT_AUTH. Without a proof the client stays anonymous. */
+export interface ClientAuth extends ReceiveLimits {
+  readonly proof: { readonly spki: Uint8Array; readonly signature: Uint8Array } | null;
+}
+
+export function encodeClientHello(hello: ClientHello): Uint8Array {
+  const suites = hello.suites.map(u16);
+  return message(
+    MessageType.clientHello,
+    ...[
+      hello.random,
+      Uint8Array.of(suites.length),
+      ...suites,
+      hello.x25519,
+      vec16(hello.kemKey),
+      vec16(new Uint8Array(0)),
+    ],
+  );
+}
+
+export function decodeClientHello(bytes: Uint8Array): ClientHello {
+  const reader = bodyReader(bytes, MessageType.clientHello);
+  const random = reader.take(RANDOM_LENGTH);
+  const count = reader.within(reader.u8(), 1, 8, 'the number of suites');
+  const suites = Array.from({ length: count }, () => reader.u16());
+  if (new Set(suites).size !== count) throw malformed('CLIENT_HELLO', 'a suite is offered twice');
+  const x25519 = reader.take(SHARE_LENGTH);
+  const kemKey = reader.vec16();
+  reader.within(
+    kemKey.length,
+    ...exactly(suites.includes(HYBRID) ? KEM_KEY_LENGTH : 0),
+    'the length of the ML-KEM key',
+  );
+  reader.extensions();
+  reader.end();
+  return { random, suites, x25519, kemKey };
+}
+
+export function encodeServerHello(hello: ServerHello): Uint8Array {
+  return message(
+    MessageType.serverHello,
+    hello.random,
+    u16(hello.suite),
+    hello.x25519,
+    vec16(hello.kemCiphertext),
+  );
+}
+
+export function decodeServerHello(bytes: Uint8Array): ServerHello {
+  const reader = bodyReader(bytes, MessageType.serverHello);
+  const random = reader.take(RANDOM_LENGTH);
+  const suite = reader.u16();
+  const x25519 = reader.take(SHARE_LENGTH);
+  const kemCiphertext = reader.vec16();
+  const length = suite === HYBRID ? KEM_CIPHERTEXT_LENGTH : 0;
+  reader.within(kemCiphertext.length, ...exactly(length), 'the length of the ML-KEM ciphertext');
+  reader.end();
+  return { random, suite, x25519, kemCiphertext };
+}
+
+export function encodeServerIdentity(identity: ServerIdentity): Uint8Array {
+  return message(
+    MessageType.serverIdentity,
+    ...[Uint8Array.of(identity.clients), limits(identity), vec16(identity.spki), vec16(new Uint8Array(0))],
+  );
+}
+
+export function decodeServerIdentity(bytes: Uint8Array): ServerIdentity {
+  const reader = bodyReader(bytes, MessageType.serverIdentity);
+  const clients = reader.within(reader.u8(), 0, 2, 'the mode of client authentication');
+  const received = readLimits(reader);
+  const spki = reader.vec16();
+  reader.extensions();
+  reader.end();
+  return { clients, ...received, spki };
+}
+
+export function encodeClientKey(ciphertext: Uint8Array): Uint8Array {
+  return message(MessageType.clientKey, vec16(ciphertext));
+}
+
+/** The RSA ciphertext in CLIENT_KEY. */
+export function decodeClientKey(bytes: Uint8Array): Uint8Array {
+  const reader = bodyReader(bytes, MessageType.clientKey);
+  const ciphertext = reader.vec16();
+  reader.end();
+  return ciphertext;
+}
+
+export function encodeClientAuth({ proof, ...own }: ClientAuth): Uint8Array {
+  const none = new Uint8Array(0);
+  return message(
+    MessageType.clientAuth,
+    ...[limits(own), Uint8Array.of(proof === null ? 0 : 1)],
+    ...[vec16(proof?.spki ?? none), vec16(proof?.signature ?? none), vec16(none)],
+  );
+}
+
+export function decodeClientAuth(bytes: Uint8Array): ClientAuth {
+  const reader = bodyReader(bytes, MessageType.clientAuth);
+  const received = readLimits(reader);
+  const mode = reader.within(reader.u8(), 0, 1, 'the mode');
+  const spki = reader.vec16();
+  const signature = reader.vec16();
+  reader.extensions();
+  reader.end();
+  if (mode === 1) return { ...received, proof: { spki, signature } };
+  if (spki.length + signature.length > 0) throw malformed('CLIENT_AUTH', 'an anonymous client shows a key');
+  return { ...received, proof: null };
+}
+
+export function encodeFinished(type: 6 | 7, mac: Uint8Array): Uint8Array {
+  return message(type, mac);
+}
+
+/** The MAC in CLIENT_FINISHED or SERVER_FINISHED. */
+export function decodeFinished(bytes: Uint8Array, type: 6 | 7): Uint8Array {
+  const reader = bodyReader(bytes, type);
+  const mac = reader.take(MAC_LENGTH);
+  reader.end();
+  return mac;
+}
+
+export function encodeReject(code: 1 | 2): Uint8Array {
+  return message(MessageType.reject, Uint8Array.of(code));
+}
+
+/** The error that a REJECT stands for. Nobody has vouched for it: a hint, no more. */
+export function decodeReject(bytes: Uint8Array): SecureSocketError {
+  const reader = bodyReader(bytes, MessageType.reject);
+  const code = reader.within(reader.u8(), 1, 2, 'the code');
+  reader.end();
+  return code === 1
+    ? new SecureSocketError(
+        'NO_COMMON_SUITE',
+        'the server knows none of the suites offered; compare the option suites of both ends',
+      )
+    : new SecureSocketError('BUSY', 'the server has too many handshakes under way; try again later');
+}
+
+/** What a client signs to prove its identity (RFC 8446 4.4.3, with a text of our own). */
+export function signatureInput(transcriptHash: Uint8Array): Uint8Array {
+  return concat(ascii(`${' '.repeat(64)}sealed v1, client authentication\0`), transcriptHash);
+}
+
+/** The length of the body that a header announces, once the header is one of `types`. */
+export function bodyLength(header: Uint8Array, types: readonly number[]): number {
+  const type = header[4] as number;
+  const wanted = types.map((one) => nameOf[one]).join(' or ');
+  if (!types.includes(type))
+    throw new SecureSocketError('PROTOCOL', `expected ${wanted}, got ${nameOf[type] ?? `type ${type}`}`);
+  if (header[5] !== LAYOUT) throw malformed(wanted, `its layout is ${header[5]}, not ${LAYOUT}`);
+  const length = ((header[6] as number) << 8) | (header[7] as number);
+  if (length > MAX_BODY) throw malformed(wanted, `its body of ${length} bytes is beyond ${MAX_BODY}`);
+  return length;
+}
+
+function bodyReader(bytes: Uint8Array, type: number): Reader {
+  const name = nameOf[type] as string;
+  if (bytes.length < MESSAGE_HEADER) throw malformed(name, 'it ends inside its header');
+  if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw malformed(name, 'it does not begin with SEAL');
+  const length = bodyLength(bytes, [type]);
+  if (length !== bytes.length - MESSAGE_HEADER) throw malformed(name, `its length says ${length}`);
+  return new Reader(bytes.subarray(MESSAGE_HEADER), name);
+}
+
+function message(type: number, ...fields: readonly Uint8Array[]): Uint8Array {
+  return concat(MAGIC, Uint8Array.of(type, LAYOUT), vec16(concat(...fields)));
+}
+
+function limits(own: ReceiveLimits): Uint8Array {
+  return concat(u32(own.maxMessage), u32(own.maxRecord));
+}
+
+function readLimits(reader: Reader): ReceiveLimits {
+  const maxMessage = reader.within(reader.u32(), 1024, 2147483647, 'max_message');
+  const maxRecord = reader.within(reader.u32(), 16384, 1052672, 'max_record');
+  return { maxMessage, maxRecord };
+}
+
+function exactly(length: number): [number, number] {
+  return [length, length];
+}
