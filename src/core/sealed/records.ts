@@ -1,0 +1,122 @@
+import type { Aead, Backend } from '../../backend.js';
+import { expandLabel, HASH_LENGTH } from './schedule.js';
+
+/** What the first byte of a record's plaintext says (docs/protocol.md, S5). */
+export const RecordType = { handshake: 1, data: 2, keyUpdate: 3, ping: 4, pong: 5, close: 6 } as const;
+
+/** Bytes before the ciphertext of a record: its length. */
+export const RECORD_HEADER = 3;
+/** What a record's ciphertext has beside its payload: the type and the tag. */
+export const RECORD_OVERHEAD = 17;
+/** Longest ciphertext of a handshake record: a message of 4104 bytes. */
+export const HANDSHAKE_RECORD_LIMIT: number = 4096 + 8 + RECORD_OVERHEAD;
+
+const NONCE_LENGTH = 12;
+const NONE = new Uint8Array(0);
+
+/** The keys of one direction: each record under the next nonce, each key until the update. */
+export class TrafficKey {
+  readonly #backend: Backend;
+  #secret: Uint8Array;
+  #aead: Aead;
+  #iv: Uint8Array;
+  readonly #nonce: Uint8Array = new Uint8Array(NONCE_LENGTH);
+  readonly #header: Uint8Array = new Uint8Array(RECORD_HEADER);
+  #sequence: number;
+  #bytes = 0;
+
+  /** Takes over `secret`. `sequence` is where the count of records begins. */
+  constructor(backend: Backend, secret: Uint8Array, sequence = 0) {
+    this.#backend = backend;
+    this.#secret = secret;
+    this.#sequence = sequence;
+    this.#aead = this.#cipher();
+    this.#iv = expandLabel(backend, secret, 'iv', NONE, NONCE_LENGTH);
+  }
+
+  /** Records under the present key so far. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Bytes of ciphertext under the present key so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The record of a plaintext, in pieces: its header, then what the cipher gives. */
+  seal(plaintext: readonly Uint8Array[], length: number): Uint8Array[] {
+    const header = new Uint8Array(RECORD_HEADER);
+    writeU24(header, length + 16);
+    const pieces = this.#aead.seal(this.#nextNonce(), header, plaintext);
+    this.#bytes += length + 16;
+    return [header, ...pieces];
+  }
+
+  /** The plaintext of a record's ciphertext, type first, or `null` if its tag is wrong. */
+  open(ciphertext: Uint8Array): Uint8Array | null {
+    writeU24(this.#header, ciphertext.length);
+    this.#bytes += ciphertext.length;
+    return this.#aead.open(this.#nextNonce(), this.#header, ciphertext);
+  }
+
+  /** On to the next key, from which the present one cannot be found again. */
+  update(): void {
+    const next = expandLabel(this.#backend, this.#secret, 'traffic upd', NONE, HASH_LENGTH);
+    this.wipe();
+    this.#secret = next;
+    this.#aead = this.#cipher();
+    this.#iv = expandLabel(this.#backend, next, 'iv', NONE, NONCE_LENGTH);
+    this.#sequence = 0;
+    this.#bytes = 0;
+  }
+
+  /** Overwrites what is ours to overwrite; the cipher's own copy of its key goes with the cipher. */
+  wipe(): void {
+    this.#secret.fill(0);
+    this.#iv.fill(0);
+    this.#aead = destroyed;
+  }
+
+  #cipher(): Aead {
+    const key = expandLabel(this.#backend, this.#secret, 'key', NONE, HASH_LENGTH);
+    const aead = this.#backend.aesGcm(key);
+    key.fill(0);
+    return aead;
+  }
+
+  #nextNonce(): Uint8Array {
+    writeNonce(this.#nonce, this.#iv, this.#sequence++);
+    return this.#nonce;
+  }
+}
+
+/** nonce = iv XOR the sequence number in eight bytes at the end (RFC 8446 5.3). */
+export function writeNonce(nonce: Uint8Array, iv: Uint8Array, sequence: number): void {
+  nonce.set(iv);
+  let rest = sequence;
+  for (let i = NONCE_LENGTH - 1; rest > 0; i--) {
+    nonce[i] = (nonce[i] as number) ^ (rest % 256);
+    rest = Math.floor(rest / 256);
+  }
+}
+
+/** The length in a record's header. */
+export function readU24(header: Uint8Array): number {
+  return ((header[0] as number) << 16) | ((header[1] as number) << 8) | (header[2] as number);
+}
+
+function writeU24(header: Uint8Array, value: number): void {
+  header[0] = value >>> 16;
+  header[1] = value >>> 8;
+  header[2] = value;
+}
+
+const destroyed: Aead = {
+  seal: () => {
+    throw new Error('the key has been wiped');
+  },
+  open: () => {
+    throw new Error('the key has been wiped');
+  },
+};

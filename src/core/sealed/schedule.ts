@@ -1,0 +1,104 @@
+import type { Backend } from '../../backend.js';
+import { badArgument } from '../../errors.js';
+import { ascii, concat, u16 } from './codec.js';
+
+/** Length of every secret and hash here. */
+export const HASH_LENGTH = 32;
+const PREFIX = 'sealed1 ';
+const NONE = new Uint8Array(0);
+const ZEROS: Uint8Array = new Uint8Array(HASH_LENGTH);
+
+/** HKDF-Expand-Label (RFC 8446 7.1) with a prefix of its own. */
+export function expandLabel(
+  backend: Backend,
+  secret: Uint8Array,
+  label: string | Uint8Array,
+  context: Uint8Array,
+  length: number,
+): Uint8Array {
+  const full = concat(ascii(PREFIX), typeof label === 'string' ? ascii(label) : label);
+  const info = concat(u16(length), Uint8Array.of(full.length), full, Uint8Array.of(context.length), context);
+  return backend.hkdfExpand(secret, info, length);
+}
+
+/** The handshake messages so far, each complete with its header. */
+export class Transcript {
+  readonly #backend: Backend;
+  #messages: Uint8Array = NONE;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  add(message: Uint8Array): void {
+    this.#messages = concat(this.#messages, message);
+  }
+
+  /** TH of everything so far. */
+  hash(): Uint8Array {
+    return this.#backend.sha256(this.#messages);
+  }
+}
+
+/** The line of secrets ES, HS, AHS, MS (docs/protocol.md, S4): one at a time, the one before is overwritten. */
+export class KeySchedule {
+  readonly #backend: Backend;
+  readonly #transcript: Transcript;
+  #secret: Uint8Array;
+
+  constructor(backend: Backend, transcript: Transcript) {
+    this.#backend = backend;
+    this.#transcript = transcript;
+    this.#secret = backend.hkdfExtract(ZEROS, ZEROS);
+  }
+
+  /** Goes on to the next secret of the line by mixing in another, which is overwritten. */
+  mix(input: Uint8Array): void {
+    const salt = expandLabel(this.#backend, this.#secret, 'derived', this.#backend.sha256(NONE), HASH_LENGTH);
+    this.wipe();
+    this.#secret = this.#backend.hkdfExtract(salt, input);
+    salt.fill(0);
+    input.fill(0);
+  }
+
+  /** The last step, where nothing is left to mix in. */
+  mixNothing(): void {
+    this.mix(ZEROS.slice());
+  }
+
+  /** Derive-Secret over the transcript as it is now. */
+  derive(label: string): Uint8Array {
+    return expandLabel(this.#backend, this.#secret, label, this.#transcript.hash(), HASH_LENGTH);
+  }
+
+  /** The MAC over the transcript that proves knowledge of the whole line (RFC 8446 4.4.4). */
+  finished(label: 'c finished' | 's finished'): Uint8Array {
+    const key = expandLabel(this.#backend, this.#secret, label, NONE, HASH_LENGTH);
+    const mac = this.#backend.hmacSha256(key, this.#transcript.hash());
+    key.fill(0);
+    return mac;
+  }
+
+  wipe(): void {
+    this.#secret.fill(0);
+  }
+}
+
+/** Keying material for the application out of the exporter secret (RFC 8446 7.5). */
+export function exporterOf(
+  backend: Backend,
+  secret: Uint8Array,
+): (label: string, context: Uint8Array, length: number) => Uint8Array {
+  return (label, context, length) => {
+    const name = new TextEncoder().encode(label);
+    if (name.length > 255 - PREFIX.length)
+      throw badArgument(`the label has ${name.length} bytes, 247 are the most`);
+    if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_LENGTH) {
+      throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
+    }
+    const derived = expandLabel(backend, secret, name, backend.sha256(NONE), HASH_LENGTH);
+    const material = expandLabel(backend, derived, 'exporter', backend.sha256(context), length);
+    derived.fill(0);
+    return material;
+  };
+}
