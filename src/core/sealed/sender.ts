@@ -1,0 +1,198 @@
+import { SecureSocketError } from '../../errors.js';
+import type { Sender } from '../script.js';
+import { SMALL_MESSAGE, Staging } from '../staging.js';
+import { concat, u16, u32 } from './codec.js';
+import { RECORD_OVERHEAD, RecordType, type TrafficKey } from './records.js';
+
+/** Records and bytes that one key protects at most. */
+export interface KeyLimits {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** The limits of a sender (docs/protocol.md, S7); tests lower them, nobody raises them. */
+export const SEND_LIMITS: KeyLimits = { records: 2 ** 20, bytes: 2 ** 36 };
+
+const LENGTH_FIELD = 4;
+/** Up to here a record leaves as one chunk: copying it costs less than a chunk. */
+const JOIN_BELOW = 8 * 1024;
+/** What a KEY_UPDATE takes of a key's bytes. */
+const KEY_UPDATE_LENGTH = RECORD_OVERHEAD;
+
+/** What a sender needs to know. */
+export interface SenderOptions {
+  /** The largest message that the peer takes. */
+  readonly maxMessage: number;
+  /** The largest payload of a DATA record that both ends take. */
+  readonly maxRecord: number;
+  readonly limits: KeyLimits;
+}
+
+/** Turns messages into records: those of one tick into one record, large ones into records of their own. */
+export class SealedSender implements Sender {
+  readonly maxMessage: number;
+  readonly #maxRecord: number;
+  readonly #limits: KeyLimits;
+  readonly #key: TrafficKey;
+  /** The type of a record, then messages behind their lengths. */
+  readonly #staging = new Staging();
+  #records: Uint8Array[] = [];
+  #recordBytes = 0;
+  #rekeyWanted = false;
+  #isClosed = false;
+
+  constructor(key: TrafficKey, options: SenderOptions) {
+    this.#key = key;
+    this.maxMessage = options.maxMessage;
+    this.#maxRecord = options.maxRecord;
+    this.#limits = options.limits;
+  }
+
+  get staged(): number {
+    return this.#recordBytes + this.#staging.used;
+  }
+
+  stage(message: Uint8Array): void {
+    if (this.#isClosed) throw new SecureSocketError('CLOSED', 'the connection has been closed');
+    if (message.length > this.maxMessage) throw tooLarge(message.length, this.maxMessage);
+    if (message.length < SMALL_MESSAGE && message.length + LENGTH_FIELD <= this.#maxRecord)
+      this.#copy(message);
+    else this.#sealAlone(message);
+  }
+
+  flush(): Uint8Array[] {
+    this.#sealStaged();
+    return this.#take();
+  }
+
+  close(code: number): Uint8Array[] {
+    if (this.#isClosed) return [];
+    this.#sealStaged();
+    this.#seal([Uint8Array.of(RecordType.close), u16(code)], 3);
+    const chunks = this.#take();
+    this.abandon();
+    return chunks;
+  }
+
+  ping(): Uint8Array[] {
+    return this.#control(RecordType.ping);
+  }
+
+  pong(): Uint8Array[] {
+    return this.#control(RecordType.pong);
+  }
+
+  rekey(): void {
+    this.#rekeyWanted = true;
+  }
+
+  /** Nothing more is sent, not even a CLOSE; what was staged is dropped and the keys are wiped. */
+  abandon(): void {
+    this.#isClosed = true;
+    this.#staging.release();
+    this.#records = [];
+    this.#recordBytes = 0;
+    this.#key.wipe();
+  }
+
+  /** Before what is staged but not yet sealed, behind what is. */
+  #control(type: number): Uint8Array[] {
+    if (this.#isClosed) return [];
+    this.#seal([Uint8Array.of(type)], 1);
+    return this.#take();
+  }
+
+  #copy(message: Uint8Array): void {
+    const room = this.#reserve(LENGTH_FIELD + message.length);
+    const { length } = message;
+    room[0] = length >>> 24;
+    room[1] = length >>> 16;
+    room[2] = length >>> 8;
+    room[3] = length;
+    room.set(message, LENGTH_FIELD);
+  }
+
+  #reserve(length: number): Uint8Array {
+    if (this.#staging.used + length <= this.#maxRecord + 1) {
+      if (this.#staging.used === 0) this.#startRecord();
+      const room = this.#staging.reserve(length);
+      if (room !== undefined) return room;
+    }
+    this.#sealStaged();
+    this.#startRecord();
+    return this.#staging.reserve(length) as Uint8Array;
+  }
+
+  #startRecord(): void {
+    const type = this.#staging.reserve(1) as Uint8Array;
+    type[0] = RecordType.data;
+  }
+
+  #sealStaged(): void {
+    const { used } = this.#staging;
+    if (used === 0) return;
+    this.#sealData([this.#staging.bytes], used);
+    this.#staging.release();
+  }
+
+  /** A message behind what was staged, in as many records as it takes, without copying it. */
+  #sealAlone(message: Uint8Array): void {
+    this.#sealStaged();
+    const type = Uint8Array.of(RecordType.data);
+    let at = Math.min(message.length, this.#maxRecord - LENGTH_FIELD);
+    const head = concat(type, u32(message.length));
+    this.#sealData([head, message.subarray(0, at)], head.length + at);
+    while (at < message.length) {
+      const body = message.subarray(at, at + this.#maxRecord);
+      this.#sealData([type, body], 1 + body.length);
+      at += body.length;
+    }
+  }
+
+  /** S7.2: an update that was asked for stands directly before a DATA record, and never first under a key. */
+  #sealData(plaintext: readonly Uint8Array[], length: number): void {
+    if (this.#rekeyWanted) this.#update();
+    this.#seal(plaintext, length);
+  }
+
+  #seal(plaintext: readonly Uint8Array[], length: number): void {
+    if (this.#isAtLimit(length + 16)) this.#update();
+    this.#push(this.#key.seal(plaintext, length), length);
+  }
+
+  /** S7.1: whether this record would leave no room for the KEY_UPDATE, which the key protects too. */
+  #isAtLimit(ciphertextLength: number): boolean {
+    const { sequence, bytes } = this.#key;
+    return (
+      sequence + 1 >= this.#limits.records ||
+      bytes + ciphertextLength + KEY_UPDATE_LENGTH > this.#limits.bytes
+    );
+  }
+
+  #update(): void {
+    this.#rekeyWanted = false;
+    if (this.#key.sequence === 0) return;
+    this.#push(this.#key.seal([Uint8Array.of(RecordType.keyUpdate)], 1), 1);
+    this.#key.update();
+  }
+
+  #push(record: Uint8Array[], length: number): void {
+    if (length < JOIN_BELOW) this.#records.push(concat(...record));
+    else this.#records.push(...record);
+    this.#recordBytes += length + RECORD_OVERHEAD + 2;
+  }
+
+  #take(): Uint8Array[] {
+    const records = this.#records;
+    this.#records = [];
+    this.#recordBytes = 0;
+    return records;
+  }
+}
+
+function tooLarge(length: number, limit: number): SecureSocketError {
+  return new SecureSocketError(
+    'MESSAGE_TOO_LARGE_FOR_PEER',
+    `the message has ${length} bytes, the peer takes ${limit}; raise its maxMessage or send less`,
+  );
+}

@@ -1,0 +1,171 @@
+import type { Batch } from '../script.js';
+
+const LENGTH_FIELD = 4;
+/** A message that is kept pins at most so many bytes beyond its own. */
+const SLAB = 16 * 1024;
+/** From here on a message is copied alone: a slab would hold few of them. */
+const COPIED_ALONE = 4 * 1024;
+
+/** Cuts the stream of `u32 length || body` that the DATA payloads of one direction are (docs/protocol.md, S6). */
+export class MessageStream {
+  readonly #maxMessage: number;
+  /** The length field as far as it has come. */
+  #length = 0;
+  #lengthBytes = 0;
+  /** The body of the unfinished message: room for what has come, and as much again. */
+  #body = new Uint8Array(0);
+  #have = 0;
+  #tooBig: number | undefined;
+
+  constructor(maxMessage: number) {
+    this.#maxMessage = maxMessage;
+  }
+
+  /** Whether the stream stands between two messages. */
+  get isAtBoundary(): boolean {
+    return this.#lengthBytes === 0;
+  }
+
+  /** The length of a message beyond the limit, at which the stream stops for good. */
+  get tooBig(): number | undefined {
+    return this.#tooBig;
+  }
+
+  /** Takes over a DATA record's plaintext, type first. Gives the messages that are complete with it, if any. */
+  push(plaintext: Uint8Array): Batch | undefined {
+    let at = 1;
+    let first: Uint8Array | undefined;
+    if (this.#lengthBytes > 0) {
+      at = this.#continue(plaintext, at);
+      if (this.#isComplete) first = this.#finish();
+    }
+    const from = at;
+    let count = 0;
+    let bytes = 0;
+    // nothing here costs more per message than reading its length: the messages are cut when they are read
+    while (plaintext.length - at >= LENGTH_FIELD && this.#tooBig === undefined) {
+      const length = readU32(plaintext, at);
+      if (length > this.#maxMessage) this.#tooBig = length;
+      else if (length > plaintext.length - at - LENGTH_FIELD) break;
+      else {
+        at += LENGTH_FIELD + length;
+        count++;
+        bytes += length;
+      }
+    }
+    this.#continue(plaintext, at);
+    return count > 0 || first ? new RecordBatch(plaintext, from, count, bytes, first) : undefined;
+  }
+
+  /** Drops the unfinished message. */
+  clear(): void {
+    this.#body = new Uint8Array(0);
+    this.#length = this.#lengthBytes = this.#have = 0;
+  }
+
+  get #isComplete(): boolean {
+    return this.#lengthBytes === LENGTH_FIELD && this.#have === this.#length && this.#tooBig === undefined;
+  }
+
+  /** Takes what belongs to the unfinished message, or begins one. Returns where that ends. */
+  #continue(plaintext: Uint8Array, from: number): number {
+    let at = from;
+    while (this.#lengthBytes < LENGTH_FIELD) {
+      if (at === plaintext.length || this.#tooBig !== undefined) return at;
+      this.#length = this.#length * 256 + (plaintext[at++] as number);
+      this.#lengthBytes++;
+    }
+    if (this.#length > this.#maxMessage) {
+      this.#tooBig = this.#length;
+      return at;
+    }
+    const end = Math.min(plaintext.length, at + this.#length - this.#have);
+    this.#append(plaintext.subarray(at, end));
+    return end;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const have = this.#have + bytes.length;
+    if (have > this.#body.length) {
+      const body = new Uint8Array(Math.min(this.#length, 2 * have));
+      body.set(this.#body.subarray(0, this.#have));
+      this.#body = body;
+    }
+    this.#body.set(bytes, this.#have);
+    this.#have = have;
+  }
+
+  #finish(): Uint8Array {
+    const message = this.#body;
+    this.clear();
+    return message;
+  }
+}
+
+/** The messages of one record, still uncut, behind one that began in an earlier record. */
+class RecordBatch implements Batch {
+  readonly #plaintext: Uint8Array;
+  #at: number;
+  #count: number;
+  #bytes: number;
+  #first: Uint8Array | undefined;
+  /** A copy of a part of the plaintext, where it begins there, and where it ends. */
+  #slab: Uint8Array;
+  #slabFrom = 0;
+  #slabEnd: number;
+
+  constructor(
+    plaintext: Uint8Array,
+    at: number,
+    count: number,
+    bytes: number,
+    first: Uint8Array | undefined,
+  ) {
+    // a plain view: the `slice` of a Buffer would not copy
+    this.#plaintext = new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
+    this.#at = at;
+    this.#count = count + (first ? 1 : 0);
+    this.#bytes = bytes + (first?.length ?? 0);
+    this.#first = first;
+    const isSmall = plaintext.buffer.byteLength <= SLAB;
+    this.#slab = this.#plaintext;
+    this.#slabEnd = isSmall ? plaintext.length : 0;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  next(): Uint8Array | undefined {
+    if (this.#count === 0) return undefined;
+    const message = this.#first ?? this.#cut();
+    this.#first = undefined;
+    this.#count--;
+    this.#bytes -= message.length;
+    return message;
+  }
+
+  #cut(): Uint8Array {
+    const from = this.#at + LENGTH_FIELD;
+    const length = readU32(this.#plaintext, this.#at);
+    this.#at = from + length;
+    if (this.#at > this.#slabEnd) {
+      if (this.#plaintext.buffer.byteLength - length <= SLAB)
+        return this.#plaintext.subarray(from, from + length);
+      if (length >= COPIED_ALONE) return this.#plaintext.slice(from, from + length);
+      this.#slab = this.#plaintext.slice(from, from + SLAB);
+      this.#slabFrom = from;
+      this.#slabEnd = from + this.#slab.length;
+    }
+    return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + from - this.#slabFrom, length);
+  }
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16);
+  return (high | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) >>> 0;
+}
