@@ -1,0 +1,223 @@
+import type { KeyEncapsulation, RsaPrivateKey, RsaPublicKey } from '../../backend.js';
+import { SecureSocketError } from '../../errors.js';
+import { fingerprintOf } from '../fingerprint.js';
+import type { PeerKey, Script } from '../script.js';
+import { concat, malformed } from './codec.js';
+import { agree, makeOffer } from './exchange.js';
+import {
+  type ApplicationKeys,
+  type Established,
+  Handshake,
+  type Handshaking,
+  handshakeMessage,
+  importPeerKey,
+  OAEP_LABEL,
+  RSA_SECRET_LENGTH,
+} from './handshake.js';
+import {
+  type ClientAuth,
+  decodeFinished,
+  decodeReject,
+  decodeServerHello,
+  decodeServerIdentity,
+  encodeClientAuth,
+  encodeClientHello,
+  encodeClientKey,
+  encodeFinished,
+  MessageType,
+  type ServerHello,
+  type ServerIdentity,
+  signatureInput,
+} from './messages.js';
+import { type OpenOptions, sealedConnection } from './open.js';
+import { RecordType } from './records.js';
+import { checkSuites, greaseOf, type SuiteName, suiteIds, suiteNameOf } from './suites.js';
+
+/** The client's end of sealed. */
+export interface SealedClientOptions extends OpenOptions {
+  /** In order of preference. */
+  readonly suites: readonly SuiteName[];
+  /** Needed for the hybrid suite. */
+  readonly mlKem768?: KeyEncapsulation | undefined;
+  /** Whether to offer a suite that does not exist as well, so that servers stay used to it; `true` if absent. */
+  readonly grease?: boolean | undefined;
+  /** Shown to servers that ask for one. */
+  readonly identity?: { readonly spki: Uint8Array; readonly key: RsaPrivateKey } | undefined;
+  /** Whether to trust the server: settles to exactly `true`, or rejects with the reason. */
+  readonly decide: (spki: Uint8Array, fingerprint: string) => unknown;
+}
+
+/** The script of a sealed client (docs/protocol.md, C1 to C6). */
+export function sealedClient(options: SealedClientOptions): Script {
+  checkSuites(options.suites, options.mlKem768);
+  return sealedConnection(shakeHands(options), options);
+}
+
+function* shakeHands(options: SealedClientOptions): Handshaking<Established> {
+  const handshake = new Handshake(options.backend, 'client');
+  try {
+    const suite = yield* exchangeHellos(handshake, options);
+    const server = yield* meetServer(handshake, options);
+    const application = yield* prove(handshake, options, server);
+    return { ...application, suite, peer: server.peer, peerLimits: server.identity };
+  } finally {
+    handshake.wipe();
+  }
+}
+
+/** C1, C2: from CLIENT_HELLO to the secret HS. */
+function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<SuiteName> {
+  const { backend, mlKem768 } = options;
+  const offer = makeOffer(backend, options.suites, mlKem768);
+  const suites = options.suites.map((name) => suiteIds[name]);
+  const random = backend.randomBytes(32);
+  if (options.grease !== false) suites.unshift(greaseOf(backend.randomBytes(1)[0] as number));
+  const kemKey = offer.kem?.encapsulationKey ?? new Uint8Array(0);
+  const hello = encodeClientHello({ random, suites, x25519: offer.x25519.publicKey, kemKey });
+  handshake.transcript.add(hello);
+  yield { write: [hello] };
+  const answer = yield* handshake.readBare([MessageType.serverHello, MessageType.reject]);
+  if (answer[4] === MessageType.reject) throw decodeReject(answer);
+  const serverHello = decodeServerHello(answer);
+  const suite = chosenSuite(serverHello, options.suites);
+  handshake.transcript.add(answer);
+  handshake.schedule.mix(agree(offer, serverHello));
+  handshake.nextKeys('hs');
+  return suite;
+}
+
+function chosenSuite({ suite }: ServerHello, offered: readonly SuiteName[]): SuiteName {
+  const name = suiteNameOf(suite);
+  if (name !== undefined && offered.includes(name)) return name;
+  throw malformed('SERVER_HELLO', `suite 0x${suite.toString(16).padStart(4, '0')} was not offered`);
+}
+
+/** What SERVER_IDENTITY tells, once the server is trusted. */
+interface Server {
+  readonly identity: ServerIdentity;
+  readonly publicKey: RsaPublicKey;
+  readonly peer: PeerKey;
+}
+
+/** C3: SERVER_IDENTITY, and whether to trust its key. Nothing is encrypted to it before. */
+function* meetServer(handshake: Handshake, options: SealedClientOptions): Handshaking<Server> {
+  const message = handshakeMessage(yield* readRecord(handshake));
+  const identity = decodeServerIdentity(message);
+  const publicKey = importServerKey(options, identity.spki);
+  handshake.transcript.add(message);
+  const peer: PeerKey = { spki: identity.spki, fingerprint: fingerprintOf(options.backend, identity.spki) };
+  yield* trust(options, peer);
+  return { identity, publicKey, peer };
+}
+
+function* readRecord(handshake: Handshake): Handshaking<Uint8Array> {
+  const record = yield* handshake.readRecord();
+  if (record !== null) return record;
+  throw new SecureSocketError(
+    'HANDSHAKE_FAILED',
+    'the server does not have the keys of this connection, or bytes were changed',
+  );
+}
+
+function importServerKey({ backend }: SealedClientOptions, spki: Uint8Array): RsaPublicKey {
+  try {
+    return importPeerKey(backend, spki);
+  } catch (error) {
+    if (!(error instanceof SecureSocketError)) throw error;
+    throw new SecureSocketError('PROTOCOL', `the server's key is not usable: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+function* trust({ decide }: SealedClientOptions, { spki, fingerprint }: PeerKey): Handshaking<void> {
+  try {
+    const verdict: unknown = yield { task: () => decide(spki, fingerprint), kind: 'decision' };
+    if (verdict === true) return;
+  } catch (error) {
+    if (error instanceof SecureSocketError) throw error;
+    throw untrusted(`it could not be decided whether to trust the server key ${fingerprint}`, {
+      fingerprint,
+      cause: error,
+    });
+  }
+  throw untrusted(`the server key ${fingerprint} is not trusted`, { fingerprint });
+}
+
+function untrusted(message: string, details: { fingerprint: string; cause?: unknown }): SecureSocketError {
+  return new SecureSocketError('UNTRUSTED_SERVER', message, details);
+}
+
+/** C4, C5: the third flight, and the server's proof. Nothing else may be sent before that has come. */
+function* prove(
+  handshake: Handshake,
+  options: SealedClientOptions,
+  server: Server,
+): Handshaking<ApplicationKeys> {
+  const { schedule } = handshake;
+  const { maxMessage, maxRecord } = options;
+  const secret = options.backend.randomBytes(RSA_SECRET_LENGTH);
+  const clientKey = handshake.seal(encodeClientKey(server.publicKey.encryptOaep(secret, OAEP_LABEL)));
+  schedule.mix(secret);
+  handshake.nextKeys('ahs');
+  const proof = yield* identify(handshake, options, server.identity);
+  schedule.mixNothing();
+  const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof }));
+  const finished = encodeFinished(MessageType.clientFinished, schedule.finished('c finished'));
+  yield { write: [concat(clientKey, clientAuth, handshake.seal(finished))] };
+  const serverFinished = yield* verifyServer(handshake, options);
+  const sending = handshake.key('c ap traffic');
+  handshake.transcript.add(serverFinished);
+  const receiving = handshake.key('s ap traffic');
+  return { sending, receiving, exporterSecret: schedule.derive('exp master') };
+}
+
+/** The signature over everything up to CLIENT_KEY, if there is an identity and the server asked for one. */
+function* identify(
+  { transcript }: Handshake,
+  { identity }: SealedClientOptions,
+  { clients }: ServerIdentity,
+): Handshaking<ClientAuth['proof']> {
+  if (identity === undefined || clients === 0) return null;
+  const input = signatureInput(transcript.hash());
+  try {
+    const signature: Uint8Array = yield { task: () => identity.key.signPss(input), kind: 'privateKey' };
+    return { spki: identity.spki, signature };
+  } catch (error) {
+    if (error instanceof SecureSocketError) throw error;
+    throw new SecureSocketError('BAD_IDENTITY', 'the key of the client could not sign', { cause: error });
+  }
+}
+
+/** C5: SERVER_FINISHED, or the CLOSE that stands for a refusal. */
+function* verifyServer(handshake: Handshake, { backend }: SealedClientOptions): Handshaking<Uint8Array> {
+  const record = yield* readRecord(handshake);
+  if (record[0] === RecordType.close) throw refusal(record);
+  const { message, mac } = finishedMessage(record);
+  if (backend.equal(mac, handshake.schedule.finished('s finished'))) return message;
+  throw new SecureSocketError('HANDSHAKE_FAILED', 'the server did not see the same handshake');
+}
+
+function finishedMessage(record: Uint8Array): { message: Uint8Array; mac: Uint8Array } {
+  try {
+    const message = handshakeMessage(record);
+    return { message, mac: decodeFinished(message, MessageType.serverFinished) };
+  } catch (error) {
+    throw new SecureSocketError('HANDSHAKE_FAILED', "the server's last message is malformed", {
+      cause: error,
+    });
+  }
+}
+
+function refusal(record: Uint8Array): SecureSocketError {
+  const isUnauthorized = record.length === 3 && record[1] === 0 && record[2] === 2;
+  return isUnauthorized
+    ? new SecureSocketError(
+        'UNAUTHORIZED_CLIENT',
+        'the server does not admit this client; is its key among the authorised ones?',
+      )
+    : new SecureSocketError(
+        'HANDSHAKE_FAILED',
+        'the server closed the connection instead of finishing the handshake',
+      );
+}

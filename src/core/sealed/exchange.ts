@@ -1,0 +1,69 @@
+import type { Backend, DecapsulationKey, KeyAgreement, KeyEncapsulation } from '../../backend.js';
+import { SecureSocketError } from '../../errors.js';
+import { concat } from './codec.js';
+import type { ClientHello, ServerHello } from './messages.js';
+import { type SuiteName, suiteIds } from './suites.js';
+
+const NONE = new Uint8Array(0);
+
+/** A client's fresh keys of one connection. */
+export interface Offer {
+  readonly x25519: KeyAgreement;
+  /** Present exactly if the hybrid suite is offered. */
+  readonly kem: DecapsulationKey | undefined;
+}
+
+/** What a server answers to an offer, and the secret that both ends share by it. */
+export interface Answer {
+  readonly x25519: Uint8Array;
+  readonly kemCiphertext: Uint8Array;
+  readonly secret: Uint8Array;
+}
+
+/** Fresh keys for the suites that are offered. */
+export function makeOffer(
+  backend: Backend,
+  suites: readonly SuiteName[],
+  mlKem768: KeyEncapsulation | undefined,
+): Offer {
+  const kem = suites.includes('X25519MLKEM768') ? mlKem768?.keyPair() : undefined;
+  return { x25519: backend.x25519(), kem };
+}
+
+/** The client's half of the exchange: the secret out of the server's answer. */
+export function agree(offer: Offer, hello: ServerHello): Uint8Array {
+  const dh = checked(offer.x25519.agree(hello.x25519));
+  if (hello.suite !== suiteIds.X25519MLKEM768) return dh;
+  // SERVER_HELLO names only a suite that was offered, so the key is there
+  const kem = offer.kem as DecapsulationKey;
+  return together(kem.decapsulate(hello.kemCiphertext), dh);
+}
+
+/** The server's half of the exchange, with a fresh key. */
+export function respond(
+  backend: Backend,
+  suite: SuiteName,
+  hello: ClientHello,
+  mlKem768: KeyEncapsulation | undefined,
+): Answer {
+  const own = backend.x25519();
+  const dh = checked(own.agree(hello.x25519));
+  if (suite !== 'X25519MLKEM768') return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
+  const kem = mlKem768?.encapsulate(hello.kemKey);
+  if (!kem)
+    throw new SecureSocketError('PROTOCOL', 'the ML-KEM key of the peer does not pass the check of FIPS 203');
+  return { x25519: own.publicKey, kemCiphertext: kem.ciphertext, secret: together(kem.sharedSecret, dh) };
+}
+
+/** S2: the ML-KEM secret first. */
+function together(kemSecret: Uint8Array, dh: Uint8Array): Uint8Array {
+  const both = concat(kemSecret, dh);
+  kemSecret.fill(0);
+  dh.fill(0);
+  return both;
+}
+
+function checked(dh: Uint8Array | null): Uint8Array {
+  if (dh === null) throw new SecureSocketError('PROTOCOL', 'the X25519 key of the peer has low order');
+  return dh;
+}

@@ -1,0 +1,159 @@
+import type { Backend, RsaPublicKey } from '../../backend.js';
+import { SecureSocketError } from '../../errors.js';
+import { decodeSpki } from '../der.js';
+import { checkSealedKey } from '../rsa-key.js';
+import type { Ask, Effect, PeerKey } from '../script.js';
+import { ascii, concat, malformed, u16 } from './codec.js';
+import { bodyLength, MAGIC, MESSAGE_HEADER, type ReceiveLimits } from './messages.js';
+import {
+  HANDSHAKE_RECORD_LIMIT,
+  RECORD_HEADER,
+  RECORD_OVERHEAD,
+  RecordType,
+  readU24,
+  TrafficKey,
+} from './records.js';
+import { KeySchedule, Transcript } from './schedule.js';
+import type { SuiteName } from './suites.js';
+
+/** The part of a script before the connection is open, and what it gives in the end. */
+export type Handshaking<Result> = Generator<Ask | Effect, Result, never>;
+
+/** What outlives the secrets of a handshake. */
+export interface ApplicationKeys {
+  readonly sending: TrafficKey;
+  readonly receiving: TrafficKey;
+  readonly exporterSecret: Uint8Array;
+}
+
+/** What a handshake gives. */
+export interface Established extends ApplicationKeys {
+  readonly suite: SuiteName;
+  readonly peer: PeerKey | null;
+  readonly peerLimits: ReceiveLimits;
+}
+
+/** The label of the RSA secret in CLIENT_KEY. */
+export const OAEP_LABEL: Uint8Array = ascii('sealed v1 server key');
+/** Length of that secret. */
+export const RSA_SECRET_LENGTH = 32;
+
+/** A handshake that needs more is not one of this protocol. */
+const MAX_CONSUMED = 16 * 1024;
+/** What the first byte of a classic server's pickled key can be. */
+const CLASSIC_FIRST_BYTES = [0x80, 0x28, 0x63];
+
+/** What both ends keep while they shake hands. */
+export class Handshake {
+  readonly transcript: Transcript;
+  readonly schedule: KeySchedule;
+  readonly #backend: Backend;
+  readonly #isClient: boolean;
+  #sending: TrafficKey | undefined;
+  #receiving: TrafficKey | undefined;
+  #consumed = 0;
+
+  constructor(backend: Backend, role: 'client' | 'server') {
+    this.#backend = backend;
+    this.#isClient = role === 'client';
+    this.transcript = new Transcript(backend);
+    this.schedule = new KeySchedule(backend, this.transcript);
+  }
+
+  /** On to the keys of the next stage, over the transcript as it is now. */
+  nextKeys(stage: 'hs' | 'ahs'): void {
+    this.#wipeKeys();
+    const client = this.key(`c ${stage} traffic`);
+    const server = this.key(`s ${stage} traffic`);
+    [this.#sending, this.#receiving] = this.#isClient ? [client, server] : [server, client];
+  }
+
+  /** A key of the present secret; whoever asks for it wipes it. */
+  key(label: string): TrafficKey {
+    return new TrafficKey(this.#backend, this.schedule.derive(label));
+  }
+
+  /** The record of a message of ours, which joins the transcript. */
+  seal(message: Uint8Array): Uint8Array {
+    this.transcript.add(message);
+    return this.#seal(RecordType.handshake, message);
+  }
+
+  /** A CLOSE in place of a message. */
+  sealClose(code: number): Uint8Array {
+    return this.#seal(RecordType.close, u16(code));
+  }
+
+  /** The first message of the peer, which is not encrypted: of one of these types. */
+  *readBare(types: readonly number[]): Handshaking<Uint8Array> {
+    for (const expected of MAGIC) {
+      const view: Uint8Array = yield this.#count(1);
+      if (view[0] !== expected) throw notSealed(view[0] as number);
+    }
+    const rest: Uint8Array = yield this.#count(MESSAGE_HEADER - MAGIC.length);
+    const header = concat(MAGIC, rest);
+    const body: Uint8Array = yield this.#count(bodyLength(header, types));
+    return concat(header, body);
+  }
+
+  /** The plaintext of the next record, type first; `null` if its length or its tag is wrong. */
+  *readRecord(): Handshaking<Uint8Array | null> {
+    const header: Uint8Array = yield this.#count(RECORD_HEADER);
+    const length = readU24(header);
+    if (length < RECORD_OVERHEAD || length > HANDSHAKE_RECORD_LIMIT) return null;
+    const ciphertext: Uint8Array = yield this.#count(length);
+    return (this.#receiving as TrafficKey).open(ciphertext);
+  }
+
+  wipe(): void {
+    this.schedule.wipe();
+    this.#wipeKeys();
+  }
+
+  #wipeKeys(): void {
+    this.#sending?.wipe();
+    this.#receiving?.wipe();
+  }
+
+  #seal(type: number, payload: Uint8Array): Uint8Array {
+    const record = (this.#sending as TrafficKey).seal([Uint8Array.of(type), payload], 1 + payload.length);
+    return concat(...record);
+  }
+
+  #count(length: number): number {
+    this.#consumed += length;
+    if (this.#consumed <= MAX_CONSUMED) return length;
+    throw new SecureSocketError(
+      'HANDSHAKE_FAILED',
+      `the handshake of the peer takes more than ${MAX_CONSUMED} bytes`,
+    );
+  }
+}
+
+/** What a HANDSHAKE record carries. */
+export function handshakeMessage(plaintext: Uint8Array): Uint8Array {
+  if (plaintext[0] === RecordType.handshake) return plaintext.subarray(1);
+  throw malformed('record', `type ${plaintext[0]} instead of a handshake message`);
+}
+
+/** A peer's RSA key out of its strict encoding (S1). */
+export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
+  const numbers = decodeSpki(spki);
+  checkSealedKey(numbers);
+  try {
+    return backend.rsaPublicKey(numbers);
+  } catch (error) {
+    throw new SecureSocketError('BAD_KEY', 'the numbers of the RSA key do not make a key', { cause: error });
+  }
+}
+
+function notSealed(byte: number): SecureSocketError {
+  const hint = CLASSIC_FIRST_BYTES.includes(byte)
+    ? "the peer seems to speak CLASSIC, for which both ends need protocol: 'classic'"
+    : 'is there another service on this port?';
+  const hex = byte.toString(16).padStart(2, '0');
+  return new SecureSocketError(
+    'NOT_SEALED',
+    `the peer does not speak SEALED (unexpected byte 0x${hex}): ${hint}`,
+  );
+}

@@ -1,0 +1,143 @@
+import type { Backend } from '../../backend.js';
+import { type ErrorCode, SecureSocketError } from '../../errors.js';
+import type { Script } from '../script.js';
+import type { Established, Handshaking } from './handshake.js';
+import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
+import { exporterOf } from './schedule.js';
+import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
+import { MessageStream } from './stream.js';
+
+/** What both ends of a sealed connection need to know beside their handshake. */
+export interface OpenOptions {
+  readonly backend: Backend;
+  /** The longest message taken, in bytes. */
+  readonly maxMessage: number;
+  /** The largest payload of a DATA record taken, in bytes. */
+  readonly maxRecord: number;
+  /** Lower limits for what one key protects; higher ones have no effect. */
+  readonly keyLimits?:
+    | { readonly send?: Partial<KeyLimits>; readonly receive?: Partial<KeyLimits> }
+    | undefined;
+}
+
+/** At this many records or bytes under one key a receiver gives up (docs/protocol.md, S7). */
+export const RECEIVE_LIMITS: KeyLimits = { records: 2 ** 22, bytes: 2 ** 38 };
+
+/** With which CLOSE an error of the open connection is told to the peer; all others in silence. */
+const closeCodeOf: Partial<Record<ErrorCode, number>> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
+
+/** A whole connection: the handshake, then records until the peer closes. */
+export function* sealedConnection(handshake: Handshaking<Established>, options: OpenOptions): Script {
+  const established = yield* handshake;
+  const { receiving, suite, peer, exporterSecret } = established;
+  const sender = makeSender(established, options);
+  let isOrderly = false;
+  try {
+    yield { open: { sender, peer, suite, exportKey: exporterOf(options.backend, exporterSecret) } };
+    yield { ended: yield* receiveRecords(receiving, options) };
+    isOrderly = true;
+  } catch (error) {
+    const closeCode = error instanceof SecureSocketError ? closeCodeOf[error.code] : undefined;
+    if (closeCode !== undefined) yield { farewell: sender.close(closeCode) };
+    throw error;
+  } finally {
+    receiving.wipe();
+    // after an orderly end of the peer's half, ours may go on
+    if (!isOrderly) sender.abandon();
+  }
+}
+
+/** Records until a CLOSE, whose code is returned. */
+function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<number> {
+  const limits = lower(RECEIVE_LIMITS, options.keyLimits?.receive);
+  const longest = options.maxRecord + RECORD_OVERHEAD;
+  const stream = new MessageStream(options.maxMessage);
+  for (;;) {
+    const header: Uint8Array = yield RECORD_HEADER;
+    const length = readU24(header);
+    checkRecord(length, longest, key, limits);
+    const ciphertext: Uint8Array = yield length;
+    const plaintext = key.open(ciphertext);
+    if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
+    const type = plaintext[0];
+    if (type === RecordType.data) {
+      const batch = stream.push(payloadIn(plaintext));
+      if (batch) yield { batch };
+      if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
+    } else if (type === RecordType.close) return closeCode(plaintext, stream);
+    else {
+      checkEmpty(plaintext);
+      if (type === RecordType.ping) yield { answer: 'pong' };
+      else if (type === RecordType.keyUpdate) update(key);
+      else if (type !== RecordType.pong) throw violation(`a record of type ${type}`);
+    }
+  }
+}
+
+function makeSender({ sending, peerLimits }: Established, options: OpenOptions): SealedSender {
+  return new SealedSender(sending, {
+    maxMessage: peerLimits.maxMessage,
+    maxRecord: Math.min(peerLimits.maxRecord, options.maxRecord),
+    limits: lower(SEND_LIMITS, options.keyLimits?.send),
+  });
+}
+
+/** A key is used up at the same record at both ends of a broken sender, so nothing is decrypted beyond. */
+function checkRecord(length: number, longest: number, key: TrafficKey, limits: KeyLimits): void {
+  if (length < RECORD_OVERHEAD || length > longest) {
+    throw violation(`a record of ${length} bytes, which is not ${RECORD_OVERHEAD} to ${longest}`);
+  }
+  if (key.sequence >= limits.records || key.bytes + length >= limits.bytes) {
+    throw violation(`more under one key than ${limits.records} records or ${limits.bytes} bytes`);
+  }
+}
+
+function payloadIn(plaintext: Uint8Array): Uint8Array {
+  if (plaintext.length > 1) return plaintext;
+  throw violation('an empty DATA record');
+}
+
+function checkEmpty(plaintext: Uint8Array): void {
+  if (plaintext.length > 1) throw violation(`a record of type ${plaintext[0]} with a payload`);
+}
+
+/** One update after another without a record between them is a way to make us work, and nothing else. */
+function update(key: TrafficKey): void {
+  if (key.sequence === 1) throw violation('a KEY_UPDATE as the first record under its key');
+  key.update();
+}
+
+/** The code of an orderly CLOSE (S8). */
+function closeCode(plaintext: Uint8Array, stream: MessageStream): number {
+  if (plaintext.length !== 3) throw violation('a CLOSE without a code of two bytes');
+  const code = ((plaintext[1] as number) << 8) | (plaintext[2] as number);
+  if (code >= 2 && code < FIRST_APPLICATION_CODE) throw peerClosed(Math.min(code, 6));
+  if (stream.isAtBoundary) return code;
+  throw new SecureSocketError('TRUNCATED', 'the peer closed inside a message');
+}
+
+function peerClosed(code: number): SecureSocketError {
+  const why = `the peer closed the connection with code ${code} (${closeReasons[code - 2]})`;
+  return new SecureSocketError('PEER_CLOSED', why, { closeCode: code });
+}
+
+function tooBig(length: number, limit: number): SecureSocketError {
+  return new SecureSocketError(
+    'MESSAGE_TOO_BIG',
+    `the peer began a message of ${length} bytes, maxMessage is ${limit}`,
+  );
+}
+
+function violation(what: string): SecureSocketError {
+  return new SecureSocketError('PROTOCOL', `the peer sent ${what}`);
+}
+
+function lower(limits: KeyLimits, wanted: Partial<KeyLimits> | undefined): KeyLimits {
+  return {
+    records: Math.min(limits.records, wanted?.records ?? limits.records),
+    bytes: Math.min(limits.bytes, wanted?.bytes ?? limits.bytes),
+  };
+}
+
+const FIRST_APPLICATION_CODE = 0x4000;
+const closeReasons = ['unauthorized', 'message too big', 'idle timeout', 'internal error', 'protocol error'];

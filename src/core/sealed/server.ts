@@ -1,0 +1,227 @@
+import type { KeyEncapsulation, RsaPrivateKey } from '../../backend.js';
+import { type ErrorDetails, SecureSocketError } from '../../errors.js';
+import { fingerprintOf } from '../fingerprint.js';
+import type { PeerKey, Script } from '../script.js';
+import { concat } from './codec.js';
+import { respond } from './exchange.js';
+import {
+  type ApplicationKeys,
+  type Established,
+  Handshake,
+  type Handshaking,
+  handshakeMessage,
+  importPeerKey,
+  OAEP_LABEL,
+  RSA_SECRET_LENGTH,
+} from './handshake.js';
+import {
+  type ClientAuth,
+  type ClientHello,
+  decodeClientAuth,
+  decodeClientHello,
+  decodeClientKey,
+  decodeFinished,
+  encodeFinished,
+  encodeReject,
+  encodeServerHello,
+  encodeServerIdentity,
+  MessageType,
+  signatureInput,
+} from './messages.js';
+import { type OpenOptions, sealedConnection } from './open.js';
+import { checkSuites, type SuiteName, suiteIds } from './suites.js';
+
+/** The server's end of sealed. */
+export interface SealedServerOptions extends OpenOptions {
+  readonly spki: Uint8Array;
+  readonly key: RsaPrivateKey;
+  /** In order of preference, which decides. */
+  readonly suites: readonly SuiteName[];
+  /** Needed for the hybrid suite. */
+  readonly mlKem768?: KeyEncapsulation | undefined;
+  /** Whether clients may or must show an identity. */
+  readonly clients: 'none' | 'optional' | 'required';
+  /** Settles to `true`, or to what is known of the client, to admit it. Asked only about a proven identity. */
+  readonly authorize?: ((spki: Uint8Array, fingerprint: string) => unknown) | undefined;
+  /** Whether to turn away a client that has just said hello. */
+  readonly busy?: (() => boolean) | undefined;
+}
+
+/** The script of a sealed server (docs/protocol.md, S1 to S6). */
+export function sealedServer(options: SealedServerOptions): Script {
+  checkSuites(options.suites, options.mlKem768);
+  return sealedConnection(shakeHands(options), options);
+}
+
+/** The CLOSE code of a refusal. */
+const UNAUTHORIZED = 2;
+const clientModes = ['none', 'optional', 'required'] as const;
+
+function* shakeHands(options: SealedServerOptions): Handshaking<Established> {
+  const handshake = new Handshake(options.backend, 'server');
+  try {
+    const suite = yield* exchangeHellos(handshake, options);
+    const client = yield* meetClient(handshake, options);
+    const peer = yield* admit(handshake, options, client.peer);
+    return { ...(yield* finish(handshake)), suite, peer, peerLimits: client.auth };
+  } finally {
+    handshake.wipe();
+  }
+}
+
+/** S1, S2: CLIENT_HELLO, and the answer with our identity. */
+function* exchangeHellos(handshake: Handshake, options: SealedServerOptions): Handshaking<SuiteName> {
+  const message = yield* handshake.readBare([MessageType.clientHello]);
+  const hello = decodeClientHello(message);
+  const suite = yield* chooseSuite(hello, options);
+  const answer = respond(options.backend, suite, hello, options.mlKem768);
+  const random = options.backend.randomBytes(32);
+  const serverHello = encodeServerHello({ ...answer, random, suite: suiteIds[suite] });
+  handshake.transcript.add(message);
+  handshake.transcript.add(serverHello);
+  handshake.schedule.mix(answer.secret);
+  handshake.nextKeys('hs');
+  const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clients) });
+  yield { write: [concat(serverHello, handshake.seal(identity))] };
+  return suite;
+}
+
+/** The first of our list that is offered, or a REJECT. */
+function* chooseSuite(hello: ClientHello, { suites, busy }: SealedServerOptions): Handshaking<SuiteName> {
+  if (busy?.()) {
+    yield { farewell: [encodeReject(2)] };
+    throw new SecureSocketError('BUSY', 'a client was turned away: too many handshakes are under way');
+  }
+  const suite = suites.find((name) => hello.suites.includes(suiteIds[name]));
+  if (suite !== undefined) return suite;
+  yield { farewell: [encodeReject(1)] };
+  throw new SecureSocketError('NO_COMMON_SUITE', `the client offers none of the suites ${suites.join(', ')}`);
+}
+
+/** A client that has proven to be who it says. */
+interface Client {
+  readonly auth: ClientAuth;
+  readonly peer: PeerKey | null;
+}
+
+/** S3 to S5: the client's flight. Whatever is wrong with it is one and the same failure. */
+function* meetClient(handshake: Handshake, options: SealedServerOptions): Handshaking<Client> {
+  const { schedule, transcript } = handshake;
+  const ciphertext = yield* read(handshake, decodeClientKey);
+  schedule.mix(yield* decrypt(options, ciphertext));
+  handshake.nextKeys('ahs');
+  const signed = signatureInput(transcript.hash());
+  const auth = yield* read(handshake, decodeClientAuth);
+  const peer = verifyProof(options, auth.proof, signed);
+  schedule.mixNothing();
+  const expected = schedule.finished('c finished');
+  const mac = yield* read(handshake, (message) => decodeFinished(message, MessageType.clientFinished));
+  if (!options.backend.equal(mac, expected)) throw clientFailed();
+  return { auth, peer };
+}
+
+/** The next message, which joins the transcript. */
+function* read<Content>(
+  handshake: Handshake,
+  decode: (message: Uint8Array) => Content,
+): Handshaking<Content> {
+  const record = yield* handshake.readRecord();
+  if (record === null) throw clientFailed();
+  return uniformly(() => {
+    const message = handshakeMessage(record);
+    const content = decode(message);
+    handshake.transcript.add(message);
+    return content;
+  });
+}
+
+/** DECRYPT: a ciphertext that is not for us goes on with a secret that nobody knows. */
+function* decrypt({ backend, key }: SealedServerOptions, ciphertext: Uint8Array): Handshaking<Uint8Array> {
+  // DECRYPT.1
+  if (ciphertext.length !== key.modulusLength / 8) throw clientFailed();
+  // DECRYPT.2
+  const alternative = backend.randomBytes(RSA_SECRET_LENGTH);
+  // DECRYPT.3
+  try {
+    const secret: Uint8Array = yield {
+      task: () => key.decryptOaep(ciphertext, OAEP_LABEL),
+      kind: 'privateKey',
+    };
+    return secret.length === RSA_SECRET_LENGTH ? secret : alternative;
+  } catch (error) {
+    // only the shell's own refusals, which have nothing to do with the ciphertext, look like this
+    if (error instanceof SecureSocketError) throw error;
+    return alternative;
+  }
+}
+
+function verifyProof(
+  { backend, clients }: SealedServerOptions,
+  proof: ClientAuth['proof'],
+  signed: Uint8Array,
+): PeerKey | null {
+  if (proof === null) return null;
+  if (clients === 'none') throw clientFailed();
+  const key = uniformly(() => importPeerKey(backend, proof.spki));
+  if (!key.verifyPss(signed, proof.signature)) throw clientFailed();
+  return { spki: proof.spki, fingerprint: fingerprintOf(backend, proof.spki) };
+}
+
+/** AUTHORIZE: the peer to report, or a refusal that the client can believe. */
+function* admit(
+  handshake: Handshake,
+  options: SealedServerOptions,
+  peer: PeerKey | null,
+): Handshaking<PeerKey | null> {
+  if (peer === null) {
+    if (options.clients !== 'required') return null;
+    return yield* refuse(handshake, 'the client shows no identity, which is required', {});
+  }
+  const { spki, fingerprint } = peer;
+  let verdict: unknown;
+  try {
+    verdict = yield { task: () => options.authorize?.(spki, fingerprint), kind: 'decision' };
+  } catch (error) {
+    const message = `it could not be decided whether to admit the client key ${fingerprint}`;
+    return yield* refuse(handshake, message, { fingerprint, cause: error });
+  }
+  if (verdict === true) return peer;
+  if (typeof verdict === 'object' && verdict !== null) return { ...peer, ...nameIn(verdict) };
+  return yield* refuse(handshake, `the client key ${fingerprint} is not authorised`, { fingerprint });
+}
+
+function nameIn(verdict: object): { name?: string } {
+  return 'name' in verdict && typeof verdict.name === 'string' ? { name: verdict.name } : {};
+}
+
+function* refuse(handshake: Handshake, message: string, details: ErrorDetails): Handshaking<never> {
+  yield { farewell: [handshake.sealClose(UNAUTHORIZED)] };
+  throw new SecureSocketError('UNAUTHORIZED_CLIENT', message, details);
+}
+
+/** S6: SERVER_FINISHED, with which the connection is open. */
+function* finish(handshake: Handshake): Handshaking<ApplicationKeys> {
+  const { schedule } = handshake;
+  const receiving = handshake.key('c ap traffic');
+  const finished = encodeFinished(MessageType.serverFinished, schedule.finished('s finished'));
+  yield { write: [handshake.seal(finished)] };
+  const sending = handshake.key('s ap traffic');
+  return { sending, receiving, exporterSecret: schedule.derive('exp master') };
+}
+
+/** Between CLIENT_KEY and CLIENT_FINISHED nobody learns which check failed. */
+function uniformly<Result>(step: () => Result): Result {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof SecureSocketError) throw clientFailed();
+    throw error;
+  }
+}
+
+function clientFailed(): SecureSocketError {
+  return new SecureSocketError(
+    'HANDSHAKE_FAILED',
+    'the client did not complete the handshake: a key, a signature or a record of it is wrong',
+  );
+}
