@@ -33,7 +33,7 @@ const blameOf = {
   TRUNCATED: 'network',
   UNAUTHORIZED_CLIENT: 'peer',
   UNTRUSTED_SERVER: 'peer',
-} as const satisfies Record<string, Blame>;
+} as const;
 
 /** One of the closed list of error codes. */
 export type ErrorCode = keyof typeof blameOf;

@@ -1,5 +1,5 @@
 /** Messages up to this length are copied together, longer ones are encrypted where they lie. */
-export const SMALL_MESSAGE = 32 * 1024;
+export const SMALL_MESSAGE: number = 32 * 1024;
 const SIZE = 64 * 1024;
 const SPARE_BUFFERS = 16;
 
