@@ -10,10 +10,11 @@ import {
   readClientOptions,
   type ServerSettings,
 } from './options.js';
-import { clientScript, type Target } from './protocols.js';
+import { planClient } from './protocols.js';
 import type { Transport } from './transport.js';
 import { fromDuplex } from './transports/duplex.js';
 import { dial, type TcpAddress, type UnixAddress } from './transports/tcp.js';
+import type { Target } from './trust.js';
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -215,7 +216,7 @@ async function establish(
   const { signal } = options;
   const { handshakeTimeout } = settings;
   const begun = performance.now();
-  const script = await clientScript(settings, targetOf(to, options));
+  const { script, confirmed } = await planClient(settings, targetOf(to, options));
   const transport = isTransport(to) ? to : fromDuplex(await dial(settings, to, signal));
   const left = Math.max(1, handshakeTimeout - (performance.now() - begun));
   const connection = new Connection(transport, script, connectionSettings(settings, left));
@@ -223,7 +224,12 @@ async function establish(
   signal?.addEventListener('abort', abort, { once: true });
   try {
     connection.start();
-    return { connection, opening: await connection.ready };
+    const opening = await connection.ready;
+    if (opening.peer) await confirmed(opening.peer.fingerprint);
+    return { connection, opening };
+  } catch (error) {
+    connection.destroy(error);
+    throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }

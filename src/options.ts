@@ -244,13 +244,13 @@ function check<T extends CommonOptions>(options: T, rules: Record<string, Rule>,
     if (wanted !== undefined) throw badOption(`${name} must be ${wanted}, not ${show(value)}`);
     given[name] = value;
   }
-  const protocol = given['protocol'] ?? 'sealed';
+  const protocol = given.protocol ?? 'sealed';
   for (const name of Object.keys(given)) {
     const only = rules[name]?.only;
     if (only !== undefined && only !== protocol)
       throw badOption(`${name} belongs to the ${only} protocol; this one is ${String(protocol)}`);
   }
-  if (protocol === 'classic' && (given['maxMessage'] as number) > 999_999_967) {
+  if (protocol === 'classic' && (given.maxMessage as number) > 999_999_967) {
     throw badOption('maxMessage must be at most 999999967 bytes in classic, whose lengths have nine digits');
   }
   return given as T;

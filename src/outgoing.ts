@@ -141,7 +141,7 @@ export class Outgoing {
     this.#drainers = [];
     this.#enders = [];
     this.#rejectWaiting(error);
-    this.#sender?.close(0);
+    this.#sender?.abandon();
   }
 
   get #unwritten(): number {

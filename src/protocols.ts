@@ -1,76 +1,186 @@
-import type { Backend, RsaPrivateKey } from './backend.js';
+import { AuthorizedKeys } from './authorized-keys.js';
+import type { Backend, KeyEncapsulation, RsaPrivateKey } from './backend.js';
 import { classicClient, classicServer } from './core/classic.js';
-import { parseFingerprint } from './core/fingerprint.js';
 import { privateExponentHash } from './core/pkcs1.js';
 import type { PeerKey, Script } from './core/script.js';
+import { sealedClient } from './core/sealed/client.js';
+import { sealedServer } from './core/sealed/server.js';
 import { SecureSocketError } from './errors.js';
-import { Identity, privateNumbersOf } from './identity.js';
-import type { ClientSettings, ServerSettings } from './options.js';
+import { Identity, type IdentityRole, privateNumbersOf } from './identity.js';
+import type { ClientSettings, CommonOptions, ServerSettings, SuiteName } from './options.js';
 import type { PrivateKeyQueue } from './private-key-queue.js';
+import { pinned, type Target, type Trust, trustOf } from './trust.js';
 
-/** Whom a client dials, as a known-hosts file names it. */
-export interface Target {
-  readonly host: string;
-  readonly port: number;
+/** A server's key and what makes the script of each connection. */
+export interface ServerPlan {
+  readonly fingerprint: string;
+  readonly script: () => Script;
 }
 
-/** What a server has made ready before its first client. */
-export interface ServerKey {
-  readonly identity: Identity;
-  readonly key: RsaPrivateKey;
+/** A client's script for one connection, and what is to happen once the server is proven. */
+export interface ClientPlan {
+  readonly script: Script;
+  readonly confirmed: (fingerprint: string) => Promise<void>;
 }
 
-/** Makes or takes a server's key. */
-export async function prepareServerKey(settings: ServerSettings): Promise<ServerKey> {
-  const { backend, protocol, modulusLength } = settings;
-  const role = protocol === 'classic' ? 'classic-server' : 'server';
-  const identity = settings.identity ?? (await Identity.generate({ role, modulusLength, backend }));
-  return { identity, key: backend.rsaPrivateKey(privateNumbersOf(identity)) };
+/** Makes or takes the server's key and everything that its connections share. */
+export async function planServer(settings: ServerSettings, queue: PrivateKeyQueue): Promise<ServerPlan> {
+  const { backend } = settings;
+  warnOnce(backend.native ? undefined : javascriptServer(backend));
+  const isClassic = settings.protocol === 'classic';
+  const identity = await serverIdentity(settings, isClassic ? 'classic-server' : 'server');
+  const key = backend.rsaPrivateKey(privateNumbersOf(identity));
+  const script = isClassic
+    ? classicScripts(settings, identity, key)
+    : await sealedScripts(settings, identity, key, queue);
+  return { fingerprint: identity.fingerprint, script };
 }
 
-/** A maker of scripts, one for each connection. */
-export function serverScripts(
+/** The script of one connection to a server. Throws NO_TRUST if sealed has nothing to trust by. */
+export async function planClient(settings: ClientSettings, target: Target | undefined): Promise<ClientPlan> {
+  return settings.protocol === 'classic'
+    ? classicPlan(settings)
+    : sealedPlan(settings, trustOf(settings, target));
+}
+
+function classicScripts(
   settings: ServerSettings,
-  { identity, key }: ServerKey,
-  _queue: PrivateKeyQueue,
+  identity: Identity,
+  privateKey: RsaPrivateKey,
 ): () => Script {
   const { backend, keyLength, maxMessage } = settings;
-  warnOfClassic();
-  const numbers = privateNumbersOf(identity);
-  const rejectionSecret = privateExponentHash(backend, numbers.d, numbers.n.length);
-  const publicKey = { n: numbers.n, e: numbers.e };
-  return () => classicServer({ backend, keyLength, maxMessage, publicKey, privateKey: key, rejectionSecret });
+  warnOnce(classicWarning);
+  const { n, e, d } = privateNumbersOf(identity);
+  const rejectionSecret = privateExponentHash(backend, d, n.length);
+  return () =>
+    classicServer({ backend, keyLength, maxMessage, publicKey: { n, e }, privateKey, rejectionSecret });
 }
 
-/** The script of one connection to a server. */
-export async function clientScript(settings: ClientSettings, _target: Target | undefined): Promise<Script> {
-  const { backend, keyLength, maxMessage, minModulusBits, settleMs } = settings;
-  warnOfClassic();
-  const pins = pinsOf(settings);
-  const decide = pins.length === 0 ? undefined : (server: PeerKey): void => checkPin(pins, server);
-  return classicClient({ backend, keyLength, maxMessage, minModulusBits, settleMs, decide });
+async function sealedScripts(
+  settings: ServerSettings,
+  identity: Identity,
+  key: RsaPrivateKey,
+  queue: PrivateKeyQueue,
+): Promise<() => Script> {
+  const { backend, clients, maxMessage, maxRecord } = settings;
+  const suites = suitesOf(settings);
+  const mlKem768 = await kemFor(backend, suites);
+  const authorize = await authorizer(settings);
+  const { spki } = identity;
+  return () =>
+    sealedServer({
+      backend,
+      spki,
+      key,
+      suites,
+      mlKem768,
+      clients,
+      authorize,
+      maxMessage,
+      maxRecord,
+      busy: () => queue.isFull,
+    });
 }
 
-function pinsOf({ serverKey }: ClientSettings): string[] {
-  if (serverKey === undefined) return [];
-  return (typeof serverKey === 'string' ? [serverKey] : serverKey).map(parseFingerprint);
+function classicPlan(settings: ClientSettings): ClientPlan {
+  const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey } = settings;
+  warnOnce(classicWarning);
+  const trust =
+    serverKey === undefined ? undefined : pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
+  const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
+  const script = classicClient({ backend, keyLength, maxMessage, minModulusBits, settleMs, decide });
+  return { script, confirmed: async () => {} };
 }
 
-function checkPin(pins: readonly string[], { fingerprint }: PeerKey): void {
-  if (pins.includes(fingerprint)) return;
-  const text = `the server's key is ${fingerprint}, but serverKey allows only ${pins.join(', ')}: if the key was changed on purpose, pin the new one`;
-  throw new SecureSocketError('UNTRUSTED_SERVER', text, { fingerprint });
+async function sealedPlan(settings: ClientSettings, trust: Trust): Promise<ClientPlan> {
+  const { backend, maxMessage, maxRecord } = settings;
+  const suites = suitesOf(settings);
+  const mlKem768 = await kemFor(backend, suites);
+  const identity = clientIdentity(settings);
+  const decide = (spki: Uint8Array, fingerprint: string): unknown => trust.decide(spki, fingerprint);
+  const script = sealedClient({ backend, suites, mlKem768, identity, maxMessage, maxRecord, decide });
+  return { script, confirmed: async (fingerprint) => trust.confirmed?.(fingerprint) };
 }
 
-let hasWarned = false;
+async function serverIdentity(settings: ServerSettings, role: IdentityRole): Promise<Identity> {
+  const { identity, modulusLength, backend } = settings;
+  if (identity) return checkRole(identity, role);
+  if (role === 'server') warnOnce(ephemeralIdentity);
+  return Identity.generate({ role, modulusLength, backend });
+}
 
-function warnOfClassic(): void {
-  if (hasWarned) return;
-  hasWarned = true;
-  process.emitWarning(
-    'the classic protocol has no authentication, no integrity and no forward secrecy; it is for peers of the old Python library only',
-    { type: 'SecurityWarning', code: 'SECURE_SOCKETS_CLASSIC' },
+function clientIdentity({
+  identity,
+  backend,
+}: ClientSettings): { spki: Uint8Array; key: RsaPrivateKey } | undefined {
+  if (identity === undefined) return undefined;
+  checkRole(identity, 'client');
+  return { spki: identity.spki, key: backend.rsaPrivateKey(privateNumbersOf(identity)) };
+}
+
+function checkRole(identity: Identity, role: IdentityRole): Identity {
+  if (identity.role === role) return identity;
+  throw new SecureSocketError(
+    'BAD_IDENTITY',
+    `the identity ${identity.fingerprint} has the role ${identity.role}; here it takes one of role ${role}`,
   );
+}
+
+/** The hybrid is offered unasked only where it costs next to nothing. */
+function suitesOf({ suites, backend }: CommonOptions & { backend: Backend }): readonly SuiteName[] {
+  if (suites) return suites;
+  return backend.native && backend.borrowed.mlKem768 === undefined
+    ? ['X25519MLKEM768', 'X25519']
+    : ['X25519'];
+}
+
+async function kemFor(backend: Backend, suites: readonly SuiteName[]): Promise<KeyEncapsulation | undefined> {
+  return suites.includes('X25519MLKEM768') ? backend.mlKem768() : undefined;
+}
+
+async function authorizer(
+  settings: ServerSettings,
+): Promise<((spki: Uint8Array, fingerprint: string) => unknown) | undefined> {
+  const { authorizedKeys, verifyClient, backend } = settings;
+  if (verifyClient) return verifyClient;
+  if (authorizedKeys === undefined) return undefined;
+  const keys = await AuthorizedKeys.open(authorizedKeys, backend);
+  return (_, fingerprint) => keys.find(fingerprint);
+}
+
+/** A warning of the process: its text, type and code. */
+interface Warning {
+  readonly text: string;
+  readonly type: string;
+  readonly code: string;
+}
+
+const classicWarning: Warning = {
+  text: 'the classic protocol has no authentication, no integrity and no forward secrecy: it is for peers of the old Python library only',
+  type: 'SecurityWarning',
+  code: 'SECURE_SOCKETS_CLASSIC',
+};
+
+const ephemeralIdentity: Warning = {
+  text: 'this server has no identity and made a key for itself: clients that pin it lose it with the process',
+  type: 'Warning',
+  code: 'SECURE_SOCKETS_EPHEMERAL_IDENTITY',
+};
+
+function javascriptServer({ name }: Backend): Warning {
+  return {
+    text: `the ${name} backend is JavaScript and not constant-time: a server on a network should use the node backend`,
+    type: 'SecurityWarning',
+    code: 'SECURE_SOCKETS_JAVASCRIPT_SERVER',
+  };
+}
+
+const warned = new Set<string>();
+
+function warnOnce(warning: Warning | undefined): void {
+  if (warning === undefined || warned.has(warning.code)) return;
+  warned.add(warning.code);
+  process.emitWarning(warning.text, { type: warning.type, code: warning.code });
 }
 
 /** How many RSA private operations run at once: a JavaScript backend would only block its own thread. */

@@ -8,7 +8,7 @@ import { defaultBackend } from './defaults.js';
 import { badArgument, kindOf, SecureSocketError } from './errors.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from './options.js';
 import { PrivateKeyQueue } from './private-key-queue.js';
-import { prepareServerKey, privateKeyConcurrency, serverScripts } from './protocols.js';
+import { planServer, privateKeyConcurrency } from './protocols.js';
 import { fromDuplex } from './transports/duplex.js';
 import type { TcpAddress, UnixAddress } from './transports/tcp.js';
 
@@ -77,12 +77,12 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive, keepAliveInitialDelay });
     this.#server = server;
     try {
-      const serverKey = await prepareServerKey(this.#settings);
-      this.#script = serverScripts(this.#settings, serverKey, this.#privateKeyQueue);
+      const { script, fingerprint } = await planServer(this.#settings, this.#privateKeyQueue);
+      this.#script = script;
       this.#throwIfClosed();
       await opened(server, address, this.#backlog);
       this.#throwIfClosed();
-      this.#fingerprint = serverKey.identity.fingerprint;
+      this.#fingerprint = fingerprint;
     } catch (error) {
       this.#server = undefined;
       if (server.listening) server.close();

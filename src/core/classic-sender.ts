@@ -46,6 +46,14 @@ export class ClassicSender implements Sender {
     return chunks;
   }
 
+  abandon(): void {
+    this.#isClosed = true;
+    this.#staging.release();
+    this.#lengths = [];
+    this.#ready = [];
+    this.#readyBytes = 0;
+  }
+
   #stageSmall(message: Uint8Array): void {
     const length = paddedLength(message.length);
     let room = this.#staging.reserve(length);

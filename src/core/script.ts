@@ -61,10 +61,6 @@ export interface PeerKey {
   readonly spki: Uint8Array;
   /** `SHA256:` and the base64 of the SHA-256 of `spki`, without padding. */
   readonly fingerprint: string;
-  /** What the one who admitted it calls it. */
-  readonly name?: string;
-  /** What the application calls this key, if it said so when it admitted it. */
-  readonly name?: string;
 }
 
 /** The sending half of an open connection. */
