@@ -1,0 +1,116 @@
+/**
+ * The backend over node-forge, with X25519 and ML-KEM-768 borrowed from @noble. JavaScript: not constant-time, so
+ * do not use it for a server on a network; RSA private operations take 50 to 400 ms each and hold up the event loop.
+ *
+ * @module secure-sockets/backends/forge
+ */
+import forgeLibrary from 'node-forge';
+import type { Aead, Backend, BlockCipher } from '../src/backend.js';
+import * as borrowed from './borrowed.js';
+import { requireCount, requireLength, requireWholeBlocks } from './checks.js';
+import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
+import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './forge-rsa.js';
+import { expand } from './hkdf.js';
+
+/** The node-forge backend. node-forge is an optional peer dependency: install it beside this package. */
+export const forge: Backend = {
+  name: 'forge',
+  native: false,
+  borrowed: { x25519: '@noble/curves', mlKem768: '@noble/post-quantum' },
+  randomBytes,
+  equal,
+  sha256: (data) => digest(forgeLibrary.md.sha256.create(), data),
+  hmacSha256,
+  hkdfExtract: hmacSha256,
+  hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
+  aesEcb,
+  aesGcm,
+  x25519: (privateKey = randomBytes(32)) => borrowed.x25519(privateKey),
+  mlKem768: () => borrowed.mlKem768(randomBytes),
+  generateRsaKey,
+  rsaPublicKey,
+  rsaPrivateKey,
+};
+
+function randomBytes(length: number): Uint8Array {
+  requireCount('number of random bytes', length, 2 ** 31 - 1);
+  return fromBinary(forgeLibrary.random.getBytesSync(length));
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let index = 0; index < a.length; index++) difference |= (a[index] as number) ^ (b[index] as number);
+  return difference === 0;
+}
+
+function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
+  const hmac = forgeLibrary.hmac.create();
+  hmac.start('sha256', toBinary(key));
+  return digest(hmac, data);
+}
+
+function aesEcb(key: Uint8Array): BlockCipher {
+  requireLength('AES key', key, 16, 24, 32);
+  const cipher = forgeLibrary.cipher.createCipher('AES-ECB', toBinary(key));
+  const decipher = forgeLibrary.cipher.createDecipher('AES-ECB', toBinary(key));
+  return {
+    encrypt: (blocks) => wholeBlocks(cipher, blocks),
+    decrypt: (blocks) => wholeBlocks(decipher, blocks),
+  };
+}
+
+/** Never calls `finish`, which would pad. */
+function wholeBlocks(cipher: forgeLibrary.cipher.BlockCipher, blocks: Uint8Array): Uint8Array {
+  requireWholeBlocks(blocks);
+  cipher.start();
+  const output = new Uint8Array(blocks.length);
+  updateInto(cipher, blocks, output);
+  return output;
+}
+
+function aesGcm(key: Uint8Array): Aead {
+  requireLength('AES-256-GCM key', key, 32);
+  const cipher = forgeLibrary.cipher.createCipher('AES-GCM', toBinary(key));
+  const decipher = forgeLibrary.cipher.createDecipher('AES-GCM', toBinary(key));
+  return {
+    seal(nonce, associatedData, plaintext) {
+      cipher.start(gcmOptions(nonce, associatedData));
+      const output = join(plaintext, 16);
+      const end = output.length - 16;
+      const written = updateInto(cipher, output.subarray(0, end), output);
+      cipher.finish();
+      drain(cipher, output, written);
+      output.set(fromBinary(cipher.mode.tag.getBytes()), end);
+      return [output];
+    },
+    open(nonce, associatedData, ciphertext) {
+      const options = gcmOptions(nonce, associatedData);
+      const end = ciphertext.length - 16;
+      if (end < 0) return null;
+      decipher.start({ ...options, tag: forgeLibrary.util.createBuffer(toBinary(ciphertext.subarray(end))) });
+      const output = new Uint8Array(end);
+      const written = updateInto(decipher, ciphertext.subarray(0, end), output);
+      if (!decipher.finish()) return null;
+      drain(decipher, output, written);
+      return output;
+    },
+  };
+}
+
+function gcmOptions(nonce: Uint8Array, associatedData: Uint8Array): forgeLibrary.cipher.StartOptions {
+  requireLength('nonce', nonce, 12);
+  return { iv: toBinary(nonce), additionalData: toBinary(associatedData), tagLength: 128 };
+}
+
+/** The pieces in one, with room behind them. */
+function join(pieces: readonly Uint8Array[], room: number): Uint8Array {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const whole = new Uint8Array(length + room);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,22 @@
+import { requireCount } from './checks.js';
+
+/** HKDF-Expand (RFC 5869 2.3) over a backend's HMAC-SHA256, for libraries that only have both halves in one. */
+export function expand(
+  hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array,
+  pseudoRandomKey: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Uint8Array {
+  requireCount('HKDF output length', length, 255 * 32);
+  const output = new Uint8Array(32 * Math.ceil(length / 32));
+  const input = new Uint8Array(32 + info.length + 1);
+  input.set(info, 32);
+  for (let block = 0; block * 32 < length; block++) {
+    input[input.length - 1] = block + 1;
+    // T(1) has no T(0) before it.
+    const block32 = hmacSha256(pseudoRandomKey, block === 0 ? input.subarray(32) : input);
+    input.set(block32);
+    output.set(block32, 32 * block);
+  }
+  return output.slice(0, length);
+}
