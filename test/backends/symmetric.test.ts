@@ -1,0 +1,233 @@
+import { describe, expect, it } from 'vitest';
+import { backends, bytes, hex, join, pattern } from '../helpers/backends.js';
+import ecbVectors from '../vectors/aes-ecb.json' with { type: 'json' };
+import gcmVectors from '../vectors/aes-gcm.json' with { type: 'json' };
+import hashVectors from '../vectors/sha256.json' with { type: 'json' };
+
+const SIZES = [0, 1, 15, 16, 17, 31, 32, 33, 1000, 16_383, 16_384, 16_385];
+const MEBIBYTE = 1024 * 1024;
+
+describe.each(backends)('$name: hashes', (backend) => {
+  it.each(hashVectors.sha256)('SHA-256 $digest', ({ message, repeat, digest }) => {
+    const data = bytes(message.repeat(repeat ?? 1));
+    expect(hex(backend.sha256(data))).toBe(digest);
+  });
+
+  it.each(hashVectors.hmac)('HMAC $mac', ({ key, data, mac }) => {
+    const whole = hex(backend.hmacSha256(bytes(key), bytes(data)));
+    expect(whole).toHaveLength(64);
+    expect(whole.slice(0, mac.length)).toBe(mac);
+  });
+
+  it.each(hashVectors.hkdf)('HKDF $prk', ({ ikm, salt, info, length, prk, okm }) => {
+    const extracted = backend.hkdfExtract(bytes(salt), bytes(ikm));
+    expect(hex(extracted)).toBe(prk);
+    expect(hex(backend.hkdfExpand(extracted, bytes(info), length))).toBe(okm);
+  });
+
+  it('takes an empty key, salt, info and message', () => {
+    const empty = new Uint8Array(0);
+    const mac = 'b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad';
+    expect(hex(backend.hmacSha256(empty, empty))).toBe(mac);
+    expect(hex(backend.hkdfExtract(empty, empty))).toBe(mac);
+    expect(backend.hkdfExpand(bytes(mac), empty, 0)).toEqual(empty);
+  });
+
+  it('expands to any length up to 8160 bytes, each a beginning of the next', () => {
+    const key = pattern(32);
+    const most = backend.hkdfExpand(key, bytes('01'), 8160);
+    expect(most).toHaveLength(8160);
+    for (const length of SIZES.filter((size) => size <= 8160))
+      expect(hex(backend.hkdfExpand(key, bytes('01'), length))).toBe(hex(most.subarray(0, length)));
+    for (const length of [8161, -1, 1.5, Number.NaN])
+      expect(() => backend.hkdfExpand(key, bytes('01'), length)).toThrow(RangeError);
+  });
+});
+
+describe.each(backends)('$name: random bytes and comparison', (backend) => {
+  it.each([0, 1, 32, 65_536, 65_537, 200_000])('gives %i random bytes', (length) => {
+    expect(backend.randomBytes(length)).toHaveLength(length);
+  });
+
+  it('gives other bytes every time, and all values', () => {
+    const [one, two] = [backend.randomBytes(70_000), backend.randomBytes(70_000)];
+    expect(Buffer.compare(one, two)).not.toBe(0);
+    expect(new Set(one).size).toBe(256);
+    expect(new Set(one.subarray(65_536)).size).toBe(256);
+  });
+
+  it.each([-1, 0.5, Number.NaN, 2 ** 31])('refuses to give %d random bytes', (length) => {
+    expect(() => backend.randomBytes(length)).toThrow(RangeError);
+  });
+
+  it('compares', () => {
+    const some = pattern(33);
+    expect(backend.equal(some, some.slice())).toBe(true);
+    expect(backend.equal(new Uint8Array(0), new Uint8Array(0))).toBe(true);
+    expect(backend.equal(some, some.subarray(1))).toBe(false);
+    for (let index = 0; index < some.length; index++) {
+      const other = some.slice();
+      other[index] = (other[index] as number) ^ 0x80;
+      expect(backend.equal(some, other)).toBe(false);
+    }
+  });
+});
+
+describe.each(backends)('$name: AES-ECB', (backend) => {
+  it.each(ecbVectors.cases)('$name', ({ key, plaintext, ciphertext }) => {
+    const cipher = backend.aesEcb(bytes(key));
+    expect(hex(cipher.encrypt(bytes(plaintext)))).toBe(ciphertext);
+    expect(hex(cipher.decrypt(bytes(ciphertext)))).toBe(plaintext);
+  });
+
+  it.each([16, 24, 32])('one object under a key of %i bytes serves any calls, at any alignment', (length) => {
+    const cipher = backend.aesEcb(pattern(length));
+    const store = pattern(4096 + 3);
+    for (const [blocks, offset] of [0, 1, 2, 3, 16, 255, 1, 0, 256].entries()) {
+      const plain = store.subarray(offset % 4, (offset % 4) + 16 * blocks);
+      const crypted = cipher.encrypt(plain);
+      expect(hex(crypted)).toBe(hex(backend.aesEcb(pattern(length)).encrypt(plain.slice())));
+      expect(hex(cipher.decrypt(crypted))).toBe(hex(plain));
+    }
+  });
+
+  it('encrypts a mebibyte as it does its blocks', () => {
+    const cipher = backend.aesEcb(pattern(32));
+    const plain = pattern(MEBIBYTE);
+    const crypted = cipher.encrypt(plain);
+    expect(crypted).toHaveLength(MEBIBYTE);
+    for (const at of [0, 16_368, 16_384, MEBIBYTE - 16])
+      expect(hex(crypted.subarray(at, at + 16))).toBe(hex(cipher.encrypt(plain.subarray(at, at + 16))));
+    expect(Buffer.compare(cipher.decrypt(crypted), plain)).toBe(0);
+  });
+
+  it('refuses other keys and parts of blocks', () => {
+    for (const length of [0, 15, 17, 31, 33, 64])
+      expect(() => backend.aesEcb(new Uint8Array(length))).toThrow(RangeError);
+    const cipher = backend.aesEcb(pattern(32));
+    for (const length of [1, 15, 17, 31, 33]) {
+      expect(() => cipher.encrypt(new Uint8Array(length))).toThrow(RangeError);
+      expect(() => cipher.decrypt(new Uint8Array(length))).toThrow(RangeError);
+    }
+    expect(hex(cipher.decrypt(cipher.encrypt(pattern(16))))).toBe(hex(pattern(16)));
+  });
+});
+
+describe.each(backends)('$name: AES-GCM', (backend) => {
+  it.each(gcmVectors.cases)('$name', ({ key, nonce, associatedData, plaintext, ciphertext, tag }) => {
+    const aead = backend.aesGcm(bytes(key));
+    const sealed = join(aead.seal(bytes(nonce), bytes(associatedData), [bytes(plaintext)]));
+    expect(hex(sealed)).toBe(ciphertext + tag);
+    expect(hex(aead.open(bytes(nonce), bytes(associatedData), sealed))).toBe(plaintext);
+  });
+
+  it.each([...SIZES, MEBIBYTE])('seals and opens %i bytes, in pieces or not', (length) => {
+    const aead = backend.aesGcm(pattern(32));
+    const [nonce, associatedData, plain] = [pattern(12), pattern(5), pattern(length)];
+    const sealed = join(aead.seal(nonce, associatedData, [plain]));
+    expect(sealed).toHaveLength(length + 16);
+    expect(Buffer.compare(aead.open(nonce, associatedData, sealed) ?? sealed, plain)).toBe(0);
+    const cuts = [0, 1, 1, 18, length >> 1, length].map((cut) => Math.min(cut, length)).sort((a, b) => a - b);
+    const pieces = cuts.map((cut, index) => plain.subarray(cut, cuts[index + 1] ?? length));
+    expect(Buffer.compare(join(aead.seal(nonce, associatedData, pieces)), sealed)).toBe(0);
+  });
+
+  it('takes no pieces at all for no plaintext', () => {
+    const aead = backend.aesGcm(pattern(32));
+    const sealed = aead.seal(pattern(12), pattern(3), []);
+    expect(hex(join(sealed))).toBe(hex(join(aead.seal(pattern(12), pattern(3), [new Uint8Array(0)]))));
+    expect(sealed.at(-1)?.length).toBeGreaterThanOrEqual(16);
+  });
+
+  it('answers any damage with null, and opens the next one all the same', () => {
+    const aead = backend.aesGcm(pattern(32));
+    const [nonce, data] = [pattern(12), pattern(5)];
+    const sealed = join(aead.seal(nonce, data, [pattern(37)]));
+    for (let index = 0; index < sealed.length; index++)
+      expect(aead.open(nonce, data, flipped(sealed, index))).toBeNull();
+    for (let index = 0; index < 12; index++)
+      expect(aead.open(flipped(nonce, index), data, sealed)).toBeNull();
+    for (let index = 0; index < 5; index++) expect(aead.open(nonce, flipped(data, index), sealed)).toBeNull();
+    expect(aead.open(nonce, new Uint8Array(0), sealed)).toBeNull();
+    expect(backend.aesGcm(pattern(32, 2)).open(nonce, data, sealed)).toBeNull();
+    expect(hex(aead.open(nonce, data, sealed))).toBe(hex(pattern(37)));
+  });
+
+  it('answers every truncation with null, that to a shorter tag or to none included', () => {
+    const aead = backend.aesGcm(pattern(32));
+    const sealed = join(aead.seal(pattern(12), pattern(5), [pattern(20)]));
+    for (let length = 0; length < sealed.length; length++)
+      expect(aead.open(pattern(12), pattern(5), sealed.subarray(0, length))).toBeNull();
+    const tagOnly = join(aead.seal(pattern(12), pattern(5), []));
+    for (let length = 0; length < 16; length++)
+      expect(aead.open(pattern(12), pattern(5), tagOnly.subarray(0, length))).toBeNull();
+  });
+
+  it('refuses other keys and nonces', () => {
+    for (const length of [0, 16, 24, 31, 33])
+      expect(() => backend.aesGcm(new Uint8Array(length))).toThrow(RangeError);
+    const aead = backend.aesGcm(pattern(32));
+    for (const length of [0, 8, 11, 13, 16]) {
+      expect(() => aead.seal(new Uint8Array(length), pattern(0), [])).toThrow(RangeError);
+      expect(() => aead.open(new Uint8Array(length), pattern(0), pattern(16))).toThrow(RangeError);
+    }
+  });
+});
+
+describe.each(backends)('$name: memory', (backend) => {
+  const key = pattern(32);
+
+  it('changes no input', () => {
+    const inputs = { key: pattern(32), nonce: pattern(12), data: pattern(21), blocks: pattern(48) };
+    const { nonce, data, blocks } = inputs;
+    const sealed = join(backend.aesGcm(inputs.key).seal(nonce, data, [data, blocks]));
+    const before = hex(sealed);
+    backend.aesGcm(inputs.key).open(nonce, data, sealed);
+    backend.aesEcb(inputs.key).decrypt(backend.aesEcb(inputs.key).encrypt(blocks));
+    backend.aesEcb(inputs.key).decrypt(blocks);
+    backend.sha256(data);
+    backend.hmacSha256(inputs.key, data);
+    backend.hkdfExpand(backend.hkdfExtract(data, inputs.key), data, 100);
+    expect(hex(sealed)).toBe(before);
+    const fresh = { key: pattern(32), nonce: pattern(12), data: pattern(21), blocks: pattern(48) };
+    expect(inputs).toEqual(fresh);
+  });
+
+  it('keeps no key it was lent', () => {
+    const lent = key.slice();
+    const [ecb, gcm] = [backend.aesEcb(lent), backend.aesGcm(lent)];
+    lent.fill(0);
+    expect(hex(ecb.encrypt(pattern(16)))).toBe(hex(backend.aesEcb(key).encrypt(pattern(16))));
+    const sealed = gcm.seal(pattern(12), pattern(0), [pattern(16)]);
+    expect(hex(join(sealed))).toBe(
+      hex(join(backend.aesGcm(key).seal(pattern(12), pattern(0), [pattern(16)]))),
+    );
+  });
+
+  it('returns plain Uint8Arrays in memory of their own', () => {
+    const [ecb, gcm] = [backend.aesEcb(key), backend.aesGcm(key)];
+    const sealed = gcm.seal(pattern(12), pattern(0), [pattern(16), pattern(3)]);
+    const results = [
+      ...[backend.randomBytes(8), backend.sha256(key), backend.hmacSha256(key, key)],
+      ...[backend.hkdfExtract(key, key), backend.hkdfExpand(key, key, 33)],
+      ...[ecb.encrypt(pattern(16)), ecb.decrypt(pattern(16)), ecb.encrypt(pattern(16)), ...sealed],
+      gcm.open(pattern(12), pattern(0), join(sealed)) as Uint8Array,
+    ];
+    for (const result of results) expect(Object.getPrototypeOf(result)).toBe(Uint8Array.prototype);
+    for (const result of results) expect(result.buffer.byteLength).toBe(result.length);
+    expect(new Set(results.map(({ buffer }) => buffer)).size).toBe(results.length);
+  });
+
+  it('works without its object', () => {
+    const { aesEcb, hkdfExpand, randomBytes } = { ...backend, randomBytes: () => new Uint8Array(3) };
+    expect(randomBytes(9)).toHaveLength(3);
+    expect(hkdfExpand(key, key, 9)).toHaveLength(9);
+    expect(aesEcb(key).encrypt(pattern(16))).toHaveLength(16);
+  });
+});
+
+function flipped(data: Uint8Array, index: number): Uint8Array {
+  const copy = data.slice();
+  copy[index] = (copy[index] as number) ^ 1;
+  return copy;
+}
