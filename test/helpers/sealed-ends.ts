@@ -1,0 +1,91 @@
+import { forge } from '../../backends/forge.js';
+import { noble } from '../../backends/noble.js';
+import { node } from '../../backends/node.js';
+import type { Backend, RsaPrivateKey } from '../../src/backend.js';
+import { encodeSpki } from '../../src/core/der.js';
+import { type SealedClientOptions, sealedClient } from '../../src/core/sealed/client.js';
+import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';
+import { Recorder } from './recorder.js';
+import { testKey } from './sealed-vectors.js';
+
+export const backends: readonly Backend[] = [node, forge, noble];
+
+export const MAX_MESSAGE: number = 2 ** 24;
+export const MAX_RECORD: number = 2 ** 20 + 4096;
+
+type TestKeyName = Parameters<typeof testKey>[0];
+
+const keys = new Map<string, RsaPrivateKey>();
+
+/** A test key in a backend, imported once. */
+export function privateKey(backend: Backend, name: TestKeyName): RsaPrivateKey {
+  const place = `${backend.name} ${name}`;
+  const key = keys.get(place) ?? backend.rsaPrivateKey(testKey(name));
+  keys.set(place, key);
+  return key;
+}
+
+export function spkiOf(name: TestKeyName): Uint8Array {
+  return encodeSpki(testKey(name));
+}
+
+/** What a client shows to be known by. */
+export function identity(
+  backend: Backend,
+  name: TestKeyName = 'client2048',
+): SealedClientOptions['identity'] {
+  return { spki: spkiOf(name), key: privateKey(backend, name) };
+}
+
+/** A client that trusts everybody, over X25519, unless told otherwise. */
+export function clientEnd(options: Partial<SealedClientOptions> = {}): Recorder {
+  return new Recorder(
+    sealedClient({
+      ...{ backend: node, suites: ['X25519'], maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD },
+      ...{ decide: () => true, ...options },
+    }),
+  );
+}
+
+/** A server with the 2048-bit key that admits everybody, over X25519, unless told otherwise. */
+export function serverEnd(options: Partial<SealedServerOptions> = {}): Recorder {
+  const backend = options.backend ?? node;
+  return new Recorder(
+    sealedServer({
+      ...{ backend, suites: ['X25519'], maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD },
+      ...{ clients: 'optional', authorize: () => true },
+      ...{ spki: spkiOf('server2048'), key: privateKey(backend, 'server2048'), ...options },
+    }),
+  );
+}
+
+/** How bytes reach the other end. */
+export type Cutting = (bytes: Uint8Array) => Iterable<Uint8Array>;
+
+export const whole: Cutting = (bytes) => [bytes];
+export const byteByByte: Cutting = (bytes) => Array.from(bytes, (byte) => Uint8Array.of(byte));
+
+/** Carries bytes to and fro and performs tasks until both ends are quiet. */
+export async function converse(client: Recorder, server: Recorder, cutting: Cutting = whole): Promise<void> {
+  await Promise.all([client.settle(), server.settle()]);
+  for (;;) {
+    const [toServer, toClient] = [client.takeWritten(), server.takeWritten()];
+    if (toServer.length + toClient.length === 0) return;
+    for (const piece of cutting(toServer)) server.session.receive(piece);
+    for (const piece of cutting(toClient)) client.session.receive(piece);
+    await Promise.all([client.settle(), server.settle()]);
+  }
+}
+
+/** Two ends that have shaken hands. */
+export async function openPair(
+  clientOptions: Partial<SealedClientOptions> = {},
+  serverOptions: Partial<SealedServerOptions> = {},
+  cutting: Cutting = whole,
+): Promise<{ client: Recorder; server: Recorder }> {
+  const [client, server] = [clientEnd(clientOptions), serverEnd(serverOptions)];
+  client.session.start();
+  server.session.start();
+  await converse(client, server, cutting);
+  return { client, server };
+}

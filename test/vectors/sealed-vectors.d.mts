@@ -1,0 +1,2 @@
+/** All vectors, for the four test keys in PEM. */
+export function computeVectors(keys: Readonly<Record<string, string>>): unknown;
