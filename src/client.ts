@@ -12,7 +12,6 @@ import {
 } from './options.js';
 import { planClient } from './protocols.js';
 import type { Transport } from './transport.js';
-import { fromDuplex } from './transports/duplex.js';
 import { dial, type TcpAddress, type UnixAddress } from './transports/tcp.js';
 import type { Target } from './trust.js';
 
@@ -217,7 +216,7 @@ async function establish(
   const { handshakeTimeout } = settings;
   const begun = performance.now();
   const { script, confirmed } = await planClient(settings, targetOf(to, options));
-  const transport = isTransport(to) ? to : fromDuplex(await dial(settings, to, signal));
+  const transport = isTransport(to) ? to : await dial(settings, to, signal);
   const left = Math.max(1, handshakeTimeout - (performance.now() - begun));
   const connection = new Connection(transport, script, connectionSettings(settings, left));
   const abort = (): void => connection.destroy(signal?.reason);

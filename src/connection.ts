@@ -2,12 +2,13 @@ import type { Batch, Opening, Script, Sender, TaskKind } from './core/script.js'
 import { type Host, Session } from './core/session.js';
 import { SecureSocketError } from './errors.js';
 import { Incoming } from './incoming.js';
+import { Liveness, type LivenessSettings } from './liveness.js';
 import { Outgoing, type OutgoingLimits } from './outgoing.js';
 import type { Transport, TransportEvents } from './transport.js';
 import { afterTick, nextTurn } from './turn.js';
 
 /** Times in milliseconds, sizes in bytes. */
-export interface ConnectionSettings extends OutgoingLimits {
+export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
   /** From the start to the end of the handshake, whatever happens in between. */
   readonly handshakeTimeout: number;
   /** How long close() waits for the peer. */
@@ -19,6 +20,9 @@ export interface ConnectionSettings extends OutgoingLimits {
   /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
   readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
 }
+
+/** The CLOSE code of a connection that nobody used. */
+const IDLE = 4;
 
 /** One session on one transport, and the clocks that go with it. */
 export class Connection {
@@ -34,6 +38,8 @@ export class Connection {
   #settleReady: { resolve: (opening: Opening) => void; reject: (error: unknown) => void } | undefined;
   #settleClosed: () => void = () => {};
   #sender: Sender | undefined;
+  #liveness: Liveness | undefined;
+  #pongIsWaiting = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #farewellTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
@@ -41,6 +47,8 @@ export class Connection {
   #isPaused = false;
   #isScheduled = false;
   #bytesRead = 0;
+  /** Where the transport was told to read to. */
+  #target: Uint8Array | undefined;
 
   constructor(transport: Transport, script: Script, settings: ConnectionSettings) {
     this.#transport = transport;
@@ -93,6 +101,7 @@ export class Connection {
   }
 
   send(message: Uint8Array): Promise<void> {
+    this.#liveness?.message();
     return this.#outgoing.send(message);
   }
 
@@ -106,6 +115,7 @@ export class Connection {
 
   /** Ends the sending half; resolves when everything has been handed to the transport. */
   end(closeCode = 0): Promise<void> {
+    this.#liveness?.stop();
     this.#outgoing.end(closeCode);
     if (this.#incoming.isOver) this.#boundFarewell();
     return this.#outgoing.whenEnded();
@@ -119,6 +129,7 @@ export class Connection {
       this.destroy(new SecureSocketError('CLOSED', 'closed during the handshake'));
       return this.closed;
     }
+    this.#liveness?.stop();
     this.#incoming.discard();
     this.#outgoing.end(closeCode);
     this.#boundFarewell();
@@ -139,7 +150,7 @@ export class Connection {
       opened: (opening) => this.#opened(opening),
       received: (batch) => this.#received(batch),
       perform: (task, kind) => this.#perform(task, kind),
-      answer: () => this.#outgoing.write(this.#sender?.pong?.() ?? []),
+      answer: () => this.#pong(),
       ended: () => this.#peerEnded(),
       failed: (error, farewell) => this.#fail(error, farewell),
     };
@@ -153,18 +164,28 @@ export class Connection {
         this.#goOn();
       },
       written: () => {
+        this.#liveness?.heard();
+        this.#pongIsWaiting = false;
         if (this.#isClosing && !this.#outgoing.isOver) this.#boundFarewell();
         this.#outgoing.written();
       },
       close: (error) => this.#gone(error),
+      target: () => {
+        this.#target = this.#isOver ? undefined : this.#session.target();
+        return this.#target;
+      },
     };
   }
 
   #data(bytes: Uint8Array): void {
     this.#bytesRead += bytes.length;
     if (this.#isOver) return;
+    this.#liveness?.heard();
     this.#outgoing.settled();
-    this.#session.receive(bytes);
+    const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
+    this.#target = undefined;
+    if (isInPlace) this.#session.filled(bytes.length);
+    else this.#session.receive(bytes);
     this.#goOn();
   }
 
@@ -172,10 +193,31 @@ export class Connection {
     clearTimeout(this.#deadline);
     this.#sender = opening.sender;
     this.#outgoing.open(opening.sender, opening.settleMs);
+    this.#liveness = this.#watch(opening.sender);
     this.#settleReady?.resolve(opening);
   }
 
+  /** Heartbeats, where the protocol has them, and idleness. */
+  #watch(sender: Sender): Liveness {
+    const { pingInterval, pingTimeout, idleTimeout } = this.#settings;
+    const settings = { pingInterval: sender.ping ? pingInterval : 0, pingTimeout, idleTimeout };
+    return new Liveness(settings, {
+      ping: () => this.#outgoing.write(sender.ping?.() ?? []),
+      pong: () => this.#pong(),
+      dead: (error) => this.#fail(error),
+      idle: (error) => this.#fail(error, sender.close(IDLE)),
+    });
+  }
+
+  /** One answer waits at most: a flood of questions makes no flood of answers. */
+  #pong(): void {
+    if (this.#pongIsWaiting || this.#sender?.pong === undefined) return;
+    this.#outgoing.write(this.#sender.pong());
+    this.#pongIsWaiting = this.#transport.pending > 0;
+  }
+
   #received(batch: Batch): void {
+    this.#liveness?.message();
     this.#incoming.push(batch);
     if (this.#incoming.isFull) this.#session.paused = true;
   }
@@ -195,6 +237,7 @@ export class Connection {
   }
 
   #peerEnded(): void {
+    this.#liveness?.stop();
     this.#incoming.finish();
     if (this.#settings.allowHalfOpen && !this.#isClosing) return;
     this.#outgoing.endNow(0);
@@ -209,6 +252,7 @@ export class Connection {
       if (isBlocked) this.#transport.pause();
       else this.#transport.resume();
     }
+    this.#liveness?.setPaused(this.#session.paused);
     if (!this.#session.turnIsOver || this.#isScheduled) return;
     this.#isScheduled = true;
     nextTurn(() => {
@@ -249,6 +293,7 @@ export class Connection {
     if (this.#isOver) return;
     if (farewell.length > 0) this.#outgoing.write(farewell);
     this.#isOver = true;
+    this.#liveness?.stop();
     this.#session.stop();
     clearTimeout(this.#deadline);
     this.#settleReady?.reject(error);

@@ -40,6 +40,12 @@ export interface CommonOptions {
   keepAlive?: boolean;
   /** Silence before the first TCP keep-alive probe. Default 60000. */
   keepAliveInitialDelay?: number;
+  /** Time without a message in either direction after which the connection is closed. Default 0: never. */
+  idleTimeout?: number;
+  /** Silence of the peer after which it is asked for a sign of life; 0: never. Default 30000. Sealed only. */
+  pingInterval?: number;
+  /** Silence after that at which the connection ends with PING_TIMEOUT. Default 20000. Sealed only. */
+  pingTimeout?: number;
   /** Length of the session key, 16, 24 or 32, the same on both ends. Default 32. Classic only. */
   keyLength?: 16 | 24 | 32;
   /** Key exchanges, most wanted first. Default: the hybrid first where ML-KEM is native, else `['X25519']`. Sealed only. */
@@ -107,6 +113,9 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
   maxSendQueue: { wants: integer(1, 2 ** 40, 'bytes') },
   keepAlive: { wants: boolean },
   keepAliveInitialDelay: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  idleTimeout: { wants: integer(0, 2 ** 31 - 1, 'milliseconds') },
+  pingInterval: { wants: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
+  pingTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
   keyLength: { wants: oneOf(16, 24, 32), only: 'classic' },
   suites: { wants: suiteNames, only: 'sealed' },
   maxRecord: { wants: integer(16384, 1052672, 'bytes'), only: 'sealed' },
@@ -154,6 +163,9 @@ type Defaulted = Required<
     | 'maxSendQueue'
     | 'keepAlive'
     | 'keepAliveInitialDelay'
+    | 'idleTimeout'
+    | 'pingInterval'
+    | 'pingTimeout'
     | 'keyLength'
     | 'maxRecord'
   >
@@ -209,6 +221,9 @@ function defaults(given: CommonOptions, defaultBackend: Backend): Defaulted {
     maxSendQueue: 64 * MEBIBYTE,
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
+    idleTimeout: 0,
+    pingInterval: 30_000,
+    pingTimeout: 20_000,
     keyLength: 32,
     maxRecord: backend.native ? 1052672 : 131072,
   };
@@ -252,6 +267,12 @@ function check<T extends CommonOptions>(options: T, rules: Record<string, Rule>,
   }
   if (protocol === 'classic' && (given.maxMessage as number) > 999_999_967) {
     throw badOption('maxMessage must be at most 999999967 bytes in classic, whose lengths have nine digits');
+  }
+  const { pingInterval = 30_000, pingTimeout = 20_000 } = given as CommonOptions;
+  if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
+    throw badOption(
+      'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
+    );
   }
   return given as T;
 }

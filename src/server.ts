@@ -9,8 +9,7 @@ import { badArgument, kindOf, SecureSocketError } from './errors.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from './options.js';
 import { PrivateKeyQueue } from './private-key-queue.js';
 import { planServer, privateKeyConcurrency } from './protocols.js';
-import { fromDuplex } from './transports/duplex.js';
-import type { TcpAddress, UnixAddress } from './transports/tcp.js';
+import { fromAccepted, type TcpAddress, type UnixAddress } from './transports/tcp.js';
 
 /** Node's own default: connections that the system, and then `accept()`, may leave waiting. */
 const BACKLOG = 511;
@@ -74,7 +73,13 @@ export class SecureServer implements AsyncIterable<SecureClient> {
         'there is no address: await bind({ port }) first, or listen({ port })',
       );
     const { keepAlive, keepAliveInitialDelay } = this.#settings;
-    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive, keepAliveInitialDelay });
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive,
+      keepAliveInitialDelay,
+      pauseOnConnect: true,
+    });
     this.#server = server;
     try {
       const { script, fingerprint } = await planServer(this.#settings, this.#privateKeyQueue);
@@ -141,7 +146,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   #connected(socket: Socket): void {
     const { remoteAddress, remotePort } = socket;
     const from = { remoteAddress, remotePort };
-    const transport = fromDuplex(socket);
+    const transport = fromAccepted(socket);
     const isRoom =
       this.#admission.pending + this.#accepted.length < this.#settings.maxPendingHandshakes + this.#backlog;
     const leave = isRoom ? this.#admission.enter(remoteAddress) : undefined;

@@ -24,7 +24,7 @@ interface Scan {
   readonly error?: SecureSocketError;
 }
 
-/** Reads frames (docs/protocol.md, C3) until the stream ends at the start of one. */
+/** Reads frames (docs/protocol.md, K3) until the stream ends at the start of one. */
 export function* classicFrames(cipher: BlockCipher, maxMessage: number): Script {
   let used = 0;
   let atLeast = 1;
@@ -116,7 +116,7 @@ function openGroup(
   for (const { from, to } of group) {
     const padded = plaintext.subarray(at, at + to - from);
     const length = unpaddedLength(padded);
-    // one text for a bad padding and a bad frame: B6
+    // one text for a bad padding and a bad frame (K3)
     if (length < 0 || length > maxMessage)
       return new ClassicBatch(messages, badFrame('the content does not fit'));
     messages.push(padded.subarray(0, length));

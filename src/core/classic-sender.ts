@@ -6,7 +6,7 @@ import { SMALL_MESSAGE, Staging } from './staging.js';
 const CIPHER_BLOCK = 16;
 const ASCII_ZERO = 0x30;
 
-/** Writes frames (docs/protocol.md, C3): small messages of a tick are encrypted by one call and leave as one chunk. */
+/** Writes frames (docs/protocol.md, K3): small messages of a tick are encrypted by one call and leave as one chunk. */
 export class ClassicSender implements Sender {
   readonly maxMessage: number;
   readonly #cipher: BlockCipher;

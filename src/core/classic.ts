@@ -36,13 +36,13 @@ export interface ClassicClientOptions extends ClassicOptions {
   readonly decide?: ((server: PeerKey) => unknown) | undefined;
 }
 
-/** The server's end of classic (docs/protocol.md, C1 to C3). */
+/** The server's end of classic (docs/protocol.md, K1 to K3). */
 export function* classicServer(options: ClassicServerOptions): Script {
   const { backend, publicKey, privateKey, rejectionSecret, keyLength } = options;
   yield { write: [encodePickle(publicKey)] };
   const view: Uint8Array = yield publicKey.n.length;
   const ciphertext = view.slice();
-  // C2.3: a number beyond the modulus is a public fact; it goes on like any other bad ciphertext
+  // K2: a number beyond the modulus is a public fact; it goes on like any other bad ciphertext
   const block: Uint8Array = isBelow(ciphertext, publicKey.n)
     ? yield { task: () => privateKey.decryptRaw(ciphertext), kind: 'privateKey' }
     : new Uint8Array(ciphertext.length);

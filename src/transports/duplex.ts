@@ -20,14 +20,26 @@ export function fromDuplex(stream: Duplex): Transport {
   return new DuplexTransport(stream);
 }
 
+/** Where a stream that does not hand its bytes to 'data' listeners hands them instead. */
+export interface DirectReads {
+  events: TransportEvents | undefined;
+}
+
+/** The transport of a socket whose bytes come by another way than 'data'. */
+export function fromDirectSocket(socket: Duplex, reads: DirectReads): Transport {
+  return new DuplexTransport(socket, reads);
+}
+
 class DuplexTransport implements Transport {
   readonly #stream: Duplex & SocketFacts;
+  readonly #reads: DirectReads | undefined;
   #events: TransportEvents | undefined;
   #pending = 0;
   #error: Error | undefined;
 
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, reads?: DirectReads) {
     this.#stream = stream;
+    this.#reads = reads;
     // from the first moment: an error without a listener would end the process
     stream.on('error', (error) => {
       this.#error ??= error;
@@ -41,9 +53,14 @@ class DuplexTransport implements Transport {
       queueMicrotask(() => events.close(this.#error));
       return;
     }
-    stream.on('data', (chunk: Uint8Array) => events.data(chunk));
     stream.on('end', () => events.end());
     stream.on('close', () => events.close(this.#error));
+    if (this.#reads) {
+      this.#reads.events = events;
+      stream.resume();
+    } else {
+      stream.on('data', (chunk: Uint8Array) => events.data(chunk));
+    }
   }
 
   get pending(): number {

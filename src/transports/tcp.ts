@@ -1,5 +1,7 @@
-import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, Socket } from 'node:net';
 import { SecureSocketError } from '../errors.js';
+import type { Transport } from '../transport.js';
+import { type DirectReads, fromDirectSocket, fromDuplex } from './duplex.js';
 
 /** A TCP address. */
 export interface TcpAddress {
@@ -21,18 +23,26 @@ export interface DialSettings {
   readonly keepAliveInitialDelay: number;
 }
 
-/** Opens a socket; every failure is the system's own error, `signal.reason` or HANDSHAKE_TIMEOUT. */
+/** Opens a connection; every failure is the system's own error, `signal.reason` or HANDSHAKE_TIMEOUT. */
 export function dial(
   settings: DialSettings,
   to: TcpAddress | UnixAddress,
   signal: AbortSignal | undefined,
-): Promise<Socket> {
+): Promise<Transport> {
   const { handshakeTimeout, keepAlive, keepAliveInitialDelay } = settings;
-  const common = { allowHalfOpen: true, noDelay: true, keepAlive, keepAliveInitialDelay };
+  const reads: DirectReads = { events: undefined };
+  const common = {
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive,
+    keepAliveInitialDelay,
+    onread: onread(reads),
+  };
   const options: NetConnectOpts =
     'path' in to ? { ...common, path: to.path } : { ...common, port: to.port, host: to.host ?? 'localhost' };
   return new Promise((resolve, reject) => {
-    const socket = connect(options);
+    // paused: nothing is read before the transport has somebody to report to
+    const socket = connect(options).pause();
     const settle = (act: () => void): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
@@ -53,6 +63,48 @@ export function dial(
     );
     signal?.addEventListener('abort', abort, { once: true });
     socket.once('error', fail);
-    socket.once('connect', () => settle(() => resolve(socket)));
+    socket.once('connect', () => settle(() => resolve(fromDirectSocket(socket, reads))));
   });
+}
+
+/** What an accepted socket has inside; undocumented, so every part is looked for before it is used. */
+interface Inner {
+  _handle?: { useUserBuffer?: unknown; readStart?: unknown } | null;
+}
+
+/**
+ * The transport of a socket that a server has accepted with `pauseOnConnect`. Node offers `onread` to clients only:
+ * here the accepted handle is moved into a socket made with it, where the handle can do that; otherwise the socket
+ * itself serves, by its events.
+ */
+export function fromAccepted(socket: Socket): Transport {
+  const handle = (socket as Inner)._handle;
+  if (typeof handle?.useUserBuffer !== 'function' || typeof handle.readStart !== 'function')
+    return fromDuplex(socket);
+  const reads: DirectReads = { events: undefined };
+  const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: onread(reads) };
+  const direct = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  (socket as Inner)._handle = null;
+  socket.destroy();
+  return fromDirectSocket(direct, reads);
+}
+
+let shared: Uint8Array | undefined;
+const SHARED_SIZE = 256 * 1024;
+
+/** Reads into one buffer of the process, whose content is dealt with before the next read; or where the receiver says. */
+function onread(reads: DirectReads): {
+  buffer: () => Uint8Array;
+  callback: (count: number, buffer: Uint8Array) => boolean;
+} {
+  return {
+    buffer: () => {
+      shared ??= new Uint8Array(SHARED_SIZE);
+      return reads.events?.target?.() ?? shared;
+    },
+    callback: (count, buffer) => {
+      reads.events?.data(buffer.subarray(0, count));
+      return true;
+    },
+  };
 }

@@ -1,0 +1,119 @@
+import { SecureSocketError } from './errors.js';
+
+/** Times in milliseconds; 0 switches a watch off. */
+export interface LivenessSettings {
+  /** Silence of the peer after which it is asked for a sign of life. */
+  readonly pingInterval: number;
+  /** Silence after that at which it is taken for dead. */
+  readonly pingTimeout: number;
+  /** Time without a message in either direction after which the connection is closed. */
+  readonly idleTimeout: number;
+}
+
+/** What a watch does. */
+export interface LivenessActions {
+  ping(): void;
+  pong(): void;
+  /** The peer is dead: nothing can be said to it any more. */
+  dead(error: SecureSocketError): void;
+  idle(error: SecureSocketError): void;
+}
+
+/** While we read nothing, the peer is told so often that we live. */
+const PONG_INTERVAL = 10_000;
+
+/** Watches over one open connection: heartbeat and idleness, with one timer that is set anew only when it has run. */
+export class Liveness {
+  readonly #settings: LivenessSettings;
+  readonly #actions: LivenessActions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastHeard = performance.now();
+  #lastMessage = this.#lastHeard;
+  #pingedAt: number | undefined;
+  #pausedAt: number | undefined;
+  #lastPong = 0;
+
+  constructor(settings: LivenessSettings, actions: LivenessActions) {
+    this.#settings = settings;
+    this.#actions = actions;
+    this.#schedule();
+  }
+
+  /** Bytes came, or a write was completed. */
+  heard(): void {
+    this.#lastHeard = performance.now();
+    this.#pingedAt = undefined;
+  }
+
+  /** A message came or was sent. */
+  message(): void {
+    if (this.#settings.idleTimeout > 0) this.#lastMessage = performance.now();
+  }
+
+  /** We have stopped reading, or go on: meanwhile the peer's silence means nothing, and ours must not worry it. */
+  setPaused(isPaused: boolean): void {
+    if (this.#settings.pingInterval === 0 || isPaused === (this.#pausedAt !== undefined)) return;
+    const now = performance.now();
+    if (isPaused) {
+      this.#pausedAt = now;
+      this.#sayWeLive(now);
+      this.#schedule();
+    } else {
+      this.#lastHeard += now - (this.#pausedAt ?? now);
+      if (this.#pingedAt !== undefined) this.#pingedAt += now - (this.#pausedAt ?? now);
+      this.#pausedAt = undefined;
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #sayWeLive(now: number): void {
+    this.#lastPong = now;
+    this.#actions.pong();
+  }
+
+  #check(): void {
+    const now = performance.now();
+    const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
+    if (idleTimeout > 0 && now - this.#lastMessage >= idleTimeout) {
+      this.#actions.idle(
+        new SecureSocketError('IDLE_TIMEOUT', `no message was sent or received for ${idleTimeout} ms`),
+      );
+      return;
+    }
+    if (this.#pausedAt !== undefined) {
+      if (now - this.#lastPong >= PONG_INTERVAL) this.#sayWeLive(now);
+    } else if (this.#pingedAt !== undefined && now - this.#pingedAt >= pingTimeout) {
+      const silence = Math.round(now - this.#lastHeard);
+      this.#actions.dead(
+        new SecureSocketError('PING_TIMEOUT', `the peer has given no sign of life for ${silence} ms`),
+      );
+      return;
+    } else if (pingInterval > 0 && this.#pingedAt === undefined && now - this.#lastHeard >= pingInterval) {
+      this.#pingedAt = now;
+      this.#actions.ping();
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const due = this.#due();
+    if (due === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(() => this.#check(), Math.max(1, Math.ceil(due - performance.now())));
+    this.#timer.unref?.();
+  }
+
+  /** When something is to be done at the earliest, as things stand. */
+  #due(): number {
+    const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
+    const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
+    if (pingInterval === 0) return idle;
+    if (this.#pausedAt !== undefined) return Math.min(idle, this.#lastPong + PONG_INTERVAL);
+    if (this.#pingedAt !== undefined) return Math.min(idle, this.#pingedAt + pingTimeout);
+    return Math.min(idle, this.#lastHeard + pingInterval);
+  }
+}
