@@ -18,6 +18,13 @@ export type {
 } from './backend.js';
 export { type ConnectOptions, type RecvOptions, SecureClient } from './client.js';
 export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
+export {
+  type GenerateOptions,
+  Identity,
+  type IdentityRole,
+  type LoadOptions,
+  type SaveOptions,
+} from './identity.js';
 export type {
   ClientOptions,
   CommonOptions,
