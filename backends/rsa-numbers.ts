@@ -22,10 +22,10 @@ export function checkPrivateNumbers(numbers: RsaPrivateNumbers): number {
   const bits = checkPublicNumbers(numbers);
   for (const name of NAMES) bitLength(name, numbers[name]);
   const { n, e, d, p, q, dp, dq, qi } = mapNumbers(numbers, toInteger);
-  const primes = p > 2n && q > 2n && p !== q && p * q === n;
-  const exponents = d < n && dp === d % (p - 1n) && dq === d % (q - 1n);
-  const inverses = (e * dp) % (p - 1n) === 1n && (e * dq) % (q - 1n) === 1n && qi < p && (qi * q) % p === 1n;
-  if (!(primes && exponents && inverses))
+  const fits = (prime: bigint, exponent: bigint): boolean =>
+    exponent === d % (prime - 1n) && (e * exponent) % (prime - 1n) === 1n;
+  const related = p > 1n && q > 1n && p * q === n && d < n && fits(p, dp) && fits(q, dq);
+  if (!related || qi >= p || (qi * q) % p !== 1n)
     throw new RangeError('RSA private key: its numbers do not belong together');
   return bits;
 }
