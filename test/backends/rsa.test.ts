@@ -1,0 +1,371 @@
+import { describe, expect, it } from 'vitest';
+import type { Backend, RsaPrivateNumbers } from '../../src/backend.js';
+import {
+  backends,
+  bytes,
+  hex,
+  type KeyName,
+  keyNames,
+  pairs,
+  pattern,
+  testKey,
+} from '../helpers/backends.js';
+import { toInteger, toOctets, unpadPkcs1 } from '../helpers/rsa.js';
+import vectors from '../vectors/rsa.json' with { type: 'json' };
+
+/** Keys with room for OAEP and PSS; the sizes of 8m+1 bits leave a byte before the encoding, the unlucky case. */
+const PADDED: readonly KeyName[] = ['1025', '2048', '2049', '3072', '4096'];
+const LABEL = new TextEncoder().encode('a label');
+const NO_LABEL = new Uint8Array(0);
+
+describe.each(backends)('$name: RSA on recorded values', (backend) => {
+  it.each(keyNames)('raw decryption, %s', async (name) => {
+    const key = backend.rsaPrivateKey(testKey(name));
+    for (const { plain, ciphertext } of vectors.raw.filter(({ key }) => key === name))
+      expect(hex(await key.decryptRaw(bytes(ciphertext)))).toBe(plain);
+  });
+
+  it.each(vectors.pkcs1)('PKCS#1 v1.5, $key, message "$message"', async ({ key, message, ciphertext }) => {
+    const encoded = await backend.rsaPrivateKey(testKey(key as KeyName)).decryptRaw(bytes(ciphertext));
+    expect(hex(unpadPkcs1(encoded))).toBe(message);
+  });
+
+  it.each(vectors.oaep.filter(({ bad }) => bad === undefined))(
+    'OAEP, $key, label "$label"',
+    async ({ key, message, label, ciphertext }) => {
+      const privateKey = backend.rsaPrivateKey(testKey(key as KeyName));
+      expect(hex(await privateKey.decryptOaep(bytes(ciphertext), bytes(label)))).toBe(message);
+    },
+  );
+
+  it.each(vectors.oaep.filter(({ bad }) => bad !== undefined))(
+    'OAEP, $bad',
+    async ({ key, label, ciphertext }) => {
+      const privateKey = backend.rsaPrivateKey(testKey(key as KeyName));
+      await expect(privateKey.decryptOaep(bytes(ciphertext), bytes(label))).rejects.toThrow(FAILED);
+    },
+  );
+
+  it.each(vectors.pss)('PSS, $key, message "$message" $bad', ({ key, message, signature, bad }) => {
+    const publicKey = backend.rsaPublicKey(testKey(key as KeyName));
+    expect(publicKey.verifyPss(bytes(message), bytes(signature))).toBe(bad === undefined);
+  });
+});
+
+describe.each(backends)('$name: RSA encryption', (backend) => {
+  it.each(keyNames)('PKCS#1 v1.5 fills the modulus, %s', async (name) => {
+    const { publicKey, privateKey, k } = both(backend, name);
+    for (const length of [0, 1, 32, k - 11]) {
+      const ciphertext = publicKey.encryptPkcs1(pattern(length));
+      expect(ciphertext).toHaveLength(k);
+      expect(hex(unpadPkcs1(await privateKey.decryptRaw(ciphertext)))).toBe(hex(pattern(length)));
+    }
+    expect(() => publicKey.encryptPkcs1(new Uint8Array(k - 10))).toThrow(RangeError);
+  });
+
+  it.each(PADDED)('OAEP fills the modulus, %s', async (name) => {
+    const { publicKey, privateKey, k } = both(backend, name);
+    for (const length of [0, 32, k - 66]) {
+      const ciphertext = publicKey.encryptOaep(pattern(length), LABEL);
+      expect(ciphertext).toHaveLength(k);
+      expect(hex(await privateKey.decryptOaep(ciphertext, LABEL))).toBe(hex(pattern(length)));
+    }
+    expect(() => publicKey.encryptOaep(new Uint8Array(k - 65), LABEL)).toThrow(RangeError);
+  });
+
+  it('encrypts otherwise every time', () => {
+    const { publicKey } = both(backend, '2048');
+    expect(hex(publicKey.encryptPkcs1(pattern(5)))).not.toBe(hex(publicKey.encryptPkcs1(pattern(5))));
+    expect(hex(publicKey.encryptOaep(pattern(5), LABEL))).not.toBe(
+      hex(publicKey.encryptOaep(pattern(5), LABEL)),
+    );
+  });
+
+  it('keeps leading zeros of ciphertexts and signatures', async () => {
+    // The highest of the 129 bytes of this modulus is 1, so that more than every other result begins with 0.
+    const { publicKey, privateKey } = both(backend, '1025');
+    const results: Uint8Array[] = [];
+    for (let count = 0; count < 24; count++) {
+      results.push(publicKey.encryptPkcs1(pattern(32)), publicKey.encryptOaep(pattern(32), NO_LABEL));
+      results.push(await privateKey.signPss(pattern(count)));
+    }
+    for (const offset of [0, 1, 2]) {
+      const ofOneKind = results.filter((_, index) => index % 3 === offset);
+      expect(ofOneKind.filter((result) => result[0] === 0).length).toBeGreaterThan(0);
+      expect(new Set(ofOneKind.map(({ length }) => length))).toEqual(new Set([129]));
+    }
+    for (const [index, signature] of results.filter((_, index) => index % 3 === 2).entries())
+      expect(publicKey.verifyPss(pattern(index), signature)).toBe(true);
+  });
+
+  it('has no room for OAEP in a short key', async () => {
+    const { publicKey, privateKey } = both(backend, '512');
+    expect(() => publicKey.encryptOaep(NO_LABEL, NO_LABEL)).toThrow(RangeError);
+    await expect(privateKey.decryptOaep(pattern(64), NO_LABEL)).rejects.toThrow(FAILED);
+  });
+});
+
+describe.each(backends)('$name: RSA decryption refuses', (backend) => {
+  it.each<KeyName>(['512', '1025', '2048'])('numbers that are no ciphertext, raw, %s', async (name) => {
+    const { privateKey, k, n } = both(backend, name);
+    const shorter = toOctets(toInteger(n) - 1n, k);
+    expect(await privateKey.decryptRaw(shorter)).toHaveLength(k);
+    const wrong = [n, toOctets(toInteger(n) + 1n, k), new Uint8Array(k).fill(0xff)];
+    wrong.push(new Uint8Array(0), new Uint8Array(k - 1), new Uint8Array(k + 1), shorter.subarray(1));
+    for (const ciphertext of wrong)
+      await expect(privateKey.decryptRaw(ciphertext)).rejects.toThrow(RangeError);
+  });
+
+  it('whatever is wrong with OAEP, always with the same error', async () => {
+    const { publicKey, privateKey, k, n } = both(backend, '2048');
+    const good = publicKey.encryptOaep(pattern(32), LABEL);
+    const wrong = [0, 1, 100, k - 1].map((index) => flipped(good, index));
+    wrong.push(n, new Uint8Array(k), new Uint8Array(k).fill(0xff), publicKey.encryptPkcs1(pattern(32)));
+    wrong.push(
+      new Uint8Array(0),
+      good.subarray(1),
+      new Uint8Array([...good, 0]),
+      new Uint8Array([0, ...good]),
+    );
+    const errors = wrong.map((ciphertext) => failure(privateKey.decryptOaep(ciphertext, LABEL)));
+    errors.push(failure(privateKey.decryptOaep(good, NO_LABEL)));
+    errors.push(failure(privateKey.decryptOaep(good, flipped(LABEL, 3))));
+    for (const error of await Promise.all(errors)) {
+      expect([error.name, error.message, error.cause]).toEqual(['Error', FAILED, undefined]);
+      expect(Object.keys(error)).toEqual([]);
+    }
+    expect(hex(await privateKey.decryptOaep(good, LABEL))).toBe(hex(pattern(32)));
+  });
+});
+
+describe.each(backends)('$name: RSA signatures', (backend) => {
+  it.each(['522', ...PADDED] as const)('PSS, %s', async (name) => {
+    const { publicKey, privateKey, k } = both(backend, name);
+    for (const message of [new Uint8Array(0), pattern(1000)]) {
+      const signature = await privateKey.signPss(message);
+      expect(signature).toHaveLength(k);
+      expect(publicKey.verifyPss(message, signature)).toBe(true);
+      expect(publicKey.verifyPss(pattern(999), signature)).toBe(false);
+    }
+  });
+
+  it('salts', async () => {
+    const { privateKey } = both(backend, '2048');
+    expect(hex(await privateKey.signPss(LABEL))).not.toBe(hex(await privateKey.signPss(LABEL)));
+  });
+
+  it('does not take a damaged signature, one of another length or of another key', async () => {
+    const { publicKey, privateKey, k, n } = both(backend, '1025');
+    const signature = await privateKey.signPss(LABEL);
+    for (let index = 0; index < k; index++)
+      expect(publicKey.verifyPss(LABEL, flipped(signature, index))).toBe(false);
+    const wrong = [
+      n,
+      new Uint8Array(k),
+      new Uint8Array(k).fill(0xff),
+      new Uint8Array(0),
+      signature.subarray(1),
+    ];
+    wrong.push(new Uint8Array([0, ...signature]), new Uint8Array([...signature, 0]));
+    wrong.push(toOctets(toInteger(signature) + toInteger(n), k + 1));
+    for (const other of wrong) expect(publicKey.verifyPss(LABEL, other)).toBe(false);
+    expect(backend.rsaPublicKey(testKey('2048')).verifyPss(LABEL, signature)).toBe(false);
+    expect(publicKey.verifyPss(LABEL, signature)).toBe(true);
+  });
+
+  it('needs 522 bits', async () => {
+    const { publicKey, privateKey } = both(backend, '512');
+    expect(publicKey.verifyPss(LABEL, pattern(64))).toBe(false);
+    await expect(privateKey.signPss(LABEL)).rejects.toThrow(RangeError);
+  });
+});
+
+describe.each(backends)('$name: RSA keys', (backend) => {
+  it.each(keyNames)('tell their size, %s', (name) => {
+    const bits = Number.parseInt(name, 10);
+    expect(backend.rsaPublicKey(testKey(name)).modulusLength).toBe(bits);
+    expect(backend.rsaPrivateKey(testKey(name)).modulusLength).toBe(bits);
+  });
+
+  it.each([
+    ['an even modulus', { n: bytes(`80${'00'.repeat(63)}`) }],
+    ['no modulus', { n: new Uint8Array(0) }],
+    ['a modulus with a leading zero', { n: bytes(`00${'ff'.repeat(64)}`) }],
+    ['a modulus of 511 bits', { n: bytes(`7f${'ff'.repeat(63)}`) }],
+    ['a modulus of 16385 bits', { n: bytes(`01${'ff'.repeat(2048)}`) }],
+    ['no exponent', { e: new Uint8Array(0) }],
+    ['an exponent of 1', { e: bytes('01') }],
+    ['an even exponent', { e: bytes('010000') }],
+    ['an exponent with a leading zero', { e: bytes('00010001') }],
+    ['an exponent of 65 bits', { e: bytes('010000000000000001') }],
+  ])('cannot have %s', (_, change) => {
+    const numbers = { ...testKey('512'), ...change };
+    expect(() => backend.rsaPublicKey(numbers)).toThrow(NO_KEY);
+    expectNoKey(backend, numbers);
+  });
+
+  it.each(['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'] as const)('must have a fitting %s', (name) => {
+    const numbers = testKey('512');
+    const next = toOctets(toInteger(numbers[name]) + 2n);
+    const others = [next, new Uint8Array(0), Uint8Array.of(0), new Uint8Array([0, ...numbers[name]])];
+    others.push(Uint8Array.of(1), toOctets(toInteger(numbers[name]) + toInteger(numbers.n) * 2n));
+    for (const other of others) expectNoKey(backend, { ...numbers, [name]: other });
+  });
+
+  it('must not have 1 for a prime', () => {
+    const { n, e, p } = testKey('512');
+    const one = Uint8Array.of(1);
+    expectNoKey(backend, { n, e, d: e, p: n, q: one, dp: e, dq: one, qi: one });
+    expectNoKey(backend, { n, e, d: e, p: one, q: n, dp: one, dq: e, qi: one });
+    expectNoKey(backend, { ...testKey('512'), q: p });
+  });
+
+  it('are not kept by reference, nor is what they are given', async () => {
+    const numbers = testKey('2048');
+    const [publicKey, privateKey] = [backend.rsaPublicKey(numbers), backend.rsaPrivateKey(numbers)];
+    expect(numbers).toEqual(testKey('2048'));
+    for (const number of Object.values(numbers)) number.fill(0);
+    const lent = { message: pattern(32), label: LABEL.slice() };
+    const [forOaep, forRaw] = [
+      publicKey.encryptOaep(lent.message, lent.label),
+      publicKey.encryptPkcs1(lent.message),
+    ];
+    expect(lent).toEqual({ message: pattern(32), label: LABEL });
+    const results = [
+      ...[privateKey.decryptOaep(forOaep, lent.label), privateKey.decryptRaw(forRaw)],
+      privateKey.signPss(lent.message),
+    ];
+    for (const given of [forOaep, forRaw, lent.message, lent.label]) given.fill(0);
+    const [opened, raw, signature] = (await Promise.all(results)) as [Uint8Array, Uint8Array, Uint8Array];
+    expect(hex(opened)).toBe(hex(pattern(32)));
+    expect(hex(unpadPkcs1(raw))).toBe(hex(pattern(32)));
+    expect(publicKey.verifyPss(pattern(32), signature)).toBe(true);
+    for (const result of [
+      opened,
+      raw,
+      signature,
+      publicKey.encryptPkcs1(LABEL),
+      publicKey.encryptOaep(LABEL, LABEL),
+    ]) {
+      expect(Object.getPrototypeOf(result)).toBe(Uint8Array.prototype);
+      expect(result.buffer.byteLength).toBe(result.length);
+    }
+  });
+
+  it('do several private operations at once', async () => {
+    const { publicKey, privateKey } = both(backend, '1025');
+    const messages = Array.from({ length: 9 }, (_, index) => pattern(index, index));
+    const opened = messages.map((message) =>
+      privateKey.decryptOaep(publicKey.encryptOaep(message, LABEL), LABEL),
+    );
+    const raw = messages.map((message) => privateKey.decryptRaw(publicKey.encryptPkcs1(message)));
+    expect((await Promise.all(opened)).map(hex)).toEqual(messages.map(hex));
+    expect((await Promise.all(raw)).map((encoded) => hex(unpadPkcs1(encoded)))).toEqual(messages.map(hex));
+  });
+});
+
+describe.each(backends)('$name: RSA key generation', (backend) => {
+  it.each([512, 520, 1024, 2048])('%i bits, and the event loop has its turns', async (bits) => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const numbers = await backend.generateRsaKey(bits).finally(() => clearInterval(timer));
+    if (bits === 2048) expect(turns).toBeGreaterThan(1);
+    for (const number of Object.values(numbers)) {
+      expect(Object.getPrototypeOf(number)).toBe(Uint8Array.prototype);
+      expect(number[0]).toBeGreaterThan(0);
+    }
+    expect(hex(numbers.e)).toBe('010001');
+    expect(toInteger(numbers.n).toString(2)).toHaveLength(bits);
+    for (const prime of [numbers.p, numbers.q].map(toInteger)) expect(power(3n, prime - 1n, prime)).toBe(1n);
+    for (const other of backends) {
+      const ciphertext = other.rsaPublicKey(numbers).encryptPkcs1(LABEL);
+      expect(hex(unpadPkcs1(await other.rsaPrivateKey(numbers).decryptRaw(ciphertext)))).toBe(hex(LABEL));
+    }
+  });
+
+  it('makes another key every time', async () => {
+    const [one, two] = await Promise.all([backend.generateRsaKey(512), backend.generateRsaKey(512)]);
+    expect(hex(one.n)).not.toBe(hex(two.n));
+  });
+
+  it.each([0, 504, 513, 1000.5, 16392, Number.NaN])('refuses %d bits', async (bits) => {
+    await expect(backend.generateRsaKey(bits)).rejects.toThrow(RangeError);
+  });
+});
+
+describe.each(pairs)('$name', ({ one, other }) => {
+  it.each<KeyName>(['512', '512-unbalanced', '512-swapped', '512-e3', '2048'])(
+    'raw RSA, %s',
+    async (name) => {
+      const ciphertext = one.rsaPublicKey(testKey(name)).encryptPkcs1(pattern(32));
+      const encoded = await other.rsaPrivateKey(testKey(name)).decryptRaw(ciphertext);
+      expect(hex(unpadPkcs1(encoded))).toBe(hex(pattern(32)));
+    },
+  );
+
+  it.each<KeyName>(['1025', '2048', '3072'])('OAEP and PSS, %s', async (name) => {
+    const [publicKey, privateKey] = [one.rsaPublicKey(testKey(name)), other.rsaPrivateKey(testKey(name))];
+    const opened = await privateKey.decryptOaep(publicKey.encryptOaep(pattern(32), LABEL), LABEL);
+    expect(hex(opened)).toBe(hex(pattern(32)));
+    expect(publicKey.verifyPss(LABEL, await privateKey.signPss(LABEL))).toBe(true);
+  });
+
+  it('AES, HMAC and HKDF', () => {
+    const [key, data] = [pattern(32), pattern(4096)];
+    for (const length of [16, 24, 32]) {
+      const blocks = one.aesEcb(key.subarray(0, length)).encrypt(data);
+      expect(hex(other.aesEcb(key.subarray(0, length)).decrypt(blocks))).toBe(hex(data));
+    }
+    for (const length of [0, 1, 15, 16, 17, 4096]) {
+      const plain = data.subarray(0, length);
+      const sealed = Buffer.concat(one.aesGcm(key).seal(pattern(12), LABEL, [plain]));
+      expect(hex(other.aesGcm(key).open(pattern(12), LABEL, sealed))).toBe(hex(plain));
+      expect(hex(one.hmacSha256(plain, data))).toBe(hex(other.hmacSha256(plain, data)));
+      const extracted = one.hkdfExtract(plain, data);
+      expect(hex(extracted)).toBe(hex(other.hkdfExtract(plain, data)));
+      expect(hex(one.hkdfExpand(extracted, plain, 100))).toBe(hex(other.hkdfExpand(extracted, plain, 100)));
+    }
+  });
+});
+
+const FAILED = 'decryption failed';
+
+function both(backend: Backend, name: KeyName) {
+  const numbers = testKey(name);
+  const { n } = numbers;
+  return {
+    publicKey: backend.rsaPublicKey(numbers),
+    privateKey: backend.rsaPrivateKey(numbers),
+    n,
+    k: n.length,
+  };
+}
+
+async function failure(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => expect.fail('was decrypted'),
+    (error: Error) => error,
+  );
+}
+
+function flipped(data: Uint8Array, index: number): Uint8Array {
+  const copy = data.slice();
+  copy[index] = (copy[index] as number) ^ 1;
+  return copy;
+}
+
+/** Not just any RangeError: BigInt throws them too, for a division by zero. */
+const NO_KEY = expect.objectContaining({ name: 'RangeError', message: expect.stringMatching(/^RSA /) });
+
+function expectNoKey(backend: Backend, numbers: RsaPrivateNumbers): void {
+  expect(() => backend.rsaPrivateKey(numbers)).toThrow(NO_KEY);
+}
+
+function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
+  let result = 1n;
+  for (const bit of exponent.toString(2)) {
+    result = (result * result) % modulus;
+    if (bit === '1') result = (result * base) % modulus;
+  }
+  return result;
+}
