@@ -1,0 +1,8 @@
+export const backendNames = ['node', 'forge', 'noble'];
+
+/** The backend object of that name. */
+export async function loadBackend(name) {
+  if (!backendNames.includes(name))
+    throw new Error(`no backend ${name}: there are ${backendNames.join(', ')}`);
+  return (await import(`secure-sockets/backends/${name}`))[name];
+}
