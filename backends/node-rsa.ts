@@ -40,7 +40,9 @@ export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
       requireRoom(message, k - 66);
       return plain(publicEncrypt({ key, ...OAEP, oaepLabel: label }, message));
     },
-    verifyPss: (message, signature) => verify('sha256', message, { key, ...PSS }, signature),
+    // OpenSSL also takes a signature that lacks leading zero bytes.
+    verifyPss: (message, signature) =>
+      signature.length === k && verify('sha256', message, { key, ...PSS }, signature),
   };
 }
 
