@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { node } from '../../../backends/node.js';
+import { RecordType, TrafficKey } from '../../../src/core/sealed/records.js';
+import { SEND_LIMITS, SealedSender } from '../../../src/core/sealed/sender.js';
+import { digests, openEnd, SECRET } from '../../helpers/sealed-open.js';
+
+interface Wishes {
+  readonly maxMessage?: number;
+  readonly maxRecord?: number;
+  readonly records?: number;
+  readonly bytes?: number;
+}
+
+function sender({ maxMessage, maxRecord, records, bytes }: Wishes = {}): SealedSender {
+  return new SealedSender(new TrafficKey(node, SECRET.slice()), {
+    ...{ maxMessage: maxMessage ?? 2 ** 24, maxRecord: maxRecord ?? 2 ** 20 + 4096 },
+    limits: { records: records ?? SEND_LIMITS.records, bytes: bytes ?? SEND_LIMITS.bytes },
+  });
+}
+
+/** The types and payload lengths of records, opened in order. */
+class Reader {
+  readonly #key = new TrafficKey(node, SECRET.slice());
+
+  read(chunks: readonly Uint8Array[]): [number, number][] {
+    return this.plaintexts(chunks).map((plaintext) => [plaintext[0] as number, plaintext.length - 1]);
+  }
+
+  plaintexts(chunks: readonly Uint8Array[]): Uint8Array[] {
+    const out: Uint8Array[] = [];
+    const wire = Buffer.concat(chunks);
+    for (let at = 0; at < wire.length; ) {
+      const end = at + 3 + wire.readUIntBE(at, 3);
+      const plaintext = this.#key.open(wire.subarray(at + 3, end));
+      if (plaintext === null) throw new Error(`the record at ${at} does not open`);
+      if (plaintext[0] === RecordType.keyUpdate) this.#key.update();
+      out.push(plaintext);
+      at = end;
+    }
+    return out;
+  }
+}
+
+const { data, keyUpdate, ping, close } = RecordType;
+
+describe('packing', () => {
+  it('puts the small messages of a tick into one record, as one chunk if that is small', () => {
+    const own = sender();
+    for (let i = 0; i < 10; i++) own.stage(new Uint8Array(64));
+    expect(own.staged).toBeGreaterThanOrEqual(640);
+    const chunks = own.flush();
+    expect(chunks).toHaveLength(1);
+    expect(new Reader().read(chunks)).toEqual([[data, 680]]);
+    expect(own.staged).toBe(0);
+    expect(own.flush()).toEqual([]);
+  });
+
+  it("keeps messages in order across small and large ones, and takes no hold of the caller's memory", () => {
+    const end = openEnd();
+    const own = openEnd().opening?.sender as SealedSender;
+    const lengths = [0, 5, 40000, 7, 32 * 1024 - 1, 32 * 1024, 200000, 3, 1048576, 1100000, 0, 2200000];
+    const sent = lengths.map((length, i) => new Uint8Array(length).fill(i + 1));
+    for (const message of sent) {
+      const lent = message.slice();
+      own.stage(lent);
+      lent.fill(0xee);
+    }
+    for (const chunk of own.flush()) end.session.receive(chunk);
+    expect(end.code).toBeUndefined();
+    expect(digests(end.messages)).toEqual(digests(sent));
+  });
+
+  it('seals a message of 1 MiB as one record, without copying it together with its header', () => {
+    const own = sender();
+    own.stage(new Uint8Array(2 ** 20));
+    const chunks = own.flush();
+    expect(chunks.length).toBeGreaterThan(1);
+    expect(new Reader().read(chunks)).toEqual([[data, 2 ** 20 + 4]]);
+  });
+
+  it.each([16384, 20000, 65536])('cuts records at %i bytes', (maxRecord) => {
+    const own = sender({ maxRecord });
+    for (const length of [100, 16380, 16381, 20000, 31000, 32768, 100000, 1])
+      own.stage(new Uint8Array(length));
+    const records = new Reader().read(own.flush());
+    expect(Math.max(...records.map(([, length]) => length))).toBeLessThanOrEqual(maxRecord);
+    const total = records.reduce((sum, [, length]) => sum + length, 0);
+    expect(total).toBe(100 + 16380 + 16381 + 20000 + 31000 + 32768 + 100000 + 1 + 8 * 4);
+  });
+
+  it('takes the lower max_record of both ends', () => {
+    const { opening } = openEnd({ maxRecord: 131072, peerMaxRecord: 16384 });
+    const other = openEnd({ maxRecord: 16384, peerMaxRecord: 131072 }).opening;
+    for (const each of [opening, other]) {
+      each?.sender.stage(new Uint8Array(50000));
+      const records = new Reader().read(each?.sender.flush() ?? []);
+      expect(records).toEqual([
+        [data, 16384],
+        [data, 16384],
+        [data, 16384],
+        [data, 852],
+      ]);
+    }
+  });
+
+  it('refuses what is too large for the peer, before anything of it is sent', () => {
+    const own = sender({ maxMessage: 1024 });
+    own.stage(new Uint8Array(1024));
+    expect(() => own.stage(new Uint8Array(1025))).toThrow(
+      expect.objectContaining({ code: 'MESSAGE_TOO_LARGE_FOR_PEER', blame: 'caller' }),
+    );
+    expect(new Reader().read(own.flush())).toEqual([[data, 1028]]);
+  });
+});
+
+describe('new keys', () => {
+  it('the limits are those of the protocol', () => {
+    expect(SEND_LIMITS).toEqual({ records: 2 ** 20, bytes: 2 ** 36 });
+  });
+
+  it('come so often that no key protects more records than allowed, the KEY_UPDATE included', () => {
+    const own = sender({ records: 3 });
+    const chunks = Array.from({ length: 5 }, () => {
+      own.stage(new Uint8Array(1));
+      return own.flush();
+    }).flat();
+    chunks.push(...own.ping(), ...own.close(0));
+    expect(new Reader().read(chunks).map(([type]) => type)).toEqual([
+      ...[data, data, keyUpdate, data, data, keyUpdate, data, ping, keyUpdate, close],
+    ]);
+  });
+
+  it('come so often that no key protects more bytes than allowed', () => {
+    const own = sender({ bytes: 200 });
+    const reader = new Reader();
+    let underKey = 0;
+    for (let i = 0; i < 50; i++) {
+      own.stage(new Uint8Array(i));
+      for (const [type, length] of reader.read(own.flush())) {
+        underKey += length + 17;
+        expect(underKey).toBeLessThanOrEqual(200);
+        if (type === keyUpdate) underKey = 0;
+      }
+    }
+  });
+
+  it('that were asked for come directly before the next DATA, once for several requests', () => {
+    const [own, reader] = [sender(), new Reader()];
+    own.stage(new Uint8Array(1));
+    expect(reader.read(own.flush())).toEqual([[data, 5]]);
+    own.rekey();
+    own.rekey();
+    expect(own.flush()).toEqual([]);
+    expect(reader.read(own.ping())).toEqual([[ping, 0]]);
+    own.stage(new Uint8Array(2));
+    expect(reader.read(own.flush())).toEqual([
+      [keyUpdate, 0],
+      [data, 6],
+    ]);
+    own.stage(new Uint8Array(3));
+    expect(reader.read(own.flush())).toEqual([[data, 7]]);
+  });
+
+  it('are not asked for twice in a row: under a fresh key there is nothing to renew', () => {
+    const [own, reader] = [sender(), new Reader()];
+    own.rekey();
+    own.stage(new Uint8Array(1));
+    expect(reader.read(own.flush())).toEqual([[data, 5]]);
+    own.rekey();
+    own.stage(new Uint8Array(40000));
+    expect(reader.read(own.flush()).map(([type]) => type)).toEqual([keyUpdate, data]);
+  });
+
+  it('may stand between the records of one message', () => {
+    const own = sender({ maxRecord: 16384, records: 2 });
+    const end = openEnd({ maxRecord: 16384 });
+    const message = Uint8Array.from({ length: 60000 }, (_, i) => i);
+    own.stage(message);
+    const chunks = own.flush();
+    expect(new Reader().read(chunks).map(([type]) => type)).toEqual([
+      data,
+      keyUpdate,
+      data,
+      keyUpdate,
+      data,
+      keyUpdate,
+      data,
+    ]);
+    for (const chunk of chunks) end.session.receive(chunk);
+    expect(digests(end.messages)).toEqual(digests([message]));
+  });
+});
+
+describe('the end', () => {
+  it('sends what is staged and then the code, once', () => {
+    const [own, reader] = [sender(), new Reader()];
+    own.stage(new Uint8Array(3));
+    const plaintexts = reader.plaintexts(own.close(0x4001));
+    expect(plaintexts.map((plaintext) => [...plaintext])).toEqual([
+      [data, 0, 0, 0, 3, 0, 0, 0],
+      [close, 0x40, 1],
+    ]);
+    expect([own.close(0), own.flush(), own.ping(), own.pong()]).toEqual([[], [], [], []]);
+    expect(() => own.stage(new Uint8Array(1))).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+    expect(own.staged).toBe(0);
+  });
+
+  it('wipes the keys', () => {
+    const secret = SECRET.slice();
+    const own = new SealedSender(new TrafficKey(node, secret), {
+      ...{ maxMessage: 1024, maxRecord: 16384, limits: SEND_LIMITS },
+    });
+    own.close(0);
+    expect(secret).toEqual(new Uint8Array(32));
+    const updated = SECRET.slice();
+    new TrafficKey(node, updated).update();
+    expect(updated).toEqual(new Uint8Array(32));
+  });
+});

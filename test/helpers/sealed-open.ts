@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { node } from '../../backends/node.js';
+import type { Backend } from '../../src/backend.js';
+import type { Established, Handshaking } from '../../src/core/sealed/handshake.js';
+import { type OpenOptions, sealedConnection } from '../../src/core/sealed/open.js';
+import { RecordType, TrafficKey } from '../../src/core/sealed/records.js';
+import { Recorder } from './recorder.js';
+import { MAX_MESSAGE, MAX_RECORD } from './sealed-ends.js';
+
+/** The traffic secret of both directions where a test does not care. */
+export const SECRET: Uint8Array = new Uint8Array(32).fill(7);
+
+/** What a test wants otherwise. */
+export interface OpenWishes extends Partial<OpenOptions> {
+  readonly backend?: Backend;
+  readonly secret?: Uint8Array;
+  /** The count of records received before. */
+  readonly sequence?: number;
+  readonly peerMaxMessage?: number;
+  readonly peerMaxRecord?: number;
+}
+
+/** An end that is open from the start, with given secrets in place of a handshake. */
+export function openEnd(wishes: OpenWishes = {}): Recorder {
+  const backend = wishes.backend ?? node;
+  const end = new Recorder(
+    sealedConnection(established(backend, wishes), {
+      ...{ backend, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, ...wishes },
+    }),
+  );
+  end.session.start();
+  return end;
+}
+
+function* established(backend: Backend, wishes: OpenWishes): Handshaking<Established> {
+  const secret = wishes.secret ?? SECRET;
+  yield { write: [] };
+  return {
+    ...{ suite: 'X25519', peer: null, exporterSecret: SECRET },
+    sending: new TrafficKey(backend, secret.slice()),
+    receiving: new TrafficKey(backend, secret.slice(), wishes.sequence),
+    peerLimits: {
+      maxMessage: wishes.peerMaxMessage ?? MAX_MESSAGE,
+      maxRecord: wishes.peerMaxRecord ?? MAX_RECORD,
+    },
+  };
+}
+
+/** The peer of such an end: seals what it is told to. */
+export class RecordPeer {
+  readonly key: TrafficKey = new TrafficKey(node, SECRET.slice());
+
+  record(type: number, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
+    const sealed = Buffer.concat(this.key.seal([Uint8Array.of(type), payload], 1 + payload.length));
+    if (type === RecordType.keyUpdate) this.key.update();
+    return new Uint8Array(sealed);
+  }
+}
+
+/** Messages as their lengths and hashes: long ones are compared a thousand times faster so. */
+export function digests(messages: readonly Uint8Array[]): string[] {
+  return messages.map((message) => `${message.length} ${createHash('sha256').update(message).digest('hex')}`);
+}
