@@ -38,12 +38,13 @@ export const OAEP_LABEL: Uint8Array = ascii('sealed v1 server key');
 /** Length of that secret. */
 export const RSA_SECRET_LENGTH = 32;
 
-/** A handshake that needs more is not one of this protocol. */
-const MAX_CONSUMED = 16 * 1024;
 /** What the first byte of a classic server's pickled key can be. */
 const CLASSIC_FIRST_BYTES = [0x80, 0x28, 0x63];
 
-/** What both ends keep while they shake hands. */
+/**
+ * What both ends keep while they shake hands. The limits of a body and of a record bound what a peer can make an end
+ * read before it is open: four messages, below 16 KiB.
+ */
 export class Handshake {
   readonly transcript: Transcript;
   readonly schedule: KeySchedule;
@@ -51,7 +52,6 @@ export class Handshake {
   readonly #isClient: boolean;
   #sending: TrafficKey | undefined;
   #receiving: TrafficKey | undefined;
-  #consumed = 0;
 
   constructor(backend: Backend, role: 'client' | 'server') {
     this.#backend = backend;
@@ -87,21 +87,21 @@ export class Handshake {
   /** The first message of the peer, which is not encrypted: of one of these types. */
   *readBare(types: readonly number[]): Handshaking<Uint8Array> {
     for (const expected of MAGIC) {
-      const view: Uint8Array = yield this.#count(1);
+      const view: Uint8Array = yield 1;
       if (view[0] !== expected) throw notSealed(view[0] as number);
     }
-    const rest: Uint8Array = yield this.#count(MESSAGE_HEADER - MAGIC.length);
+    const rest: Uint8Array = yield MESSAGE_HEADER - MAGIC.length;
     const header = concat(MAGIC, rest);
-    const body: Uint8Array = yield this.#count(bodyLength(header, types));
+    const body: Uint8Array = yield bodyLength(header, types);
     return concat(header, body);
   }
 
   /** The plaintext of the next record, type first; `null` if its length or its tag is wrong. */
   *readRecord(): Handshaking<Uint8Array | null> {
-    const header: Uint8Array = yield this.#count(RECORD_HEADER);
+    const header: Uint8Array = yield RECORD_HEADER;
     const length = readU24(header);
     if (length < RECORD_OVERHEAD || length > HANDSHAKE_RECORD_LIMIT) return null;
-    const ciphertext: Uint8Array = yield this.#count(length);
+    const ciphertext: Uint8Array = yield length;
     return (this.#receiving as TrafficKey).open(ciphertext);
   }
 
@@ -118,15 +118,6 @@ export class Handshake {
   #seal(type: number, payload: Uint8Array): Uint8Array {
     const record = (this.#sending as TrafficKey).seal([Uint8Array.of(type), payload], 1 + payload.length);
     return concat(...record);
-  }
-
-  #count(length: number): number {
-    this.#consumed += length;
-    if (this.#consumed <= MAX_CONSUMED) return length;
-    throw new SecureSocketError(
-      'HANDSHAKE_FAILED',
-      `the handshake of the peer takes more than ${MAX_CONSUMED} bytes`,
-    );
   }
 }
 

@@ -1,0 +1,466 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { node } from '../../../backends/node.js';
+import type { Backend, KeyEncapsulation, RsaPrivateKey } from '../../../src/backend.js';
+import { encodeSpki } from '../../../src/core/der.js';
+import { fingerprintOf } from '../../../src/core/fingerprint.js';
+import { type SealedClientOptions, sealedClient } from '../../../src/core/sealed/client.js';
+import { type SealedServerOptions, sealedServer } from '../../../src/core/sealed/server.js';
+import type { SuiteName } from '../../../src/core/sealed/suites.js';
+import { SecureSocketError } from '../../../src/errors.js';
+import { cut, type Recorder } from '../../helpers/recorder.js';
+import {
+  backends,
+  byteByByte,
+  clientEnd,
+  converse,
+  identity,
+  openPair,
+  privateKey,
+  serverEnd,
+  spkiOf,
+  whole,
+} from '../../helpers/sealed-ends.js';
+import { hex, testKey } from '../../helpers/sealed-vectors.js';
+
+const kems = new Map<string, KeyEncapsulation>();
+
+beforeAll(async () => {
+  for (const backend of backends) kems.set(backend.name, await backend.mlKem768());
+});
+
+const kemOf = (backend: Backend): KeyEncapsulation => kems.get(backend.name) as KeyEncapsulation;
+const serverFingerprint = fingerprintOf(node, spkiOf('server2048'));
+const clientFingerprint = fingerprintOf(node, spkiOf('client2048'));
+
+describe('every pair of backends', () => {
+  const pairs = backends.flatMap((client) => backends.map((server) => ({ client, server })));
+  const suites: SuiteName[] = ['X25519', 'X25519MLKEM768'];
+  const cases = pairs.flatMap((pair) => suites.map((suite) => ({ ...pair, suite })));
+
+  it.each(cases)('$client.name to $server.name over $suite', async ({ client, server, suite }) => {
+    for (const known of [false, true]) {
+      for (const cutting of [whole, byteByByte]) {
+        const pair = await openPair(
+          {
+            ...{ backend: client, suites: [suite], mlKem768: kemOf(client) },
+            ...(known && { identity: identity(client) }),
+          },
+          { backend: server, suites: [suite], mlKem768: kemOf(server) },
+          cutting,
+        );
+        expectAgreement(pair, suite, known ? clientFingerprint : undefined);
+        expectTalk(pair);
+      }
+    }
+  });
+});
+
+type Pair = { client: Recorder; server: Recorder };
+
+function expectAgreement({ client, server }: Pair, suite: SuiteName, shown: string | undefined): void {
+  expect([client.code, server.code]).toEqual([undefined, undefined]);
+  expect([client.opening?.suite, server.opening?.suite]).toEqual([suite, suite]);
+  expect(client.opening?.peer).toEqual({ spki: spkiOf('server2048'), fingerprint: serverFingerprint });
+  expect(server.opening?.peer?.fingerprint).toBe(shown);
+  const [ours, theirs] = [client, server].map((end) =>
+    end.opening?.exportKey?.('binding', new Uint8Array(3), 42),
+  );
+  expect(ours).toHaveLength(42);
+  expect(theirs).toEqual(ours);
+}
+
+function expectTalk({ client, server }: Pair): void {
+  const texts = ['', 'hello', 'x'.repeat(40000)];
+  for (const [from, to] of [
+    [client, server],
+    [server, client],
+  ] as const) {
+    for (const text of texts) from.opening?.sender.stage(Buffer.from(text));
+    for (const chunk of from.opening?.sender.close(0) ?? []) to.session.receive(chunk);
+    expect(to.messages.map((message) => Buffer.from(message).toString())).toEqual(texts);
+    expect(to.endCode).toBe(0);
+  }
+}
+
+it('any cutting of the flights gives the same connection', async () => {
+  for (let step = 1; step < 90; step += 11) {
+    const pair = await openPair({ identity: identity(node) }, {}, (bytes) =>
+      cut(
+        bytes,
+        Array.from({ length: bytes.length }, (_, i) => i * step),
+      ),
+    );
+    expectAgreement(pair, 'X25519', clientFingerprint);
+  }
+});
+
+describe('suites', () => {
+  const both: SuiteName[] = ['X25519', 'X25519MLKEM768'];
+  const hybridFirst: SuiteName[] = ['X25519MLKEM768', 'X25519'];
+
+  it.each([
+    [both, hybridFirst, 'X25519MLKEM768'],
+    [hybridFirst, both, 'X25519'],
+    [hybridFirst, ['X25519'], 'X25519'],
+    [['X25519'], hybridFirst, 'X25519'],
+  ] as [SuiteName[], SuiteName[], SuiteName][])(
+    'client %j and server %j agree on %s',
+    async (client, server, suite) => {
+      const mlKem768 = kemOf(node);
+      const pair = await openPair({ suites: client, mlKem768 }, { suites: server, mlKem768 });
+      expectAgreement(pair, suite, undefined);
+    },
+  );
+
+  it('none in common is NO_COMMON_SUITE at both ends', async () => {
+    const mlKem768 = kemOf(node);
+    const { client, server } = await openPair({}, { suites: ['X25519MLKEM768'], mlKem768 });
+    expect(server.code).toBe('NO_COMMON_SUITE');
+    expect(hex(Buffer.concat(server.farewell as Uint8Array[]))).toBe('5345414c0f01000101');
+    client.session.receive(Buffer.concat(server.farewell as Uint8Array[]));
+    expect(client.code).toBe('NO_COMMON_SUITE');
+  });
+
+  it('a client offers a suite that does not exist, and another one each time', () => {
+    const offered = Array.from({ length: 40 }, () => {
+      const client = clientEnd();
+      client.session.start();
+      return hex(client.takeWritten().subarray(41, 43));
+    });
+    for (const id of offered) expect(id).toMatch(/^(.a)\1$/);
+    expect(new Set(offered).size).toBeGreaterThan(3);
+  });
+
+  it('that cannot be are refused before anything is sent', () => {
+    const build = (suites: unknown, mlKem768?: KeyEncapsulation): (() => unknown) => {
+      const options = { suites, mlKem768 } as unknown as SealedClientOptions & SealedServerOptions;
+      return () => [sealedClient(options), sealedServer(options)];
+    };
+    for (const wrong of [[], ['X25519', 'X25519'], ['X448'], ['X25519MLKEM768']]) {
+      expect(build(wrong)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+    }
+    expect(build(['X25519MLKEM768'], kemOf(node))).not.toThrow();
+  });
+});
+
+describe('trust in the server', () => {
+  it.each([[false], [undefined], [null], [1], ['true'], [{}], [[true]]])(
+    'is not given by %j',
+    async (verdict) => {
+      const { client, server } = await openPair({ decide: () => verdict });
+      expect(client.error).toMatchObject({ code: 'UNTRUSTED_SERVER', fingerprint: serverFingerprint });
+      expect(client.farewell).toBeUndefined();
+      expect(server.opening).toBeUndefined();
+    },
+  );
+
+  it('is asked for once, with the key and its fingerprint, before anything is encrypted to the key', async () => {
+    const calls: [string, string][] = [];
+    let encryptions = 0;
+    const backend: Backend = {
+      ...node,
+      rsaPublicKey: (numbers) => {
+        const key = node.rsaPublicKey(numbers);
+        return {
+          ...key,
+          verifyPss: key.verifyPss.bind(key),
+          encryptOaep: (message, label) => {
+            encryptions++;
+            return key.encryptOaep(message, label);
+          },
+        };
+      },
+    };
+    const decide = async (spki: Uint8Array, fingerprint: string): Promise<boolean> => {
+      calls.push([hex(spki), fingerprint]);
+      expect(encryptions).toBe(0);
+      return true;
+    };
+    const { client } = await openPair({ backend, decide });
+    expect(client.opening).toBeDefined();
+    expect(calls).toEqual([[hex(spkiOf('server2048')), serverFingerprint]]);
+    expect(encryptions).toBe(1);
+  });
+
+  it('denied by an error of the library passes that error, by another one says so with its cause', async () => {
+    const own = new SecureSocketError('UNTRUSTED_SERVER', 'known under another key');
+    const { client } = await openPair({ decide: () => Promise.reject(own) });
+    expect(client.error).toBe(own);
+    const cause = new RangeError('the trust store is gone');
+    const other = await openPair({ decide: () => Promise.reject(cause) });
+    expect(other.client.error).toMatchObject({
+      code: 'UNTRUSTED_SERVER',
+      fingerprint: serverFingerprint,
+      cause,
+    });
+  });
+});
+
+describe('who the client is', () => {
+  const known: Partial<SealedClientOptions> = { identity: identity(node) };
+
+  it.each([
+    ['none', 'no identity', null],
+    ['none', 'an identity', null],
+    ['optional', 'no identity', null],
+    ['optional', 'an identity', clientFingerprint],
+    ['required', 'an identity', clientFingerprint],
+  ] as const)('with clients %j and %s is seen as it should', async (clients, having, shown) => {
+    const client = having === 'an identity' ? known : {};
+    const pair = await openPair(client, { clients });
+    expect(pair.client.opening).toBeDefined();
+    expect(pair.server.opening?.peer?.fingerprint ?? null).toBe(shown);
+  });
+
+  it('carries the name that it was admitted under', async () => {
+    const { server } = await openPair(known, { authorize: async () => ({ name: 'alice' }) });
+    expect(server.opening?.peer).toEqual({
+      ...{ spki: spkiOf('client2048'), fingerprint: clientFingerprint, name: 'alice' },
+    });
+    const unnamed = await openPair(known, { authorize: () => ({}) });
+    expect(unnamed.server.opening?.peer).toEqual({
+      spki: spkiOf('client2048'),
+      fingerprint: clientFingerprint,
+    });
+  });
+
+  const refusals: [string, Partial<SealedClientOptions>, Partial<SealedServerOptions>][] = [
+    ['no identity where one is required', {}, { clients: 'required' }],
+    ['authorize says false', known, { authorize: () => false }],
+    ['authorize says nothing', known, { authorize: () => undefined }],
+    ['authorize says 1', known, { authorize: () => 1 }],
+    ['authorize fails', known, { authorize: () => Promise.reject(new RangeError('no database')) }],
+    ['there is nobody to authorize it', known, { authorize: undefined }],
+    ['it is shown where it is optional, and refused', known, { clients: 'optional', authorize: () => null }],
+  ];
+
+  it.each(refusals)('%s: UNAUTHORIZED_CLIENT at both ends', async (_, clientOptions, serverOptions) => {
+    const { client, server } = await openPair(clientOptions, serverOptions);
+    expect(server.error).toMatchObject({
+      code: 'UNAUTHORIZED_CLIENT',
+      ...(clientOptions.identity && { fingerprint: clientFingerprint }),
+    });
+    expect([client.opening, server.opening]).toEqual([undefined, undefined]);
+    expect(server.farewell?.[0]).toHaveLength(22);
+    client.session.receive(server.farewell?.[0] as Uint8Array);
+    expect(client.code).toBe('UNAUTHORIZED_CLIENT');
+    expect(client.farewell).toBeUndefined();
+  });
+
+  it('is decided only about a key whose possession was proven', async () => {
+    let asked = 0;
+    const spki = spkiOf('server3072');
+    const { client, server } = await openPair(
+      { identity: { spki, key: privateKey(node, 'client2048') } },
+      { authorize: () => ++asked > 0 },
+    );
+    expect(server.code).toBe('HANDSHAKE_FAILED');
+    expect([asked, client.opening, server.opening]).toEqual([0, undefined, undefined]);
+  });
+
+  it('cannot be shown with a key that cannot sign', async () => {
+    const cause = new RangeError('the token was pulled');
+    const key: RsaPrivateKey = {
+      ...broken(privateKey(node, 'client2048')),
+      signPss: () => Promise.reject(cause),
+    };
+    const { client } = await openPair({ identity: { spki: spkiOf('client2048'), key } });
+    expect(client.error).toMatchObject({ code: 'BAD_IDENTITY', cause });
+  });
+});
+
+describe('RSA private operations', () => {
+  it('are asked for only after the record that carries the ciphertext was verified, and once', async () => {
+    const [client, server] = [clientEnd(), serverEnd()];
+    client.session.start();
+    server.session.start();
+    server.session.receive(client.takeWritten());
+    expect(server.tasks).toEqual([]);
+    client.session.receive(server.takeWritten());
+    await client.settle();
+    const flight = client.takeWritten();
+    const keyRecord = 3 + ((flight[1] as number) << 8) + (flight[2] as number);
+    server.session.receive(flight.subarray(0, keyRecord - 1));
+    expect(server.tasks).toEqual([]);
+    server.session.receive(flight.subarray(keyRecord - 1));
+    expect(server.tasks.map(({ kind }) => kind)).toEqual(['privateKey']);
+    expect(server.session.isBlocked).toBe(true);
+    await server.settle();
+    expect(server.opening).toBeDefined();
+  });
+
+  it('are of the client too, for its signature', async () => {
+    const [client, server] = [clientEnd({ identity: identity(node) }), serverEnd()];
+    client.session.start();
+    server.session.start();
+    server.session.receive(client.takeWritten());
+    client.session.receive(server.takeWritten());
+    const decision = client.tasks.shift();
+    expect(decision?.kind).toBe('decision');
+    client.session.resume(await decision?.task());
+    expect(client.tasks.map(({ kind }) => kind)).toEqual(['privateKey']);
+  });
+
+  it('that the shell has no room for end the handshake with its BUSY', async () => {
+    const busy = new SecureSocketError('BUSY', 'too many handshakes');
+    const key: RsaPrivateKey = {
+      ...broken(privateKey(node, 'server2048')),
+      decryptOaep: () => Promise.reject(busy),
+    };
+    const { server } = await openPair({}, { key });
+    expect(server.error).toBe(busy);
+  });
+
+  it.each([
+    ['fails', () => Promise.reject(new RangeError('decryption failed'))],
+    ['gives 31 bytes', () => Promise.resolve(new Uint8Array(31))],
+    ['gives 33 bytes', () => Promise.resolve(new Uint8Array(33))],
+    ['gives other 32 bytes', () => Promise.resolve(new Uint8Array(32))],
+  ])('when decryption %s the next record fails, as with any wrong client', async (_, decryptOaep) => {
+    const key: RsaPrivateKey = { ...broken(privateKey(node, 'server2048')), decryptOaep };
+    const { client, server } = await openPair({}, { key });
+    expect(server.code).toBe('HANDSHAKE_FAILED');
+    expect([server.farewell, client.opening, server.opening]).toEqual([undefined, undefined, undefined]);
+    expect(String(server.error)).toBe(uniformText);
+  });
+});
+
+const uniformText =
+  'SecureSocketError: the client did not complete the handshake: a key, a signature or a record of it is wrong';
+
+it('a busy server says so instead of hello, and does no work', () => {
+  let exchanges = 0;
+  const backend: Backend = {
+    ...node,
+    x25519: () => {
+      exchanges++;
+      return node.x25519();
+    },
+  };
+  const [client, server] = [clientEnd(), serverEnd({ backend, busy: () => true })];
+  client.session.start();
+  server.session.start();
+  server.session.receive(client.takeWritten());
+  expect(server.code).toBe('BUSY');
+  expect(exchanges).toBe(0);
+  expect(hex(server.farewell?.[0] as Uint8Array)).toBe('5345414c0f01000102');
+  client.session.receive(server.farewell?.[0] as Uint8Array);
+  expect(client.code).toBe('BUSY');
+});
+
+describe('a peer of another protocol', () => {
+  it.each([0, 1, 2, 3])('is found out at its first differing byte, %i', (place) => {
+    for (const end of [clientEnd(), serverEnd()]) {
+      end.session.start();
+      const greeting = Buffer.from('SEAL');
+      greeting[place] = 0x21;
+      end.session.receive(greeting.subarray(0, place));
+      expect(end.code).toBeUndefined();
+      end.session.receive(greeting.subarray(place, place + 1));
+      expect(end.code).toBe('NOT_SEALED');
+      expect(end.farewell).toBeUndefined();
+    }
+  });
+
+  it.each([0x80, 0x28, 0x63])('that begins with %i seems to speak classic', (byte) => {
+    const client = clientEnd();
+    client.session.start();
+    client.session.receive(Uint8Array.of(byte));
+    expect(String(client.error)).toMatch(/CLASSIC/);
+  });
+
+  it('that speaks something else is not said to speak classic', () => {
+    const server = serverEnd();
+    server.session.start();
+    server.session.receive(Buffer.from('GET / HTTP/1.1\r\n'));
+    expect(server.code).toBe('NOT_SEALED');
+    expect(String(server.error)).not.toMatch(/CLASSIC/);
+  });
+});
+
+describe('the stream ends', () => {
+  it('before the connection is open: HANDSHAKE_FAILED at either end, wherever it is', async () => {
+    const flight = await firstFlights();
+    for (const [end, bytes] of [
+      [serverEnd, flight.client],
+      [clientEnd, flight.server],
+    ] as const) {
+      for (let length = 0; length < bytes.length; length += 7) {
+        const cutShort = end();
+        cutShort.session.start();
+        cutShort.session.receive(bytes.subarray(0, length));
+        cutShort.session.endOfStream();
+        expect(cutShort.code).toBe('HANDSHAKE_FAILED');
+        expect(cutShort.farewell).toBeUndefined();
+      }
+    }
+  });
+});
+
+async function firstFlights(): Promise<{ client: Uint8Array; server: Uint8Array }> {
+  const [client, server] = [clientEnd(), serverEnd()];
+  client.session.start();
+  server.session.start();
+  const hello = client.takeWritten();
+  server.session.receive(hello);
+  return { client: hello, server: server.takeWritten().subarray(0, 76) };
+}
+
+it('a client that meets itself, or a server itself, gets no connection', async () => {
+  const [one, two] = [clientEnd(), clientEnd()];
+  one.session.start();
+  two.session.start();
+  await converse(one, two);
+  expect([one.code, two.code]).toEqual(['PROTOCOL', 'PROTOCOL']);
+});
+
+it('limits that the ends announce are kept by the other', async () => {
+  const { client, server } = await openPair(
+    { maxMessage: 2000, maxRecord: 16384 },
+    { maxMessage: 5000, maxRecord: 20000 },
+  );
+  expect(client.opening?.sender.maxMessage).toBe(5000);
+  expect(server.opening?.sender.maxMessage).toBe(2000);
+});
+
+it('secrets of a handshake are overwritten once it is over, or given up', async () => {
+  for (const outcome of ['open', 'failed'] as const) {
+    const secrets: Uint8Array[] = [];
+    const spied: Backend = {
+      ...node,
+      hkdfExtract: (salt, input) => remember(secrets, node.hkdfExtract(salt, input)),
+      hkdfExpand: (key, info, length) => remember(secrets, node.hkdfExpand(key, info, length)),
+    };
+    const { client, server } = await openPair(
+      { backend: spied, identity: identity(node) },
+      { backend: spied, authorize: () => outcome === 'open' },
+    );
+    client.opening?.sender.close(0);
+    server.opening?.sender.close(0);
+    client.session.stop();
+    server.session.stop();
+    const left = secrets.filter((secret) => secret.some((byte) => byte !== 0));
+    // what is kept is for exportKey, at both ends
+    expect(left).toHaveLength(outcome === 'open' ? 2 : 0);
+    expect(secrets.length).toBeGreaterThan(30);
+  }
+});
+
+function remember(list: Uint8Array[], secret: Uint8Array): Uint8Array {
+  list.push(secret);
+  return secret;
+}
+
+/** A key with all operations bound, some to be replaced. */
+function broken(key: RsaPrivateKey): RsaPrivateKey {
+  return {
+    modulusLength: key.modulusLength,
+    decryptRaw: (ciphertext) => key.decryptRaw(ciphertext),
+    decryptOaep: (ciphertext, label) => key.decryptOaep(ciphertext, label),
+    signPss: (message) => key.signPss(message),
+  };
+}
+
+it('the test keys are what the tests say they are', () => {
+  expect(encodeSpki(testKey('server4096'))).toHaveLength(550);
+});
