@@ -58,7 +58,8 @@ export class Identity {
   /** Makes a new key, which takes some tenths of a second, or several seconds on a JavaScript backend. */
   static async generate(options: GenerateOptions = {}): Promise<Identity> {
     const { role = 'server', backend = defaultBackend } = options;
-    const { modulusLength = defaultLength[checkRole(role)] } = options;
+    checkRole(role);
+    const { modulusLength = defaultLength[role] } = options;
     checkModulusLength(modulusLength, role);
     return new Identity(await backend.generateRsaKey(modulusLength), role);
   }
@@ -125,8 +126,8 @@ const defaultLength: Readonly<Record<IdentityRole, number>> = {
 };
 const ROLES = Object.keys(defaultLength).join(', ');
 
-function checkRole(role: IdentityRole): IdentityRole {
-  if (isRole(role)) return role;
+function checkRole(role: IdentityRole): void {
+  if (isRole(role)) return;
   throw new SecureSocketError('BAD_OPTION', `role is ${JSON.stringify(role)}; expected ${ROLES}`);
 }
 

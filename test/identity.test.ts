@@ -1,0 +1,419 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect, promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { RsaPrivateNumbers } from '../src/backend.js';
+import { decodePkcs8, encodePkcs8 } from '../src/core/der.js';
+import { encodePem } from '../src/core/pem.js';
+import { SecureSocketError } from '../src/errors.js';
+import { Identity, type IdentityRole, type LoadOptions, privateNumbersOf } from '../src/identity.js';
+
+const roles: readonly IdentityRole[] = ['server', 'client', 'classic-server'];
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+
+let directory: string;
+/** A key for each role, and two that have none yet. */
+let keys: Record<IdentityRole | 'spare' | 'shared', KeyObject>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'identity-'));
+  const [server, client, classic, spare, shared] = await Promise.all(
+    Array.from({ length: 5 }, () => makeKey(2048)),
+  );
+  if (!server || !client || !classic || !spare || !shared) throw new Error('there are no keys');
+  keys = { server, client, 'classic-server': classic, spare, shared };
+});
+
+afterAll(() => rm(directory, { recursive: true }));
+
+describe('generate', () => {
+  test('makes a server of 3072 bits with node:crypto unless told otherwise', async () => {
+    const identity = await Identity.generate();
+    expect(identity.role).toBe('server');
+    expect(identity.spki).toHaveLength(422);
+    expect(identity.fingerprint).toMatch(/^SHA256:[A-Za-z0-9+/]{43}$/);
+  });
+
+  test.each([
+    ['server', undefined, 3072],
+    ['client', undefined, 3072],
+    ['client', 2048, 2048],
+    ['classic-server', undefined, 2048],
+    ['classic-server', 1024, 1024],
+  ] as const)('asks the given backend: %s, %s bits', async (role, modulusLength, asked) => {
+    const lengths: number[] = [];
+    const numbers = numbersOf(await makeKey(modulusLength ?? 2048));
+    const backend = {
+      generateRsaKey: async (bits: number): Promise<RsaPrivateNumbers> => {
+        lengths.push(bits);
+        return numbers;
+      },
+    };
+    const identity = await Identity.generate({ role, modulusLength, backend });
+    expect(lengths).toEqual([asked]);
+    expect(identity.role).toBe(role);
+    expect(privateNumbersOf(identity)).toBe(numbers);
+  });
+
+  test.each([
+    ['server', 1024, '2048 to 4096, a multiple of 8'],
+    ['server', 2052, 'a multiple of 8'],
+    ['client', 4104, '2048 to 4096'],
+    ['classic-server', 511, '512 to 4096 for role'],
+    ['classic-server', 4097, '512 to 4096 for role'],
+    ['server', 2048.5, 'modulusLength is 2048.5'],
+    ['server', Number.NaN, 'modulusLength is NaN'],
+    ['admin' as IdentityRole, 2048, 'role is "admin"; expected server, client, classic-server'],
+    ['toString' as IdentityRole, 2048, 'role is "toString"'],
+  ] as const)('refuses %s with %d bits', async (role, modulusLength, text) => {
+    await expect(Identity.generate({ role, modulusLength })).rejects.toThrow(problem('BAD_OPTION', text));
+  });
+});
+
+describe.each(roles)('PEM of a %s', (role) => {
+  test('says the role before the key, and comes back', () => {
+    const identity = Identity.fromPem(pemOf(keys[role]), { role });
+    const pem = identity.toPem();
+    expect(pem).toBe(`Secure-Sockets-Role: ${role}\n${pemOf(keys[role])}`);
+    expect(describeIdentity(Identity.fromPem(pem))).toEqual(describeIdentity(identity));
+    expect(describeIdentity(Identity.fromPem(pem, { role }))).toEqual(describeIdentity(identity));
+  });
+
+  test('is read by node:crypto', () => {
+    const identity = Identity.fromPem(pemOf(keys[role]), { role });
+    expect(createPrivateKey(identity.toPem()).equals(keys[role])).toBe(true);
+    const passphrase = 'correct horse';
+    expect(createPrivateKey({ key: identity.toPem({ passphrase }), passphrase }).equals(keys[role])).toBe(
+      true,
+    );
+  });
+
+  test('encrypted comes back with its passphrase, and hides what it holds', () => {
+    const identity = Identity.fromPem(pemOf(keys[role]), { role });
+    const pem = identity.toPem({ passphrase: 'pässword' });
+    expect(pem).toMatch(new RegExp(`^Secure-Sockets-Role: ${role}\n-----BEGIN ENCRYPTED PRIVATE KEY-----\n`));
+    expect(pem).not.toContain(pemOf(keys[role]).slice(200, 240));
+    expect(describeIdentity(Identity.fromPem(pem, { passphrase: 'pässword' }))).toEqual(
+      describeIdentity(identity),
+    );
+  });
+});
+
+test('the public half is what node:crypto says', () => {
+  const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+  const publicKey = createPublicKey(keys.server);
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  expect(identity.spki).toEqual(Uint8Array.from(spki));
+  expect(identity.publicPem).toBe(publicKey.export({ type: 'spki', format: 'pem' }));
+  expect(`${identity.fingerprint}=`).toBe(`SHA256:${createHash('sha256').update(spki).digest('base64')}`);
+});
+
+test('changing what spki gave changes nothing', () => {
+  const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+  identity.spki.fill(0);
+  expect(identity.spki[0]).toBe(0x30);
+});
+
+test('PKCS#1 is read as well', () => {
+  const pem = keys.server.export({ type: 'pkcs1', format: 'pem' }).toString();
+  expect(pem).toContain('RSA PRIVATE KEY');
+  const identity = Identity.fromPem(pem, { role: 'server' });
+  expect(identity.toPem()).toContain(pemOf(keys.server));
+});
+
+test.skipIf(!hasOpenssl)(
+  'the openssl command reads both kinds of file and shows the same fingerprint',
+  async () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const [plain, encrypted] = [join(directory, 'plain.pem'), join(directory, 'encrypted.pem')];
+    await identity.save(plain);
+    await identity.save(encrypted, { passphrase: 'secret' });
+    for (const options of [
+      ['-in', plain],
+      ['-in', encrypted, '-passin', 'pass:secret'],
+    ]) {
+      const der = execFileSync('openssl', ['pkey', ...options, '-pubout', '-outform', 'der']);
+      expect(Uint8Array.from(der)).toEqual(identity.spki);
+    }
+  },
+);
+
+describe('a role', () => {
+  const withLines = (...lines: string[]): string => [...lines, pemOf(keys.server)].join('\n');
+
+  test.each<[string, () => string, LoadOptions, string]>([
+    ['that nobody says', () => withLines(), {}, "{ role: 'server' }"],
+    [
+      'that is another than asked for',
+      () => withLines('Secure-Sockets-Role: server'),
+      { role: 'client' },
+      'role server, not client',
+    ],
+    ['that is none', () => withLines('Secure-Sockets-Role: admin'), {}, '"admin"'],
+    [
+      'that is none, though one was asked for',
+      () => withLines('Secure-Sockets-Role: admin'),
+      { role: 'server' },
+      '"admin"',
+    ],
+    ['that is inherited', () => withLines('Secure-Sockets-Role: constructor'), {}, '"constructor"'],
+    ['that is empty', () => withLines('Secure-Sockets-Role:'), { role: 'server' }, '""'],
+    [
+      'said twice',
+      () => withLines('Secure-Sockets-Role: server', 'Secure-Sockets-Role: server'),
+      {},
+      '"server, server"',
+    ],
+  ])('%s is refused', (_, pem, options, text) => {
+    expect(() => Identity.fromPem(pem(), options)).toThrow(problem('BAD_IDENTITY', text));
+  });
+
+  test('asked for that is none is refused', () => {
+    expect(() => Identity.fromPem(withLines(), { role: 'admin' as IdentityRole })).toThrow(
+      problem('BAD_OPTION', '"admin"'),
+    );
+  });
+
+  test('may stand among other lines', () => {
+    const pem = withLines('Bag Attributes', '  friendlyName: example', 'Secure-Sockets-Role:  server ');
+    expect(Identity.fromPem(pem).role).toBe('server');
+  });
+});
+
+test('a key in a second role is refused as long as the process lives', () => {
+  const pem = pemOf(keys.shared);
+  const { fingerprint } = Identity.fromPem(pem, { role: 'client' });
+  for (const role of ['server', 'classic-server'] as const) {
+    expect(() => Identity.fromPem(pem, { role })).toThrow(
+      problem('BAD_IDENTITY', `the key ${fingerprint} is in use with the role client`),
+    );
+  }
+  expect(Identity.fromPem(pem, { role: 'client' }).fingerprint).toBe(fingerprint);
+});
+
+describe('a passphrase', () => {
+  const encrypted = (): string =>
+    Identity.fromPem(pemOf(keys.server), { role: 'server' }).toPem({ passphrase: 'right' });
+
+  test.each<[string, () => string, LoadOptions, 'BAD_IDENTITY' | 'BAD_OPTION', string]>([
+    ['missing', encrypted, {}, 'BAD_IDENTITY', 'give its { passphrase }'],
+    [
+      'wrong',
+      encrypted,
+      { passphrase: 'wrong' },
+      'BAD_IDENTITY',
+      'the passphrase is wrong or the file is damaged',
+    ],
+    ['empty', encrypted, { passphrase: '' }, 'BAD_OPTION', '1 to 1024 bytes'],
+    ['of 1025 bytes', encrypted, { passphrase: 'x'.repeat(1025) }, 'BAD_OPTION', '1 to 1024 bytes'],
+    ['that is no string', encrypted, { passphrase: 7 as unknown as string }, 'BAD_OPTION', 'a string'],
+    [
+      'too many',
+      () => pemOf(keys.server),
+      { role: 'server', passphrase: 'x' },
+      'BAD_IDENTITY',
+      'not encrypted',
+    ],
+  ])('%s is refused', (_, pem, options, code, text) => {
+    expect(() => Identity.fromPem(pem(), options)).toThrow(problem(code, text));
+  });
+
+  test('of 1024 bytes is the longest that can be given, and works', () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const passphrase = 'é'.repeat(512);
+    expect(Identity.fromPem(identity.toPem({ passphrase }), { passphrase }).fingerprint).toBe(
+      identity.fingerprint,
+    );
+    expect(() => identity.toPem({ passphrase: `${passphrase}x` })).toThrow(problem('BAD_OPTION', '1024'));
+    expect(() => identity.toPem({ passphrase: '' })).toThrow(problem('BAD_OPTION', '1 to'));
+  });
+});
+
+describe('what is no key for an identity', () => {
+  test.each<[string, () => Promise<KeyObject>, IdentityRole, string]>([
+    [
+      '1024 bits in sealed',
+      () => makeKey(1024),
+      'server',
+      'no key for role server: RSA key refused: modulus of 1024 bits',
+    ],
+    ['an exponent of 3 in sealed', () => makeKey(2048, 3), 'client', 'public exponent is not 65537'],
+    ['a modulus of 2052 bits in sealed', () => makeKey(2052), 'server', 'a multiple of 8'],
+    ['an RSA-PSS key', makePssKey, 'server', 'rsaEncryption'],
+    ['an EC key', makeEcKey, 'server', 'rsaEncryption'],
+  ])('%s', async (_, make, role, text) => {
+    const pem = pemOf(await make());
+    expect(() => Identity.fromPem(pem, { role })).toThrow(problem('BAD_IDENTITY', text));
+  });
+
+  test('512 bits with the exponent 3 are one in classic', async () => {
+    expect(Identity.fromPem(pemOf(await makeKey(512, 3)), { role: 'classic-server' }).role).toBe(
+      'classic-server',
+    );
+  });
+
+  test('numbers that do not fit together', () => {
+    const numbers = numbersOf(keys.spare);
+    const dp = numbers.dp.map((byte, index) => (index === 9 ? byte ^ 1 : byte));
+    const pem = encodePem('PRIVATE KEY', encodePkcs8({ ...numbers, dp }));
+    expect(() => Identity.fromPem(pem, { role: 'server' })).toThrow(
+      problem('BAD_IDENTITY', 'do not fit together'),
+    );
+  });
+
+  test('a public key', () => {
+    const pem = createPublicKey(keys.spare).export({ type: 'spki', format: 'pem' }).toString();
+    expect(() => Identity.fromPem(pem, { role: 'server' })).toThrow(
+      problem('BAD_IDENTITY', 'it holds a PUBLIC KEY'),
+    );
+  });
+
+  test('an encrypted EC key', async () => {
+    const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' } as const;
+    const pem = (await makeEcKey()).export(options).toString();
+    expect(() => Identity.fromPem(pem, { role: 'server', passphrase: 'x' })).toThrow(
+      problem('BAD_IDENTITY', 'rsaEncryption'),
+    );
+  });
+
+  test('no PEM', () => {
+    expect(() => Identity.fromPem('', { role: 'server' })).toThrow(problem('BAD_IDENTITY', 'malformed PEM'));
+  });
+
+  test('no text', () => {
+    expect(() => Identity.fromPem(undefined as unknown as string)).toThrow(
+      expect.objectContaining({ code: 'BAD_ARGUMENT', message: expect.stringContaining('undefined') }),
+    );
+  });
+});
+
+describe('the private numbers', () => {
+  test('do not show', () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const shown = [
+      inspect(identity, { showHidden: true, depth: 9, getters: false, maxArrayLength: null }),
+      JSON.stringify(identity),
+      JSON.stringify(Reflect.ownKeys(identity)),
+      JSON.stringify(structuredClone(identity)),
+      String(identity),
+    ];
+    const { role, fingerprint } = identity;
+    expect(JSON.parse(shown[1] ?? '')).toEqual({ role, fingerprint });
+    for (const number of ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const) {
+      const secret = Buffer.from(numbersOf(keys.server)[number]);
+      for (const form of [
+        secret.toString('hex'),
+        secret.toString('base64'),
+        [...secret.subarray(0, 9)].join(', '),
+      ]) {
+        for (const text of shown) expect(text).not.toContain(form);
+      }
+    }
+  });
+
+  test('are given for a real identity only', () => {
+    const { role, fingerprint, spki } = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    expect(() => privateNumbersOf({ role, fingerprint, spki } as Identity)).toThrow(
+      expect.objectContaining({ code: 'BAD_ARGUMENT', message: expect.stringContaining('Identity') }),
+    );
+  });
+});
+
+describe('files', () => {
+  test("saved are the owner's alone, and load", async () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const path = join(directory, 'saved.pem');
+    await identity.save(path);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readFile(path, 'utf8')).toBe(identity.toPem());
+    expect(describeIdentity(await Identity.load(path))).toEqual(describeIdentity(identity));
+  });
+
+  test('are never overwritten', async () => {
+    const path = join(directory, 'taken.pem');
+    await writeFile(path, 'something else');
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    await expect(identity.save(path)).rejects.toThrow(
+      problem('BAD_IDENTITY', `${path} exists and is not overwritten`),
+    );
+    expect(await readFile(path, 'utf8')).toBe('something else');
+  });
+
+  test('are not begun for a passphrase that is none', async () => {
+    const path = join(directory, 'never.pem');
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    await expect(identity.save(path, { passphrase: '' })).rejects.toThrow(
+      problem('BAD_OPTION', 'passphrase'),
+    );
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+  });
+
+  test('that are broken are named', async () => {
+    const path = join(directory, 'broken.pem');
+    await writeFile(path, 'nothing', { mode: 0o600 });
+    const error = await Identity.load(path, { role: 'server' }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: 'BAD_IDENTITY',
+      message: `${path}: malformed PEM: there is no BEGIN line`,
+    });
+    expect((error as Error).cause).toBeInstanceOf(SecureSocketError);
+  });
+
+  test('that are not there give the error of the system', async () => {
+    const path = join(directory, 'missing.pem');
+    await expect(Identity.load(path)).rejects.toMatchObject({ code: 'ENOENT', path });
+    await expect(
+      Identity.fromPem(pemOf(keys.server), { role: 'server' }).save(join(path, 'x')),
+    ).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+  });
+
+  test.skipIf(process.platform === 'win32')('that others may read load with a warning', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const path = join(directory, 'shared.pem');
+    await Identity.fromPem(pemOf(keys.server), { role: 'server' }).save(path);
+    await Identity.load(path);
+    expect(emitWarning).not.toHaveBeenCalled();
+    await chmod(path, 0o640);
+    await Identity.load(path);
+    expect(emitWarning.mock.calls).toEqual([
+      [
+        expect.stringContaining(`${path} is open to other users (mode 0640)`),
+        { type: 'SecurityWarning', code: 'SECURE_SOCKETS_KEY_FILE_MODE' },
+      ],
+    ]);
+    emitWarning.mockRestore();
+  });
+});
+
+function describeIdentity(identity: Identity): unknown {
+  return { role: identity.role, fingerprint: identity.fingerprint, numbers: privateNumbersOf(identity) };
+}
+
+function numbersOf(key: KeyObject): RsaPrivateNumbers {
+  return decodePkcs8(key.export({ type: 'pkcs8', format: 'der' }));
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+async function makeKey(modulusLength: number, publicExponent = 65537): Promise<KeyObject> {
+  return (await promisify(generateKeyPair)('rsa', { modulusLength, publicExponent })).privateKey;
+}
+
+async function makePssKey(): Promise<KeyObject> {
+  return (await promisify(generateKeyPair)('rsa-pss', { modulusLength: 2048 })).privateKey;
+}
+
+async function makeEcKey(): Promise<KeyObject> {
+  return (await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })).privateKey;
+}
+
+function problem(code: string, text: string): unknown {
+  return expect.objectContaining({ code, message: expect.stringContaining(text) });
+}
