@@ -16,7 +16,7 @@ import * as borrowed from './borrowed.js';
 import { nullIf, requireCount, requireLength, requireWholeBlocks } from './checks.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
 
-/** The @noble backend. */
+/** The backend over the `@noble` packages. */
 export const noble: Backend = {
   name: 'noble',
   native: false,
