@@ -93,15 +93,14 @@ export class KnownHosts {
 type Server = Pick<KnownHost, 'host' | 'port'>;
 
 function nameOf(host: string, port: number): Server {
-  const isUnix = typeof host === 'string' && /^unix:./s.test(host);
-  if (!isUnix && !(typeof host === 'string' && /^[^\s\p{Cc}#][^\s\p{Cc}]*$/u.test(host))) {
+  const isUnix = typeof host === 'string' && host.startsWith('unix:');
+  const pattern = isUnix ? /^unix:./s : /^[^\s\p{Cc}#][^\s\p{Cc}]*$/u;
+  if (typeof host !== 'string' || !pattern.test(host)) {
     throw new SecureSocketError('BAD_OPTION', `not a host: ${JSON.stringify(host)}`);
   }
-  if (!Number.isInteger(port) || port < 0 || port > 65535 || (isUnix && port !== 0)) {
-    throw new SecureSocketError(
-      'BAD_OPTION',
-      `not the port of ${host}: ${port}; expected ${isUnix ? 0 : '0 to 65535'}`,
-    );
+  if (!Number.isInteger(port) || port < 0 || port > (isUnix ? 0 : 65535)) {
+    const expected = isUnix ? '0' : '0 to 65535';
+    throw new SecureSocketError('BAD_OPTION', `not a port of ${host}: ${port}; expected ${expected}`);
   }
   return { host: isUnix ? host : host.toLowerCase(), port };
 }
