@@ -115,15 +115,23 @@ function withoutComment(line: string): string {
 }
 
 function fingerprintIn(key: string, place: string, backend: Pick<Backend, 'sha256'>): string {
-  const spki = key.startsWith('MII') ? decodeBase64(key) : null;
   try {
-    if (spki === null) return parseFingerprint(key);
-    checkSealedKey(decodeSpki(spki));
-    return fingerprintOf(backend, spki);
+    return key.length > LONGEST_FINGERPRINT ? fingerprintOfSpki(key, backend) : parseFingerprint(key);
   } catch (error) {
     if (error instanceof SecureSocketError) throw badLine(place, error.message, error);
     throw error;
   }
+}
+
+/** 64 hexadecimal digits. Every SPKI is longer. */
+const LONGEST_FINGERPRINT = 64;
+
+function fingerprintOfSpki(text: string, backend: Pick<Backend, 'sha256'>): string {
+  const spki = decodeBase64(text);
+  if (spki === null)
+    throw new SecureSocketError('BAD_OPTION', 'a key is neither a fingerprint nor canonical base64');
+  checkSealedKey(decodeSpki(spki));
+  return fingerprintOf(backend, spki);
 }
 
 function nameIn(words: readonly string[], place: string): string {
