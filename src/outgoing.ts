@@ -17,6 +17,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** So many staged bytes do not wait for an unfinished write. */
+const WORTH_A_WRITE = 64 * 1024;
+
 const SENT: Promise<void> = Promise.resolve();
 
 /**
@@ -186,10 +189,11 @@ export class Outgoing {
     });
   }
 
-  /** While a write is unfinished, what is staged waits for it, and leaves as one. */
+  /** While a write is unfinished, what is staged waits for it, and leaves as one: but not for ever more. */
   #flush(): void {
     const sender = this.#sender;
-    if (sender === undefined || this.#isSettling || this.isOver || this.#transport.pending > 0) return;
+    if (sender === undefined || this.#isSettling || this.isOver) return;
+    if (this.#transport.pending > 0 && sender.staged < WORTH_A_WRITE) return;
     if (this.#state === 'ending' && this.#waiting.length === 0) this.#finish(sender);
     else if (sender.staged > 0) this.write(sender.flush());
   }

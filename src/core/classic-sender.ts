@@ -56,13 +56,14 @@ export class ClassicSender implements Sender {
 
   #stageSmall(message: Uint8Array): void {
     const length = paddedLength(message.length);
-    let room = this.#staging.reserve(length);
-    if (room === undefined) {
+    let at = this.#staging.reserve(length);
+    if (at < 0) {
       this.#encryptStaged();
-      room = this.#staging.reserve(length) as Uint8Array;
+      at = this.#staging.reserve(length);
     }
-    room.set(message);
-    room.fill(length - message.length, message.length);
+    const { buffer } = this.#staging;
+    buffer.set(message, at);
+    buffer.fill(length - message.length, at + message.length, at + length);
     this.#lengths.push(length);
   }
 

@@ -17,13 +17,18 @@ export class Staging {
     return this.#used;
   }
 
-  /** Room for `length` bytes, to be written by the caller; `undefined` if what is there must be taken out first. */
-  reserve(length: number): Uint8Array | undefined {
+  /** The memory, to be written to where `reserve` says. */
+  get buffer(): Uint8Array {
     this.#buffer ??= spare.pop() ?? new Uint8Array(SIZE);
-    if (this.#used + length > SIZE) return undefined;
-    const room = this.#buffer.subarray(this.#used, this.#used + length);
-    this.#used += length;
-    return room;
+    return this.#buffer;
+  }
+
+  /** Where in `buffer` there is room for `length` bytes; -1 if what is there must be taken out first. */
+  reserve(length: number): number {
+    const at = this.#used;
+    if (at + length > SIZE) return -1;
+    this.#used = at + length;
+    return at;
   }
 
   /** What was written, valid until `release`. */

@@ -122,17 +122,17 @@ describe('classic server', () => {
   });
 
   it.each([
-    ['a wrong block type', (em: Buffer): void => void (em[1] = 1)],
-    ['a leading byte', (em: Buffer): void => void (em[0] = 1)],
-    ['a zero in the padding', (em: Buffer): void => void (em[20] = 0)],
-    ['a key of another length', (em: Buffer): void => void (em[em.length - 33] = 7)],
-  ])('answers %s with a key that is a function of the ciphertext, and no error', async (_, spoil) => {
+    ['a wrong block type', 1, 1],
+    ['a leading byte', 0, 1],
+    ['a zero in the padding', 20, 0],
+    ['a key of another length', 95, 7],
+  ])('answers %s with a key that is a function of the ciphertext, and no error', async (_, at, byte) => {
     const em = Buffer.alloc(128, 0xaa);
     em[0] = 0;
     em[1] = 2;
     em[128 - 33] = 0;
     randomBytes(32).copy(em, 96);
-    spoil(em);
+    em[at] = byte;
     // a leading byte of 1 stays below a 1024-bit modulus, whose first byte is at least 0x80
     const n = BigInt(`0x${Buffer.from(numbers.n).toString('hex')}`);
     const e = BigInt(`0x${Buffer.from(numbers.e).toString('hex')}`);
@@ -311,7 +311,9 @@ describe('the two laws', () => {
           piece.fill(0xee);
         }
         end.session.endOfStream();
-        expect(end.messages.map((message) => Buffer.from(message))).toEqual(messages);
+        expect(end.messages.map(({ length }) => length)).toEqual(lengths);
+        // comparing as one is quick where comparing element by element is not
+        expect(Buffer.concat(end.messages).equals(Buffer.concat(messages))).toBe(true);
         expect(end.endCode).toBe(0);
       }),
       { numRuns: 60 },

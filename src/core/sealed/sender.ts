@@ -2,7 +2,7 @@ import { SecureSocketError } from '../../errors.js';
 import type { Sender } from '../script.js';
 import { SMALL_MESSAGE, Staging } from '../staging.js';
 import { concat, u16, u32 } from './codec.js';
-import { RECORD_OVERHEAD, RecordType, type TrafficKey } from './records.js';
+import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, TAG_LENGTH, type TrafficKey } from './records.js';
 
 /** Records and bytes that one key protects at most. */
 export interface KeyLimits {
@@ -103,29 +103,30 @@ export class SealedSender implements Sender {
   }
 
   #copy(message: Uint8Array): void {
-    const room = this.#reserve(LENGTH_FIELD + message.length);
     const { length } = message;
-    room[0] = length >>> 24;
-    room[1] = length >>> 16;
-    room[2] = length >>> 8;
-    room[3] = length;
-    room.set(message, LENGTH_FIELD);
+    const at = this.#reserve(LENGTH_FIELD + length);
+    const { buffer } = this.#staging;
+    buffer[at] = length >>> 24;
+    buffer[at + 1] = length >>> 16;
+    buffer[at + 2] = length >>> 8;
+    buffer[at + 3] = length;
+    buffer.set(message, at + LENGTH_FIELD);
   }
 
-  #reserve(length: number): Uint8Array {
+  /** Where in the staging buffer there is room, in this record or in the next. */
+  #reserve(length: number): number {
     if (this.#staging.used + length <= this.#maxRecord + 1) {
       if (this.#staging.used === 0) this.#startRecord();
-      const room = this.#staging.reserve(length);
-      if (room !== undefined) return room;
+      const at = this.#staging.reserve(length);
+      if (at >= 0) return at;
     }
     this.#sealStaged();
     this.#startRecord();
-    return this.#staging.reserve(length) as Uint8Array;
+    return this.#staging.reserve(length);
   }
 
   #startRecord(): void {
-    const type = this.#staging.reserve(1) as Uint8Array;
-    type[0] = RecordType.data;
+    this.#staging.buffer[this.#staging.reserve(1)] = RecordType.data;
   }
 
   #sealStaged(): void {
@@ -156,8 +157,8 @@ export class SealedSender implements Sender {
   }
 
   #seal(plaintext: readonly Uint8Array[], length: number): void {
-    if (this.#isAtLimit(length + 16)) this.#update();
-    this.#push(this.#key.seal(plaintext, length), length);
+    if (this.#isAtLimit(length + TAG_LENGTH)) this.#update();
+    this.#push(plaintext, length);
   }
 
   /** S7.1: whether this record would leave no room for the KEY_UPDATE, which the key protects too. */
@@ -172,14 +173,14 @@ export class SealedSender implements Sender {
   #update(): void {
     this.#rekeyWanted = false;
     if (this.#key.sequence === 0) return;
-    this.#push(this.#key.seal([Uint8Array.of(RecordType.keyUpdate)], 1), 1);
+    this.#push([Uint8Array.of(RecordType.keyUpdate)], 1);
     this.#key.update();
   }
 
-  #push(record: Uint8Array[], length: number): void {
-    if (length < JOIN_BELOW) this.#records.push(concat(...record));
-    else this.#records.push(...record);
-    this.#recordBytes += length + RECORD_OVERHEAD + 2;
+  #push(plaintext: readonly Uint8Array[], length: number): void {
+    if (length < JOIN_BELOW) this.#records.push(this.#key.sealJoined(plaintext, length));
+    else this.#records.push(...this.#key.seal(plaintext, length));
+    this.#recordBytes += RECORD_HEADER + length + TAG_LENGTH;
   }
 
   #take(): Uint8Array[] {

@@ -109,9 +109,9 @@ class RecordBatch implements Batch {
   #count: number;
   #bytes: number;
   #first: Uint8Array | undefined;
-  /** A copy of a part of the plaintext, where it begins there, and where it ends. */
-  #slab: Uint8Array;
-  #slabFrom = 0;
+  /** Memory to hand out views of: which, how far its places are from the plaintext's, and where it ends there. */
+  #slab: ArrayBufferLike;
+  #slabOffset: number;
   #slabEnd: number;
 
   constructor(
@@ -128,7 +128,8 @@ class RecordBatch implements Batch {
     this.#bytes = bytes + (first?.length ?? 0);
     this.#first = first;
     const isSmall = plaintext.buffer.byteLength <= SLAB;
-    this.#slab = this.#plaintext;
+    this.#slab = plaintext.buffer;
+    this.#slabOffset = plaintext.byteOffset;
     this.#slabEnd = isSmall ? plaintext.length : 0;
   }
 
@@ -157,11 +158,16 @@ class RecordBatch implements Batch {
       if (this.#plaintext.buffer.byteLength - length <= SLAB)
         return this.#plaintext.subarray(from, from + length);
       if (length >= COPIED_ALONE) return this.#plaintext.slice(from, from + length);
-      this.#slab = this.#plaintext.slice(from, from + SLAB);
-      this.#slabFrom = from;
-      this.#slabEnd = from + this.#slab.length;
+      this.#nextSlab(from);
     }
-    return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + from - this.#slabFrom, length);
+    return new Uint8Array(this.#slab, this.#slabOffset + from, length);
+  }
+
+  #nextSlab(from: number): void {
+    const slab = this.#plaintext.slice(from, from + SLAB);
+    this.#slab = slab.buffer;
+    this.#slabOffset = -from;
+    this.#slabEnd = from + slab.length;
   }
 }
 
