@@ -192,12 +192,12 @@ async function eventually<T>(
   read: () => T | undefined,
   explain: (problem: string) => string,
 ): Promise<T> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   for (;;) {
     const value = read();
     if (value !== undefined) return value;
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(explain('ended'));
-    if (Date.now() > deadline) throw new Error(explain('needed more than ten seconds'));
+    if (Date.now() > deadline) throw new Error(explain('needed more than thirty seconds'));
     await setTimeout(20);
   }
 }
