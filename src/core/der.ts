@@ -7,7 +7,7 @@ export function encodeSpki(key: RsaPublicNumbers): Uint8Array {
   return element(SEQUENCE, RSA_ENCRYPTION, element(BIT_STRING, Uint8Array.of(0), publicKey));
 }
 
-/** The numbers of a SubjectPublicKeyInfo in its one canonical encoding (A3.2). Anything else is BAD_KEY. */
+/** The numbers of a SubjectPublicKeyInfo in its one canonical encoding (E2). Anything else is BAD_KEY. */
 export function decodeSpki(der: Uint8Array): RsaPublicNumbers {
   const info = new Reader(der, 'BAD_KEY', 'public key').inside(SEQUENCE);
   info.literal(RSA_ENCRYPTION, 'the algorithm rsaEncryption');

@@ -2,7 +2,7 @@ import type { Backend } from '../backend.js';
 import { SecureSocketError } from '../errors.js';
 import { decodeBase64, decodeHex, encodeBase64 } from './encodings.js';
 
-/** The fingerprint of a public key (A3.3): `SHA256:` and the base64 of the SHA-256 of its SPKI, without padding. */
+/** The fingerprint of a public key (E3): `SHA256:` and the base64 of the SHA-256 of its SPKI, without padding. */
 export function fingerprintOf(backend: Pick<Backend, 'sha256'>, spki: Uint8Array): string {
   return fromDigest(backend.sha256(spki));
 }

@@ -39,7 +39,7 @@ export const LF = 0x0a;
 /** Thrown by a {@link PickleReader} where the bytes at hand end: what is there may be the beginning of a pickle. */
 export const endOfInput: Error = new Error('end of input');
 
-/** Reads the pieces that the templates of B3 are made of. */
+/** Reads the pieces that the templates of K1 (docs/protocol.md) are made of. */
 export class PickleReader {
   position = 0;
   readonly #bytes: Uint8Array;

@@ -2,7 +2,7 @@ import type { RsaPublicNumbers } from '../backend.js';
 import { decodeHex } from './encodings.js';
 import { ascii, endOfInput, fail, hex, LF, OP, PickleReader } from './pickle-reader.js';
 
-/** The pickle of `rsa.PublicKey(n, e)` that CPython from 3.8 on writes in protocol 4 (B3). */
+/** The pickle of `rsa.PublicKey(n, e)` that CPython from 3.8 on writes in protocol 4 (docs/protocol.md, K1). */
 export function encodePickle(key: RsaPublicNumbers): Uint8Array {
   const body = [
     ...[OP.SHORT_BINUNICODE, MODULE.length, ...ascii(MODULE), OP.MEMOIZE],
@@ -14,7 +14,7 @@ export function encodePickle(key: RsaPublicNumbers): Uint8Array {
 }
 
 /**
- * The key in a pickle of `rsa.PublicKey`, if the bytes start with one of the templates of B3; `length` is the
+ * The key in a pickle of `rsa.PublicKey`, if the bytes start with one of the templates of K1; `length` is the
  * pickle's own. `'incomplete'` if they are the beginning of one; BAD_KEY as soon as they cannot become one. Nothing
  * is ever called or constructed: it is a comparison with templates in which two integers are left open.
  */

@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.js';
 
-/** What the alternative key is derived from (B4): SHA-256 of the private exponent as k bytes, k the modulus' length. */
+/** What the alternative key is derived from (K2): SHA-256 of the private exponent as k bytes, k the modulus' length. */
 export function privateExponentHash(backend: Pick<Backend, 'sha256'>, d: Uint8Array, k: number): Uint8Array {
   const padded = new Uint8Array(k);
   padded.set(d, k - d.length);
@@ -9,7 +9,7 @@ export function privateExponentHash(backend: Pick<Backend, 'sha256'>, d: Uint8Ar
 
 /**
  * The session key in a PKCS#1 v1.5 encoded message, or, if that is malformed, a key that depends on nothing but the
- * private key and the ciphertext (B4). Which of the two it was cannot be seen, not even by repeating the ciphertext:
+ * private key and the ciphertext (K2). Which of the two it was cannot be seen, not even by repeating the ciphertext:
  * positions are fixed, every byte is read, and the choice is made by masks.
  */
 export function implicitRejection(

@@ -12,7 +12,7 @@ export function bitLength(n: Uint8Array): number {
   return first < 0 ? 0 : 8 * (n.length - first) - Math.clz32(n[first] ?? 0) + 24;
 }
 
-/** Throws BAD_KEY unless the key is one that sealed allows (A3.1). */
+/** Throws BAD_KEY unless the key is one that sealed allows (E1). */
 export function checkSealedKey(key: RsaPublicNumbers): void {
   const bits = bitLength(key.n);
   if (bits < 2048 || bits > MAX_MODULUS_BITS || bits % 8 !== 0) {
@@ -22,7 +22,7 @@ export function checkSealedKey(key: RsaPublicNumbers): void {
   if (toBigInt(key.e) !== 65537n) throw badKey('public exponent is not 65537');
 }
 
-/** Throws BAD_KEY unless the key is one that classic allows (B3), with at least `minModulusBits` bits. */
+/** Throws BAD_KEY unless the key is one that classic allows (K1), with at least `minModulusBits` bits. */
 export function checkClassicKey(key: RsaPublicNumbers, minModulusBits: number): void {
   const bits = bitLength(key.n);
   if (bits > MAX_MODULUS_BITS)

@@ -55,7 +55,7 @@ export function respond(
   return { x25519: own.publicKey, kemCiphertext: kem.ciphertext, secret: together(kem.sharedSecret, dh) };
 }
 
-/** S2: the ML-KEM secret first. */
+/** X2: the ML-KEM secret first. */
 function together(kemSecret: Uint8Array, dh: Uint8Array): Uint8Array {
   const both = concat(kemSecret, dh);
   kemSecret.fill(0);

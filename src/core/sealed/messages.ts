@@ -1,7 +1,7 @@
 import { SecureSocketError } from '../../errors.js';
 import { ascii, concat, malformed, Reader, u16, u32, vec16 } from './codec.js';
 
-/** The types of handshake messages (docs/protocol.md, S3). */
+/** The types of handshake messages (docs/protocol.md, M1 to M15). */
 export const MessageType = {
   clientHello: 1,
   serverHello: 2,

@@ -20,7 +20,7 @@ export interface OpenOptions {
     | undefined;
 }
 
-/** At this many records or bytes under one key a receiver gives up (docs/protocol.md, S7). */
+/** At this many records or bytes under one key a receiver gives up (docs/protocol.md, R4.3). */
 export const RECEIVE_LIMITS: KeyLimits = { records: 2 ** 22, bytes: 2 ** 38 };
 
 /** With which CLOSE an error of the open connection is told to the peer; all others in silence. */
@@ -52,6 +52,7 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
   const limits = lower(RECEIVE_LIMITS, options.keyLimits?.receive);
   const longest = options.maxRecord + RECORD_OVERHEAD;
   const stream = new MessageStream(options.maxMessage);
+  let held = 0;
   for (;;) {
     const header: Uint8Array = yield RECORD_HEADER;
     const length = readU24(header);
@@ -63,6 +64,7 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
     if (type === RecordType.data) {
       const batch = stream.push(payloadIn(plaintext));
       if (batch) yield { batch };
+      if (stream.held !== held) yield { holding: (held = stream.held) };
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);
     else {
@@ -107,7 +109,7 @@ function update(key: TrafficKey): void {
   key.update();
 }
 
-/** The code of an orderly CLOSE (S8). */
+/** The code of an orderly CLOSE (R7). */
 function closeCode(plaintext: Uint8Array, stream: MessageStream): number {
   if (plaintext.length !== 3) throw violation('a CLOSE without a code of two bytes');
   const code = ((plaintext[1] as number) << 8) | (plaintext[2] as number);

@@ -40,7 +40,7 @@ export class Transcript {
   }
 }
 
-/** The line of secrets ES, HS, AHS, MS (docs/protocol.md, S4): one at a time, the one before is overwritten. */
+/** The line of secrets ES, HS, AHS, MS (docs/protocol.md, H3): one at a time, the one before is overwritten. */
 export class KeySchedule {
   readonly #backend: Backend;
   readonly #transcript: Transcript;

@@ -10,7 +10,7 @@ export interface KeyLimits {
   readonly bytes: number;
 }
 
-/** The limits of a sender (docs/protocol.md, S7); tests lower them, nobody raises them. */
+/** The limits of a sender (docs/protocol.md, R4.1); tests lower them, nobody raises them. */
 export const SEND_LIMITS: KeyLimits = { records: 2 ** 20, bytes: 2 ** 36 };
 
 const LENGTH_FIELD = 4;
@@ -150,7 +150,7 @@ export class SealedSender implements Sender {
     }
   }
 
-  /** S7.2: an update that was asked for stands directly before a DATA record, and never first under a key. */
+  /** R4.2: an update that was asked for stands directly before a DATA record, and never first under a key. */
   #sealData(plaintext: readonly Uint8Array[], length: number): void {
     if (this.#rekeyWanted) this.#update();
     this.#seal(plaintext, length);
@@ -161,7 +161,7 @@ export class SealedSender implements Sender {
     this.#push(plaintext, length);
   }
 
-  /** S7.1: whether this record would leave no room for the KEY_UPDATE, which the key protects too. */
+  /** R4.1: whether this record would leave no room for the KEY_UPDATE, which the key protects too. */
   #isAtLimit(ciphertextLength: number): boolean {
     const { sequence, bytes } = this.#key;
     return (

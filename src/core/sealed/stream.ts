@@ -6,7 +6,7 @@ const SLAB = 16 * 1024;
 /** From here on a message is copied alone: a slab would hold few of them. */
 const COPIED_ALONE = 4 * 1024;
 
-/** Cuts the stream of `u32 length || body` that the DATA payloads of one direction are (docs/protocol.md, S6). */
+/** Cuts the stream of `u32 length || body` that the DATA payloads of one direction are (docs/protocol.md, R3). */
 export class MessageStream {
   readonly #maxMessage: number;
   /** The length field as far as it has come. */
@@ -24,6 +24,11 @@ export class MessageStream {
   /** Whether the stream stands between two messages. */
   get isAtBoundary(): boolean {
     return this.#lengthBytes === 0;
+  }
+
+  /** Bytes of memory held for the unfinished message. */
+  get held(): number {
+    return this.#body.length;
   }
 
   /** The length of a message beyond the limit, at which the stream stops for good. */

@@ -3,7 +3,7 @@ import { badArgument } from '../../errors.js';
 /** Name of a cipher suite: how the fresh keys of a connection are agreed on. */
 export type SuiteName = 'X25519' | 'X25519MLKEM768';
 
-/** The suites and their numbers on the wire (docs/protocol.md, S2). */
+/** The suites and their numbers on the wire (docs/protocol.md, X1). */
 export const suiteIds: Readonly<Record<SuiteName, number>> = { X25519: 0x0101, X25519MLKEM768: 0x0102 };
 
 /** The names of all suites. */
