@@ -1,0 +1,35 @@
+/**
+ * What is compared. A module here exports `serve(credentials, options, handle)`, which resolves to the address to
+ * connect to, and `connect(address, options)`, which resolves to a connection: `send(message)` returns a promise,
+ * iteration gives messages, `close()` ends in order. `trusted` is what a client needs to know of the credentials.
+ */
+export const contenders = {
+  net: { module: 'net.mjs', title: 'node:net, tuned framing' },
+  tls: { module: 'tls.mjs', title: 'node:tls 1.3, tuned framing' },
+  'tls-plain': { module: 'tls-plain.mjs', title: 'node:tls 1.3 as people write it' },
+  ws: { module: '../third-party/ws.mjs', title: 'ws over TLS', packages: ['ws'] },
+  'secret-stream': {
+    module: '../third-party/secret-stream.mjs',
+    title: '@hyperswarm/secret-stream',
+    packages: ['@hyperswarm/secret-stream', 'sodium-native'],
+  },
+  'libp2p-noise': {
+    module: '../third-party/libp2p-noise.mjs',
+    title: '@chainsafe/libp2p-noise over @libp2p/tcp',
+    packages: ['@chainsafe/libp2p-noise', '@libp2p/tcp'],
+  },
+  sealed: ours('sealed, X25519', { protocol: 'sealed', suites: ['X25519'] }),
+  'sealed-hybrid': ours('sealed, X25519MLKEM768', { protocol: 'sealed', suites: ['X25519MLKEM768'] }),
+  classic: ours('classic', { protocol: 'classic' }),
+  'sealed-noble': ours('sealed, noble', { protocol: 'sealed', suites: ['X25519'], backend: 'noble' }),
+  'sealed-forge': ours('sealed, forge', { protocol: 'sealed', suites: ['X25519'], backend: 'forge' }),
+  'classic-noble': ours('classic, noble', { protocol: 'classic', backend: 'noble' }),
+  'classic-forge': ours('classic, forge', { protocol: 'classic', backend: 'forge' }),
+};
+
+/** Those that need nothing but Node and this package. */
+export const builtIn = Object.keys(contenders).filter((name) => contenders[name].packages === undefined);
+
+function ours(title, options) {
+  return { module: 'secure-sockets.mjs', title: `secure-sockets ${title}`, options };
+}

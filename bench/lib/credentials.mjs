@@ -1,0 +1,33 @@
+import { generateKeyPairSync } from 'node:crypto';
+import forge from 'node-forge';
+import { Identity } from 'secure-sockets';
+
+/** Keys of 2048 bits for whoever is measured: ours, and a certificate for those over TLS. */
+export async function makeCredentials() {
+  const [sealed, classic] = await Promise.all(
+    ['server', 'classic-server'].map((role) => Identity.generate({ role, modulusLength: 2048 })),
+  );
+  return { identities: { sealed: sealed.toPem(), classic: classic.toPem() }, tls: makeCertificate() };
+}
+
+function makeCertificate() {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const name = [{ name: 'commonName', value: 'localhost' }];
+  const certificate = forge.pki.createCertificate();
+  certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
+  certificate.serialNumber = '01';
+  certificate.validity.notBefore = new Date(Date.now() - 3_600_000);
+  certificate.validity.notAfter = new Date(Date.now() + 24 * 3_600_000);
+  certificate.setSubject(name);
+  certificate.setIssuer(name);
+  certificate.setExtensions([
+    { name: 'basicConstraints', cA: true },
+    { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
+  ]);
+  certificate.sign(forge.pki.privateKeyFromPem(privateKey), forge.md.sha256.create());
+  return { key: privateKey, cert: forge.pki.certificateToPem(certificate) };
+}

@@ -1,0 +1,45 @@
+/** One end of a measurement, in a process of its own: does what its parent asks for, and says how it went. */
+import { contenders } from '../contenders/list.mjs';
+import { works } from './client-work.mjs';
+import { behaviours, received, settledMemory } from './server-work.mjs';
+import { cpuSeconds } from './wire.mjs';
+
+const deeds = {
+  async serve({ name, credentials, behaviour, settings }) {
+    const { serve } = await load(name);
+    const handle = (connection) => behaviours[behaviour](connection, settings).catch(fail);
+    return serve(credentials, contenders[name].options, handle);
+  },
+  async work({ name, address, kind, settings }) {
+    const { connect } = await load(name);
+    return works[kind](() => connect(address, contenders[name].options), settings);
+  },
+  received: async () => received,
+  memory: settledMemory,
+  cpu: async () => cpuSeconds(),
+  about: async () => ({ node: process.versions.node, openssl: process.versions.openssl }),
+};
+
+process.on('message', async ({ deed, details }) => {
+  try {
+    answer({ result: await deeds[deed](details) });
+  } catch (error) {
+    fail(error);
+  }
+});
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+process.on('disconnect', () => process.exit());
+
+function load(name) {
+  return import(new URL(contenders[name].module, new URL('../contenders/', import.meta.url)));
+}
+
+function fail(error) {
+  const cause = error instanceof Event ? (error.error ?? error.type) : error;
+  answer({ failure: { message: String(cause?.message ?? cause), code: cause?.code, stack: cause?.stack } });
+}
+
+function answer(message) {
+  if (process.connected) process.send(message);
+}

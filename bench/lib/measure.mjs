@@ -1,0 +1,79 @@
+import { Child } from './child.mjs';
+
+const behaviourOf = { stream: 'sink', ping: 'echo', connecting: 'echo', idle: 'echo', active: 'echo' };
+
+/** One measurement: a fresh server process, a fresh client process, one kind of work. */
+export async function measure(name, { kind, ...settings }, { credentials, node, profile }) {
+  const server = new Child({ node, nodeArguments: profiled(profile, 'server', name) });
+  const client = new Child({ node, nodeArguments: profiled(profile, 'client', name) });
+  try {
+    const behaviour = behaviourOf[kind];
+    const listening = await server.do('serve', { name, credentials, behaviour, settings });
+    const address = { ...listening, certificate: credentials.tls.cert };
+    const work = (more) =>
+      client.do('work', { name, address, kind, settings: { ...settings, ...more } }, 600_000);
+    return await figures[kind](work, server, settings);
+  } finally {
+    await Promise.all([client.end(), server.end()]);
+  }
+}
+
+const figures = {
+  async stream(work, server, { size }) {
+    const sent = await work();
+    const [compared, timed] = await server.do('received');
+    requireEqual('compared', compared.count, sent.compared);
+    requireEqual('timed', timed.count, sent.count);
+    requireEqual('checksum', timed.checksum, sent.checksum);
+    return {
+      messagesPerSecond: sent.count / sent.seconds,
+      bytesPerSecond: timed.bytes / sent.seconds,
+      cpuPerMessage: (sent.cpu + timed.cpu) / sent.count,
+      cpuPerGigabyte: ((sent.cpu + timed.cpu) / timed.bytes) * 1e9,
+      verified: {
+        bytesCompared: compared.count * size,
+        bytesCounted: timed.bytes,
+        checksum: timed.checksum.toString(16).padStart(8, '0'),
+      },
+    };
+  },
+  async ping(work) {
+    const { compared, p50, p99 } = await work();
+    return { p50, p99, verified: { echoes: compared } };
+  },
+  async connecting(work) {
+    const { compared, count, seconds } = await work();
+    return { connectionsPerSecond: count / seconds, verified: { echoes: compared } };
+  },
+  /** The first connections pay for code and shared memory; those after them for themselves. */
+  async idle(work, server, { connections, settleWith = 200 }) {
+    await work({ connections: settleWith });
+    const before = await server.do('memory');
+    const { compared } = await work({ connections: settleWith + connections });
+    const after = await server.do('memory');
+    return {
+      bytesPerConnection: (after.rss - before.rss) / connections,
+      heapPerConnection: (after.heapUsed - before.heapUsed) / connections,
+      rss: after.rss,
+      verified: { echoes: compared },
+    };
+  },
+  async active(work, server) {
+    const { compared, count, seconds, p50, p99 } = await work();
+    const { rss } = await server.do('memory');
+    return { messagesPerSecond: count / seconds, p50, p99, rss, verified: { echoes: compared } };
+  },
+};
+
+function requireEqual(what, received, sent) {
+  if (received !== sent) throw new Error(`${what}: ${sent} was sent and ${received} arrived`);
+}
+
+function profiled(folder, end, name) {
+  if (folder === undefined) return [];
+  return [
+    '--cpu-prof',
+    `--cpu-prof-dir=${folder}`,
+    `--cpu-prof-name=${name}-${end}-${Date.now()}.cpuprofile`,
+  ];
+}

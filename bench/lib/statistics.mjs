@@ -1,0 +1,14 @@
+/** The value below which the share `q` of the values lies, between two of them by interpolation. */
+export function quantile(values, q) {
+  const sorted = Float64Array.from(values).sort();
+  const at = q * (sorted.length - 1);
+  const low = Math.floor(at);
+  const high = Math.ceil(at);
+  return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
+}
+
+/** What repeated measurements say together. The spread is their whole range, as a share of the median. */
+export function summary(values) {
+  const median = quantile(values, 0.5);
+  return { median, spread: (Math.max(...values) - Math.min(...values)) / median, values };
+}

