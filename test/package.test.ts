@@ -22,7 +22,7 @@ let withForge: Project;
 beforeAll(async () => {
   bare = await installPackage();
   withForge = await installPackage('node-forge');
-}, 60_000);
+}, 120_000);
 afterAll(() => {
   bare?.remove();
   withForge?.remove();
@@ -146,14 +146,14 @@ describe('the declarations', () => {
     ['bundler', ModuleKind.ESNext, ModuleResolutionKind.Bundler],
   ])(
     'serve a strict consumer with module resolution %s',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     (name, module, moduleResolution) => {
       const file = withForge.write(`${name}.mts`, consumer);
       expect(compile([file], { module, moduleResolution })).toEqual([]);
     },
   );
 
-  test('serve a CommonJS consumer', { timeout: 60_000 }, () => {
+  test('serve a CommonJS consumer', { timeout: 120_000 }, () => {
     const file = withForge.write('nodenext.cts', consumer);
     const options = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext };
     expect(compile([file], options)).toEqual([]);

@@ -14,7 +14,7 @@ let project: Project;
 
 beforeAll(async () => {
   project = await installPackage('node-forge');
-}, 60_000);
+}, 120_000);
 afterAll(() => project?.remove());
 
 describe('the first screen of README.md', () => {
@@ -43,14 +43,14 @@ describe.concurrent.each(documents.filter(({ programs }) => programs.length > 0)
     .filter(({ name }) => !servers.has(name))
     .map((program) => [program.name, program] as const);
 
-  test.each(runnable)('%s runs', { timeout: 60_000 }, async (_name, program) => {
+  test.each(runnable)('%s runs', { timeout: 120_000 }, async (_name, program) => {
     const server = programs.find(({ name }) => name === program.server);
     if (program.server && !server) throw new Error(`there is no program ${program.server} in this document`);
     expect(await runProgram(project, program, server)).toBeUndefined();
   });
 });
 
-test('the examples in TypeScript are correct in every type', { timeout: 60_000 }, () => {
+test('the examples in TypeScript are correct in every type', { timeout: 120_000 }, () => {
   expect(
     typeProblems(
       project,

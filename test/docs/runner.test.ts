@@ -81,7 +81,7 @@ test.each([
   expect(result).toMatch(problem);
 });
 
-test('a wrong type in an example is found out', { timeout: 60_000 }, () => {
+test('a wrong type in an example is found out', { timeout: 120_000 }, () => {
   const wrong = program('const a: number = true;\nconsole.log(a);', { language: 'ts' });
   const right = program('const a: boolean = true;\nconsole.log(a);', { language: 'ts' });
   expect(typeProblems(project, [wrong, right])).toEqual([

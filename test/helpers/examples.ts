@@ -174,7 +174,7 @@ function startServer(setting: Setting, program: Program): Server {
   const written: string[] = [];
   child.on('message', (message) => messages.push(message));
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => written.push(String(text)));
-  const ended = finished(child, 60_000);
+  const ended = finished(child, 120_000);
   return {
     messages,
     output: () => written.join(''),

@@ -84,7 +84,7 @@ export function spawnNode(folder: string, args: readonly string[]): ChildProcess
 }
 
 /** Waits for the end of a child, collecting its output. After `limit` milliseconds it is killed. */
-export async function finished(child: ChildProcess, limit = 20_000): Promise<Outcome> {
+export async function finished(child: ChildProcess, limit = 60_000): Promise<Outcome> {
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const timer = setTimeout(() => child.kill('SIGKILL'), limit);
