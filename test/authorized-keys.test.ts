@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AuthorizedKeys } from '../src/authorized-keys.js';
 
-// The real file system, counting
+// The real file system, counting, and with coarse times where a test wants them
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
-  return { ...real, open: vi.fn(real.open) };
+  return { ...real, open: vi.fn(real.open), stat: vi.fn(real.stat) };
 });
 
 const backend = { sha256: (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest() };
@@ -133,6 +133,16 @@ describe('a file', () => {
     await utimes(path, atime, mtime);
     expect(await keys.find(first)).toBeNull();
     expect(await keys.find(second)).toEqual({});
+  });
+
+  test('just changed is read again though its times are too coarse to show it', async () => {
+    await writeFile(path, first);
+    const unchanged = await stat(path, { bigint: true });
+    const keys = await AuthorizedKeys.open(path, backend);
+    await writeFile(path, second);
+    vi.mocked(fs.stat).mockResolvedValueOnce(unchanged);
+    expect(await keys.find(first)).toBeNull();
+    vi.mocked(fs.stat).mockReset();
   });
 
   test('replaced by another is read again', async () => {
