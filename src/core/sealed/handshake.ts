@@ -116,8 +116,7 @@ export class Handshake {
   }
 
   #seal(type: number, payload: Uint8Array): Uint8Array {
-    const record = (this.#sending as TrafficKey).seal([Uint8Array.of(type), payload], 1 + payload.length);
-    return concat(...record);
+    return (this.#sending as TrafficKey).sealJoined([Uint8Array.of(type), payload], 1 + payload.length);
   }
 }
 
@@ -127,7 +126,7 @@ export function handshakeMessage(plaintext: Uint8Array): Uint8Array {
   throw malformed('record', `type ${plaintext[0]} instead of a handshake message`);
 }
 
-/** A peer's RSA key out of its strict encoding (S1). */
+/** A peer's RSA key out of its strict encoding (E1, E2). */
 export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
   const numbers = decodeSpki(spki);
   checkSealedKey(numbers);
