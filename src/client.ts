@@ -1,6 +1,7 @@
 import { Connection, type ConnectionSettings } from './connection.js';
 import type { Opening } from './core/script.js';
 import { defaultBackend } from './defaults.js';
+import { traceConnection, traceHandshake } from './diagnostics.js';
 import { badArgument, kindOf, SecureSocketError } from './errors.js';
 import {
   type ClientOptions,
@@ -77,6 +78,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     try {
       const { connection, opening } = await establish(this.#settings as ClientSettings, to, options);
       this.#open(connection, opening);
+      traceConnection('client', this, connection);
     } finally {
       this.#isConnecting = false;
     }
@@ -219,6 +221,7 @@ async function establish(
   const transport = isTransport(to) ? to : await dial(settings, to, signal);
   const left = Math.max(1, handshakeTimeout - (performance.now() - begun));
   const connection = new Connection(transport, script, connectionSettings(settings, left));
+  traceHandshake('client', connection);
   const abort = (): void => connection.destroy(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
   try {

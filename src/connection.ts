@@ -17,12 +17,17 @@ export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
   readonly allowHalfOpen: boolean;
   /** How much may be received and wait to be read, each message counted with 128 bytes more. */
   readonly readAhead: number;
+  /** Told how many bytes more, or less, this connection holds for its peer. */
+  readonly charge?: (bytes: number) => void;
   /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
   readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
 }
 
 /** The CLOSE code of a connection that nobody used. */
 const IDLE = 4;
+
+/** Changes of what is held below this are not worth a report. */
+const WORTH_REPORTING = 16 * 1024;
 
 /** One session on one transport, and the clocks that go with it. */
 export class Connection {
@@ -47,6 +52,7 @@ export class Connection {
   #isPaused = false;
   #isScheduled = false;
   #bytesRead = 0;
+  #charged = 0;
   /** Where the transport was told to read to. */
   #target: Uint8Array | undefined;
 
@@ -102,7 +108,9 @@ export class Connection {
 
   send(message: Uint8Array): Promise<void> {
     this.#liveness?.message();
-    return this.#outgoing.send(message);
+    const sent = this.#outgoing.send(message);
+    if (message.length >= WORTH_REPORTING) this.#account();
+    return sent;
   }
 
   recv(signal?: AbortSignal): Promise<Uint8Array | null> {
@@ -137,6 +145,11 @@ export class Connection {
     return this.closed;
   }
 
+  /** Gives up because of `error` and tells the peer the CLOSE code, if there is one to be told. */
+  abandon(error: SecureSocketError, closeCode: number): void {
+    this.#fail(error, this.#sender?.close(closeCode));
+  }
+
   /** Gives everything up at once. */
   destroy(
     error: unknown = new SecureSocketError('CLOSED', 'the connection was destroyed on this side'),
@@ -168,6 +181,7 @@ export class Connection {
         this.#pongIsWaiting = false;
         if (this.#isClosing && !this.#outgoing.isOver) this.#boundFarewell();
         this.#outgoing.written();
+        this.#account();
       },
       close: (error) => this.#gone(error),
       target: () => {
@@ -244,8 +258,19 @@ export class Connection {
     this.#boundFarewell();
   }
 
+  /** Reports what is held, when that has changed by more than a little. */
+  #account(): void {
+    const { charge } = this.#settings;
+    if (charge === undefined) return;
+    const change = (this.#isOver ? 0 : this.buffered) - this.#charged;
+    if (change < WORTH_REPORTING && change > -WORTH_REPORTING && !this.#isOver) return;
+    this.#charged += change;
+    charge(change);
+  }
+
   /** Holds the transport to what the session can take, and gives the session its next turn. */
   #goOn(): void {
+    this.#account();
     const isBlocked = this.#session.isBlocked;
     if (isBlocked !== this.#isPaused) {
       this.#isPaused = isBlocked;
@@ -299,6 +324,7 @@ export class Connection {
     this.#settleReady?.reject(error);
     this.#incoming.fail(error);
     this.#outgoing.fail(error);
+    this.#account();
     if (farewell.length === 0) this.#transport.destroy();
     else this.#depart();
   }

@@ -17,6 +17,7 @@ export type {
   RsaPublicNumbers,
 } from './backend.js';
 export { type ConnectOptions, type RecvOptions, SecureClient } from './client.js';
+export type { ConnectionDiagnostics, HandshakeDiagnostics, LimitDiagnostics } from './diagnostics.js';
 export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
 export {
   type GenerateOptions,
@@ -33,7 +34,7 @@ export type {
   ServerOptions,
   SuiteName,
 } from './options.js';
-export { SecureServer, type ServerCloseOptions } from './server.js';
+export { SecureServer, type ServerCloseOptions, type ServerStats } from './server.js';
 export type { Transport, TransportEvents } from './transport.js';
 export { fromDuplex } from './transports/duplex.js';
 export type { TcpAddress, UnixAddress } from './transports/tcp.js';

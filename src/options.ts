@@ -1,6 +1,21 @@
 import type { Backend } from './backend.js';
-import { SecureSocketError } from './errors.js';
 import type { Identity } from './identity.js';
+import {
+  backendObject,
+  badOption,
+  blockList,
+  boolean,
+  callback,
+  check,
+  identityObject,
+  integer,
+  knownHostsOption,
+  modulusLength,
+  oneOf,
+  type Rule,
+  suiteNames,
+  textOrTexts,
+} from './option-rules.js';
 
 /** The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little. */
 export type ProtocolName = 'sealed' | 'classic';
@@ -80,6 +95,15 @@ export interface ServerOptions extends CommonOptions {
   maxPendingHandshakes?: number;
   /** The same for one IPv4 address or IPv6 /64; loopback and Unix domain sockets are not counted. Default 32. */
   maxPendingPerSource?: number;
+  /** Connections at once, handshakes included. Default: no limit but the system's. */
+  maxConnections?: number;
+  /**
+   * What all connections may hold together, in both directions: unfinished and unread messages, and messages that wait
+   * to be sent. Beyond it the connection that holds the most ends with BUFFER_LIMIT. Default 256 MiB (268435456).
+   */
+  maxBuffered?: number;
+  /** Addresses that are not let in: a `BlockList` of `node:net`, or anything with its `check`. */
+  blockList?: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean };
   /** Told of every connection that did not become a client. It must not throw. */
   onHandshakeError?: (
     error: Error,
@@ -91,13 +115,6 @@ export interface ServerOptions extends CommonOptions {
   authorizedKeys?: string | readonly string[];
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
   verifyClient?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
-}
-
-/** An option's rule: what is wrong with a value, and where the option belongs. */
-interface Rule {
-  /** What the value should have been, or `undefined` if it is right. */
-  readonly wants: (value: unknown) => string | undefined;
-  readonly only?: ProtocolName;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -137,6 +154,9 @@ const serverRules: Record<keyof ServerOptions, Rule> = {
   modulusLength: { wants: modulusLength },
   maxPendingHandshakes: { wants: integer(1, 2 ** 31 - 1, 'connections') },
   maxPendingPerSource: { wants: integer(1, 2 ** 31 - 1, 'connections') },
+  maxConnections: { wants: integer(1, 2 ** 31 - 1, 'connections') },
+  maxBuffered: { wants: integer(2 ** 16, 2 ** 40, 'bytes') },
+  blockList: { wants: blockList },
   onHandshakeError: { wants: callback('(error, { remoteAddress, remotePort }) => void') },
   clients: { wants: oneOf('none', 'optional', 'required'), only: 'sealed' },
   authorizedKeys: { wants: textOrTexts('a file path, or an array of fingerprints'), only: 'sealed' },
@@ -179,7 +199,17 @@ export type ClientSettings = ClientOptions &
 /** A server's options, checked once and filled up. */
 export type ServerSettings = ServerOptions &
   Defaulted &
-  Required<Pick<ServerOptions, 'modulusLength' | 'maxPendingHandshakes' | 'maxPendingPerSource' | 'clients'>>;
+  Required<
+    Pick<
+      ServerOptions,
+      | 'modulusLength'
+      | 'maxConnections'
+      | 'maxBuffered'
+      | 'maxPendingHandshakes'
+      | 'maxPendingPerSource'
+      | 'clients'
+    >
+  >;
 
 /** Checks a client's options and fills in the defaults. Throws BAD_OPTION. */
 export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
@@ -203,6 +233,8 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
     modulusLength: given.protocol === 'classic' ? 2048 : 3072,
     maxPendingHandshakes: 256,
     maxPendingPerSource: 32,
+    maxConnections: Number.POSITIVE_INFINITY,
+    maxBuffered: 256 * MEBIBYTE,
     clients: clientsWanted(given),
     ...given,
   };
@@ -244,118 +276,4 @@ function clientsWanted(given: ServerOptions): 'none' | 'optional' | 'required' {
     throw badOption(`clients: '${clients}' needs authorizedKeys or verifyClient to say who is let in`);
   }
   return clients ?? (judged ? 'required' : 'none');
-}
-
-/** Reads every option once; whoever changes the object later changes nothing. */
-function check<T extends CommonOptions>(options: T, rules: Record<string, Rule>, owner: string): T {
-  if (typeof options !== 'object' || options === null)
-    throw badOption(`${owner} takes an object of options, not ${show(options)}`);
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    if (rule === undefined) throw badOption(unknownOption(name, Object.keys(rules), owner));
-    const wanted = rule.wants(value);
-    if (wanted !== undefined) throw badOption(`${name} must be ${wanted}, not ${show(value)}`);
-    given[name] = value;
-  }
-  const protocol = given.protocol ?? 'sealed';
-  for (const name of Object.keys(given)) {
-    const only = rules[name]?.only;
-    if (only !== undefined && only !== protocol)
-      throw badOption(`${name} belongs to the ${only} protocol; this one is ${String(protocol)}`);
-  }
-  if (protocol === 'classic' && (given.maxMessage as number) > 999_999_967) {
-    throw badOption('maxMessage must be at most 999999967 bytes in classic, whose lengths have nine digits');
-  }
-  const { pingInterval = 30_000, pingTimeout = 20_000 } = given as CommonOptions;
-  if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
-    throw badOption(
-      'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
-    );
-  }
-  return given as T;
-}
-
-function unknownOption(name: string, known: readonly string[], owner: string): string {
-  const near = known.find((other) => other.toLowerCase() === name.toLowerCase());
-  const hint = near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`;
-  return `${owner} has no option "${name}": ${hint}`;
-}
-
-function integer(least: number, most: number, unit: string): Rule['wants'] {
-  return (value) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
-      ? undefined
-      : `a whole number of ${unit} from ${least} to ${most}`;
-}
-
-function oneOf(...values: readonly (string | number)[]): Rule['wants'] {
-  return (value) => (values.includes(value as never) ? undefined : `one of ${values.map(show).join(', ')}`);
-}
-
-function boolean(value: unknown): string | undefined {
-  return typeof value === 'boolean' ? undefined : 'true or false';
-}
-
-function callback(signature: string): Rule['wants'] {
-  return (value) => (typeof value === 'function' ? undefined : `a function ${signature}`);
-}
-
-function textOrTexts(what: string): Rule['wants'] {
-  return (value) => {
-    const texts = Array.isArray(value) ? value : [value];
-    return texts.length > 0 && texts.every((text) => typeof text === 'string' && text !== '')
-      ? undefined
-      : what;
-  };
-}
-
-function modulusLength(value: unknown): string | undefined {
-  const isRight = integer(512, 4096, 'bits')(value) === undefined && (value as number) % 8 === 0;
-  return isRight ? undefined : 'a multiple of 8 from 512 to 4096 bits';
-}
-
-function suiteNames(value: unknown): string | undefined {
-  const known = ['X25519', 'X25519MLKEM768'];
-  const isRight =
-    Array.isArray(value) &&
-    value.length > 0 &&
-    new Set(value).size === value.length &&
-    value.every((name) => known.includes(name));
-  return isRight ? undefined : `an array of ${known.map(show).join(' and ')}, most wanted first`;
-}
-
-function backendObject(value: unknown): string | undefined {
-  const isBackend =
-    typeof value === 'object' && value !== null && 'rsaPrivateKey' in value && 'aesGcm' in value;
-  if (isBackend) return undefined;
-  const name = typeof value === 'string' && /^\w+$/.test(value) ? value : 'noble';
-  return `a backend object: import { ${name} } from 'secure-sockets/backends/${name}' and give { backend: ${name} }`;
-}
-
-function identityObject(value: unknown): string | undefined {
-  const isIdentity = typeof value === 'object' && value !== null && 'fingerprint' in value && 'role' in value;
-  return isIdentity ? undefined : 'an Identity: await Identity.load(path) or await Identity.generate()';
-}
-
-function knownHostsOption(value: unknown): string | undefined {
-  const wanted = 'a path, or { path, mode } with mode "strict" or "tofu"';
-  if (typeof value === 'string') return value === '' ? wanted : undefined;
-  if (typeof value !== 'object' || value === null) return wanted;
-  const { path, mode = 'strict', ...more } = value as Record<string, unknown>;
-  const isRight = typeof path === 'string' && path !== '' && (mode === 'strict' || mode === 'tofu');
-  return isRight && Object.keys(more).length === 0 ? undefined : wanted;
-}
-
-function badOption(text: string): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', text);
-}
-
-/** A value as an error text shows it: short, and no object's content. */
-function show(value: unknown): string {
-  if (typeof value === 'string')
-    return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
 }

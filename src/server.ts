@@ -1,11 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
-import { Admission } from './admission.js';
-import { connectedClient, type SecureClient } from './client.js';
-import { Connection, type ConnectionSettings } from './connection.js';
+import type { SecureClient } from './client.js';
 import type { Script } from './core/script.js';
 import { defaultBackend } from './defaults.js';
-import { badArgument, kindOf, SecureSocketError } from './errors.js';
+import { traceLimit } from './diagnostics.js';
+import { badArgument, type ErrorCode, kindOf, SecureSocketError } from './errors.js';
+import { Intake, type Origin } from './intake.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from './options.js';
 import { PrivateKeyQueue } from './private-key-queue.js';
 import { planServer, privateKeyConcurrency } from './protocols.js';
@@ -20,29 +20,50 @@ export interface ServerCloseOptions {
   readonly timeout?: number;
 }
 
+/** A server's counters. */
+export interface ServerStats {
+  /** Handshakes under way. */
+  readonly pending: number;
+  /** Clients whose handshake is done and that nobody has accepted yet. */
+  readonly waiting: number;
+  /** Connections whose handshake is done and that are not over. */
+  readonly open: number;
+  /** Handshakes done since the start. */
+  readonly taken: number;
+  /** Connections that did not become clients, by error code; `SYSTEM` counts errors of the system. */
+  readonly rejected: Readonly<Partial<Record<ErrorCode | 'SYSTEM', number>>>;
+  /** RSA private operations since the start. */
+  readonly privateKeyOperations: number;
+  /** RSA private operations that wait for their turn. */
+  readonly privateKeyOperationsWaiting: number;
+  /** Bytes held for all connections, in both directions. */
+  readonly buffered: number;
+  /** Bytes received on the wire. */
+  readonly bytesRead: number;
+  /** Bytes written to the wire. */
+  readonly bytesWritten: number;
+}
+
 /**
  * Listens, does the handshakes side by side and hands out connected clients, in the order in which they became ready.
  * Iterating over it accepts until it is closed.
  */
 export class SecureServer implements AsyncIterable<SecureClient> {
   readonly #settings: ServerSettings;
-  readonly #admission: Admission;
   readonly #privateKeyQueue: PrivateKeyQueue;
-  readonly #connections = new Set<Connection>();
   readonly #accepted = new AcceptQueue();
+  #intake: Intake | undefined;
   #bound: TcpAddress | UnixAddress | undefined;
   #server: Server | undefined;
   #isListening = false;
   #fingerprint: string | undefined;
-  #script: (() => Script) | undefined;
   #backlog = BACKLOG;
   #closing: Promise<void> | undefined;
 
   /** Throws BAD_OPTION. */
   constructor(options: ServerOptions = {}) {
     this.#settings = readServerOptions(options, defaultBackend);
-    const { backend, maxPendingHandshakes, maxPendingPerSource } = this.#settings;
-    this.#admission = new Admission(maxPendingHandshakes, maxPendingPerSource);
+    const { backend, maxPendingHandshakes } = this.#settings;
     this.#privateKeyQueue = new PrivateKeyQueue(privateKeyConcurrency(backend), maxPendingHandshakes);
   }
 
@@ -83,7 +104,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     this.#server = server;
     try {
       const { script, fingerprint } = await planServer(this.#settings, this.#privateKeyQueue);
-      this.#script = script;
+      this.#intake = this.#makeIntake(script);
       this.#throwIfClosed();
       await opened(server, address, this.#backlog);
       this.#throwIfClosed();
@@ -143,51 +164,41 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     return this.#fingerprint;
   }
 
-  #connected(socket: Socket): void {
-    const { remoteAddress, remotePort } = socket;
-    const from = { remoteAddress, remotePort };
-    const transport = fromAccepted(socket);
-    const isRoom =
-      this.#admission.pending + this.#accepted.length < this.#settings.maxPendingHandshakes + this.#backlog;
-    const leave = isRoom ? this.#admission.enter(remoteAddress) : undefined;
-    if (leave === undefined || this.#script === undefined) {
-      transport.destroy();
-      this.#report(
-        new SecureSocketError(
-          'BUSY',
-          `${this.#admission.pending} handshakes are pending: the connection was dropped`,
-        ),
-        from,
-      );
-      return;
-    }
-    const connection = new Connection(transport, this.#script(), this.#connectionSettings());
-    this.#connections.add(connection);
-    connection.ready.then(
-      (opening) => {
-        leave();
-        this.#accepted.put(connectedClient(connection, opening, this.#settings));
-      },
-      (error: Error) => this.#report(error, from),
-    );
-    void connection.closed.then(() => {
-      leave();
-      this.#connections.delete(connection);
-    });
-    connection.start();
-  }
-
-  #connectionSettings(): ConnectionSettings {
-    const settings = this.#settings;
+  /** Counters of this server: what it does now, and what it has done since `listen()`. */
+  get stats(): ServerStats {
+    const intake = this.#intake;
     return {
-      ...settings,
-      readAhead: settings.maxMessage + settings.maxRecord,
-      run: async (task, kind, isOver) =>
-        kind === 'privateKey' ? this.#privateKeyQueue.run(task, isOver) : task(),
+      pending: intake?.pending ?? 0,
+      waiting: this.#accepted.length,
+      open: intake?.open ?? 0,
+      taken: intake?.taken ?? 0,
+      rejected: intake?.rejected ?? {},
+      privateKeyOperations: this.#privateKeyQueue.count,
+      privateKeyOperationsWaiting: this.#privateKeyQueue.waiting,
+      buffered: intake?.buffered ?? 0,
+      bytesRead: intake?.bytesRead ?? 0,
+      bytesWritten: intake?.bytesWritten ?? 0,
     };
   }
 
-  #report(error: Error, from: { remoteAddress: string | undefined; remotePort: number | undefined }): void {
+  #makeIntake(script: () => Script): Intake {
+    return new Intake({
+      settings: this.#settings,
+      privateKeyQueue: this.#privateKeyQueue,
+      accepted: this.#accepted,
+      backlog: this.#backlog,
+      script,
+      report: (error, from) => this.#report(error, from),
+      limited: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
+    });
+  }
+
+  #connected(socket: Socket): void {
+    if (this.#intake?.admits(socket)) this.#intake.take(fromAccepted(socket));
+    else socket.destroy();
+  }
+
+  #report(error: Error, from: Origin): void {
     if (!this.#closing) this.#settings.onHandshakeError?.(error, from);
   }
 
@@ -198,12 +209,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     const gone = server?.listening
       ? new Promise<void>((resolve) => server.close(() => resolve()))
       : undefined;
-    const connections = [...this.#connections];
-    const timer = setTimeout(() => {
-      for (const connection of connections) connection.destroy();
-    }, timeout);
-    await Promise.all(connections.map((connection) => connection.close(1)));
-    clearTimeout(timer);
+    await this.#intake?.close(timeout);
     await gone;
   }
 

@@ -34,6 +34,8 @@ export type Effect =
   | { readonly open: Opening }
   /** Messages arrived. */
   | { readonly batch: Batch }
+  /** So many bytes of an unfinished message are held outside the session's own buffer. */
+  | { readonly holding: number }
   /** A record that carried no message arrived and wants an answer, at most one waiting at a time. */
   | { readonly answer: 'pong' }
   /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */

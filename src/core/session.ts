@@ -27,6 +27,7 @@ export class Session {
   readonly #bytes = new ByteQueue();
   #ask: Exclude<Ask, { task: unknown }> | undefined;
   #farewell: readonly Uint8Array[] | undefined;
+  #holding = 0;
   #atEnd = false;
   #isOpen = false;
   #isDone = false;
@@ -49,9 +50,9 @@ export class Session {
     return this.#turnIsOver;
   }
 
-  /** Bytes held while waiting for more. */
+  /** Bytes of memory held for what has not become a message yet. */
   get held(): number {
-    return this.#bytes.capacity;
+    return this.#bytes.capacity + this.#holding;
   }
 
   start(): void {
@@ -182,6 +183,7 @@ export class Session {
     if (typeof wish === 'number' || 'atLeast' in wish || 'orEnd' in wish) return this.#await(wish);
     if ('batch' in wish) this.#host.received(wish.batch);
     else if ('write' in wish) this.#host.write(wish.write);
+    else if ('holding' in wish) this.#holding = wish.holding;
     else if ('answer' in wish) this.#host.answer();
     else if ('farewell' in wish) this.#farewell = wish.farewell;
     else if ('ended' in wish) this.#host.ended(wish.ended);
@@ -212,6 +214,7 @@ export class Session {
     this.#isDone = true;
     this.#taskPending = false;
     this.#turnIsOver = false;
+    this.#holding = 0;
     this.#bytes.clear();
   }
 }

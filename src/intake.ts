@@ -1,0 +1,188 @@
+import type { Socket } from 'node:net';
+import type { AcceptQueue } from './accept-queue.js';
+import { Admission } from './admission.js';
+import { MemoryBudget } from './budget.js';
+import { connectedClient } from './client.js';
+import { Connection, type ConnectionSettings } from './connection.js';
+import type { Script } from './core/script.js';
+import { traceConnection, traceHandshake } from './diagnostics.js';
+import { type ErrorCode, SecureSocketError } from './errors.js';
+import type { ServerSettings } from './options.js';
+import type { PrivateKeyQueue } from './private-key-queue.js';
+import type { Transport } from './transport.js';
+
+/** Where a connection comes from. */
+export interface Origin {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+}
+
+/** What an intake needs of its server. */
+export interface IntakeOptions {
+  readonly settings: ServerSettings;
+  readonly privateKeyQueue: PrivateKeyQueue;
+  readonly accepted: AcceptQueue;
+  /** Ready clients that may wait to be accepted, beside the handshakes under way. */
+  readonly backlog: number;
+  readonly script: () => Script;
+  /** Told of every connection that does not become a client. */
+  readonly report: (error: Error, from: Origin) => void;
+  /** Told of every connection that a limit has turned away. */
+  readonly limited: (limit: string, from: Origin) => void;
+}
+
+/** The CLOSE codes of a server that ends, and of one that must let go of a connection. */
+const GOING_AWAY = 1;
+const INTERNAL_ERROR = 5;
+
+/** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #admission: Admission;
+  readonly #connections = new Set<Connection>();
+  readonly #budget: MemoryBudget<Connection>;
+  readonly #settings: ConnectionSettings;
+  readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
+  #taken = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    const { settings, privateKeyQueue } = options;
+    this.#admission = new Admission(settings.maxPendingHandshakes, settings.maxPendingPerSource);
+    this.#budget = new MemoryBudget(settings.maxBuffered, this.#connections, (connection) =>
+      this.#evict(connection),
+    );
+    this.#settings = {
+      ...settings,
+      readAhead: settings.maxMessage + settings.maxRecord,
+      run: async (task, kind, isOver) => (kind === 'privateKey' ? privateKeyQueue.run(task, isOver) : task()),
+      charge: (bytes) => this.#budget.charge(bytes),
+    };
+  }
+
+  /** Handshakes under way. */
+  get pending(): number {
+    return this.#admission.pending;
+  }
+
+  /** Connections whose handshake is done and that are not over. */
+  get open(): number {
+    return this.#connections.size - this.#admission.pending;
+  }
+
+  /** Connections that became clients, since the start. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Connections that did not, by error code; `SYSTEM` for errors of the system. */
+  get rejected(): Readonly<Partial<Record<ErrorCode | 'SYSTEM', number>>> {
+    return { ...this.#rejected };
+  }
+
+  /** Bytes held for all connections. */
+  get buffered(): number {
+    let total = 0;
+    for (const connection of this.#connections) total += connection.buffered;
+    return total;
+  }
+
+  /** Bytes received on the wire, ended connections included. */
+  get bytesRead(): number {
+    return this.#sum((connection) => connection.bytesRead, this.#bytesRead);
+  }
+
+  /** Bytes written to the wire, ended connections included. */
+  get bytesWritten(): number {
+    return this.#sum((connection) => connection.bytesWritten, this.#bytesWritten);
+  }
+
+  /** Whether a connection may come in; if not, it is counted and reported, and the caller lets it go. */
+  admits(socket: Socket): boolean {
+    const { remoteAddress, remotePort } = socket;
+    const { settings, accepted, backlog } = this.#options;
+    const isBlocked =
+      remoteAddress !== undefined &&
+      settings.blockList?.check(remoteAddress, socket.remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4');
+    const isFull =
+      this.#connections.size >= settings.maxConnections ||
+      this.pending + accepted.length >= settings.maxPendingHandshakes + backlog;
+    if (!isBlocked && !isFull) return true;
+    this.#turnAway(isBlocked ? 'blockList' : 'maxConnections', { remoteAddress, remotePort });
+    return false;
+  }
+
+  /** Does the handshake with a new connection. */
+  take(transport: Transport): void {
+    const { remoteAddress, remotePort } = transport;
+    const from = { remoteAddress, remotePort };
+    const leave = this.#admission.enter(remoteAddress);
+    if (leave === undefined) {
+      transport.destroy();
+      this.#turnAway('maxPendingHandshakes', from);
+      return;
+    }
+    const connection = new Connection(transport, this.#options.script(), this.#settings);
+    this.#connections.add(connection);
+    traceHandshake('server', connection);
+    connection.ready.then(
+      (opening) => {
+        leave();
+        this.#taken++;
+        const client = connectedClient(connection, opening, this.#options.settings);
+        traceConnection('server', client, connection);
+        this.#options.accepted.put(client);
+      },
+      (error: Error) => this.#reject(error, from),
+    );
+    void connection.closed.then(() => {
+      leave();
+      this.#forget(connection);
+    });
+    connection.start();
+  }
+
+  /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
+  async close(timeout: number): Promise<void> {
+    const connections = [...this.#connections];
+    const timer = setTimeout(() => {
+      for (const connection of connections) connection.destroy();
+    }, timeout);
+    await Promise.all(connections.map((connection) => connection.close(GOING_AWAY)));
+    clearTimeout(timer);
+  }
+
+  #turnAway(limit: string, from: Origin): void {
+    this.#options.limited(limit, from);
+    const why = limit === 'blockList' ? 'its address is on the block list' : `${limit} is reached`;
+    this.#reject(new SecureSocketError('BUSY', `a connection was closed at once: ${why}`), from);
+  }
+
+  #reject(error: Error, from: Origin): void {
+    const code = error instanceof SecureSocketError ? error.code : 'SYSTEM';
+    this.#rejected[code] = (this.#rejected[code] ?? 0) + 1;
+    this.#options.report(error, from);
+  }
+
+  #evict(connection: Connection): void {
+    const { remoteAddress, remotePort } = connection.transport;
+    this.#options.limited('maxBuffered', { remoteAddress, remotePort });
+    const { maxBuffered } = this.#options.settings;
+    const text = `the server's connections hold more than ${maxBuffered} bytes, and this one the most of them`;
+    connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#bytesRead += connection.bytesRead;
+    this.#bytesWritten += connection.bytesWritten;
+  }
+
+  #sum(of: (connection: Connection) => number, before: number): number {
+    let total = before;
+    for (const connection of this.#connections) total += of(connection);
+    return total;
+  }
+}
