@@ -23,6 +23,22 @@ export function aboutThisRun(node = process.execPath) {
   };
 }
 
+/** The first line of a report. */
+export function printAbout({ node, openssl, processor, cores, loadBefore, library }) {
+  const where = `${processor}, ${cores} cores, load before ${loadBefore}`;
+  console.log(`\nsecure-sockets ${library}, Node ${node}, OpenSSL ${openssl}, ${where}`);
+}
+
+/** So many connections as wanted, or as many as a process may have files open, some left for other things. */
+export function connectionsPossible(wanted) {
+  if (process.platform === 'win32') return wanted;
+  // Node raises its own limit to this
+  const limit = Number(execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }));
+  const possible = Number.isNaN(limit) ? wanted : Math.min(wanted, limit - 300);
+  if (possible < wanted) console.error(`${possible} connections instead of ${wanted}: see ulimit -Hn`);
+  return possible;
+}
+
 function ownVersion() {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   return version;

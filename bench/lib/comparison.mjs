@@ -1,0 +1,124 @@
+import { contenders as known } from '../contenders/list.mjs';
+import { measure } from './measure.mjs';
+import { Progress } from './progress.mjs';
+import { summary } from './statistics.mjs';
+import { short, table } from './table.mjs';
+import { thirdPartyVersion } from './third-party.mjs';
+
+/**
+ * Measures every contender in every test, round by round, so that a slow minute of the machine hits all of them.
+ * `tests` are `{ id, work, rows }`; `skip(test, name)` leaves a pair out.
+ */
+export async function compare({ tests, names, rounds, environment, skip = () => false }) {
+  const plan = tests.flatMap((test) =>
+    names.filter((name) => !skip(test, name)).map((name) => ({ test, name, taken: [] })),
+  );
+  const failures = [];
+  const progress = new Progress(rounds * plan.length);
+  for (let round = 1; round <= rounds; round++) {
+    for (const one of round % 2 === 1 ? plan : othersFirst(tests, plan)) {
+      progress.step(`round ${round} of ${rounds}: ${one.test.id}, ${one.name}`);
+      if (!one.hasFailed) await attempt(one, environment, failures);
+    }
+  }
+  progress.end();
+  return { results: tests.flatMap((test) => rowsOf(test, plan)), failures };
+}
+
+/** Every contender with what it is and which version. */
+export function describe(names) {
+  return Object.fromEntries(
+    names.map((name) => {
+      const { title, packages = [] } = known[name];
+      const versions = Object.fromEntries(packages.map((one) => [one, thirdPartyVersion(one)]));
+      return [name, packages.length > 0 ? { title, versions } : { title }];
+    }),
+  );
+}
+
+/** Medians with half of their spread, and the ratios to one of the contenders if it took part. */
+export function printComparison({ results, failures }, names, rounds, reference) {
+  const rows = (cell) =>
+    results.map((row) => [`${row.title}, ${row.unit}`, ...names.map((name) => cell(row.contenders[name]))]);
+  console.log(`\nMedian of ${rounds}, and spread:`);
+  console.log(
+    table(
+      ['', ...names],
+      rows((entry) => entry && `${short(entry.median)} ${plusMinus(entry)}`),
+    ),
+  );
+  const ratios = ratiosTo(results, reference);
+  if (ratios.length > 0) {
+    console.log(`\nRatio to ${reference}:`);
+    console.log(
+      table(
+        ['', ...names],
+        ratios.map(({ label, of }) => [label, ...names.map((name) => of(name))]),
+      ),
+    );
+  }
+  for (const { contender, test, reason } of failures)
+    console.log(`${contender} skipped in ${test}: ${reason}`);
+}
+
+/** 1 if one that needs nothing but Node failed; that a package does not run here is no fault of ours. */
+export function exitCodeFor(failures) {
+  return failures.some(({ contender }) => known[contender].packages === undefined) ? 1 : 0;
+}
+
+async function attempt(one, environment, failures) {
+  const { test, name, taken } = one;
+  try {
+    taken.push(await measure(name, test.work, environment));
+  } catch (error) {
+    one.hasFailed = true;
+    const reason = firstLine(error);
+    failures.push({ contender: name, test: test.id, reason });
+    console.error(`${test.id}, ${name}: ${known[name].packages ? reason : error.stack}`);
+  }
+}
+
+/** The tests in the same order, those who are tested in the opposite one. */
+function othersFirst(tests, plan) {
+  return tests.flatMap((test) => plan.filter((one) => one.test === test).reverse());
+}
+
+function rowsOf(test, plan) {
+  const measured = plan.filter((one) => one.test === test && one.taken.length > 0 && !one.hasFailed);
+  return test.rows.map(({ id, title, unit, better, figure }) => ({
+    id,
+    test: test.id,
+    title,
+    unit,
+    better,
+    contenders: Object.fromEntries(
+      measured.map(({ name, taken }) => [name, { ...summary(taken.map(figure)), verified: total(taken) }]),
+    ),
+  }));
+}
+
+/** What all measurements of a contender have verified together. */
+function total(taken) {
+  const sums = {};
+  for (const { verified } of taken)
+    for (const [what, value] of Object.entries(verified)) sums[what] = (sums[what] ?? 0) + value;
+  return sums;
+}
+
+function ratiosTo(results, reference) {
+  return results
+    .filter(({ contenders }) => contenders[reference])
+    .map(({ title, contenders }) => ({
+      label: title,
+      of: (name) => contenders[name] && (contenders[name].median / contenders[reference].median).toFixed(2),
+    }));
+}
+
+function plusMinus({ spread, values }) {
+  return values.length > 1 ? `±${Math.round(50 * spread)}%` : '';
+}
+
+function firstLine(error) {
+  const lines = String(error.message).split('\n');
+  return lines.find((line) => line.trim() !== '') ?? String(error);
+}
