@@ -222,6 +222,13 @@ describe.each(backends)('$name: RSA keys', (backend) => {
     expectNoKey(backend, { ...testKey('512'), q: p });
   });
 
+  it('must have the smallest of each number that would do', () => {
+    const numbers = testKey('512');
+    const [p, q, d, qi] = [numbers.p, numbers.q, numbers.d, numbers.qi].map(toInteger) as Integers;
+    expectNoKey(backend, { ...numbers, d: toOctets(d + 2n * (p - 1n) * (q - 1n)) });
+    expectNoKey(backend, { ...numbers, qi: toOctets(qi + p) });
+  });
+
   it('are not kept by reference, nor is what they are given', async () => {
     const numbers = testKey('2048');
     const [publicKey, privateKey] = [backend.rsaPublicKey(numbers), backend.rsaPrivateKey(numbers)];
@@ -355,6 +362,8 @@ function flipped(data: Uint8Array, index: number): Uint8Array {
   copy[index] = (copy[index] as number) ^ 1;
   return copy;
 }
+
+type Integers = [bigint, bigint, bigint, bigint];
 
 /** Not just any RangeError: BigInt throws them too, for a division by zero. */
 const NO_KEY = expect.objectContaining({ name: 'RangeError', message: expect.stringMatching(/^RSA /) });
