@@ -1,7 +1,7 @@
 /**
  * The backend over @noble/ciphers, @noble/hashes, @noble/curves and @noble/post-quantum, with RSA padding and primes
  * of micro-rsa-dsa-dh. JavaScript without any dependency on the platform but its random source: not constant-time,
- * so do not use it for a server on a network; RSA private operations take 10 to 60 ms each and hold up the event loop.
+ * so do not use it for a server on a network; RSA private operations take 10 to 100 ms each and hold up the event loop.
  *
  * @module secure-sockets/backends/noble
  */
