@@ -49,11 +49,13 @@ describe('pickles of CPython', () => {
   });
 
   test('read anew with every byte that arrives stay affordable', () => {
+    const begun = performance.now();
+    let reads = 0;
     for (const { bytes } of accepted) {
-      const begun = performance.now();
       for (let length = 0; length < bytes.length; length += 1) decodePickle(bytes.subarray(0, length));
-      expect((performance.now() - begun) / bytes.length).toBeLessThan(0.5);
+      reads += bytes.length;
     }
+    expect((performance.now() - begun) / reads).toBeLessThan(0.5);
   });
 });
 
