@@ -20,6 +20,7 @@ export const contenders = {
   },
   sealed: ours('sealed, X25519', { protocol: 'sealed', suites: ['X25519'] }),
   'sealed-hybrid': ours('sealed, X25519MLKEM768', { protocol: 'sealed', suites: ['X25519MLKEM768'] }),
+  'sealed-default': ours('sealed, default suites', { protocol: 'sealed' }),
   classic: ours('classic', { protocol: 'classic' }),
   'sealed-noble': ours('sealed, noble', { protocol: 'sealed', suites: ['X25519'], backend: 'noble' }),
   'sealed-forge': ours('sealed, forge', { protocol: 'sealed', suites: ['X25519'], backend: 'forge' }),

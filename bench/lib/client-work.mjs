@@ -114,7 +114,7 @@ async function idle(connect, { size, connections }) {
 }
 
 /** Many connections at once, each with one message on its way at a time. */
-async function active(connect, { size, connections, warmUp, duration }) {
+async function active(connect, { size, connections, warmUp, duration, close = false }) {
   const { messages, mask } = makeRing(size);
   const open = [];
   while (open.length < connections) {
@@ -139,7 +139,8 @@ async function active(connect, { size, connections, warmUp, duration }) {
   await together(duration);
   const seconds = (performance.now() - begin) / 1000;
   const result = { compared, count: times.length, seconds, ...latencies(times) };
-  held.push(...open);
+  if (close) await Promise.all(open.map((connection) => connection.close()));
+  else held.push(...open);
   return result;
 }
 

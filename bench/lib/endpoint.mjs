@@ -2,7 +2,6 @@
 import { contenders } from '../contenders/list.mjs';
 import { works } from './client-work.mjs';
 import { behaviours, received, settledMemory } from './server-work.mjs';
-import { cpuSeconds } from './wire.mjs';
 
 const deeds = {
   async serve({ name, credentials, behaviour, settings }) {
@@ -16,8 +15,8 @@ const deeds = {
   },
   received: async () => received,
   memory: settledMemory,
-  cpu: async () => cpuSeconds(),
-  about: async () => ({ node: process.versions.node, openssl: process.versions.openssl }),
+  /** In bytes, since the process began. */
+  peakMemory: async () => 1024 * process.resourceUsage().maxRSS,
 };
 
 process.on('message', async ({ deed, details }) => {

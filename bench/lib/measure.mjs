@@ -11,7 +11,7 @@ export async function measure(name, { kind, ...settings }, { credentials, node, 
     const listening = await server.do('serve', { name, credentials, behaviour, settings });
     const address = { ...listening, certificate: credentials.tls.cert };
     const work = (more) =>
-      client.do('work', { name, address, kind, settings: { ...settings, ...more } }, 600_000);
+      client.do('work', { name, address, kind, ...more, settings: { ...settings, ...more } }, 600_000);
     return await figures[kind](work, server, settings);
   } finally {
     await Promise.all([client.end(), server.end()]);
@@ -29,6 +29,7 @@ const figures = {
       messagesPerSecond: sent.count / sent.seconds,
       bytesPerSecond: timed.bytes / sent.seconds,
       cpuPerMessage: (sent.cpu + timed.cpu) / sent.count,
+      peakMemory: await server.do('peakMemory'),
       cpuPerGigabyte: ((sent.cpu + timed.cpu) / timed.bytes) * 1e9,
       verified: {
         bytesCompared: compared.count * size,
@@ -46,7 +47,7 @@ const figures = {
     return { connectionsPerSecond: count / seconds, verified: { echoes: compared } };
   },
   /** The first connections pay for code and shared memory; those after them for themselves. */
-  async idle(work, server, { connections, settleWith = 200 }) {
+  async idle(work, server, { connections, settleWith = 200, alsoPing }) {
     await work({ connections: settleWith });
     const before = await server.do('memory');
     const { compared } = await work({ connections: settleWith + connections });
@@ -55,6 +56,8 @@ const figures = {
       bytesPerConnection: (after.rss - before.rss) / connections,
       heapPerConnection: (after.heapUsed - before.heapUsed) / connections,
       rss: after.rss,
+      // how long one more connection waits for its echo, if that is asked for
+      ...(alsoPing ? { p50: (await work({ kind: 'ping', ...alsoPing })).p50 } : {}),
       verified: { echoes: compared },
     };
   },

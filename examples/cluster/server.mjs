@@ -1,0 +1,45 @@
+// An echo server on all cores: node examples/cluster/server.mjs [PORT] [WORKERS]
+//
+// Every worker listens on the same port with the same key; the primary deals connections out to them. Nothing about a
+// connection is shared between workers, so nothing else is needed.
+import cluster from 'node:cluster';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Identity, SecureServer } from 'secure-sockets';
+
+const keyFile = process.env.KEY_FILE ?? 'cluster-server.pem';
+const port = Number(process.argv[2] ?? 0);
+const workers = Number(process.argv[3] ?? availableParallelism());
+
+if (cluster.isPrimary) await runPrimary();
+else await runWorker();
+
+async function runPrimary() {
+  if (!existsSync(keyFile)) await (await Identity.generate()).save(keyFile);
+  const { fingerprint } = await Identity.load(keyFile);
+  let address;
+  for (let i = 0; i < workers; i++) {
+    [address] = await once(cluster.fork(), 'listening');
+  }
+  cluster.on('exit', (worker, code, signal) => {
+    console.error(`worker ${worker.id} ended (${signal ?? code}), another one takes its place`);
+    cluster.fork();
+  });
+  console.log(`${address.port} ${fingerprint}`);
+}
+
+async function runWorker() {
+  const server = new SecureServer({ identity: await Identity.load(keyFile) });
+  // port 0 too is the same for all of them: the primary chooses it
+  await server.listen({ port, host: '127.0.0.1' });
+  for await (const client of server) {
+    const { remoteAddress } = client;
+    serve(client).catch((error) => console.error(`${remoteAddress}: ${error.message}`));
+  }
+}
+
+async function serve(client) {
+  for await (const message of client) await client.send(message);
+  await client.close();
+}
