@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+import { byteStream } from './byte-stream.js';
 import { Connection, type ConnectionSettings } from './connection.js';
 import type { Opening } from './core/script.js';
 import { defaultBackend } from './defaults.js';
@@ -12,6 +14,7 @@ import {
   type ServerSettings,
 } from './options.js';
 import { planClient } from './protocols.js';
+import { readableOf, writableOf } from './streams.js';
 import type { Transport } from './transport.js';
 import { dial, type TcpAddress, type UnixAddress } from './transports/tcp.js';
 import type { Target } from './trust.js';
@@ -44,6 +47,8 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   #opening: Opening | undefined;
   #peer: Peer | null = null;
   #isConnecting = false;
+  #readable: ReadableStream<Uint8Array> | undefined;
+  #writable: WritableStream<Uint8Array> | undefined;
 
   static {
     adopt = (connection, opening, settings) => {
@@ -120,10 +125,29 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const connection = this.#connection;
-    if (connection === undefined) throw notConnected();
+    const connection = this.#connected();
     // leaving the loop keeps the connection and its messages: a later recv() or loop goes on
     return { next: () => connection.next() };
+  }
+
+  /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
+  get readable(): ReadableStream<Uint8Array> {
+    this.#readable ??= readableOf(this.#connected());
+    return this.#readable;
+  }
+
+  /** A `WritableStream` that sends each chunk as one message; closing it is `end()`, aborting it `destroy()`. */
+  get writable(): WritableStream<Uint8Array> {
+    this.#writable ??= writableOf(this.#connected());
+    return this.#writable;
+  }
+
+  /**
+   * The connection as a stream of bytes without message boundaries, so that HTTP or any other protocol of Node can run
+   * over it. For directions that end apart both ends need `allowHalfOpen: true`.
+   */
+  toDuplex(): Duplex {
+    return byteStream(this.#connected(), this.#opening?.sender.maxMessage ?? 0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -190,6 +214,11 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     if (exportKey === undefined)
       throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');
     return exportKey(label, context, length);
+  }
+
+  #connected(): Connection {
+    if (this.#connection === undefined) throw notConnected();
+    return this.#connection;
   }
 
   #open(connection: Connection, opening: Opening): void {

@@ -51,8 +51,8 @@ export interface ErrorDetails {
 export class SecureSocketError extends Error {
   readonly code: ErrorCode;
   readonly blame: Blame;
-  readonly fingerprint?: string;
-  readonly closeCode?: number;
+  declare readonly fingerprint?: string;
+  declare readonly closeCode?: number;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);

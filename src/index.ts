@@ -34,6 +34,7 @@ export type {
   ServerOptions,
   SuiteName,
 } from './options.js';
+export { type ReconnectOptions, reconnecting } from './reconnecting.js';
 export { SecureServer, type ServerCloseOptions, type ServerStats } from './server.js';
 export type { Transport, TransportEvents } from './transport.js';
 export { fromDuplex } from './transports/duplex.js';

@@ -9,6 +9,7 @@ import { traceConnection, traceHandshake } from './diagnostics.js';
 import { type ErrorCode, SecureSocketError } from './errors.js';
 import type { ServerSettings } from './options.js';
 import type { PrivateKeyQueue } from './private-key-queue.js';
+import { behindProxy } from './proxied.js';
 import type { Transport } from './transport.js';
 
 /** Where a connection comes from. */
@@ -23,7 +24,7 @@ export interface IntakeOptions {
   readonly privateKeyQueue: PrivateKeyQueue;
   readonly accepted: AcceptQueue;
   /** Ready clients that may wait to be accepted, beside the handshakes under way. */
-  readonly backlog: number;
+  readonly backlog: () => number;
   readonly script: () => Script;
   /** Told of every connection that does not become a client. */
   readonly report: (error: Error, from: Origin) => void;
@@ -99,31 +100,23 @@ export class Intake {
     return this.#sum((connection) => connection.bytesWritten, this.#bytesWritten);
   }
 
-  /** Whether a connection may come in; if not, it is counted and reported, and the caller lets it go. */
-  admits(socket: Socket): boolean {
+  /** Takes a socket in, or lets it go. `open` makes its transport. */
+  receive(socket: Socket, open: (socket: Socket) => Transport): void {
     const { remoteAddress, remotePort } = socket;
-    const { settings, accepted, backlog } = this.#options;
-    const isBlocked =
-      remoteAddress !== undefined &&
-      settings.blockList?.check(remoteAddress, socket.remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4');
-    const isFull =
-      this.#connections.size >= settings.maxConnections ||
-      this.pending + accepted.length >= settings.maxPendingHandshakes + backlog;
-    if (!isBlocked && !isFull) return true;
-    this.#turnAway(isBlocked ? 'blockList' : 'maxConnections', { remoteAddress, remotePort });
-    return false;
+    const { settings } = this.#options;
+    if (this.#connections.size >= settings.maxConnections) {
+      socket.destroy();
+      this.#turnAway('maxConnections', { remoteAddress, remotePort });
+    } else if (isListed(settings.proxies, remoteAddress)) void this.#takeProxied(open(socket));
+    else this.take(open(socket));
   }
 
   /** Does the handshake with a new connection. */
   take(transport: Transport): void {
     const { remoteAddress, remotePort } = transport;
     const from = { remoteAddress, remotePort };
-    const leave = this.#admission.enter(remoteAddress);
-    if (leave === undefined) {
-      transport.destroy();
-      this.#turnAway('maxPendingHandshakes', from);
-      return;
-    }
+    const leave = this.#admit(transport, from);
+    if (leave === undefined) return;
     const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);
@@ -152,6 +145,34 @@ export class Intake {
     }, timeout);
     await Promise.all(connections.map((connection) => connection.close(GOING_AWAY)));
     clearTimeout(timer);
+  }
+
+  /** What lies behind a proxy comes in like everybody else, once the proxy has said who it is. */
+  async #takeProxied(transport: Transport): Promise<void> {
+    const { remoteAddress, remotePort } = transport;
+    const from = { remoteAddress, remotePort };
+    const leave = this.#admit(transport, { remoteAddress: undefined, remotePort });
+    if (leave === undefined) return;
+    try {
+      const proxied = await behindProxy(transport, this.#options.settings.handshakeTimeout);
+      leave();
+      this.take(proxied);
+    } catch (error) {
+      leave();
+      this.#reject(error as Error, from);
+    }
+  }
+
+  /** Counts a connection in, or destroys it; returns how it is counted out. */
+  #admit(transport: Transport, from: Origin): (() => void) | undefined {
+    const { settings, accepted, backlog } = this.#options;
+    const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + backlog();
+    const isBlocked = isListed(settings.blockList, from.remoteAddress);
+    const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
+    if (leave !== undefined) return leave;
+    transport.destroy();
+    this.#turnAway(isBlocked ? 'blockList' : 'maxPendingHandshakes', from);
+    return undefined;
   }
 
   #turnAway(limit: string, from: Origin): void {
@@ -185,4 +206,12 @@ export class Intake {
     for (const connection of this.#connections) total += of(connection);
     return total;
   }
+}
+
+function isListed(list: ServerSettings['blockList'], address: string | undefined): boolean {
+  return (
+    list !== undefined &&
+    address !== undefined &&
+    list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+  );
 }

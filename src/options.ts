@@ -104,6 +104,11 @@ export interface ServerOptions extends CommonOptions {
   maxBuffered?: number;
   /** Addresses that are not let in: a `BlockList` of `node:net`, or anything with its `check`. */
   blockList?: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean };
+  /**
+   * Addresses of proxies, as a `BlockList` of `node:net`: connections from them begin with a PROXY protocol header,
+   * version 1 or 2, which says where they really come from. Default: none.
+   */
+  proxies?: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean };
   /** Told of every connection that did not become a client. It must not throw. */
   onHandshakeError?: (
     error: Error,
@@ -157,6 +162,7 @@ const serverRules: Record<keyof ServerOptions, Rule> = {
   maxConnections: { wants: integer(1, 2 ** 31 - 1, 'connections') },
   maxBuffered: { wants: integer(2 ** 16, 2 ** 40, 'bytes') },
   blockList: { wants: blockList },
+  proxies: { wants: blockList },
   onHandshakeError: { wants: callback('(error, { remoteAddress, remotePort }) => void') },
   clients: { wants: oneOf('none', 'optional', 'required'), only: 'sealed' },
   authorizedKeys: { wants: textOrTexts('a file path, or an array of fingerprints'), only: 'sealed' },

@@ -9,6 +9,7 @@ import { Intake, type Origin } from './intake.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from './options.js';
 import { PrivateKeyQueue } from './private-key-queue.js';
 import { planServer, privateKeyConcurrency } from './protocols.js';
+import type { Transport } from './transport.js';
 import { fromAccepted, type TcpAddress, type UnixAddress } from './transports/tcp.js';
 
 /** Node's own default: connections that the system, and then `accept()`, may leave waiting. */
@@ -53,6 +54,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   readonly #privateKeyQueue: PrivateKeyQueue;
   readonly #accepted = new AcceptQueue();
   #intake: Intake | undefined;
+  #preparing: Promise<Intake> | undefined;
   #bound: TcpAddress | UnixAddress | undefined;
   #server: Server | undefined;
   #isListening = false;
@@ -103,12 +105,9 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     });
     this.#server = server;
     try {
-      const { script, fingerprint } = await planServer(this.#settings, this.#privateKeyQueue);
-      this.#intake = this.#makeIntake(script);
-      this.#throwIfClosed();
+      await this.#prepare();
       await opened(server, address, this.#backlog);
       this.#throwIfClosed();
-      this.#fingerprint = fingerprint;
     } catch (error) {
       this.#server = undefined;
       if (server.listening) server.close();
@@ -121,11 +120,20 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   /**
+   * Takes a connection that did not come through `listen()`: the server's end of a transport of one's own. Like every
+   * other it does its handshake and then comes out of `accept()`. Needs no `listen()`.
+   */
+  async attach(transport: Transport): Promise<void> {
+    const intake = await this.#prepare();
+    intake.take(transport);
+  }
+
+  /**
    * The next client whose handshake is done. A peer that fails, stalls or vanishes on the way is reported to
    * `onHandshakeError` and never seen here. Several calls may wait. Rejects with CLOSED when the server is closed.
    */
   accept(options: AcceptOptions = {}): Promise<SecureClient> {
-    if (!this.#isListening && !this.#closing) return Promise.reject(notListening('accept()'));
+    if (!this.#intake && !this.#closing) return Promise.reject(notListening('accept()'));
     return this.#accepted.take(options.signal);
   }
 
@@ -139,7 +147,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<SecureClient> {
-    if (!this.#isListening && !this.#closing) throw notListening('iteration');
+    if (!this.#intake && !this.#closing) throw notListening('iteration');
     for (;;) {
       const client = await this.#accepted.takeOrEnd();
       if (client === null) return;
@@ -181,12 +189,30 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     };
   }
 
+  /** Makes the key and what else connections share, once. */
+  async #prepare(): Promise<Intake> {
+    this.#throwIfClosed();
+    this.#preparing ??= planServer(this.#settings, this.#privateKeyQueue).then((plan) => {
+      this.#fingerprint = plan.fingerprint;
+      this.#intake = this.#makeIntake(plan.script);
+      return this.#intake;
+    });
+    try {
+      const intake = await this.#preparing;
+      this.#throwIfClosed();
+      return intake;
+    } catch (error) {
+      this.#preparing = undefined;
+      throw error;
+    }
+  }
+
   #makeIntake(script: () => Script): Intake {
     return new Intake({
       settings: this.#settings,
       privateKeyQueue: this.#privateKeyQueue,
       accepted: this.#accepted,
-      backlog: this.#backlog,
+      backlog: () => this.#backlog,
       script,
       report: (error, from) => this.#report(error, from),
       limited: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
@@ -194,8 +220,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   #connected(socket: Socket): void {
-    if (this.#intake?.admits(socket)) this.#intake.take(fromAccepted(socket));
-    else socket.destroy();
+    this.#intake?.receive(socket, fromAccepted);
   }
 
   #report(error: Error, from: Origin): void {
@@ -214,8 +239,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   #throwIfClosed(): void {
-    if (this.#closing)
-      throw new SecureSocketError('CLOSED', 'the server was closed while it began to listen');
+    if (this.#closing) throw new SecureSocketError('CLOSED', 'the server is closed');
   }
 }
 
