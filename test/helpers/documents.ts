@@ -52,5 +52,6 @@ function list(folder: string): string[] {
   const path = join(root, folder);
   if (!existsSync(path)) return [];
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
-  return names.map((name) => `${folder}/${name.replaceAll('\\', '/')}`).sort();
+  const paths = names.map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
+  return paths.filter((path) => !path.includes('/node_modules/')).sort();
 }
