@@ -54,7 +54,7 @@ const curves = {
       const { p50 } = await measure(name, { kind: 'ping', size, ...timing }, environment);
       return {
         'MB/s': streamed.bytesPerSecond / 1e6,
-        'us there and back': p50,
+        'microseconds there and back': p50,
         'server MiB at most': streamed.peakMemory / MIB,
       };
     },
@@ -67,7 +67,7 @@ const curves = {
       const { rss, p50 } = await measure(name, work, environment);
       return {
         'server MiB': rss / MIB,
-        'us there and back on one more': p50,
+        'microseconds there and back on one more': p50,
       };
     },
   },
@@ -79,8 +79,8 @@ const curves = {
       const { messagesPerSecond, p50, p99, rss } = await measure(name, work, environment);
       return {
         'k round trips/s': messagesPerSecond / 1000,
-        'us, median': p50,
-        'us, 99th percentile': p99,
+        'microseconds, median': p50,
+        'microseconds, 99th percentile': p99,
         'server MiB': rss / MIB,
       };
     },

@@ -160,7 +160,7 @@ function chartCurve({ id, title, points }) {
       unit,
       xName: title,
       points: points.map(({ at }) => at),
-      isLogarithmic: unit.startsWith('us'),
+      isLogarithmic: unit.startsWith('microseconds'),
     };
     write(`curve-${id}-${i + 1}`, lineChart({ title: `${unit} by ${title}`, ...axes, series }));
   }

@@ -48,9 +48,9 @@ const figures = {
   },
   /** The first connections pay for code and shared memory; those after them for themselves. */
   async idle(work, server, { connections, settleWith = 200, alsoPing }) {
-    await work({ connections: settleWith });
+    const first = await work({ connections: settleWith });
     const before = await server.do('memory');
-    const { compared } = await work({ connections: settleWith + connections });
+    const rest = await work({ connections: settleWith + connections });
     const after = await server.do('memory');
     return {
       bytesPerConnection: (after.rss - before.rss) / connections,
@@ -58,7 +58,7 @@ const figures = {
       rss: after.rss,
       // how long one more connection waits for its echo, if that is asked for
       ...(alsoPing ? { p50: (await work({ kind: 'ping', ...alsoPing })).p50 } : {}),
-      verified: { echoes: compared },
+      verified: { echoes: first.compared + rest.compared },
     };
   },
   async active(work, server) {

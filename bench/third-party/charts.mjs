@@ -1,17 +1,23 @@
 import * as echarts from 'echarts';
 
-/** Seen on white and on black alike, and one from another by eyes that mix up red and green. */
-const colours = [
-  '#2f8fdd',
-  '#e08a1e',
-  '#2aa487',
-  '#c65fa8',
-  '#8f7fe0',
-  '#c9a400',
-  '#d4604a',
-  '#8a8f98',
-  '#5fa8b8',
-];
+/** Seen on white and on black alike; the same one for the same thing in every chart. */
+const colours = {
+  net: '#8a8f98',
+  tls: '#e08a1e',
+  'tls-plain': '#b5772c',
+  ws: '#c9a400',
+  'secret-stream': '#c65fa8',
+  'libp2p-noise': '#9a6fd0',
+  sealed: '#2f8fdd',
+  classic: '#2aa487',
+  'sealed-noble': '#6fb3e8',
+  'sealed-forge': '#4a6fb5',
+  'classic-noble': '#6cc7b0',
+  'classic-forge': '#2d7d6b',
+  node: '#2f8fdd',
+  noble: '#e08a1e',
+  forge: '#2aa487',
+};
 const ink = '#868b93';
 const line = 'rgba(134, 139, 147, 0.35)';
 const font = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
@@ -29,9 +35,13 @@ export function barChart({
   return draw(width, height, {
     ...common(title, series),
     xAxis: { type: 'category', data: categories, axisLabel: { color: ink, interval: 0 }, ...axisLines },
-    yAxis: valueAxis(unit, isLogarithmic),
+    yAxis: {
+      ...valueAxis(unit, isLogarithmic),
+      ...(isLogarithmic ? { min: below(series), startValue: below(series) } : {}),
+    },
     series: series.map(({ name, values }) => ({
       name,
+      color: colours[name],
       type: 'bar',
       data: values.map((value) => value ?? '-'),
       barGap: '8%',
@@ -53,7 +63,7 @@ export function lineChart({ title, unit, xName, points, series, isLogarithmic, w
     ...common(title, series),
     xAxis: {
       type: 'log',
-      logBase: 2,
+      logBase: points[1] / points[0],
       name: xName,
       nameLocation: 'middle',
       nameGap: 28,
@@ -67,8 +77,10 @@ export function lineChart({ title, unit, xName, points, series, isLogarithmic, w
     yAxis: valueAxis(unit, isLogarithmic),
     series: series.map(({ name, values }) => ({
       name,
+      color: colours[name],
       type: 'line',
-      symbolSize: 6,
+      symbol: 'circle',
+      symbolSize: 7,
       data: points.map((point, i) => [point, values[i]]),
     })),
   });
@@ -80,10 +92,9 @@ function common(title, series) {
   return {
     animation: false,
     backgroundColor: 'transparent',
-    color: colours,
     textStyle: { color: ink, fontFamily: font },
     title: { text: title, left: 'center', textStyle: { color: ink, fontSize: 15, fontWeight: 600 } },
-    legend: { data: series.map(({ name }) => name), top: 28, textStyle: { color: ink }, itemWidth: 14 },
+    legend: { data: series.map(({ name }) => name), top: 28, textStyle: { color: ink }, itemGap: 26 },
     grid: { left: 16, right: 24, top: 84, bottom: 36, containLabel: true },
   };
 }
@@ -97,6 +108,12 @@ function valueAxis(unit, isLogarithmic) {
     splitLine: { lineStyle: { color: line } },
     ...axisLines,
   };
+}
+
+/** Where bars on a logarithmic axis begin: the power of ten under the least of them. */
+function below(series) {
+  const values = series.flatMap(({ values }) => values).filter((value) => value > 0);
+  return 10 ** (Math.ceil(Math.log10(Math.min(...values))) - 1);
 }
 
 function draw(width, height, option) {
