@@ -65,15 +65,24 @@ export type Cutting = (bytes: Uint8Array) => Iterable<Uint8Array>;
 export const whole: Cutting = (bytes) => [bytes];
 export const byteByByte: Cutting = (bytes) => Array.from(bytes, (byte) => Uint8Array.of(byte));
 
+/** Performs pending tasks, whatever their outcome, until none is left. */
+export async function settle({ tasks, session }: Recorder): Promise<void> {
+  for (let next = tasks.shift(); next !== undefined; next = tasks.shift()) {
+    const [outcome] = await Promise.allSettled([(async () => next.task())()]);
+    if (outcome.status === 'fulfilled') session.resume(outcome.value);
+    else session.reject(outcome.reason);
+  }
+}
+
 /** Carries bytes to and fro and performs tasks until both ends are quiet. */
 export async function converse(client: Recorder, server: Recorder, cutting: Cutting = whole): Promise<void> {
-  await Promise.all([client.settle(), server.settle()]);
+  await Promise.all([settle(client), settle(server)]);
   for (;;) {
     const [toServer, toClient] = [client.takeWritten(), server.takeWritten()];
     if (toServer.length + toClient.length === 0) return;
     for (const piece of cutting(toServer)) server.session.receive(piece);
     for (const piece of cutting(toClient)) client.session.receive(piece);
-    await Promise.all([client.settle(), server.settle()]);
+    await Promise.all([settle(client), settle(server)]);
   }
 }
 

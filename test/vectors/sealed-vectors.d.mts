@@ -1,2 +1,2 @@
-/** All vectors, for the four test keys in PEM. */
+/** All vectors, for the test keys in PEM. */
 export function computeVectors(keys: Readonly<Record<string, string>>): unknown;

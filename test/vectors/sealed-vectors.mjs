@@ -19,7 +19,7 @@ const X25519 = 0x0101;
 const HYBRID = 0x0102;
 const GREASE = 0x0a0a;
 
-/** All vectors, as plain data, for the four test keys (PKCS#8 PEM). */
+/** All vectors, as plain data, for the test keys (PKCS#8 PEM). */
 export function computeVectors(keys) {
   checkAgainstRfc8448();
   const { server2048, server3072, server4096, client2048 } = keys;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, type Recorder } from '../../helpers/recorder.js';
+import { settle } from '../../helpers/sealed-ends.js';
 import { digests, openEnd } from '../../helpers/sealed-open.js';
 import { replayedClient, replayedServer } from '../../helpers/sealed-replay.js';
 import { bytes, type SealedVector, vectors } from '../../helpers/sealed-vectors.js';
@@ -26,11 +27,11 @@ type Receiver = (typeof receivers)[number];
 async function receive({ start, before }: Receiver, flight: readonly Uint8Array[]): Promise<Recorder> {
   const end = await start(vector);
   for (const piece of before) end.session.receive(piece);
-  await end.settle();
+  await settle(end);
   end.takeWritten();
   for (const piece of flight) {
     end.session.receive(piece);
-    await end.settle();
+    await settle(end);
   }
   return end;
 }

@@ -1,0 +1,222 @@
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { node } from '../../../backends/node.js';
+import { fingerprintOf } from '../../../src/core/fingerprint.js';
+import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
+import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
+import { PeerClient, PeerServer, type Wire } from '../../helpers/misbehaving-peer.js';
+import type { Misbehaviour, TestKeys } from '../../helpers/misbehaviour.js';
+import { flightsOfClients } from '../../helpers/misbehaviours-in-flights.js';
+import { hellos } from '../../helpers/misbehaviours-in-hellos.js';
+import { flightsOfServers } from '../../helpers/misbehaviours-of-servers.js';
+import { MAX_MESSAGE, MAX_RECORD, type OpenPeer, whenOpen } from '../../helpers/misbehaviours-when-open.js';
+import type { Recorder } from '../../helpers/recorder.js';
+import { clientEnd, converse, identity, serverEnd, settle, spkiOf } from '../../helpers/sealed-ends.js';
+import file from '../../vectors/sealed.json' with { type: 'json' };
+
+const keys: TestKeys = {
+  server: createPrivateKey(file.keys.server2048),
+  client: createPrivateKey(file.keys.client2048),
+  other: createPrivateKey(file.keys.other2048),
+  weak: createPrivateKey(file.keys.weak1024),
+};
+const limits = { maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD };
+const mlKem768 = await node.mlKem768();
+
+const servers: Partial<Record<NonNullable<Misbehaviour['setUp']>, Partial<SealedServerOptions>>> = {
+  hybrid: { suites: ['X25519MLKEM768', 'X25519'], mlKem768 },
+  'clients none': { clients: 'none' },
+  'clients required': { clients: 'required' },
+  refusing: { authorize: () => false },
+};
+
+function server(setUp?: Misbehaviour['setUp']): Recorder {
+  return started(serverEnd({ ...limits, ...(setUp && servers[setUp]) }));
+}
+
+/** A client that has pinned the server's key. */
+function client(setUp?: Misbehaviour['setUp']): Recorder {
+  const pinned = fingerprintOf(node, spkiOf('server2048'));
+  const options: Partial<SealedClientOptions> = { ...limits, decide: (_, met) => met === pinned };
+  return started(clientEnd({ ...options, ...(setUp === 'with identity' && { identity: identity(node) }) }));
+}
+
+function started(end: Recorder): Recorder {
+  end.session.start();
+  return end;
+}
+
+/** An end as its peer sees it. PINGs are answered at once, as a connection would do. */
+function wireTo(end: Recorder): Wire {
+  const written = async (): Promise<Buffer> => {
+    await settle(end);
+    for (; end.answers > 0; end.answers--) end.write(end.opening?.sender.pong?.() ?? []);
+    const farewell = end.farewell ?? [];
+    end.farewell = undefined;
+    return Buffer.concat([end.takeWritten(), ...farewell]);
+  };
+  return {
+    send: (bytes) => {
+      end.session.receive(bytes);
+      return written();
+    },
+    end: () => {
+      end.session.endOfStream();
+      return written();
+    },
+  };
+}
+
+it('there are at least sixty misbehaviours, each with a name of its own', () => {
+  const names = [...hellos, ...flightsOfClients, ...flightsOfServers, ...whenOpen].map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names.length).toBeGreaterThanOrEqual(60);
+});
+
+it('every check whose removal is an attack on the model has misbehaviours to miss it', () => {
+  const names = [...flightsOfClients, ...flightsOfServers].map(({ name }) => name).join('\n');
+  for (const mutant of ['nopin', 'norsasecret', 'nodh', 'nothash', 'sigweak', 'nosigcheck', 'earlydata']) {
+    expect(names).toContain(`(mut_${mutant})`);
+  }
+});
+
+it('the peer of these tests takes nothing from the library', () => {
+  for (const name of ['misbehaving-peer', 'misbehaving-peer-crypto']) {
+    const text = readFileSync(new URL(`../../helpers/${name}.ts`, import.meta.url), 'utf8');
+    const imported = [...text.matchAll(/from '(.*)'/g)].map(([, from]) => from);
+    expect(
+      imported.filter((from) => from !== 'node:crypto' && from !== './misbehaving-peer-crypto.js'),
+    ).toEqual([]);
+  }
+});
+
+describe.each([
+  { whom: 'a server', make: server, misbehaviours: [...hellos, ...flightsOfClients] },
+  { whom: 'a client', make: client, misbehaviours: flightsOfServers },
+])('to $whom:', ({ make, misbehaviours }) => {
+  it.each(misbehaviours)('$name: $code, $wire', async ({ code, wire, play, setUp }) => {
+    const end = make(setUp);
+    const seen = await play(wireTo(end), keys, () => wireTo(make(setUp)));
+    expect({ code: end.code ?? null, wire: seen }).toEqual({ code, wire });
+    if (code !== 'DECRYPT_FAILED') expect(end.opening !== undefined).toBe(code === null);
+    expect(end.messages).toEqual([]);
+  });
+});
+
+describe.each([
+  { whom: 'a server', open: openServer },
+  { whom: 'a client', open: openClient },
+])('to $whom that is open:', ({ open }) => {
+  it.each(whenOpen)('$name: $code, $wire', async ({ code, wire, play, delivered = [] }) => {
+    const { end, peer } = await open();
+    const seen = await play(peer);
+    expect({ code: end.code ?? null, wire: seen }).toEqual({ code, wire });
+    const texts = end.messages
+      .map((message) => Buffer.from(message).toString())
+      .filter((text) => text !== 'x');
+    expect(texts).toEqual(delivered);
+  });
+});
+
+interface Opened {
+  readonly end: Recorder;
+  readonly peer: OpenPeer;
+}
+
+async function openServer(): Promise<Opened> {
+  const end = server();
+  const peer = new PeerClient(wireTo(end));
+  await peer.connect();
+  expect(end.opening).toBeDefined();
+  return { end, peer };
+}
+
+async function openClient(): Promise<Opened> {
+  const end = client();
+  const peer = new PeerServer(wireTo(end), keys.server);
+  await peer.accept(await peer.wire.send(Buffer.alloc(0)));
+  expect(end.opening).toBeDefined();
+  return { end, peer };
+}
+
+describe('somebody in the middle', () => {
+  /** Carries the flights of a client and a server, changed by what is between them. */
+  async function between(
+    change: (bytes: Uint8Array, from: 'client' | 'server') => Uint8Array,
+  ): Promise<[Recorder, Recorder]> {
+    const ends: [Recorder, Recorder] = [
+      started(clientEnd({ identity: identity(node), suites: ['X25519MLKEM768', 'X25519'], mlKem768 })),
+      started(serverEnd({ suites: ['X25519MLKEM768', 'X25519'], mlKem768 })),
+    ];
+    const pass = (from: 0 | 1, name: 'client' | 'server'): void => {
+      const bytes = ends[from].takeWritten();
+      if (bytes.length > 0) ends[1 - from]?.session.receive(change(bytes, name));
+    };
+    for (let flight = 0; flight < 4; flight++) {
+      pass(flight % 2 === 0 ? 0 : 1, flight % 2 === 0 ? 'client' : 'server');
+      await Promise.all(ends.map(settle));
+    }
+    return ends;
+  }
+
+  it('who changes nothing is not noticed', async () => {
+    const ends = await between((bytes) => bytes);
+    expect(ends.map((end) => end.opening?.suite)).toEqual(['X25519MLKEM768', 'X25519MLKEM768']);
+  });
+
+  it.each([
+    ['takes the better suite away (mut_nothash)', (hello: Buffer) => withoutHybrid(hello)],
+    ['takes the GREASE away (mut_nothash)', (hello: Buffer) => withoutGrease(hello)],
+    ['adds an extension (mut_nothash)', (hello: Buffer) => withExtension(hello)],
+    ['changes the random of the client (mut_nothash)', (hello: Buffer) => changed(hello, 8)],
+  ])('who %s has nobody connect', async (_, change) => {
+    const ends = await between((bytes, from) =>
+      from === 'client' && bytes[0] === 0x53 ? change(Buffer.from(bytes)) : bytes,
+    );
+    expect(ends.map((end) => end.opening)).toEqual([undefined, undefined]);
+    expect(ends[0].code).toBe('HANDSHAKE_FAILED');
+  });
+
+  it('who relays to a server with another key is found out by the pin', async () => {
+    const ends: [Recorder, Recorder] = [client(), started(serverEnd({ spki: spkiOf('server3072') }))];
+    await converse(...ends);
+    expect(ends[0].code).toBe('UNTRUSTED_SERVER');
+    expect(ends[1].opening).toBeUndefined();
+  });
+});
+
+function rebuilt(hello: Buffer, suites: Buffer, rest: Buffer): Buffer {
+  const body = Buffer.concat([hello.subarray(8, 40), Buffer.from([suites.length / 2]), suites, rest]);
+  const header = Buffer.from(hello.subarray(0, 8));
+  header.writeUInt16BE(body.length, 6);
+  return Buffer.concat([header, body]);
+}
+
+/** GREASE, the hybrid suite, X25519: then the share, the key of the hybrid suite, no extensions. */
+function withoutHybrid(hello: Buffer): Buffer {
+  const [suites, share] = [hello.subarray(41, 47), hello.subarray(47, 79)];
+  return rebuilt(
+    hello,
+    Buffer.concat([suites.subarray(0, 2), suites.subarray(4)]),
+    Buffer.concat([share, Buffer.alloc(4)]),
+  );
+}
+
+function withoutGrease(hello: Buffer): Buffer {
+  return rebuilt(hello, hello.subarray(43, 47), hello.subarray(47));
+}
+
+function withExtension(hello: Buffer): Buffer {
+  return rebuilt(
+    hello,
+    hello.subarray(41, 47),
+    Buffer.concat([hello.subarray(47, -2), Buffer.from([0, 4, 0, 9, 0, 0])]),
+  );
+}
+
+function changed(hello: Buffer, place: number): Buffer {
+  const other = Buffer.from(hello);
+  other[place] = (other[place] as number) ^ 1;
+  return other;
+}
