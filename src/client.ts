@@ -35,6 +35,12 @@ export interface RecvOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How to end. */
+export interface CloseOptions {
+  /** What the peer is told: 0 (default), 1 (going away), or 16384 to 65535 with a meaning of one's own. Sealed only. */
+  readonly code?: number;
+}
+
 let adopt: (connection: Connection, opening: Opening, settings: ServerSettings) => SecureClient;
 
 /**
@@ -106,17 +112,32 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
       : this.#connection.recv(options.signal);
   }
 
-  /** Ends this side's sending half, after all that was sent. Resolves when the system has been given everything. */
-  end(): Promise<void> {
-    return this.#connection === undefined ? Promise.reject(notConnected()) : this.#connection.end();
+  /**
+   * Ends this side's sending half, after all that was sent. Resolves when the system has been given everything. In
+   * sealed the peer is told `code`: 0 (default), 1 (going away), or one of the application's own, 16384 to 65535.
+   */
+  end({ code = 0 }: CloseOptions = {}): Promise<void> {
+    const { protocol } = this.#settings;
+    if (!isCloseCode(code, protocol)) return Promise.reject(badCloseCode(code, protocol));
+    return this.#connection === undefined ? Promise.reject(notConnected()) : this.#connection.end(code);
   }
 
   /**
    * Closes: what was sent is written, then the end; waits for the peer's end, at most `closeTimeout`. Idempotent,
-   * never rejects.
+   * never rejects but for a wrong `code`, which means the same as with `end()`.
    */
-  async close(): Promise<void> {
-    await this.#connection?.close();
+  async close({ code = 0 }: CloseOptions = {}): Promise<void> {
+    const { protocol } = this.#settings;
+    if (!isCloseCode(code, protocol)) throw badCloseCode(code, protocol);
+    await this.#connection?.close(code);
+  }
+
+  /**
+   * Asks for fresh keys before the next message. Happens by itself after 2^20 records, 64 GiB or an hour. Classic has
+   * one key for a connection, and nothing happens.
+   */
+  rekey(): void {
+    this.#connected().rekey();
   }
 
   /** Gives up the connection at once. A `recv()` or `send()` that waits rejects with `error`. */
@@ -172,6 +193,11 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   /** Whom the peer proved to be; `null` for an anonymous one. In classic the key the server claimed. */
   get peer(): Peer | null {
     return this.#peer;
+  }
+
+  /** The code with which the peer has ended its side: 0 unless it gave another. `undefined` before that. */
+  get closeCode(): number | undefined {
+    return this.#connection?.peerCloseCode;
   }
 
   /** The peer's address; `undefined` on a Unix domain socket. */
@@ -237,7 +263,7 @@ export function connectedClient(
   return adopt(connection, opening, settings);
 }
 
-/** Dials and does the handshake, within one deadline. */
+/** Dials and does the handshake, within one deadline. An abort is noticed wherever it comes. */
 async function establish(
   settings: ClientSettings,
   to: TcpAddress | UnixAddress | Transport,
@@ -247,6 +273,7 @@ async function establish(
   const { handshakeTimeout } = settings;
   const begun = performance.now();
   const { script, confirmed } = await planClient(settings, targetOf(to, options));
+  signal?.throwIfAborted();
   const transport = isTransport(to) ? to : await dial(settings, to, signal);
   const left = Math.max(1, handshakeTimeout - (performance.now() - begun));
   const connection = new Connection(transport, script, connectionSettings(settings, left));
@@ -257,6 +284,7 @@ async function establish(
     connection.start();
     const opening = await connection.ready;
     if (opening.peer) await confirmed(opening.peer.fingerprint);
+    signal?.throwIfAborted();
     return { connection, opening };
   } catch (error) {
     connection.destroy(error);
@@ -301,4 +329,19 @@ function isTransport(to: TcpAddress | UnixAddress | Transport): to is Transport 
 
 function notConnected(): SecureSocketError {
   return new SecureSocketError('NOT_CONNECTED', 'the client is not connected: await connect() first');
+}
+
+function isCloseCode(code: number, protocol: ProtocolName): boolean {
+  if (code === 0) return true;
+  return (
+    protocol === 'sealed' && Number.isInteger(code) && (code === 1 || (code >= 0x4000 && code <= 0xffff))
+  );
+}
+
+function badCloseCode(code: number, protocol: ProtocolName): TypeError {
+  return badArgument(
+    protocol === 'classic'
+      ? 'classic has no message that could carry a close code'
+      : `a close code is 0, 1 or 16384 to 65535, not ${String(code)}`,
+  );
 }

@@ -8,7 +8,7 @@ import type { Transport, TransportEvents } from './transport.js';
 import { afterTick, nextTurn } from './turn.js';
 
 /** Times in milliseconds, sizes in bytes. */
-export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
+export interface ConnectionSettings extends OutgoingLimits, Omit<LivenessSettings, 'hasHeartbeat'> {
   /** From the start to the end of the handshake, whatever happens in between. */
   readonly handshakeTimeout: number;
   /** How long close() waits for the peer. */
@@ -53,6 +53,7 @@ export class Connection {
   #isScheduled = false;
   #bytesRead = 0;
   #charged = 0;
+  #peerCloseCode: number | undefined;
   /** Where the transport was told to read to. */
   #target: Uint8Array | undefined;
 
@@ -87,6 +88,11 @@ export class Connection {
     return this.#session.held + this.#incoming.cost + this.#outgoing.queued;
   }
 
+  /** The code of the peer's CLOSE, once it has ended in order. */
+  get peerCloseCode(): number | undefined {
+    return this.#peerCloseCode;
+  }
+
   get transport(): Transport {
     return this.#transport;
   }
@@ -119,6 +125,11 @@ export class Connection {
 
   next(): Promise<IteratorResult<Uint8Array>> {
     return this.#incoming.next();
+  }
+
+  /** Asks for fresh keys before the next message. */
+  rekey(): void {
+    this.#outgoing.rekey();
   }
 
   /** Ends the sending half; resolves when everything has been handed to the transport. */
@@ -164,7 +175,8 @@ export class Connection {
       received: (batch) => this.#received(batch),
       perform: (task, kind) => this.#perform(task, kind),
       answer: () => this.#pong(),
-      ended: () => this.#peerEnded(),
+      ended: (closeCode) => this.#peerEnded(closeCode),
+      progressed: () => this.#liveness?.message(),
       failed: (error, farewell) => this.#fail(error, farewell),
     };
   }
@@ -177,10 +189,9 @@ export class Connection {
         this.#goOn();
       },
       written: () => {
-        this.#liveness?.heard();
         this.#pongIsWaiting = false;
         if (this.#isClosing && !this.#outgoing.isOver) this.#boundFarewell();
-        this.#outgoing.written();
+        if (this.#outgoing.written()) this.#liveness?.message();
         this.#account();
       },
       close: (error) => this.#gone(error),
@@ -195,6 +206,8 @@ export class Connection {
     this.#bytesRead += bytes.length;
     if (this.#isOver) return;
     this.#liveness?.heard();
+    // without signs of life in between, all that comes is messages
+    if (!this.#sender?.ping) this.#liveness?.message();
     this.#outgoing.settled();
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
     this.#target = undefined;
@@ -214,10 +227,17 @@ export class Connection {
   /** Heartbeats, where the protocol has them, and idleness. */
   #watch(sender: Sender): Liveness {
     const { pingInterval, pingTimeout, idleTimeout } = this.#settings;
-    const settings = { pingInterval: sender.ping ? pingInterval : 0, pingTimeout, idleTimeout };
+    const hasHeartbeat = sender.ping !== undefined;
+    const settings = {
+      pingInterval: hasHeartbeat ? pingInterval : 0,
+      pingTimeout,
+      idleTimeout,
+      hasHeartbeat,
+    };
     return new Liveness(settings, {
       ping: () => this.#outgoing.write(sender.ping?.() ?? []),
       pong: () => this.#pong(),
+      unsent: () => this.#transport.unsent ?? this.#transport.pending,
       dead: (error) => this.#fail(error),
       idle: (error) => this.#fail(error, sender.close(IDLE)),
     });
@@ -250,7 +270,8 @@ export class Connection {
       );
   }
 
-  #peerEnded(): void {
+  #peerEnded(closeCode: number): void {
+    this.#peerCloseCode = closeCode;
     this.#liveness?.stop();
     this.#incoming.finish();
     if (this.#settings.allowHalfOpen && !this.#isClosing) return;
@@ -314,9 +335,9 @@ export class Connection {
   }
 
   /** The end of everything but a farewell: the first error counts, and a half that has ended in order stays so. */
-  #fail(error: unknown, farewell: readonly Uint8Array[] = []): void {
+  #fail(error: unknown, farewell?: readonly Uint8Array[]): void {
     if (this.#isOver) return;
-    if (farewell.length > 0) this.#outgoing.write(farewell);
+    if (farewell) this.#outgoing.write(farewell);
     this.#isOver = true;
     this.#liveness?.stop();
     this.#session.stop();
@@ -325,8 +346,8 @@ export class Connection {
     this.#incoming.fail(error);
     this.#outgoing.fail(error);
     this.#account();
-    if (farewell.length === 0) this.#transport.destroy();
-    else this.#depart();
+    if (farewell) this.#depart();
+    else this.#transport.destroy();
   }
 
   /** Ends, reads what still comes so that no reset overtakes the farewell, and gives up in bounded time. */

@@ -157,7 +157,7 @@ function checkNumbers(numbers: RsaPrivateNumbers, role: IdentityRole): void {
 const claimedRoles = new Map<string, IdentityRole>();
 const MAX_CLAIMED_ROLES = 4096;
 
-/** A key in two roles, or in both protocols, would let what one of them does be used against the other (A3.1). */
+/** A key in two roles, or in both protocols, would let what one of them does be used against the other (docs/protocol.md, E1). */
 function claimRole(fingerprint: string, role: IdentityRole): void {
   const claimed = claimedRoles.get(fingerprint) ?? role;
   if (claimed !== role) {

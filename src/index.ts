@@ -16,7 +16,7 @@ export type {
   RsaPublicKey,
   RsaPublicNumbers,
 } from './backend.js';
-export { type ConnectOptions, type RecvOptions, SecureClient } from './client.js';
+export { type CloseOptions, type ConnectOptions, type RecvOptions, SecureClient } from './client.js';
 export type { ConnectionDiagnostics, HandshakeDiagnostics, LimitDiagnostics } from './diagnostics.js';
 export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
 export {

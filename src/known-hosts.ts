@@ -19,7 +19,7 @@ export interface KnownHost {
 }
 
 /**
- * A file of servers and the keys they had (A3.4), with lines `host port SHA256:... [comment]`. White space, `%` and
+ * A file of servers and the keys they had (docs/protocol.md, E4), with lines `host port SHA256:... [comment]`. White space, `%` and
  * `#` in the path of a Unix domain socket stand there percent-encoded. Other processes may use the file as well.
  */
 export class KnownHosts {

@@ -8,12 +8,16 @@ export interface LivenessSettings {
   readonly pingTimeout: number;
   /** Time without a message in either direction after which the connection is closed. */
   readonly idleTimeout: number;
+  /** Whether the protocol has signs of life at all. */
+  readonly hasHeartbeat: boolean;
 }
 
 /** What a watch does. */
 export interface LivenessActions {
   ping(): void;
   pong(): void;
+  /** Bytes that the peer has yet to take: that they become fewer is a sign of life too. */
+  unsent(): number;
   /** The peer is dead: nothing can be said to it any more. */
   dead(error: SecureSocketError): void;
   idle(error: SecureSocketError): void;
@@ -30,6 +34,7 @@ export class Liveness {
   #lastHeard = performance.now();
   #lastMessage = this.#lastHeard;
   #pingedAt: number | undefined;
+  #unsentAtPing = 0;
   #pausedAt: number | undefined;
   #lastPong = 0;
 
@@ -39,20 +44,20 @@ export class Liveness {
     this.#schedule();
   }
 
-  /** Bytes came, or a write was completed. */
+  /** Bytes came. A completed write says nothing: the system takes bytes for a dead peer too, until its buffer is full. */
   heard(): void {
     this.#lastHeard = performance.now();
     this.#pingedAt = undefined;
   }
 
-  /** A message came or was sent. */
+  /** A message, or a part of one, came or was sent. */
   message(): void {
     if (this.#settings.idleTimeout > 0) this.#lastMessage = performance.now();
   }
 
   /** We have stopped reading, or go on: meanwhile the peer's silence means nothing, and ours must not worry it. */
   setPaused(isPaused: boolean): void {
-    if (this.#settings.pingInterval === 0 || isPaused === (this.#pausedAt !== undefined)) return;
+    if (!this.#settings.hasHeartbeat || isPaused === (this.#pausedAt !== undefined)) return;
     const now = performance.now();
     if (isPaused) {
       this.#pausedAt = now;
@@ -86,7 +91,7 @@ export class Liveness {
     }
     if (this.#pausedAt !== undefined) {
       if (now - this.#lastPong >= PONG_INTERVAL) this.#sayWeLive(now);
-    } else if (this.#pingedAt !== undefined && now - this.#pingedAt >= pingTimeout) {
+    } else if (this.#pingedAt !== undefined && now - this.#pingedAt >= pingTimeout && !this.#hasTaken(now)) {
       const silence = Math.round(now - this.#lastHeard);
       this.#actions.dead(
         new SecureSocketError('PING_TIMEOUT', `the peer has given no sign of life for ${silence} ms`),
@@ -95,8 +100,18 @@ export class Liveness {
     } else if (pingInterval > 0 && this.#pingedAt === undefined && now - this.#lastHeard >= pingInterval) {
       this.#pingedAt = now;
       this.#actions.ping();
+      this.#unsentAtPing = this.#actions.unsent();
     }
     this.#schedule();
+  }
+
+  /** Whether the peer has taken bytes since it was asked, among which the question may still wait; if so, it lives. */
+  #hasTaken(now: number): boolean {
+    const unsent = this.#actions.unsent();
+    if (unsent >= this.#unsentAtPing) return false;
+    this.#unsentAtPing = unsent;
+    this.#pingedAt = now;
+    return true;
   }
 
   #schedule(): void {
@@ -111,8 +126,8 @@ export class Liveness {
   #due(): number {
     const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
     const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
-    if (pingInterval === 0) return idle;
     if (this.#pausedAt !== undefined) return Math.min(idle, this.#lastPong + PONG_INTERVAL);
+    if (pingInterval === 0) return idle;
     if (this.#pingedAt !== undefined) return Math.min(idle, this.#pingedAt + pingTimeout);
     return Math.min(idle, this.#lastHeard + pingInterval);
   }

@@ -1,4 +1,5 @@
 import type { Backend } from './backend.js';
+import { parseFingerprint } from './core/fingerprint.js';
 import type { Identity } from './identity.js';
 import {
   backendObject,
@@ -221,6 +222,7 @@ export type ServerSettings = ServerOptions &
 export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
   const given = check(options, clientRules, 'SecureClient');
   const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
+  for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
   if (trust.length > 1)
     throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);
   return { ...defaults(given, defaultBackend), minModulusBits: 2048, settleMs: 100, ...given };
@@ -233,6 +235,9 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
     throw badOption(
       'modulusLength is the size of a key to be made; an identity already has one: give one of the two',
     );
+  }
+  if (given.protocol !== 'classic' && (given.modulusLength ?? 2048) < 2048) {
+    throw badOption(`modulusLength must be at least 2048 bits in sealed, not ${given.modulusLength}`);
   }
   return {
     ...defaults(given, defaultBackend),

@@ -20,6 +20,9 @@ interface Waiting {
 /** So many staged bytes do not wait for an unfinished write. */
 const WORTH_A_WRITE = 64 * 1024;
 
+/** A key is not used for longer, in milliseconds, if there are messages to send. */
+const KEY_LIFE = 3_600_000;
+
 const SENT: Promise<void> = Promise.resolve();
 
 /**
@@ -42,6 +45,8 @@ export class Outgoing {
   #isSettling = false;
   #closeCode = 0;
   #bytesWritten = 0;
+  #messagesAreUnwritten = false;
+  #keyedAt = performance.now();
 
   constructor(transport: Transport, limits: OutgoingLimits) {
     this.#transport = transport;
@@ -103,13 +108,22 @@ export class Outgoing {
     this.#transport.write(chunks);
   }
 
-  /** The transport has completed a write. */
-  written(): void {
-    if (this.#state === 'failed') return;
+  /** The transport has completed a write. Returns whether messages were in it. */
+  written(): boolean {
+    const hadMessages = this.#messagesAreUnwritten;
+    if (this.#transport.pending === 0) this.#messagesAreUnwritten = false;
+    if (this.#state === 'failed') return hadMessages;
     this.#flush();
-    if (this.#isFull) return;
+    if (this.#isFull) return hadMessages;
     this.#release();
     this.#admit();
+    return hadMessages;
+  }
+
+  /** Asks for a fresh key before the next message, where the protocol has that. */
+  rekey(now: number = performance.now()): void {
+    this.#keyedAt = now;
+    this.#sender?.rekey?.();
   }
 
   /** Ends this half after everything sent so far. */
@@ -195,7 +209,14 @@ export class Outgoing {
     if (sender === undefined || this.#isSettling || this.isOver) return;
     if (this.#transport.pending > 0 && sender.staged < WORTH_A_WRITE) return;
     if (this.#state === 'ending' && this.#waiting.length === 0) this.#finish(sender);
-    else if (sender.staged > 0) this.write(sender.flush());
+    else if (sender.staged > 0) this.#writeMessages(sender);
+  }
+
+  #writeMessages(sender: Sender): void {
+    const now = performance.now();
+    if (now - this.#keyedAt > KEY_LIFE) this.rekey(now);
+    this.#messagesAreUnwritten = true;
+    this.write(sender.flush());
   }
 
   #finish(sender: Sender): void {
@@ -226,6 +247,6 @@ export class Outgoing {
 }
 
 function tooLarge(length: number, limit: number): SecureSocketError {
-  const text = `a message of ${length} bytes is more than the peer takes (${limit}): nothing was sent`;
+  const text = `a message of ${length} bytes is more than can be sent here (${limit}): nothing was sent`;
   return new SecureSocketError('MESSAGE_TOO_LARGE_FOR_PEER', text);
 }

@@ -142,7 +142,7 @@ async function authorizer(
   settings: ServerSettings,
 ): Promise<((spki: Uint8Array, fingerprint: string) => unknown) | undefined> {
   const { authorizedKeys, verifyClient, backend } = settings;
-  if (verifyClient) return verifyClient;
+  if (verifyClient) return async (spki, fingerprint) => (await verifyClient(spki, fingerprint)) === true;
   if (authorizedKeys === undefined) return undefined;
   const keys = await AuthorizedKeys.open(authorizedKeys, backend);
   return (_, fingerprint) => keys.find(fingerprint);

@@ -9,6 +9,8 @@ export interface Transport {
   write(chunks: readonly Uint8Array[]): void;
   /** Bytes written but not yet taken by the system. */
   readonly pending: number;
+  /** The same as exactly as the transport can tell, if it sees a write while it is under way. */
+  readonly unsent?: number;
   /** Stops reading until `resume`; a chunk under way may still arrive. */
   pause(): void;
   resume(): void;

@@ -8,18 +8,24 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function watch(settings: Partial<LivenessSettings> = {}): { liveness: Liveness; seen: string[] } {
+function watch(settings: Partial<LivenessSettings> = {}): {
+  liveness: Liveness;
+  seen: string[];
+  unsent: { bytes: number };
+} {
   const seen: string[] = [];
+  const unsent = { bytes: 0 };
   const liveness = new Liveness(
-    { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, ...settings },
+    { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, hasHeartbeat: true, ...settings },
     {
       ping: () => seen.push('ping'),
       pong: () => seen.push('pong'),
+      unsent: () => unsent.bytes,
       dead: (error) => seen.push(error.code),
       idle: (error) => seen.push(error.code),
     },
   );
-  return { liveness, seen };
+  return { liveness, seen, unsent };
 }
 
 describe('heartbeat', () => {
@@ -50,6 +56,19 @@ describe('heartbeat', () => {
     expect(seen).toEqual(['ping']);
   });
 
+  it('lets a peer live that takes what we send, though it cannot have answered yet', () => {
+    const { seen, unsent } = watch();
+    unsent.bytes = 1_000_000;
+    vi.advanceTimersByTime(30_010);
+    for (let i = 0; i < 5; i++) {
+      unsent.bytes -= 1000;
+      vi.advanceTimersByTime(20_000);
+    }
+    expect(seen).toEqual(['ping']);
+    vi.advanceTimersByTime(40_100);
+    expect(seen).toEqual(['ping', 'PING_TIMEOUT']);
+  });
+
   it('stands still while reading is paused, and gives a sign of life at once and every ten seconds', () => {
     const { liveness, seen } = watch();
     vi.advanceTimersByTime(29_000);
@@ -66,12 +85,19 @@ describe('heartbeat', () => {
     expect(seen).not.toContain('PING_TIMEOUT');
   });
 
-  it('is off with pingInterval 0, and leaves no timer', () => {
+  it('asks nothing with pingInterval 0, but gives signs of life where there are such', () => {
     const { liveness, seen } = watch({ pingInterval: 0 });
     expect(vi.getTimerCount()).toBe(0);
-    liveness.setPaused(true);
     vi.advanceTimersByTime(1_000_000);
     expect(seen).toEqual([]);
+    liveness.setPaused(true);
+    expect(seen).toEqual(['pong']);
+    liveness.setPaused(false);
+    liveness.stop();
+    const none = watch({ pingInterval: 0, hasHeartbeat: false });
+    none.liveness.setPaused(true);
+    vi.advanceTimersByTime(1_000_000);
+    expect(none.seen).toEqual([]);
   });
 
   it('stops for good', () => {

@@ -652,7 +652,7 @@ describe('options', () => {
   it('that exclude each other or lack another are refused', () => {
     const wrong: [() => unknown, string][] = [
       [
-        () => new SecureClient({ serverKey: 'SHA256:x', verifyServer: () => true }),
+        () => new SecureClient({ serverKey: `SHA256:${'A'.repeat(43)}`, verifyServer: () => true }),
         'serverKey and verifyServer',
       ],
       [() => new SecureServer({ clients: 'required' }), 'needs authorizedKeys or verifyClient'],

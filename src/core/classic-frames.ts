@@ -69,21 +69,19 @@ function scanFrames(view: Uint8Array, maxMessage: number): Scan {
 /** Where the frame's body begins and the frame ends; as far as its header is there. */
 function readHeader(view: Uint8Array, at: number, maxMessage: number): { body: number; end: number } {
   const digits = (view[at] as number) - ZERO;
-  if (digits < 1 || digits > 9) throw badFrame('the count of digits is not 1 to 9');
+  if (digits < 1 || digits > 9) throw badFrame(maxMessage);
   const body = at + 1 + digits;
   let length = 0;
   for (let i = at + 1; i < body; i++) {
     const byte = view[i];
     if (byte === undefined) return { body, end: body };
     const digit = byte - ZERO;
-    if (digit < 0 || digit > 9) throw badFrame('the length is not written in digits');
-    if (digit === 0 && i === at + 1) throw badFrame('the length begins with a zero');
+    if (digit < 0 || digit > 9) throw badFrame(maxMessage);
+    if (digit === 0 && i === at + 1) throw badFrame(maxMessage);
     length = length * 10 + digit;
   }
-  if (length % PADDING_BLOCK !== 0)
-    throw badFrame(`the length ${length} is not a multiple of ${PADDING_BLOCK}`);
-  if (length > paddedLength(maxMessage))
-    throw badFrame(`the length ${length} is beyond maxMessage (${maxMessage})`);
+  if (length % PADDING_BLOCK !== 0) throw badFrame(maxMessage);
+  if (length > paddedLength(maxMessage)) throw badFrame(maxMessage);
   return { body, end: body + length };
 }
 
@@ -116,9 +114,7 @@ function openGroup(
   for (const { from, to } of group) {
     const padded = plaintext.subarray(at, at + to - from);
     const length = unpaddedLength(padded);
-    // one text for a bad padding and a bad frame (K3)
-    if (length < 0 || length > maxMessage)
-      return new ClassicBatch(messages, badFrame('the content does not fit'));
+    if (length < 0 || length > maxMessage) return new ClassicBatch(messages, badFrame(maxMessage));
     messages.push(padded.subarray(0, length));
     at += to - from;
   }
@@ -150,8 +146,12 @@ function unpaddedLength(padded: Uint8Array): number {
   return wrong === 0 ? padded.length - count : -1;
 }
 
-function badFrame(why: string): SecureSocketError {
-  return new SecureSocketError('BAD_FRAME', `the peer sent what is no frame of this connection: ${why}`);
+/** One text for everything that can be wrong with a frame (K3). */
+function badFrame(maxMessage: number): SecureSocketError {
+  return new SecureSocketError(
+    'BAD_FRAME',
+    `the peer sent what is no message of at most ${maxMessage} bytes under the key of this connection`,
+  );
 }
 
 class ClassicBatch implements Batch {

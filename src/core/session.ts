@@ -11,6 +11,8 @@ export interface Host {
   perform(task: () => unknown, kind: TaskKind): void;
   answer(): void;
   ended(closeCode: number): void;
+  /** Bytes of a message have come that is not complete. */
+  progressed(): void;
   /** The script has failed; `farewell` are the last bytes for the peer, if there are any to be said. */
   failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void;
 }
@@ -183,8 +185,10 @@ export class Session {
     if (typeof wish === 'number' || 'atLeast' in wish || 'orEnd' in wish) return this.#await(wish);
     if ('batch' in wish) this.#host.received(wish.batch);
     else if ('write' in wish) this.#host.write(wish.write);
-    else if ('holding' in wish) this.#holding = wish.holding;
-    else if ('answer' in wish) this.#host.answer();
+    else if ('holding' in wish) {
+      this.#holding = wish.holding;
+      this.#host.progressed();
+    } else if ('answer' in wish) this.#host.answer();
     else if ('farewell' in wish) this.#farewell = wish.farewell;
     else if ('ended' in wish) this.#host.ended(wish.ended);
     else if ('open' in wish) {

@@ -67,6 +67,13 @@ class DuplexTransport implements Transport {
     return this.#pending;
   }
 
+  /** libuv counts what is left of a write, and Node's own socket time-outs go by it; elsewhere whole writes must do. */
+  get unsent(): number {
+    const { _handle } = this.#stream as { _handle?: { writeQueueSize?: unknown } | null };
+    const left = _handle?.writeQueueSize;
+    return typeof left === 'number' ? left + this.#stream.writableLength : this.#pending;
+  }
+
   write(chunks: readonly Uint8Array[]): void {
     const stream = this.#stream;
     const last = chunks.length - 1;

@@ -41,6 +41,7 @@ export function dial(
   const options: NetConnectOpts =
     'path' in to ? { ...common, path: to.path } : { ...common, port: to.port, host: to.host ?? 'localhost' };
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     // paused: nothing is read before the transport has somebody to report to
     const socket = connect(options).pause();
     const settle = (act: () => void): void => {

@@ -13,6 +13,7 @@ export class Recorder implements Host {
   error: unknown;
   endCode: number | undefined;
   answers = 0;
+  progress = 0;
 
   constructor(script: Script) {
     this.session = new Session(script, this);
@@ -67,6 +68,10 @@ export class Recorder implements Host {
 
   ended(closeCode: number): void {
     this.endCode = closeCode;
+  }
+
+  progressed(): void {
+    this.progress++;
   }
 
   failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void {

@@ -64,7 +64,8 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
     if (type === RecordType.data) {
       const batch = stream.push(payloadIn(plaintext));
       if (batch) yield { batch };
-      if (stream.held !== held) yield { holding: (held = stream.held) };
+      if (!batch || stream.held !== held) yield { holding: stream.held };
+      held = stream.held;
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);
     else {
