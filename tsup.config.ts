@@ -3,6 +3,7 @@ import { defineConfig } from 'tsup';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    cli: 'src/cli/main.ts',
     'backends/node': 'backends/node.ts',
     'backends/forge': 'backends/forge.ts',
     'backends/noble': 'backends/noble.ts',

@@ -1,0 +1,75 @@
+import { parseArgs } from 'node:util';
+import { usageError } from './failure.js';
+
+/** What a flag takes, as `node:util` parseArgs wants it. */
+export type Flags = Readonly<
+  Record<
+    string,
+    { readonly type: 'string' | 'boolean'; readonly short?: string; readonly multiple?: boolean }
+  >
+>;
+
+/** The flags given, by name, and what else was given. */
+export type Arguments<T extends Flags> = ReturnType<
+  typeof parseArgs<{ readonly options: T; readonly allowPositionals: true }>
+>;
+
+/** A command of the command line. */
+export interface Command {
+  readonly name: string;
+  /** Half a line for the list of commands. */
+  readonly summary: string;
+  /** The manual, as `--help` prints it. */
+  readonly help: string;
+  /** Does it. Resolves to the exit code. */
+  run(args: string[]): Promise<number>;
+}
+
+/** Flags that every command has. */
+export const commonFlags = {
+  help: { type: 'boolean', short: 'h' },
+  json: { type: 'boolean' },
+} as const;
+
+/** Reads a command's flags; a mistake in them is a usage error that names the manual. */
+export function parse<const T extends Flags>(command: string, args: string[], flags: T): Arguments<T> {
+  try {
+    return parseArgs({ args, options: flags, allowPositionals: true, strict: true });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const [text = ''] = error.message.split(/\. |\n/);
+    throw usageError(text.charAt(0).toLowerCase() + text.slice(1), `secure-sockets ${command} --help`);
+  }
+}
+
+/** A flag's value as a whole number within limits. */
+export function wholeNumber(
+  name: string,
+  text: string | undefined,
+  least: number,
+  most: number,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw usageError(`--${name} takes a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`);
+}
+
+/** A flag's value out of a list. */
+export function oneOf<const T extends string>(
+  name: string,
+  text: string | undefined,
+  values: readonly T[],
+): T | undefined {
+  if (text === undefined) return undefined;
+  const value = values.find((one) => one === text);
+  if (value !== undefined) return value;
+  throw usageError(`--${name} is ${values.join(', ')}; not ${JSON.stringify(text)}`);
+}
+
+/** The one argument that a command takes. */
+export function onePositional(command: string, name: string, positionals: readonly string[]): string {
+  const [first, ...more] = positionals;
+  if (first !== undefined && more.length === 0) return first;
+  throw usageError(`${command} takes one ${name}`, `secure-sockets ${command} --help`);
+}

@@ -1,0 +1,44 @@
+import { parseAddress } from './address.js';
+import { announceServer } from './announce.js';
+import { type Command, onePositional, parse } from './arguments.js';
+import { converse } from './dialogue.js';
+import { clientFlags, endpointFlags } from './endpoint.js';
+import { clientHelp, endpointHelp, inputHelp } from './help.js';
+import { reportAs } from './output.js';
+import { Input, inputFlags, inputOptions, Output } from './pipes.js';
+import { stopSignal } from './signals.js';
+import { diallerFor } from './trust.js';
+
+/** `secure-sockets connect`. */
+export const connect: Command = {
+  name: 'connect',
+  summary: 'connect, and carry standard input and output',
+  help: `Usage: secure-sockets connect [OPTION]... ADDRESS
+
+Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH or /PATH), sends standard
+input and writes what comes back to standard output. Ends when the server has
+closed, or when the input has ended and the server has answered. A server is trusted by --server-key, or by the known-hosts file, which
+asks at the terminal about a server that it does not have.
+
+${clientHelp}${inputHelp}
+${endpointHelp}
+Examples:
+  secure-sockets connect --server-key SHA256:... 127.0.0.1:9000 < in
+  tar c folder | secure-sockets connect --identity me.pem backup.example:9000
+`,
+  run,
+};
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parse('connect', args, { ...endpointFlags, ...clientFlags, ...inputFlags });
+  const address = parseAddress(onePositional('connect', 'ADDRESS', positionals), 'connect');
+  const { messageSize, wait } = inputOptions(values);
+  const report = reportAs(values);
+  const stop = stopSignal();
+  const dial = await diallerFor(address, values, stop);
+  const client = await dial(stop);
+  announceServer(client, address, report);
+  const input = new Input(process.stdin, messageSize);
+  await converse(client, input, new Output(1), { stop, wait, isServer: false });
+  return 0;
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { decodeSpki } from '../core/der.js';
+import { fingerprintOf } from '../core/fingerprint.js';
+import { decodePem } from '../core/pem.js';
+import { checkSealedKey } from '../core/rsa-key.js';
+import { Identity } from '../index.js';
+import { formatAddress, isAddress, parseAddress } from './address.js';
+import { type Command, onePositional, parse } from './arguments.js';
+import { type ClientValues, clientFlags, clientOptions, endpointFlags } from './endpoint.js';
+import { usageError } from './failure.js';
+import { oldPassphrase } from './keys.js';
+import { reportAs } from './output.js';
+import { stopSignal } from './signals.js';
+import { fingerprintShown } from './trust.js';
+
+/** `secure-sockets fingerprint`. */
+export const fingerprint: Command = {
+  name: 'fingerprint',
+  summary: 'show the fingerprint of a key file or of a server',
+  help: `Usage: secure-sockets fingerprint [OPTION]... FILE|ADDRESS
+
+Prints the fingerprint of the key in FILE, private or public, in PEM; or of the
+key that the server at ADDRESS shows. What a server shows is not proof that the
+server is the one you mean: compare it with what was printed on the server.
+
+Options:
+  --passphrase-file FILE  the first line of FILE is the passphrase of the key,
+                          instead of being asked for at the terminal
+  --protocol NAME         of the server: sealed (default) or classic
+  --min-modulus-bits N    classic: take servers with keys from N bits on
+  --backend NAME          who computes: node (default), forge or noble
+  --timeout SECONDS       for connecting, default 10
+  --json                  print one JSON object
+  -h, --help              this text
+
+Examples:
+  secure-sockets fingerprint key.pem
+  secure-sockets fingerprint server.example:9000
+`,
+  run,
+};
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parse('fingerprint', args, {
+    help: endpointFlags.help,
+    json: endpointFlags.json,
+    'passphrase-file': endpointFlags['passphrase-file'],
+    protocol: endpointFlags.protocol,
+    backend: endpointFlags.backend,
+    timeout: endpointFlags.timeout,
+    'min-modulus-bits': clientFlags['min-modulus-bits'],
+  });
+  const subject = onePositional('fingerprint', 'FILE or ADDRESS', positionals);
+  const report = reportAs(values);
+  const found = isFile(subject) ? await ofFile(subject, values) : await ofServer(subject, values);
+  report.result(found.fingerprint, found);
+  return 0;
+}
+
+function isFile(subject: string): boolean {
+  if (existsSync(subject)) return !statSync(subject).isSocket();
+  if (isAddress(subject)) return false;
+  throw usageError(`${subject} is neither a file that is there nor an address such as HOST:PORT`);
+}
+
+async function ofServer(
+  text: string,
+  values: ClientValues,
+): Promise<{ server: string; fingerprint: string }> {
+  const address = parseAddress(text, 'connect');
+  const fingerprint = await fingerprintShown(address, await clientOptions(values), stopSignal());
+  return { server: formatAddress(address), fingerprint };
+}
+
+async function ofFile(path: string, values: ClientValues): Promise<{ file: string; fingerprint: string }> {
+  const text = readFileSync(path, 'utf8');
+  const { label, der, explanatory } = decodePem(text);
+  if (label === 'PUBLIC KEY') {
+    checkSealedKey(decodeSpki(der));
+    return { file: path, fingerprint: fingerprintOf({ sha256 }, der) };
+  }
+  const passphrase = label.startsWith('ENCRYPTED') ? await oldPassphrase(path, values) : undefined;
+  // the fingerprint is the same in every role; a file of another program does not say which it has
+  const saysRole = explanatory.some((line) => line.startsWith('Secure-Sockets-Role:'));
+  const identity = Identity.fromPem(text, { passphrase, ...(saysRole ? {} : { role: 'server' }) });
+  return { file: path, fingerprint: identity.fingerprint };
+}
+
+function sha256(data: Uint8Array): Uint8Array {
+  return createHash('sha256').update(data).digest();
+}

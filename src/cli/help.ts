@@ -1,0 +1,38 @@
+/** The manual's part on flags of every command that speaks to a peer. */
+export const endpointHelp = `Options of both ends:
+  --identity FILE         the private key of this end, made by keygen
+  --passphrase-file FILE  its passphrase is the first line of FILE, instead of
+                          being asked for at the terminal
+  --protocol NAME         sealed (default) or classic, the same on both ends.
+                          classic speaks to the old Python library and protects
+                          little: no authentication, no integrity
+  --key-length N          classic: session keys of 16, 24 or 32 (default) bytes
+  --backend NAME          who computes: node (default), forge or noble
+  --timeout SECONDS       for connecting and the handshake together, default 10
+  -v, --verbose           say on standard error what happens
+  --json                  say it as one JSON object a line
+  -h, --help              this text
+`;
+
+/** The manual's part on flags of a command that connects. */
+export const clientHelp = `Options:
+  --server-key SHA256:... the fingerprint of the server's key. May be repeated:
+                          any of them will do
+  --known-hosts FILE      look the server up in FILE, default
+                          ~/.config/secure-sockets/known_hosts
+  --min-modulus-bits N    classic: take servers with keys from N bits on,
+                          default 2048
+`;
+
+/** The manual's part on flags of a command that listens. */
+export const serverHelp = `Options:
+  --authorized-keys FILE  let in the clients in FILE only: a public key line or
+                          a fingerprint, and a name, on each line
+`;
+
+/** The manual's part on input. */
+export const inputHelp = `  --message-size BYTES    cut the input into messages of at most so many bytes,
+                          1 to 65536 (default)
+  --wait SECONDS          after the end of the input end this side when the peer
+                          has been silent for so long, default 1
+`;

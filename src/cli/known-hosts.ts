@@ -1,0 +1,66 @@
+import { KnownHosts } from '../known-hosts.js';
+import { formatAddress, knownName, parseAddress } from './address.js';
+import { type Command, commonFlags, parse } from './arguments.js';
+import { CommandError, exitCodes, usageError } from './failure.js';
+import { type Report, reportAs } from './output.js';
+import { defaultKnownHosts } from './trust.js';
+
+/** `secure-sockets known-hosts`. */
+export const knownHosts: Command = {
+  name: 'known-hosts',
+  summary: 'list or remove the servers that are known',
+  help: `Usage: secure-sockets known-hosts [OPTION]... list
+   or: secure-sockets known-hosts [OPTION]... remove ADDRESS [FINGERPRINT]
+
+Lists the servers that connect, send and tunnel know, one "HOST PORT
+FINGERPRINT" a line; or removes a server, or one of its keys.
+
+Options:
+  --known-hosts FILE      the file, default ~/.config/secure-sockets/known_hosts
+  --json                  print one JSON object a server
+  -h, --help              this text
+
+Examples:
+  secure-sockets known-hosts list
+  secure-sockets known-hosts remove server.example:9000
+`,
+  run,
+};
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parse('known-hosts', args, {
+    ...commonFlags,
+    'known-hosts': { type: 'string' },
+  });
+  const store = new KnownHosts(values['known-hosts'] ?? defaultKnownHosts());
+  const [action, ...rest] = positionals;
+  const report = reportAs(values);
+  if (action === 'list' && rest.length === 0) await list(store, report);
+  else if (action === 'remove' && rest.length >= 1 && rest.length <= 2) await remove(store, rest, report);
+  else
+    throw usageError(
+      'known-hosts takes "list", or "remove" and an ADDRESS',
+      'secure-sockets known-hosts --help',
+    );
+  return 0;
+}
+
+async function list(store: KnownHosts, report: Report): Promise<void> {
+  for (const { host, port, fingerprint, comment } of await store.list()) {
+    const text = [host, port, fingerprint, comment].filter((part) => part !== undefined).join(' ');
+    report.result(text, { host, port, fingerprint, comment });
+  }
+}
+
+async function remove(store: KnownHosts, [text = '', key]: string[], report: Report): Promise<void> {
+  const address = parseAddress(text, 'connect');
+  const { host, port } = knownName(address);
+  const removed = await store.remove(host, port, key);
+  const name = formatAddress(address);
+  if (removed === 0)
+    throw new CommandError(
+      exitCodes.usage,
+      `${store.path} does not have ${name}${key ? ` with ${key}` : ''}`,
+    );
+  report.result(`removed ${name}`, { host, port, removed });
+}

@@ -1,0 +1,66 @@
+import { formatPeer } from './address.js';
+import { announceLoss } from './announce.js';
+import { Interrupted } from './failure.js';
+import type { Report } from './output.js';
+
+/** The end of a connection that came in. */
+export interface Arrival {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  destroy(error?: Error): unknown;
+}
+
+/** How long open connections may take to end, in milliseconds. */
+const GRACE = 5000;
+
+/** The connections that a tunnel carries. */
+export class Links {
+  readonly #report: Report;
+  readonly #limit: number;
+  readonly #open = new Map<Arrival, Promise<void>>();
+  readonly #cut = new AbortController();
+
+  constructor(report: Report, limit: number) {
+    this.#report = report;
+    this.#limit = limit;
+  }
+
+  /** Aborts when what is still open is given up. */
+  get cut(): AbortSignal {
+    return this.#cut.signal;
+  }
+
+  /** Carries a connection; one beyond the limit is closed. A failure is reported and harms no other. */
+  add(arrival: Arrival, carry: () => Promise<void>): void {
+    const { remoteAddress, remotePort } = arrival;
+    const peer = formatPeer({ remoteAddress, remotePort });
+    if (this.#open.size >= this.#limit) {
+      arrival.destroy();
+      this.#report.event('limit', `refused ${peer}: ${this.#limit} connections are open`, { peer });
+      return;
+    }
+    const begun = performance.now();
+    const carrying = carry()
+      .then(
+        () => this.#ended(peer, performance.now() - begun),
+        (error) => announceLoss(`lost ${peer}`, error, this.#report),
+      )
+      .finally(() => this.#open.delete(arrival));
+    this.#open.set(arrival, carrying);
+  }
+
+  /** Resolves when all have ended. Those that take too long are cut off. */
+  async end(): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#cut.abort(new Interrupted('SIGTERM'));
+      for (const arrival of this.#open.keys()) arrival.destroy(new Error('the tunnel was stopped'));
+    }, GRACE);
+    await Promise.all(this.#open.values());
+    clearTimeout(timer);
+  }
+
+  #ended(peer: string, milliseconds: number): void {
+    const seconds = Math.round(milliseconds) / 1000;
+    this.#report.detail('ended', `ended ${peer} after ${seconds} s`, { peer, seconds });
+  }
+}

@@ -1,0 +1,75 @@
+import { SecureServer } from '../index.js';
+import { parseAddress } from './address.js';
+import { announceClient, announceListening, turnAway } from './announce.js';
+import { type Command, onePositional, parse } from './arguments.js';
+import { converse, type DialogueOptions } from './dialogue.js';
+import { endpointFlags, serverFlags, serverOptions } from './endpoint.js';
+import { endpointHelp, inputHelp, serverHelp } from './help.js';
+import { serveMany } from './keep-open.js';
+import { type Report, reportAs } from './output.js';
+import { Input, inputFlags, inputOptions, Output } from './pipes.js';
+import { stopSignal } from './signals.js';
+
+/** `secure-sockets listen`. */
+export const listen: Command = {
+  name: 'listen',
+  summary: 'wait for a client, and carry standard input and output',
+  help: `Usage: secure-sockets listen [OPTION]... ADDRESS
+
+Listens at ADDRESS (HOST:PORT, [IPV6]:PORT, :PORT for every address, unix:PATH
+or /PATH; port 0 is any free one), says so on standard error with the
+fingerprint of its key, and serves one client: writes what it sends to standard
+output, and sends it standard input. Ends when the client has ended or closed
+and there is no more input. Without --identity a key is made for this run alone.
+
+${serverHelp}  -k, --keep-open         serve any number of clients, side by side, until
+                          stopped. Input goes to all that are connected; what
+                          they send is written message by message as it comes
+${inputHelp}
+${endpointHelp}
+Examples:
+  secure-sockets keygen -o key.pem
+  secure-sockets listen --identity key.pem 127.0.0.1:9000 > out
+  secure-sockets listen -k --identity key.pem --authorized-keys keys :9000 >> log
+`,
+  run,
+};
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parse('listen', args, {
+    ...endpointFlags,
+    ...serverFlags,
+    ...inputFlags,
+    'keep-open': { type: 'boolean', short: 'k' },
+  });
+  const address = parseAddress(onePositional('listen', 'ADDRESS', positionals), 'listen');
+  const { messageSize, wait } = inputOptions(values);
+  const report = reportAs(values);
+  const stop = stopSignal();
+  const server = new SecureServer(await serverOptions(values, report));
+  await server.listen(address);
+  announceListening(server, report);
+  const openInput = (): Input => new Input(process.stdin, messageSize);
+  try {
+    if (values['keep-open'])
+      await serveMany({ server, input: openInput(), output: new Output(1), report, stop });
+    else await serveOne(server, openInput, report, { stop, wait, isServer: true });
+  } finally {
+    await server.close();
+  }
+  return 0;
+}
+
+async function serveOne(
+  server: SecureServer,
+  openInput: () => Input,
+  report: Report,
+  options: DialogueOptions,
+): Promise<void> {
+  const client = await server.accept({ signal: options.stop });
+  announceClient(client, report);
+  const turningAway = turnAway(server, report);
+  await converse(client, openInput(), new Output(1), options);
+  await server.close();
+  await turningAway;
+}

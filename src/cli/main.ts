@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import type { Command } from './arguments.js';
+import { bench } from './bench.js';
+import { connect } from './connect.js';
+import { usageError } from './failure.js';
+import { fingerprint } from './fingerprint.js';
+import { keygen } from './keygen.js';
+import { knownHosts } from './known-hosts.js';
+import { listen } from './listen.js';
+import { print, reportAs, reportWarning } from './output.js';
+import { receive } from './receive.js';
+import { send } from './send.js';
+import { tunnel } from './tunnel.js';
+
+const commands: readonly Command[] = [
+  keygen,
+  fingerprint,
+  listen,
+  connect,
+  send,
+  receive,
+  tunnel,
+  knownHosts,
+  bench,
+];
+
+const help = `Usage: secure-sockets COMMAND [OPTION]... [ARGUMENT]...
+
+Encrypted connections between programs that know each other's keys.
+
+Commands:
+${commands.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join('\n')}
+
+"secure-sockets COMMAND --help" is the manual of a command, --version prints the
+version.
+
+Exit codes: 0 all went well; 1 the network failed, nothing was carried; 2 wrong
+usage, keys or files; 3 the peer is not trusted, or does not trust us; 4 what
+was carried is cut off or damaged. A command that a signal stops before it is
+done exits with 128 and the number of the signal.
+`;
+
+/** Runs the command that the arguments name. Resolves to the exit code. */
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === 'help' || name === '--help' || name === '-h') return show(manualOf(args[0]));
+  if (name === '--version' || name === '-V') return show(`${version()}\n`);
+  if (name === undefined) throw usageError('no command is given', 'secure-sockets --help');
+  const command = commandNamed(name);
+  return asksForHelp(args) ? show(command.help) : command.run(args);
+}
+
+function manualOf(name: string | undefined): string {
+  return name === undefined ? help : commandNamed(name).help;
+}
+
+function commandNamed(name: string): Command {
+  const command = commands.find((one) => one.name === name);
+  if (command) return command;
+  throw usageError(`there is no command ${JSON.stringify(name)}`, 'secure-sockets --help');
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? args.length : end).some((arg) => arg === '--help' || arg === '-h');
+}
+
+function show(text: string): number {
+  print(text);
+  return 0;
+}
+
+/** This file is bundled into `dist`, beside which the manifest is. */
+function version(): string {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+}
+
+/** An error that is nobody's doing but ours keeps its stack. */
+function failed(error: unknown): number {
+  try {
+    return reportAs({ json: process.argv.includes('--json') }).failure(error);
+  } catch (bug) {
+    console.error(bug);
+    return 70;
+  }
+}
+
+process.removeAllListeners('warning').on('warning', reportWarning);
+// everything is written by now; input that nobody will read must not keep the process
+process.exit(await main(process.argv.slice(2)).catch(failed));

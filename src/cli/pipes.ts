@@ -1,0 +1,180 @@
+import { writev } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { wholeNumber } from './arguments.js';
+import { CommandError, exitCodes, OutputClosed } from './failure.js';
+
+/** Into such pieces input is cut, at most: as much as the system gives at once. */
+const LARGEST_PIECE = 65_536;
+
+/** Flags of commands that send standard input. */
+export const inputFlags = { 'message-size': { type: 'string' }, wait: { type: 'string' } } as const;
+
+/** What those flags hold: a size in bytes, a time in milliseconds. */
+export function inputOptions(values: {
+  readonly 'message-size'?: string | undefined;
+  readonly wait?: string | undefined;
+}): { readonly messageSize: number; readonly wait: number } {
+  const messageSize = wholeNumber('message-size', values['message-size'], 1, LARGEST_PIECE);
+  const wait = wholeNumber('wait', values.wait, 0, 86_400);
+  return { messageSize: messageSize ?? LARGEST_PIECE, wait: 1000 * (wait ?? 1) };
+}
+
+/** Standard input, in pieces of at most so many bytes. It is read no further ahead than its own small buffer. */
+export class Input {
+  readonly #stream: Readable;
+  readonly #pieceSize: number;
+  #rest: Uint8Array = new Uint8Array(0);
+  #isOver = false;
+  #error: Error | undefined;
+  #patience: number | undefined;
+  #hasBegun = false;
+  #wake: () => void = () => {};
+
+  constructor(stream: Readable, pieceSize: number) {
+    this.#stream = stream;
+    this.#pieceSize = pieceSize;
+    stream.on('readable', () => this.#wake());
+    stream.on('end', () => this.#end());
+    stream.on('close', () => this.#end());
+    stream.on('error', (error) => this.#end(error));
+  }
+
+  /** The next piece; `null` at the end. */
+  async next(): Promise<Uint8Array | null> {
+    while (this.#rest.length === 0) {
+      const chunk: Uint8Array | null = this.#stream.read();
+      if (chunk !== null) this.#rest = chunk;
+      else if (this.#error) throw this.#error;
+      else if (this.#isOver || !(await this.#changed())) return null;
+    }
+    const piece = this.#rest.subarray(0, this.#pieceSize);
+    this.#rest = this.#rest.subarray(piece.length);
+    this.#hasBegun = true;
+    return piece;
+  }
+
+  /** Whether there was any input so far. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** From now on a silence of so many milliseconds is the end. */
+  endWhenSilent(milliseconds: number): void {
+    this.#patience = milliseconds;
+    this.#wake();
+  }
+
+  /** No more is read; what waits for a piece gets the end. */
+  close(): void {
+    this.#end();
+    this.#stream.destroy();
+  }
+
+  #end(error?: Error): void {
+    this.#isOver = true;
+    this.#error ??= error;
+    this.#wake();
+  }
+
+  /** Resolves when there may be something new; to false when patience ran out. */
+  #changed(): Promise<boolean> {
+    const patience = this.#patience;
+    return new Promise((resolve) => {
+      const timer = patience === undefined ? undefined : setTimeout(() => resolve(false), patience);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+}
+
+/** So many bytes may wait to be written. */
+const HIGH_WATER = 2 ** 20;
+const MOST_PIECES = 1024;
+
+const write = promisify(writev);
+
+/**
+ * A file descriptor written to off the main thread: a slow reader must not keep the process from answering its peer, as
+ * `process.stdout` would, which blocks on pipes and files. What waits is written together.
+ */
+export class Output {
+  readonly #descriptor: number;
+  #waiting: Uint8Array[] = [];
+  #bytes = 0;
+  #writing: Promise<void> | undefined;
+  #failure: unknown;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /** Resolves when there is room for more. Rejects if an earlier write has failed. */
+  async write(piece: Uint8Array): Promise<void> {
+    this.#waiting.push(piece);
+    this.#bytes += piece.length;
+    this.#writing ??= this.#drain();
+    while (this.#bytes > HIGH_WATER && this.#failure === undefined) await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Resolves when everything is written. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const pieces = this.#waiting.splice(0, MOST_PIECES);
+        await writeAll(this.#descriptor, pieces);
+        for (const { length } of pieces) this.#bytes -= length;
+      }
+    } catch (error) {
+      this.#failure = error;
+      this.#waiting = [];
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+async function writeAll(descriptor: number, pieces: readonly Uint8Array[]): Promise<void> {
+  let rest = pieces;
+  while (rest.length > 0) rest = without(rest, await writeSome(descriptor, rest));
+}
+
+async function writeSome(descriptor: number, pieces: readonly Uint8Array[]): Promise<number> {
+  try {
+    const { bytesWritten } = await write(descriptor, [...pieces]);
+    return bytesWritten;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EPIPE') throw new OutputClosed();
+    if (code !== 'EAGAIN')
+      throw new CommandError(
+        exitCodes.damaged,
+        `standard output: ${(error as Error).message}; what was received after that is lost`,
+        [],
+        error,
+      );
+    // a pipe that another process has made non-blocking, and that is full
+    await sleep(5);
+    return 0;
+  }
+}
+
+/** What is left of the pieces behind the first so many bytes. */
+function without(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  const rest: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (skip < piece.length) rest.push(piece.subarray(skip));
+    skip = Math.max(0, skip - piece.length);
+  }
+  return rest;
+}

@@ -1,0 +1,166 @@
+import { stat } from 'node:fs/promises';
+import { type SecureClient, SecureServer } from '../index.js';
+import { formatPeer, parseAddress } from './address.js';
+import { announceClient, announceListening, turnAway } from './announce.js';
+import { type Command, onePositional, parse } from './arguments.js';
+import { endpointFlags, serverFlags, serverOptions } from './endpoint.js';
+import { lost, usageError } from './failure.js';
+import { endpointHelp, serverHelp } from './help.js';
+import { IncomingFile, Refusal } from './incoming-file.js';
+import { type Report, reportAs } from './output.js';
+import { formatBytes, progressOf } from './progress.js';
+import { stopSignal } from './signals.js';
+import { checkLetter, decodeHeader, decodeMessage, encodeMessage, type FileHeader } from './transfer.js';
+
+/** `secure-sockets receive`. */
+export const receive: Command = {
+  name: 'receive',
+  summary: 'receive files from a send command',
+  help: `Usage: secure-sockets receive [OPTION]... ADDRESS
+
+Listens at ADDRESS for one "secure-sockets send" and puts the files that it
+sends into the output folder, under the names it gives them. A file takes its
+name when it has come whole and its SHA-256 is right; until then it has another,
+and if it does not come so far, none. What is there is never overwritten. Names
+with folders in them or with a dot in front are refused. Without
+--authorized-keys anybody who can reach ADDRESS may send.
+
+${serverHelp}  -o, --output FOLDER     where the files go, default the current folder
+  -k, --keep-open         serve any number of senders, side by side, until
+                          stopped
+
+${endpointHelp}
+Examples:
+  secure-sockets receive --identity key.pem --authorized-keys keys -o in :9000
+`,
+  run,
+};
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parse('receive', args, {
+    ...endpointFlags,
+    ...serverFlags,
+    output: { type: 'string', short: 'o' },
+    'keep-open': { type: 'boolean', short: 'k' },
+  });
+  const address = parseAddress(onePositional('receive', 'ADDRESS', positionals), 'listen');
+  const folder = values.output ?? '.';
+  if (!(await stat(folder)).isDirectory()) throw usageError(`${folder} is not a folder`);
+  const report = reportAs(values);
+  const server = new SecureServer(await serverOptions(values, report));
+  const stop = stopSignal();
+  await server.listen(address);
+  announceListening(server, report);
+  const inbox: Inbox = { server, folder, report, stop };
+  try {
+    await (values['keep-open'] ? receiveMany(inbox) : receiveOne(inbox));
+  } finally {
+    await server.close();
+  }
+  return 0;
+}
+
+interface Inbox {
+  readonly server: SecureServer;
+  readonly folder: string;
+  readonly report: Report;
+  readonly stop: AbortSignal;
+}
+
+async function receiveOne(inbox: Inbox): Promise<void> {
+  const { server, report, stop } = inbox;
+  const client = await server.accept({ signal: stop });
+  const turningAway = turnAway(server, report);
+  await receiveFiles(client, inbox);
+  await server.close();
+  await turningAway;
+}
+
+/** A sender that fails is reported and harms no other. */
+async function receiveMany(inbox: Inbox): Promise<void> {
+  const { server, report, stop } = inbox;
+  const receiving = new Set<Promise<void>>();
+  stop.addEventListener('abort', () => void server.close({ timeout: 1 }), { once: true });
+  for await (const client of server) {
+    const one = receiveFiles(client, inbox)
+      .catch((error: unknown) => {
+        if (!stop.aborted) report.failure(error);
+      })
+      .finally(() => receiving.delete(one));
+    receiving.add(one);
+  }
+  await Promise.all(receiving);
+}
+
+/** Receives until the sender has ended. */
+async function receiveFiles(client: SecureClient, inbox: Inbox): Promise<void> {
+  const { stop } = inbox;
+  announceClient(client, inbox.report);
+  const interrupt = (): void => client.destroy(stop.reason);
+  stop.addEventListener('abort', interrupt, { once: true });
+  try {
+    for (;;) {
+      const message = await client.recv();
+      if (message === null) break;
+      const { letter, body } = decodeMessage(message);
+      checkLetter(letter, 'F');
+      await receiveFile(client, decodeHeader(body), inbox);
+    }
+    await client.close();
+  } catch (error) {
+    if (error instanceof Refusal) await refuse(client, error);
+    else client.destroy();
+    throw lost(error);
+  } finally {
+    stop.removeEventListener('abort', interrupt);
+  }
+}
+
+/** The sender is told why, and given the time to read it. */
+async function refuse(client: SecureClient, refusal: Refusal): Promise<void> {
+  await client.send(encodeMessage('R', refusal.reason)).catch(() => {});
+  await client.close();
+}
+
+async function receiveFile(client: SecureClient, header: FileHeader, inbox: Inbox): Promise<void> {
+  const begun = performance.now();
+  const file = await IncomingFile.create(inbox.folder, header);
+  try {
+    await client.send(encodeMessage('A'));
+    await receiveContent(client, file, header, inbox.report);
+    const path = await file.finish();
+    await client.send(encodeMessage('K'));
+    const { size } = header;
+    inbox.report.result(`received ${path}, ${formatBytes(size)}, SHA-256 ${file.sha256}`, {
+      event: 'received',
+      path,
+      bytes: size,
+      sha256: file.sha256,
+      peer: formatPeer(client),
+      seconds: (performance.now() - begun) / 1000,
+    });
+  } finally {
+    await file.discard();
+  }
+}
+
+async function receiveContent(
+  client: SecureClient,
+  file: IncomingFile,
+  { name, size }: FileHeader,
+  report: Report,
+): Promise<void> {
+  const canvas = report.json ? { write: () => {} } : process.stderr;
+  const progress = progressOf(name, size, canvas, () => performance.now());
+  try {
+    for (;;) {
+      const { letter, body } = decodeMessage(await client.recv());
+      if (letter === 'H') return await file.verify(body);
+      checkLetter(letter, 'D');
+      await file.write(body);
+      progress.advance(body.length);
+    }
+  } finally {
+    progress.end();
+  }
+}

@@ -1,0 +1,84 @@
+import { CommandError, exitCodes } from './failure.js';
+
+/**
+ * How `send` and `receive` speak, one exchange a file. A message is a letter and what belongs to it.
+ *
+ * - sender: `F` and `{"name":…,"size":…}`, the file to come
+ * - receiver: `A`, or `R` and the reason for refusing it as UTF-8
+ * - sender: `D` and bytes of the file, until all have been sent; then `H` and the SHA-256 of all of them, 32 bytes
+ * - receiver: `K` when the file is complete, checked and in its place, or `R`
+ *
+ * The sender ends its side after the last file.
+ */
+export type Letter = 'F' | 'A' | 'R' | 'D' | 'H' | 'K';
+
+/** What is said about a file before it comes. */
+export interface FileHeader {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** So many bytes of a file go into a message. */
+export const PIECE = 256 * 1024;
+
+/** A message: a letter and a body. */
+export function encodeMessage(letter: Letter, body: Uint8Array | string = ''): Uint8Array {
+  return Buffer.concat([Buffer.from(letter), typeof body === 'string' ? Buffer.from(body) : body]);
+}
+
+/** The header of a file as a message. */
+export function encodeHeader(header: FileHeader): Uint8Array {
+  return encodeMessage('F', JSON.stringify(header));
+}
+
+/** The letter and body of a message; its sender ended if there is none. */
+export function decodeMessage(message: Uint8Array | null): { letter: string; body: Uint8Array } {
+  if (message === null)
+    throw new CommandError(exitCodes.damaged, 'the peer ended in the middle of the transfer');
+  return { letter: String.fromCharCode(message[0] ?? 0), body: message.subarray(1) };
+}
+
+/** Throws unless the peer said what it had to. */
+export function checkLetter(letter: string, expected: Letter): void {
+  if (letter === expected) return;
+  throw new CommandError(
+    exitCodes.damaged,
+    `the peer sent ${JSON.stringify(letter)} where ${expected} belongs: is it secure-sockets send or receive?`,
+  );
+}
+
+/** The header of a file. Its name is as the sender wrote it: nothing to be used unchecked. */
+export function decodeHeader(body: Uint8Array): FileHeader {
+  const header = parseJson(body);
+  if (typeof header === 'object' && header !== null && 'name' in header && 'size' in header) {
+    const { name, size } = header;
+    if (typeof name === 'string' && typeof size === 'number' && Number.isSafeInteger(size) && size >= 0)
+      return { name, size };
+  }
+  throw new CommandError(exitCodes.damaged, 'the peer announced a file in a way that is not understood');
+}
+
+/** What is wrong with a name as that of a file in the output folder; `undefined` if it is a plain one. */
+export function problemWithName(name: string): string | undefined {
+  if (name === '' || Buffer.byteLength(name) > 255) return 'a name has 1 to 255 bytes';
+  if (/[/\\]/.test(name)) return 'a name must not contain / or \\';
+  if (name.startsWith('.')) return 'a name must not begin with a dot';
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) return 'a name must not contain control characters';
+  if (/[<>:"|?*]|[. ]$/.test(name)) return 'a name must not contain < > : " | ? * nor end in a dot or space';
+  if (/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name)) return 'that name belongs to a device on Windows';
+  return undefined;
+}
+
+/** Text of the peer as a terminal may be given it. */
+export function printable(text: string): string {
+  return JSON.stringify(text).replace(/[\u007f-\u009f\u200b-\u202e\u2066-\u2069]/g, '?');
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
