@@ -1,18 +1,22 @@
 import PQueue from 'p-queue';
 import { SecureSocketError } from './errors.js';
+import { nextTurn } from './turn.js';
 
 /**
  * Bounds what costs a server the most: RSA private operations. A few run at once, a bounded number waits, the rest
- * is refused.
+ * is refused. Between two of them on the main thread all others have their turn.
  */
 export class PrivateKeyQueue {
   readonly #queue: PQueue;
   readonly #maxWaiting: number;
+  readonly #isNative: boolean;
   #count = 0;
 
-  constructor(concurrency: number, maxWaiting: number) {
+  /** `isNative`: the operations run off the main thread. */
+  constructor(concurrency: number, maxWaiting: number, isNative: boolean) {
     this.#queue = new PQueue({ concurrency });
     this.#maxWaiting = maxWaiting;
+    this.#isNative = isNative;
   }
 
   /** Whether another operation would be refused. */
@@ -34,6 +38,7 @@ export class PrivateKeyQueue {
   async run(operation: () => unknown, isOver: () => boolean): Promise<unknown> {
     if (this.isFull) throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations wait already`);
     return this.#queue.add(async () => {
+      if (!this.#isNative) await new Promise<void>(nextTurn);
       if (isOver()) return undefined;
       this.#count++;
       return operation();

@@ -66,7 +66,8 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   constructor(options: ServerOptions = {}) {
     this.#settings = readServerOptions(options, defaultBackend);
     const { backend, maxPendingHandshakes } = this.#settings;
-    this.#privateKeyQueue = new PrivateKeyQueue(privateKeyConcurrency(backend), maxPendingHandshakes);
+    const concurrency = privateKeyConcurrency(backend);
+    this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, backend.native);
   }
 
   /** Says where to listen. Nothing is opened yet: an address in use shows when `listen()` is called. */
