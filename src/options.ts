@@ -66,6 +66,11 @@ export interface CommonOptions {
   keyLength?: 16 | 24 | 32;
   /** Key exchanges, most wanted first. Default: the hybrid first where ML-KEM is native, else `['X25519']`. Sealed only. */
   suites?: readonly SuiteName[];
+  /**
+   * Told the secrets of every connection, a line each, so that a recording of it can be decrypted: for debugging, and
+   * never otherwise. Warns once. The format is in docs/protocol.md. Default: none. Sealed only.
+   */
+  keylog?: (line: string) => void;
   /** The largest record received. Default 1052672, or 131072 on JavaScript backends; 16384 to 1052672. Sealed only. */
   maxRecord?: number;
 }
@@ -141,6 +146,7 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
   pingTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
   keyLength: { wants: oneOf(16, 24, 32), only: 'classic' },
   suites: { wants: suiteNames, only: 'sealed' },
+  keylog: { wants: callback('(line) => void'), only: 'sealed' },
   maxRecord: { wants: integer(16384, 1052672, 'bytes'), only: 'sealed' },
 };
 

@@ -62,13 +62,15 @@ async function sealedScripts(
   key: RsaPrivateKey,
   queue: PrivateKeyQueue,
 ): Promise<() => Script> {
-  const { backend, clients, maxMessage, maxRecord } = settings;
+  const { backend, clients, maxMessage, maxRecord, keylog } = settings;
   const suites = suitesOf(settings);
   const mlKem768 = await kemFor(backend, suites);
   const authorize = await authorizer(settings);
   const { spki } = identity;
+  warnOnce(keylog && keylogWarning);
   return () =>
     sealedServer({
+      keylog,
       backend,
       spki,
       key,
@@ -93,12 +95,13 @@ function classicPlan(settings: ClientSettings): ClientPlan {
 }
 
 async function sealedPlan(settings: ClientSettings, trust: Trust): Promise<ClientPlan> {
-  const { backend, maxMessage, maxRecord } = settings;
+  const { backend, maxMessage, maxRecord, keylog } = settings;
+  warnOnce(keylog && keylogWarning);
   const suites = suitesOf(settings);
   const mlKem768 = await kemFor(backend, suites);
   const identity = clientIdentity(settings);
   const decide = (spki: Uint8Array, fingerprint: string): unknown => trust.decide(spki, fingerprint);
-  const script = sealedClient({ backend, suites, mlKem768, identity, maxMessage, maxRecord, decide });
+  const script = sealedClient({ backend, keylog, suites, mlKem768, identity, maxMessage, maxRecord, decide });
   return { script, confirmed: async (fingerprint) => trust.confirmed?.(fingerprint) };
 }
 
@@ -165,6 +168,12 @@ const ephemeralIdentity: Warning = {
   text: 'this server has no identity and made a key for itself: clients that pin it lose it with the process',
   type: 'Warning',
   code: 'SECURE_SOCKETS_EPHEMERAL_IDENTITY',
+};
+
+const keylogWarning: Warning = {
+  text: 'the keylog option gives away the secrets of every connection: it is for debugging only',
+  type: 'SecurityWarning',
+  code: 'SECURE_SOCKETS_KEYLOG',
 };
 
 function javascriptServer({ name }: Backend): Warning {

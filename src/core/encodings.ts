@@ -19,3 +19,8 @@ export function decodeHex(digits: string): Uint8Array {
   const byteAt = (index: number): number => Number.parseInt(digits.slice(2 * index, 2 * index + 2), 16);
   return Uint8Array.from({ length: digits.length / 2 }, (_, index) => byteAt(index));
 }
+
+/** Hexadecimal digits, two a byte. */
+export function encodeHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -54,7 +54,7 @@ export function sealedClient(options: SealedClientOptions): Script {
 }
 
 function* shakeHands(options: SealedClientOptions): Handshaking<Established> {
-  const handshake = new Handshake(options.backend, 'client');
+  const handshake = new Handshake(options.backend, 'client', options.keylog);
   try {
     const suite = yield* exchangeHellos(handshake, options);
     const server = yield* meetServer(handshake, options);
@@ -203,9 +203,8 @@ function finishedMessage(record: Uint8Array): { message: Uint8Array; mac: Uint8A
     const message = handshakeMessage(record);
     return { message, mac: decodeFinished(message, MessageType.serverFinished) };
   } catch (error) {
-    throw new SecureSocketError('HANDSHAKE_FAILED', "the server's last message is malformed", {
-      cause: error,
-    });
+    if (!(error instanceof SecureSocketError)) throw error;
+    throw new SecureSocketError('HANDSHAKE_FAILED', error.message, { cause: error });
   }
 }
 

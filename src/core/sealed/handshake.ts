@@ -1,6 +1,7 @@
 import type { Backend, RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { decodeSpki } from '../der.js';
+import { encodeHex } from '../encodings.js';
 import { checkSealedKey } from '../rsa-key.js';
 import type { Ask, Effect, PeerKey } from '../script.js';
 import { ascii, concat, malformed, u16 } from './codec.js';
@@ -33,6 +34,9 @@ export interface Established extends ApplicationKeys {
   readonly peerLimits: ReceiveLimits;
 }
 
+/** Where the secrets of a connection go if somebody is to decrypt a recording of it. */
+export type KeyLog = (line: string) => void;
+
 /** The label of the RSA secret in CLIENT_KEY. */
 export const OAEP_LABEL: Uint8Array = ascii('sealed v1 server key');
 /** Length of that secret. */
@@ -52,9 +56,11 @@ export class Handshake {
   readonly #isClient: boolean;
   #sending: TrafficKey | undefined;
   #receiving: TrafficKey | undefined;
+  readonly #keylog: KeyLog | undefined;
 
-  constructor(backend: Backend, role: 'client' | 'server') {
+  constructor(backend: Backend, role: 'client' | 'server', keylog?: KeyLog) {
     this.#backend = backend;
+    this.#keylog = keylog;
     this.#isClient = role === 'client';
     this.transcript = new Transcript(backend);
     this.schedule = new KeySchedule(backend, this.transcript);
@@ -70,7 +76,9 @@ export class Handshake {
 
   /** A key of the present secret; whoever asks for it wipes it. */
   key(label: string): TrafficKey {
-    return new TrafficKey(this.#backend, this.schedule.derive(label));
+    const secret = this.schedule.derive(label);
+    this.#keylog?.(keylogLine(label, this.transcript.clientRandom, secret));
+    return new TrafficKey(this.#backend, secret);
   }
 
   /** The record of a message of ours, which joins the transcript. */
@@ -135,6 +143,11 @@ export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey 
   } catch (error) {
     throw new SecureSocketError('BAD_KEY', 'the numbers of the RSA key do not make a key', { cause: error });
   }
+}
+
+/** The shape of NSS key logs: a label, the client random that names the connection, the secret; in hex. */
+function keylogLine(label: string, clientRandom: Uint8Array, secret: Uint8Array): string {
+  return `SEALED1_${label.toUpperCase().replaceAll(' ', '_')} ${encodeHex(clientRandom)} ${encodeHex(secret)}`;
 }
 
 function notSealed(byte: number): SecureSocketError {

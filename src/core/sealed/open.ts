@@ -1,7 +1,7 @@
 import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { Script } from '../script.js';
-import type { Established, Handshaking } from './handshake.js';
+import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
 import { exporterOf } from './schedule.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
@@ -14,6 +14,8 @@ export interface OpenOptions {
   readonly maxMessage: number;
   /** The largest payload of a DATA record taken, in bytes. */
   readonly maxRecord: number;
+  /** Told each traffic secret of the connection, as it comes into being. */
+  readonly keylog?: KeyLog | undefined;
   /** Lower limits for what one key protects; higher ones have no effect. */
   readonly keyLimits?:
     | { readonly send?: Partial<KeyLimits>; readonly receive?: Partial<KeyLimits> }

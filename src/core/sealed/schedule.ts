@@ -34,6 +34,11 @@ export class Transcript {
     this.#messages = concat(this.#messages, message);
   }
 
+  /** What names the connection: the random bytes that begin the body of CLIENT_HELLO. */
+  get clientRandom(): Uint8Array {
+    return this.#messages.subarray(8, 40);
+  }
+
   /** TH of everything so far. */
   hash(): Uint8Array {
     return this.#backend.sha256(this.#messages);

@@ -58,7 +58,7 @@ const UNAUTHORIZED = 2;
 const clientModes = ['none', 'optional', 'required'] as const;
 
 function* shakeHands(options: SealedServerOptions): Handshaking<Established> {
-  const handshake = new Handshake(options.backend, 'server');
+  const handshake = new Handshake(options.backend, 'server', options.keylog);
   try {
     const suite = yield* exchangeHellos(handshake, options);
     const client = yield* meetClient(handshake, options);
