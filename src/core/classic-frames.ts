@@ -3,7 +3,7 @@ import { SecureSocketError } from '../errors.js';
 import type { Batch, Script } from './script.js';
 
 /** The seed pads to this, not to the cipher's 16 bytes. */
-export const PADDING_BLOCK = 32;
+const PADDING_BLOCK = 32;
 /** Messages read from one decryption share its memory, which is no longer than this unless one message alone is. */
 const SLAB = 16 * 1024;
 const ZERO = 0x30;

@@ -18,7 +18,7 @@ export const MAGIC: Uint8Array = ascii('SEAL');
 /** Bytes before the body of a handshake message. */
 export const MESSAGE_HEADER = 8;
 /** The longest body of a handshake message. */
-export const MAX_BODY = 4096;
+const MAX_BODY = 4096;
 
 const LAYOUT = 1;
 const RANDOM_LENGTH = 32;
