@@ -156,9 +156,10 @@ const flights: [string, Play][] = [
 ];
 
 type Encrypt = (spki: Buffer, keys: TestKeys) => Buffer;
+const NOTHING = Buffer.alloc(0);
 
-/** Ciphertexts that do not hold a secret for the server, while the client goes on as if they held 32 zeros. */
-const oaepFailures: [string, Encrypt][] = [
+/** Ciphertexts that do not hold a secret for the server; the client goes on as if they held 32 zeros, or what is said. */
+const oaepFailures: [string, Encrypt, Buffer?][] = [
   ['no bytes', () => Buffer.alloc(0)],
   ['a byte too few', (spki) => oaep(spki, Buffer.alloc(32)).subarray(1)],
   ['a byte too many', (spki) => concat(u8(0), oaep(spki, Buffer.alloc(32)))],
@@ -171,9 +172,9 @@ const oaepFailures: [string, Encrypt][] = [
   ['random bytes', (spki) => concat(u8(0), Buffer.alloc(modulusOf(spki).length - 1, 0x5a))],
   ['another label', (spki) => oaep(spki, Buffer.alloc(32), Buffer.from('sealed v1 client key'))],
   ['no label', (spki) => oaep(spki, Buffer.alloc(32), Buffer.alloc(0))],
-  ['31 bytes', (spki) => oaep(spki, Buffer.alloc(31))],
-  ['33 bytes', (spki) => oaep(spki, Buffer.alloc(33))],
-  ['no message', (spki) => oaep(spki, Buffer.alloc(0))],
+  ['31 bytes', (spki) => oaep(spki, Buffer.alloc(31, 1)), Buffer.alloc(31, 1)],
+  ['33 bytes', (spki) => oaep(spki, Buffer.alloc(33, 1)), Buffer.alloc(33, 1)],
+  ['no message', (spki) => oaep(spki, NOTHING), NOTHING],
   ['the padding of PKCS#1 v1.5', (spki) => pkcs1(spki, Buffer.alloc(32))],
   [
     'a block that begins with 1',
@@ -266,10 +267,10 @@ const proofs: [string, (client: PeerClient, keys: TestKeys) => ClientLies][] = [
 /** What a client can do wrong in its second flight. */
 export const flightsOfClients: readonly Misbehaviour[] = [
   ...flights.map(([name, play]) => failing(`flight 3: ${name}`, play)),
-  ...oaepFailures.map(([name, encrypt]) =>
+  ...oaepFailures.map(([name, encrypt, derivedFrom = Buffer.alloc(32)]) =>
     failing(
       `CLIENT_KEY: RSA ciphertext of ${name}`,
-      flight((_, keys) => ({ ciphertext: (spki) => encrypt(spki, keys), derivedFrom: Buffer.alloc(32) })),
+      flight((_, keys) => ({ ciphertext: (spki) => encrypt(spki, keys), derivedFrom })),
     ),
   ),
   failing(

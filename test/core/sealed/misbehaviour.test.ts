@@ -140,6 +140,28 @@ async function openClient(): Promise<Opened> {
   return { end, peer };
 }
 
+it('a ciphertext of a wrong length costs no RSA operation', async () => {
+  for (const ciphertext of [
+    Buffer.alloc(0),
+    Buffer.alloc(255, 1),
+    Buffer.alloc(257, 1),
+    Buffer.alloc(384, 1),
+  ]) {
+    const end = server();
+    const liar = new PeerClient(wireTo(end));
+    await liar.greet();
+    await liar.prove({
+      ciphertext: () => ciphertext,
+      records: ({ key }) => {
+        end.session.receive(key());
+        expect([end.tasks, end.code]).toEqual([[], 'HANDSHAKE_FAILED']);
+        return Buffer.alloc(0);
+      },
+    });
+    expect(end.code).toBe('HANDSHAKE_FAILED');
+  }
+});
+
 describe('somebody in the middle', () => {
   /** Carries the flights of a client and a server, changed by what is between them. */
   async function between(
