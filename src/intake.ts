@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { AcceptQueue } from './accept-queue.js';
 import { Admission } from './admission.js';
 import { MemoryBudget } from './budget.js';
-import { connectedClient } from './client.js';
+import { connectedClient, type SecureClient } from './client.js';
 import { Connection, type ConnectionSettings } from './connection.js';
 import type { Script } from './core/script.js';
 import { traceConnection, traceHandshake } from './diagnostics.js';
@@ -41,19 +41,28 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #admission: Admission;
   readonly #connections = new Set<Connection>();
+  /** Connections whose proxy has yet to say who is behind it. */
+  readonly #arriving = new Set<Transport>();
+  /** Connections that are over while messages of theirs wait to be read, which costs memory still. */
+  readonly #unread = new Set<Connection>();
+  readonly #readers = new FinalizationRegistry<Connection>((connection) => this.#drop(connection));
   readonly #budget: MemoryBudget<Connection>;
   readonly #settings: ConnectionSettings;
   readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
   #taken = 0;
+  #open = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
+  #isClosed = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
     const { settings, privateKeyQueue } = options;
     this.#admission = new Admission(settings.maxPendingHandshakes, settings.maxPendingPerSource);
-    this.#budget = new MemoryBudget(settings.maxBuffered, this.#connections, (connection) =>
-      this.#evict(connection),
+    this.#budget = new MemoryBudget(
+      settings.maxBuffered,
+      () => this.#holders(),
+      (connection) => this.#evict(connection),
     );
     this.#settings = {
       ...settings,
@@ -70,7 +79,7 @@ export class Intake {
 
   /** Connections whose handshake is done and that are not over. */
   get open(): number {
-    return this.#connections.size - this.#admission.pending;
+    return this.#open;
   }
 
   /** Connections that became clients, since the start. */
@@ -86,7 +95,7 @@ export class Intake {
   /** Bytes held for all connections. */
   get buffered(): number {
     let total = 0;
-    for (const connection of this.#connections) total += connection.buffered;
+    for (const connection of this.#holders()) total += connection.buffered;
     return total;
   }
 
@@ -115,16 +124,20 @@ export class Intake {
   take(transport: Transport): void {
     const { remoteAddress, remotePort } = transport;
     const from = { remoteAddress, remotePort };
-    const leave = this.#admit(transport, from);
+    const leave = this.#isClosed ? undefined : this.#admit(transport, from);
+    if (this.#isClosed) transport.destroy();
     if (leave === undefined) return;
     const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);
+    let client: SecureClient | undefined;
     connection.ready.then(
       (opening) => {
         leave();
         this.#taken++;
-        const client = connectedClient(connection, opening, this.#options.settings);
+        this.#open++;
+        void connection.closed.then(() => this.#open--);
+        client = connectedClient(connection, opening, this.#options.settings);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
       },
@@ -132,13 +145,15 @@ export class Intake {
     );
     void connection.closed.then(() => {
       leave();
-      this.#forget(connection);
+      this.#ended(connection, client);
     });
     connection.start();
   }
 
   /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
   async close(timeout: number): Promise<void> {
+    this.#isClosed = true;
+    for (const transport of this.#arriving) transport.destroy();
     const connections = [...this.#connections];
     const timer = setTimeout(() => {
       for (const connection of connections) connection.destroy();
@@ -153,6 +168,7 @@ export class Intake {
     const from = { remoteAddress, remotePort };
     const leave = this.#admit(transport, { remoteAddress: undefined, remotePort });
     if (leave === undefined) return;
+    this.#arriving.add(transport);
     try {
       const proxied = await behindProxy(transport, this.#options.settings.handshakeTimeout);
       leave();
@@ -160,6 +176,8 @@ export class Intake {
     } catch (error) {
       leave();
       this.#reject(error as Error, from);
+    } finally {
+      this.#arriving.delete(transport);
     }
   }
 
@@ -195,10 +213,24 @@ export class Intake {
     connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
   }
 
-  #forget(connection: Connection): void {
+  #ended(connection: Connection, client: SecureClient | undefined): void {
     this.#connections.delete(connection);
     this.#bytesRead += connection.bytesRead;
     this.#bytesWritten += connection.bytesWritten;
+    if (client === undefined || connection.buffered === 0) return;
+    this.#unread.add(connection);
+    this.#readers.register(client, connection);
+  }
+
+  *#holders(): Generator<Connection> {
+    yield* this.#connections;
+    yield* this.#unread;
+  }
+
+  /** Nobody can read the messages of this connection any more. */
+  #drop(connection: Connection): void {
+    this.#unread.delete(connection);
+    connection.abandon(new SecureSocketError('CLOSED', 'nobody has read these messages'), GOING_AWAY);
   }
 
   #sum(of: (connection: Connection) => number, before: number): number {
