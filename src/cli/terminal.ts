@@ -19,6 +19,8 @@ export function openTerminal(): Terminal | undefined {
   input.setEncoding('utf8');
   return {
     ask: (prompt, isSecret = false) => {
+      // before the prompt shows, lest the first character does
+      if (isSecret) input.setRawMode(true);
       output.write(prompt);
       return isSecret ? askSecret(input, output) : readLine(input);
     },
@@ -63,7 +65,6 @@ async function readLine(input: ReadStream): Promise<string | null> {
 }
 
 async function askSecret(input: ReadStream, output: WriteStream): Promise<string | null> {
-  input.setRawMode(true);
   try {
     return await readSecret(input);
   } finally {

@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { makePlace, play } from './cli/session.js';
+import { root } from './helpers/pack.js';
+
+const script = join(root, 'dist/cli.js');
+const sessions = join(root, 'test/cli');
+
+beforeAll(async () => {
+  await promisify(execFile)(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch(
+    (cause) => {
+      throw new Error(`${String(cause.stderr).trim()} has to be run first`, { cause });
+    },
+  );
+});
+
+describe('terminal sessions', () => {
+  const names = readdirSync(sessions).filter((name) => name.endsWith('.txt'));
+  test.each(names)('%s', { timeout: 60_000 }, async (name) => {
+    await session(name, readFileSync(join(sessions, name), 'utf8'));
+  });
+});
+
+describe('a session that goes another way is found out', () => {
+  test.each([
+    ['$ echo one\ntwo', /:1 it printed\none\ninstead of\ntwo/],
+    ['$ echo one', /:1 more was printed than expected:\none/],
+    ['$ true\none', /:1 it ended without printing\none/],
+    ['$ exit 3', /:1 exit code 3, not 0/],
+    ['$ true\n[exit 3]', /:1 exit code 0, not 3/],
+    ['$ echo 70000a\n<port>', /:1 it printed/],
+    ['$ sleep 60 &', /:0? ?nobody waits for sleep 60|nobody waits for sleep 60/],
+  ])('%s', async (text, problem) => {
+    await expect(session('a session', text)).rejects.toThrow(problem);
+  });
+
+  test('and one that goes this way is not', async () => {
+    await session('a session', '# hello\n$ echo "a 12"; false\na <n:number>\n[exit 1]\n$ echo <n>\n...\n12');
+  });
+});
+
+async function session(name: string, text: string): Promise<void> {
+  const place = makePlace(script);
+  try {
+    await play(name, text, place);
+  } finally {
+    place.remove();
+  }
+}
