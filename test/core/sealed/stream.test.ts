@@ -70,6 +70,12 @@ describe('a message beyond the limit', () => {
     expect(whole.tooBig).toBe(2 ** 31);
   });
 
+  it('stops it even if all of the message is there', () => {
+    const stream = new MessageStream(10);
+    expect(drain(stream.push(record(frame([bytes(3), bytes(11), bytes(2)]))))).toEqual([bytes(3)]);
+    expect(stream.tooBig).toBe(11);
+  });
+
   it('may be as long as the limit, but not longer', () => {
     const stream = new MessageStream(10);
     stream.push(record(Uint8Array.of(0, 0, 0, 10)));
