@@ -1,13 +1,22 @@
-/** Counts handshakes under way, in all and by source, and says when there are enough. */
+/** Up to so many handshakes nobody is turned away by chance. */
+const SURE_ROOM = 16;
+
+/**
+ * Counts handshakes under way, in all and by source, and says when there are enough. From half of the room on it turns
+ * newcomers away by chance, the likelier the less room is left (the idea of OpenSSH's MaxStartups): whoever fills the
+ * room cannot keep everybody else out.
+ */
 export class Admission {
   readonly #most: number;
   readonly #mostPerSource: number;
+  readonly #random: () => number;
   readonly #bySource = new Map<string, number>();
   #pending = 0;
 
-  constructor(most: number, mostPerSource: number) {
+  constructor(most: number, mostPerSource: number, random: () => number = Math.random) {
     this.#most = most;
     this.#mostPerSource = mostPerSource;
+    this.#random = random;
   }
 
   /** Handshakes under way. */
@@ -19,7 +28,7 @@ export class Admission {
   enter(remoteAddress: string | undefined): (() => void) | undefined {
     const source = sourceOf(remoteAddress);
     const ofSource = source === undefined ? 0 : (this.#bySource.get(source) ?? 0);
-    if (this.#pending >= this.#most || ofSource >= this.#mostPerSource) return undefined;
+    if (this.#pending >= this.#most || ofSource >= this.#mostPerSource || this.#isUnlucky) return undefined;
     this.#pending++;
     if (source !== undefined) this.#bySource.set(source, ofSource + 1);
     let isIn = true;
@@ -28,6 +37,11 @@ export class Admission {
       isIn = false;
       this.#leave(source);
     };
+  }
+
+  get #isUnlucky(): boolean {
+    const sure = Math.max(SURE_ROOM, this.#most / 2);
+    return this.#pending > sure && this.#random() * (this.#most - sure) < this.#pending - sure;
   }
 
   #leave(source: string | undefined): void {

@@ -1,0 +1,211 @@
+import { once } from 'node:events';
+import { BlockList, type Socket } from 'node:net';
+import { SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Admission } from '../../src/admission.js';
+import {
+  clientOf,
+  identityFor,
+  listening,
+  pause,
+  portOf,
+  protocols,
+  rawConnection,
+} from '../helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+function keep<T extends AsyncDisposable>(resource: T): T {
+  open.push(resource);
+  return resource;
+}
+
+/** Connects and says nothing. Whether the server keeps it shows later. */
+async function silent(server: SecureServer, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  for (let i = 0; i < count; i++) sockets.push(await rawConnection(server));
+  keep({
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  });
+  return sockets;
+}
+
+/** A connection from an address of one's choice that says nothing. */
+class Stranger implements Transport {
+  readonly pending = 0;
+  readonly remoteAddress: string;
+  isDestroyed = false;
+  #events: TransportEvents | undefined;
+
+  constructor(remoteAddress: string) {
+    this.remoteAddress = remoteAddress;
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+  }
+
+  write(): void {}
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+
+  destroy(): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    queueMicrotask(() => this.#events?.close());
+  }
+}
+
+describe('the room for handshakes', () => {
+  // defence: random early drop
+  it('from half on takes newcomers by chance, with odds that fall with the room left', () => {
+    let luck = 0;
+    const admission = new Admission(256, 1000, () => luck);
+    const enter = (): boolean => admission.enter('192.0.2.1') !== undefined;
+    luck = 0;
+    for (let i = 0; i < 129; i++) expect(enter(), `${i}`).toBe(true);
+    expect(enter()).toBe(false);
+    luck = 0.999;
+    for (let i = 129; i < 192; i++) expect(enter(), `${i}`).toBe(true);
+    luck = 0.49;
+    expect(enter()).toBe(false);
+    luck = 0.51;
+    expect(enter()).toBe(true);
+    luck = 0.9999;
+    while (enter());
+    expect(admission.pending).toBe(256);
+  });
+
+  // defence: random early drop spares small limits
+  it('is given out to the last place where there is little', () => {
+    const admission = new Admission(16, 1000, () => 0);
+    for (let i = 0; i < 16; i++) expect(admission.enter('192.0.2.1')).toBeDefined();
+    expect(admission.enter('192.0.2.1')).toBeUndefined();
+  });
+});
+
+describe.each(protocols)('a %s server', (protocol) => {
+  // defence: maxPendingHandshakes, random early drop
+  it('under 600 silent sockets never has more than 256 handshakes, and a good client gets in', async () => {
+    const server = keep(await listening(protocol));
+    let most = 0;
+    const watch = setInterval(() => {
+      most = Math.max(most, server.stats.pending);
+    }, 1);
+    await silent(server, 600);
+    await expect.poll(() => server.stats.pending + (server.stats.rejected.BUSY ?? 0)).toBe(600);
+    expect(server.stats.pending).toBeGreaterThan(128);
+    let attempts = 0;
+    for (let isIn = false; !isIn; attempts++) {
+      const client = clientOf(server, { protocol });
+      isIn = await client.connect({ port: portOf(server), host: '127.0.0.1' }).then(
+        () => true,
+        () => false,
+      );
+      client.destroy();
+    }
+    clearInterval(watch);
+    expect(attempts).toBeGreaterThan(0);
+    expect(Math.max(most, server.stats.pending)).toBeLessThanOrEqual(256);
+  });
+
+  // defence: maxPendingPerSource
+  it('gives one source 32 places at most, whatever form its address has', async () => {
+    const server = keep(await listening(protocol));
+    const attach = async (address: string): Promise<Stranger> => {
+      const stranger = new Stranger(address);
+      await server.attach(stranger);
+      return stranger;
+    };
+    for (let i = 0; i < 16; i++) {
+      await attach('192.0.2.7');
+      await attach('::ffff:192.0.2.7');
+      await attach(`2001:db8:1:2::${i}`);
+      await attach(`2001:db8:1:2:ffff::${i}`);
+    }
+    expect(server.stats.pending).toBe(64);
+    for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '2001:db8:1:2:3::4'])
+      expect((await attach(address)).isDestroyed).toBe(true);
+    for (const address of ['192.0.2.8', '2001:db8:1:3::1'])
+      expect((await attach(address)).isDestroyed).toBe(false);
+    expect(server.stats.rejected).toEqual({ BUSY: 3 });
+  });
+
+  // defence: maxConnections
+  it('takes maxConnections connections, open ones included', async () => {
+    const server = keep(await listening(protocol, { maxConnections: 2 }));
+    const client = clientOf(server, { protocol });
+    await client.connect({ port: portOf(server), host: '127.0.0.1' });
+    const [first, second] = await silent(server, 2);
+    await once(second as Socket, 'close');
+    expect(first?.destroyed).toBe(false);
+    expect(server.stats).toMatchObject({ open: 1, pending: 1, rejected: { BUSY: 1 } });
+    client.destroy();
+    first?.destroy();
+    await expect.poll(() => server.stats.open + server.stats.pending).toBe(0);
+    const later = clientOf(server, { protocol });
+    await later.connect({ port: portOf(server), host: '127.0.0.1' });
+    later.destroy();
+  });
+
+  // defence: blockList
+  it('has no word for addresses on its block list', async () => {
+    const blockList = new BlockList();
+    blockList.addSubnet('127.0.0.0', 8);
+    const seen: string[] = [];
+    const server = keep(
+      await listening(protocol, { blockList, onHandshakeError: (error) => seen.push(error.message) }),
+    );
+    const [socket] = await silent(server, 1);
+    let bytes = 0;
+    socket?.on('data', (chunk) => {
+      bytes += chunk.length;
+    });
+    await once(socket as Socket, 'close');
+    expect(bytes).toBe(0);
+    expect(seen).toEqual([expect.stringContaining('block list')]);
+  });
+
+  // defence: the backlog of accept() counts
+  it('does no handshakes for clients beyond the backlog that nobody accepts', async () => {
+    const server = keep(
+      new SecureServer({ protocol, identity: await identityFor(protocol), maxPendingHandshakes: 2 }),
+    );
+    await server.listen({ port: 0, host: '127.0.0.1' }, 3);
+    const connect = async (): Promise<string> => {
+      const client = clientOf(server, { protocol });
+      keep({ [Symbol.asyncDispose]: async () => client.destroy() });
+      return client.connect({ port: portOf(server), host: '127.0.0.1' }).then(
+        () => 'in',
+        () => 'out',
+      );
+    };
+    for (let i = 0; i < 5; i++) expect(await connect()).toBe('in');
+    expect(await connect()).toBe('out');
+    expect(server.stats).toMatchObject({ waiting: 5, rejected: { BUSY: 1 } });
+    await server.accept();
+    expect(await connect()).toBe('in');
+  });
+
+  // defence: the intake lets go of connections whose proxy is silent, and takes none when it is closed
+  it('that closes lets go of connections whose proxy has not said who is behind it', async () => {
+    const proxies = new BlockList();
+    proxies.addAddress('127.0.0.1');
+    const server = await listening(protocol, { proxies, handshakeTimeout: 60_000 });
+    const [socket] = await silent(server, 1);
+    await expect.poll(() => server.stats.pending).toBe(1);
+    const gone = once(socket as Socket, 'close');
+    await server.close({ timeout: 100 });
+    await gone;
+    const stranger = new Stranger('192.0.2.1');
+    await expect(server.attach(stranger)).rejects.toMatchObject({ code: 'CLOSED' });
+    await pause(0);
+    expect(server.stats).toMatchObject({ pending: 0, open: 0 });
+  });
+});
