@@ -10,11 +10,11 @@ export interface Holder {
  */
 export class MemoryBudget<T extends Holder> {
   readonly #limit: number;
-  readonly #holders: ReadonlySet<T>;
+  readonly #holders: () => Iterable<T>;
   readonly #evict: (holder: T) => void;
   #total = 0;
 
-  constructor(limit: number, holders: ReadonlySet<T>, evict: (holder: T) => void) {
+  constructor(limit: number, holders: () => Iterable<T>, evict: (holder: T) => void) {
     this.#limit = limit;
     this.#holders = holders;
     this.#evict = evict;
@@ -35,7 +35,7 @@ export class MemoryBudget<T extends Holder> {
   #settle(): void {
     let largest: T | undefined;
     let total = 0;
-    for (const holder of this.#holders) {
+    for (const holder of this.#holders()) {
       total += holder.buffered;
       if (largest === undefined || holder.buffered > largest.buffered) largest = holder;
     }

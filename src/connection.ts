@@ -85,7 +85,7 @@ export class Connection {
 
   /** Bytes of memory held by what has arrived and what waits to leave. */
   get buffered(): number {
-    return this.#session.held + this.#incoming.cost + this.#outgoing.queued;
+    return this.#incoming.cost + (this.#isOver ? 0 : this.#session.held + this.#outgoing.queued);
   }
 
   /** The code of the peer's CLOSE, once it has ended in order. */
@@ -120,11 +120,15 @@ export class Connection {
   }
 
   recv(signal?: AbortSignal): Promise<Uint8Array | null> {
-    return this.#incoming.recv(signal);
+    const message = this.#incoming.recv(signal);
+    if (this.#isOver) this.#account();
+    return message;
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    return this.#incoming.next();
+    const message = this.#incoming.next();
+    if (this.#isOver) this.#account();
+    return message;
   }
 
   /** Asks for fresh keys before the next message. */
@@ -156,9 +160,11 @@ export class Connection {
     return this.closed;
   }
 
-  /** Gives up because of `error` and tells the peer the CLOSE code, if there is one to be told. */
+  /** Gives up because of `error`, unread messages too, and tells the peer the CLOSE code if it takes what is sent. */
   abandon(error: SecureSocketError, closeCode: number): void {
-    this.#fail(error, this.#sender?.close(closeCode));
+    this.#incoming.drop(error);
+    this.#fail(error, this.#transport.pending === 0 ? this.#sender?.close(closeCode) : undefined);
+    this.#account();
   }
 
   /** Gives everything up at once. */
@@ -283,7 +289,7 @@ export class Connection {
   #account(): void {
     const { charge } = this.#settings;
     if (charge === undefined) return;
-    const change = (this.#isOver ? 0 : this.buffered) - this.#charged;
+    const change = this.buffered - this.#charged;
     if (change < WORTH_REPORTING && change > -WORTH_REPORTING && !this.#isOver) return;
     this.#charged += change;
     charge(change);

@@ -61,6 +61,14 @@ export class Incoming {
     this.#settle({ error });
   }
 
+  /** Gives up what waits to be read: whoever asks for it is told `error`. */
+  drop(error: unknown): void {
+    this.fail(error);
+    if (this.#inbox.cost === 0) return;
+    this.#inbox.clear();
+    this.#end = { error };
+  }
+
   /** From now on what nobody asks for may be thrown away. */
   discard(): void {
     this.#isDiscarding = true;

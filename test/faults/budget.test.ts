@@ -1,0 +1,100 @@
+import type { SecureClient, ServerOptions } from 'secure-sockets';
+import { afterEach, describe, expect, it } from 'vitest';
+import { clientOf, type Pair, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+const SIZE = 60_000;
+const limits = { maxMessage: 2 ** 20, maxBuffered: 600_000 };
+
+describe.each(protocols)('what the connections of a %s server hold together', (protocol) => {
+  const connected = async (server: ServerOptions = limits): Promise<Pair> => {
+    const ends = await pair(protocol, { server });
+    open.push(ends);
+    return ends;
+  };
+
+  /** Sends until the server has given the connection up. */
+  async function flood(client: SecureClient): Promise<void> {
+    for (let sent = 0; sent < 100; sent++)
+      await client.send(new Uint8Array(SIZE)).catch((error: Error) => error);
+  }
+
+  // defence: MemoryBudget, and that what it evicts is dropped
+  it('is bounded: the one that holds the most goes, with what it held', async () => {
+    const { server, client, peer } = await connected();
+    const other = clientOf(server, { protocol });
+    const [, second] = await Promise.all([
+      other.connect({ port: portOf(server), host: '127.0.0.1' }),
+      server.accept(),
+    ]);
+    await other.send(new Uint8Array(SIZE));
+    await flood(client);
+    await expect.poll(() => server.stats.buffered).toBeLessThan(200_000);
+    expect((await rejection(peer.recv())).code).toBe('BUFFER_LIMIT');
+    expect((await second.recv())?.length).toBe(SIZE);
+    await other.send(new Uint8Array(7));
+    expect((await second.recv())?.length).toBe(7);
+    other.destroy();
+  });
+
+  // defence: ended connections go on counting while their messages can be read
+  it('includes what ended connections have left unread', async () => {
+    const { server, client, peer } = await connected({ ...limits, maxBuffered: 2 ** 20 });
+    const wave = async (): Promise<SecureClient> => {
+      const next = clientOf(server, { protocol });
+      const [, accepted] = await Promise.all([
+        next.connect({ port: portOf(server), host: '127.0.0.1' }),
+        server.accept(),
+      ]);
+      for (let i = 0; i < 8; i++) await next.send(new Uint8Array(SIZE));
+      await next.close();
+      return accepted;
+    };
+    const kept = [await wave()];
+    expect(server.stats.buffered).toBeGreaterThan(8 * SIZE);
+    for (let i = 0; i < 4; i++) kept.push(await wave());
+    expect(server.stats.buffered).toBeLessThan(2 ** 20 + 9 * SIZE);
+    const outcomes = await Promise.all(kept.map(drain));
+    expect(outcomes.filter((outcome) => outcome === 'BUFFER_LIMIT').length).toBeGreaterThan(1);
+    expect(outcomes.filter((outcome) => outcome === 8).length).toBeGreaterThan(0);
+    expect(outcomes.every((outcome) => outcome === 8 || outcome === 'BUFFER_LIMIT')).toBe(true);
+    expect(server.stats.buffered).toBeLessThan(20_000);
+    await client.send(new Uint8Array(5));
+    expect((await peer.recv())?.length).toBe(5);
+  });
+
+  // defence: unfinished messages are charged as they grow
+  it('includes messages that are never finished', async () => {
+    const { server, client, peer } = await connected({ maxMessage: 2 ** 20, maxBuffered: 400_000 });
+    // a message that does not fit: the most of it arrives, and then the budget is used up
+    void client.send(new Uint8Array(2 ** 20)).catch((error: Error) => error);
+    expect((await rejection(peer.recv())).code).toBe('BUFFER_LIMIT');
+    await expect.poll(() => server.stats.buffered).toBe(0);
+  });
+
+  // defence: what waits to be sent is charged as well
+  it('includes what clients do not take', async () => {
+    const { server, client, peer } = await connected({ ...limits, highWaterMark: 2 ** 26 });
+    const stop = new AbortController();
+    const sending = (async () => {
+      while (!stop.signal.aborted) await peer.send(new Uint8Array(SIZE));
+    })();
+    expect((await rejection(sending)).code).toBe('BUFFER_LIMIT');
+    await expect.poll(() => server.stats.buffered).toBeLessThan(20_000);
+    client.destroy();
+  });
+});
+
+async function drain(client: SecureClient): Promise<number | string | undefined> {
+  let count = 0;
+  try {
+    for await (const _ of client) count++;
+  } catch (error) {
+    return (error as { code?: string }).code;
+  }
+  return count;
+}
