@@ -55,6 +55,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   #isConnecting = false;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
+  #duplex: Duplex | undefined;
 
   static {
     adopt = (connection, opening, settings) => {
@@ -159,16 +160,19 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
 
   /** A `WritableStream` that sends each chunk as one message; closing it is `end()`, aborting it `destroy()`. */
   get writable(): WritableStream<Uint8Array> {
-    this.#writable ??= writableOf(this.#connected());
+    this.#writable ??= writableOf(this.#connected(), (message) => this.send(message));
     return this.#writable;
   }
 
   /**
    * The connection as a stream of bytes without message boundaries, so that HTTP or any other protocol of Node can run
-   * over it. For directions that end apart both ends need `allowHalfOpen: true`.
+   * over it. For directions that end apart both ends need `allowHalfOpen: true`. The same stream each time.
    */
   toDuplex(): Duplex {
-    return byteStream(this.#connected(), this.#opening?.sender.maxMessage ?? 0);
+    const connection = this.#connected();
+    const { maxMessage } = (this.#opening as Opening).sender;
+    this.#duplex ??= byteStream(connection, { maxMessage, allowHalfOpen: this.#settings.allowHalfOpen });
+    return this.#duplex;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

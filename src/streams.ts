@@ -1,4 +1,5 @@
 import type { Connection } from './connection.js';
+import { SecureSocketError } from './errors.js';
 
 /** The messages received as a stream of the Web Streams standard: one chunk is one message. Cancelling it closes. */
 export function readableOf(connection: Connection): ReadableStream<Uint8Array> {
@@ -16,11 +17,31 @@ export function readableOf(connection: Connection): ReadableStream<Uint8Array> {
   );
 }
 
-/** Sends each chunk as one message. Closing it ends the sending half, aborting it destroys the connection. */
-export function writableOf(connection: Connection): WritableStream<Uint8Array> {
+/**
+ * Gives each chunk to `send` as one message. Closing it ends the sending half, aborting it destroys the connection, and
+ * the connection's end is its end: whoever waits for something to write does not wait in vain.
+ */
+export function writableOf(
+  connection: Connection,
+  send: (message: Uint8Array) => Promise<void>,
+): WritableStream<Uint8Array> {
   return new WritableStream<Uint8Array>({
-    write: (message) => connection.send(message),
+    start: (controller) => {
+      void failureOf(connection).then((error) => controller.error(error));
+    },
+    write: (message) => send(message),
     close: () => connection.end(),
     abort: (reason) => connection.destroy(reason),
   });
+}
+
+/** Why nothing can be sent any more, once the connection is over. */
+async function failureOf(connection: Connection): Promise<unknown> {
+  await connection.closed;
+  try {
+    await connection.end();
+  } catch (error) {
+    return error;
+  }
+  return new SecureSocketError('CLOSED', 'the connection is closed');
 }
