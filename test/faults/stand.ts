@@ -1,0 +1,111 @@
+import type { ClientOptions, ProtocolName, SecureServer, ServerOptions } from 'secure-sockets';
+import { type Break, type Damage, FaultProxy } from '../helpers/proxy.js';
+import type { Random } from '../helpers/random.js';
+import { clientOf, listening, portOf } from '../helpers/sockets.js';
+import { type Account, answer, ask } from './conversation.js';
+
+/** Both ends' accounts of one connection. A code stands for a connection that never opened. */
+export interface Outcome {
+  readonly client: Account | string;
+  readonly server: Account | string;
+}
+
+/** What a stand is made of. */
+export interface StandOptions {
+  readonly protocol: ProtocolName;
+  readonly server?: ServerOptions;
+  readonly client?: ClientOptions;
+  readonly damage?: Damage | ((index: number) => Damage);
+  readonly seed?: number;
+}
+
+/** A server that answers everybody, and a proxy in front of it that damages connections. */
+export class Stand implements AsyncDisposable {
+  readonly server: SecureServer;
+  readonly proxy: FaultProxy;
+  readonly #options: StandOptions;
+  readonly #results: (Promise<Account> | string)[] = [];
+  #wake: () => void = () => {};
+  #count = 0;
+
+  private constructor(options: StandOptions, server: SecureServer, proxy: FaultProxy) {
+    this.#options = options;
+    this.server = server;
+    this.proxy = proxy;
+    void this.#serve();
+  }
+
+  static async open(options: StandOptions): Promise<Stand> {
+    let stand: Stand | undefined;
+    const server = await listening(options.protocol, {
+      ...options.server,
+      onHandshakeError: (error) => stand?.note((error as { code?: string }).code ?? 'no code'),
+    });
+    const proxy = await FaultProxy.listen(portOf(server), options.damage, options.seed);
+    stand = new Stand(options, server, proxy);
+    return stand;
+  }
+
+  /** One connection from its beginning to the end that both ends see. Not more than one at a time. */
+  async converse(lengths: readonly number[]): Promise<Outcome> {
+    const client = await this.ask(lengths);
+    while (this.#results.length < this.#count) await new Promise<void>((wake) => (this.#wake = wake));
+    const server = (await this.#results[this.#count - 1]) as Account | string;
+    return { client, server };
+  }
+
+  /** The client's half of a connection. Any number at a time. */
+  async ask(lengths: readonly number[]): Promise<Account | string> {
+    const { protocol, client: options } = this.#options;
+    const conversation = this.#count++;
+    const client = clientOf(this.server, { protocol, ...options });
+    try {
+      await client.connect({ port: this.proxy.port, host: '127.0.0.1' });
+    } catch (error) {
+      return (error as { code?: string }).code ?? `no code: ${String(error)}`;
+    }
+    return ask(client, conversation, lengths);
+  }
+
+  /** How all connections so far went at the server, once they are over. */
+  async results(): Promise<(Account | string)[]> {
+    return Promise.all(this.#results);
+  }
+
+  /** A connection has come to nothing. */
+  note(result: Promise<Account> | string): void {
+    this.#results.push(result);
+    this.#wake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close({ timeout: 100 });
+    await this.proxy[Symbol.asyncDispose]();
+  }
+
+  async #serve(): Promise<void> {
+    for await (const client of this.server) this.note(answer(client));
+  }
+}
+
+/** Faults that destroy nothing: everything arrives, in time and in pieces of all kinds. */
+export function gentleDamage(random: Random): Damage {
+  const faults = (): Damage['toServer'] => ({
+    ...(random.next() < 0.5 ? { delay: [0, random.below(8)] as const } : {}),
+    ...(random.next() < 0.4 ? { split: 1 + random.below(1500) } : {}),
+    ...(random.next() < 0.3 ? { coalesce: random.below(6) } : {}),
+    ...(random.next() < 0.2 ? { bandwidth: 2_000_000 + random.below(8_000_000) } : {}),
+  });
+  return { toServer: faults() ?? {}, toClient: faults() ?? {} };
+}
+
+/** The same, and every other connection breaks in one of the given ways. */
+export function roughDamage(random: Random, ways: readonly Break[]): Damage {
+  const gentle = gentleDamage(random);
+  if (random.next() < 0.5) return gentle;
+  const by = random.pick(ways);
+  const after = random.next() < 0.3 ? random.below(1500) : random.below(400_000);
+  return random.next() < 0.5
+    ? { ...gentle, toServer: { ...gentle.toServer, breaks: { after, by } } }
+    : { ...gentle, toClient: { ...gentle.toClient, breaks: { after, by } } };
+}
