@@ -26,11 +26,10 @@ export class Admission {
 
   /** Lets a connection in and returns how it leaves, which works once; `undefined` if there is no room. */
   enter(remoteAddress: string | undefined): (() => void) | undefined {
+    if (this.#pending >= this.#most || this.isSourceFull(remoteAddress) || this.#isUnlucky) return undefined;
     const source = sourceOf(remoteAddress);
-    const ofSource = source === undefined ? 0 : (this.#bySource.get(source) ?? 0);
-    if (this.#pending >= this.#most || ofSource >= this.#mostPerSource || this.#isUnlucky) return undefined;
     this.#pending++;
-    if (source !== undefined) this.#bySource.set(source, ofSource + 1);
+    if (source !== undefined) this.#bySource.set(source, this.#of(source) + 1);
     let isIn = true;
     return () => {
       if (!isIn) return;
@@ -42,6 +41,16 @@ export class Admission {
   get #isUnlucky(): boolean {
     const sure = Math.max(SURE_ROOM, this.#most / 2);
     return this.#pending > sure && this.#random() * (this.#most - sure) < this.#pending - sure;
+  }
+
+  /** Whether there are enough from this source, whatever room there is otherwise. */
+  isSourceFull(remoteAddress: string | undefined): boolean {
+    const source = sourceOf(remoteAddress);
+    return source !== undefined && this.#of(source) >= this.#mostPerSource;
+  }
+
+  #of(source: string): number {
+    return this.#bySource.get(source) ?? 0;
   }
 
   #leave(source: string | undefined): void {

@@ -8,6 +8,8 @@ export interface ByteStreamOptions {
   readonly maxMessage: number;
   /** Whether the peer's end leaves the stream open for writing, as it leaves the connection. */
   readonly allowHalfOpen: boolean;
+  /** Lives as long as the stream: what nobody can read any more is dropped, and that is told by its reader's end. */
+  readonly owner: object;
 }
 
 /**
@@ -26,12 +28,15 @@ class ByteStream extends Duplex {
   timeout = 0;
   readonly #connection: Connection;
   readonly #piece: number;
+  /** Not used, but kept. */
+  readonly owner: object;
   #timer: NodeJS.Timeout | undefined;
   #peerHasEnded = false;
 
-  constructor(connection: Connection, { maxMessage, allowHalfOpen }: ByteStreamOptions) {
+  constructor(connection: Connection, { maxMessage, allowHalfOpen, owner }: ByteStreamOptions) {
     super({ allowHalfOpen });
     this.#connection = connection;
+    this.owner = owner;
     this.#piece = Math.min(maxMessage, PIECE);
   }
 

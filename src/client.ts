@@ -15,7 +15,7 @@ import {
 } from './options.js';
 import { planClient } from './protocols.js';
 import { readableOf, writableOf } from './streams.js';
-import type { Transport } from './transport.js';
+import { isTransport, type Transport } from './transport.js';
 import { dial, type TcpAddress, type UnixAddress } from './transports/tcp.js';
 import type { Target } from './trust.js';
 
@@ -147,14 +147,14 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const connection = this.#connected();
+    this.#connected();
     // leaving the loop keeps the connection and its messages: a later recv() or loop goes on
-    return { next: () => connection.next() };
+    return { next: () => this.#connected().next() };
   }
 
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
   get readable(): ReadableStream<Uint8Array> {
-    this.#readable ??= readableOf(this.#connected());
+    this.#readable ??= readableOf(this.#connected(), () => this.recv());
     return this.#readable;
   }
 
@@ -171,7 +171,8 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   toDuplex(): Duplex {
     const connection = this.#connected();
     const { maxMessage } = (this.#opening as Opening).sender;
-    this.#duplex ??= byteStream(connection, { maxMessage, allowHalfOpen: this.#settings.allowHalfOpen });
+    const { allowHalfOpen } = this.#settings;
+    this.#duplex ??= byteStream(connection, { maxMessage, allowHalfOpen, owner: this });
     return this.#duplex;
   }
 
@@ -325,10 +326,6 @@ function targetOf(to: TcpAddress | UnixAddress | Transport, options: ConnectOpti
   if (to.host !== undefined && typeof to.host !== 'string')
     throw badArgument(`connect() takes a host that is text, not ${kindOf(to.host)}`);
   return { host: to.host ?? 'localhost', port: to.port };
-}
-
-function isTransport(to: TcpAddress | UnixAddress | Transport): to is Transport {
-  return 'start' in to && typeof to.start === 'function';
 }
 
 function notConnected(): SecureSocketError {

@@ -111,23 +111,25 @@ export class Intake {
 
   /** Takes a socket in, or lets it go. `open` makes its transport. */
   receive(socket: Socket, open: (socket: Socket) => Transport): void {
-    const { remoteAddress, remotePort } = socket;
-    const { settings } = this.#options;
-    if (this.#connections.size >= settings.maxConnections) {
-      socket.destroy();
-      this.#turnAway('maxConnections', { remoteAddress, remotePort });
-    } else if (isListed(settings.proxies, remoteAddress)) void this.#takeProxied(open(socket));
-    else this.take(open(socket));
+    if (!this.#hasRoom(socket)) return;
+    if (isListed(this.#options.settings.proxies, socket.remoteAddress)) void this.#takeProxied(open(socket));
+    else this.#take(open(socket));
   }
 
-  /** Does the handshake with a new connection. */
-  take(transport: Transport): void {
+  /** Takes in a transport of somebody's own, or lets it go. */
+  attach(transport: Transport): void {
+    if (this.#hasRoom(transport)) this.#take(transport);
+  }
+
+  /** Does the handshake with a new connection, within its time or what is left of it. */
+  #take(transport: Transport, handshakeTimeout: number = this.#settings.handshakeTimeout): void {
     const { remoteAddress, remotePort } = transport;
     const from = { remoteAddress, remotePort };
     const leave = this.#isClosed ? undefined : this.#admit(transport, from);
     if (this.#isClosed) transport.destroy();
     if (leave === undefined) return;
-    const connection = new Connection(transport, this.#options.script(), this.#settings);
+    const settings = { ...this.#settings, handshakeTimeout };
+    const connection = new Connection(transport, this.#options.script(), settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);
     let client: SecureClient | undefined;
@@ -169,16 +171,27 @@ export class Intake {
     const leave = this.#admit(transport, { remoteAddress: undefined, remotePort });
     if (leave === undefined) return;
     this.#arriving.add(transport);
+    const { handshakeTimeout } = this.#settings;
+    const begun = performance.now();
     try {
-      const proxied = await behindProxy(transport, this.#options.settings.handshakeTimeout);
+      const proxied = await behindProxy(transport, handshakeTimeout);
       leave();
-      this.take(proxied);
+      this.#take(proxied, Math.max(1, handshakeTimeout - (performance.now() - begun)));
     } catch (error) {
       leave();
       this.#reject(error as Error, from);
     } finally {
       this.#arriving.delete(transport);
     }
+  }
+
+  /** Whether one connection more may be open; if not, it is destroyed. */
+  #hasRoom(newcomer: Partial<Origin> & { destroy(): unknown }): boolean {
+    if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
+    const { remoteAddress, remotePort } = newcomer;
+    newcomer.destroy();
+    this.#turnAway('maxConnections', { remoteAddress, remotePort });
+    return false;
   }
 
   /** Counts a connection in, or destroys it; returns how it is counted out. */
@@ -188,8 +201,9 @@ export class Intake {
     const isBlocked = isListed(settings.blockList, from.remoteAddress);
     const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
     if (leave !== undefined) return leave;
+    const ofSource = !isFull && this.#admission.isSourceFull(from.remoteAddress);
     transport.destroy();
-    this.#turnAway(isBlocked ? 'blockList' : 'maxPendingHandshakes', from);
+    this.#turnAway(isBlocked ? 'blockList' : ofSource ? 'maxPendingPerSource' : 'maxPendingHandshakes', from);
     return undefined;
   }
 

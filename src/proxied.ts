@@ -1,5 +1,5 @@
 import { ByteQueue } from './core/bytes.js';
-import { readProxyHeader } from './core/proxy-header.js';
+import { type ProxySource, readProxyHeader } from './core/proxy-header.js';
 import { SecureSocketError } from './errors.js';
 import type { Transport, TransportEvents } from './transport.js';
 
@@ -94,15 +94,10 @@ class Relay implements TransportEvents {
 class ProxiedTransport implements Transport {
   readonly #inner: Transport;
   readonly #relay: Relay;
-  readonly #source: { readonly address: string; readonly port: number } | undefined;
+  readonly #source: ProxySource | undefined;
   readonly #rest: Uint8Array;
 
-  constructor(
-    inner: Transport,
-    relay: Relay,
-    source: { address: string; port: number } | undefined,
-    rest: Uint8Array,
-  ) {
+  constructor(inner: Transport, relay: Relay, source: ProxySource | undefined, rest: Uint8Array) {
     this.#inner = inner;
     this.#relay = relay;
     this.#source = source;
@@ -133,6 +128,18 @@ class ProxiedTransport implements Transport {
 
   get pending(): number {
     return this.#inner.pending;
+  }
+
+  get unsent(): number {
+    return this.#inner.unsent ?? this.#inner.pending;
+  }
+
+  ref(): void {
+    this.#inner.ref?.();
+  }
+
+  unref(): void {
+    this.#inner.unref?.();
   }
 
   write(chunks: readonly Uint8Array[]): void {

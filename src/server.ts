@@ -9,7 +9,7 @@ import { Intake, type Origin } from './intake.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from './options.js';
 import { PrivateKeyQueue } from './private-key-queue.js';
 import { planServer, privateKeyConcurrency } from './protocols.js';
-import type { Transport } from './transport.js';
+import { isTransport, type Transport } from './transport.js';
 import { fromAccepted, type TcpAddress, type UnixAddress } from './transports/tcp.js';
 
 /** Node's own default: connections that the system, and then `accept()`, may leave waiting. */
@@ -125,8 +125,10 @@ export class SecureServer implements AsyncIterable<SecureClient> {
    * other it does its handshake and then comes out of `accept()`. Needs no `listen()`.
    */
   async attach(transport: Transport): Promise<void> {
+    if (!isTransport(transport))
+      throw badArgument(`attach() takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
     const intake = await this.#prepare();
-    intake.take(transport);
+    intake.attach(transport);
   }
 
   /**

@@ -1,12 +1,15 @@
 import type { Connection } from './connection.js';
 import { SecureSocketError } from './errors.js';
 
-/** The messages received as a stream of the Web Streams standard: one chunk is one message. Cancelling it closes. */
-export function readableOf(connection: Connection): ReadableStream<Uint8Array> {
+/** What `receive` gives as a stream of the Web Streams standard: one chunk is one message. Cancelling it closes. */
+export function readableOf(
+  connection: Connection,
+  receive: () => Promise<Uint8Array | null>,
+): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const message = await connection.recv();
+        const message = await receive();
         if (message === null) controller.close();
         else controller.enqueue(message);
       },

@@ -40,3 +40,8 @@ export interface TransportEvents {
   /** Where the next bytes may be read to, if the receiver wants them in a place of its own. `data` then gets a view of it. */
   target?(): Uint8Array | undefined;
 }
+
+/** Whether something given by the application has what a transport has. */
+export function isTransport(value: unknown): value is Transport {
+  return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function';
+}

@@ -15,6 +15,8 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { text as allText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { SecureClient, type SecureServer } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -445,6 +447,35 @@ describe.each(protocols)('%s', (protocol) => {
     });
   });
 
+  describe.each<[string, (client: SecureClient) => AsyncIterator<Uint8Array>]>([
+    ['readable', (client) => client.readable.values()],
+    ['a loop', (client) => client[Symbol.asyncIterator]()],
+    ['toDuplex()', (client) => client.toDuplex()[Symbol.asyncIterator]()],
+  ])('%s, all that is left of a client,', (_, reader) => {
+    it('gives what came before the end, however much memory is collected in between', async () => {
+      const { client, server } = await connected({ client: { closeTimeout: 200 } });
+      const left = await (async () => {
+        const accepting = server.accept();
+        const second = clientOf(server, { protocol });
+        await second.connect({ port: portOf(server), host: '127.0.0.1' });
+        for (let i = 0; i < 100; i++) await second.send(new Uint8Array(50_000).fill(i));
+        const messages = reader(await accepting);
+        await messages.next();
+        await second.close();
+        return messages;
+      })();
+      await client.close();
+      await expect.poll(() => server.stats.open).toBe(0);
+      for (let i = 0; i < 5; i++) {
+        collectGarbage();
+        await pause(10);
+      }
+      let received = 0;
+      for (let next = await left.next(); !next.done; next = await left.next()) received += next.value.length;
+      expect(received).toBeGreaterThan(4_900_000);
+    });
+  });
+
   describe('HTTP over connections', () => {
     const file = randomBytes(5_000_000);
 
@@ -538,6 +569,11 @@ describe.each(protocols)('%s', (protocol) => {
     }
   });
 });
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
 
 async function closed(stream: Duplex): Promise<void> {
   if (!stream.closed) await once(stream, 'close');
