@@ -280,7 +280,7 @@ async function establish(
   const { script, confirmed } = await planClient(settings, targetOf(to, options));
   signal?.throwIfAborted();
   const transport = isTransport(to) ? to : await dial(settings, to, signal);
-  const left = Math.max(1, handshakeTimeout - (performance.now() - begun));
+  const left = Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun)));
   const connection = new Connection(transport, script, connectionSettings(settings, left));
   traceHandshake('client', connection);
   const abort = (): void => connection.destroy(signal?.reason);

@@ -176,7 +176,7 @@ export class Intake {
     try {
       const proxied = await behindProxy(transport, handshakeTimeout);
       leave();
-      this.#take(proxied, Math.max(1, handshakeTimeout - (performance.now() - begun)));
+      this.#take(proxied, Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun))));
     } catch (error) {
       leave();
       this.#reject(error as Error, from);

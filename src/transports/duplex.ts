@@ -12,8 +12,8 @@ interface SocketFacts {
 }
 
 /**
- * The transport of a `node:stream` Duplex, a `net.Socket` among them. The stream must be open, in byte mode, not yet
- * read from, and is the transport's from then on: it is destroyed with it. Create it with `allowHalfOpen: true` if the
+ * The transport of a `node:stream` Duplex, a `net.Socket` among them. The stream must be open, in byte mode and
+ * not flowing, and is the transport's from then on: it is destroyed with it. Create it with `allowHalfOpen: true` if the
  * two directions are to end apart.
  */
 export function fromDuplex(stream: Duplex): Transport {
@@ -55,12 +55,10 @@ class DuplexTransport implements Transport {
     }
     stream.on('end', () => events.end());
     stream.on('close', () => events.close(this.#error));
-    if (this.#reads) {
-      this.#reads.events = events;
-      stream.resume();
-    } else {
-      stream.on('data', (chunk: Uint8Array) => events.data(chunk));
-    }
+    if (this.#reads) this.#reads.events = events;
+    else stream.on('data', (chunk: Uint8Array) => events.data(chunk));
+    // a stream that was paused on purpose does not flow by a listener alone
+    stream.resume();
   }
 
   get pending(): number {
