@@ -10,6 +10,7 @@ import {
   createHash,
   createHmac,
   createSecretKey,
+  type KeyObject,
   randomFillSync,
   timingSafeEqual,
 } from 'node:crypto';
@@ -88,19 +89,40 @@ function aesGcm(key: Uint8Array): Aead {
       return pieces;
     },
     open(nonce, associatedData, ciphertext) {
-      requireLength('nonce', nonce, 12);
-      const end = ciphertext.length - 16;
-      if (end < 0) return null;
-      const decipher = createDecipheriv('aes-256-gcm', secret, nonce, FULL_TAG);
-      if (associatedData.length > 0) decipher.setAAD(associatedData);
-      decipher.setAuthTag(ciphertext.subarray(end));
-      const plaintext = plain(decipher.update(ciphertext.subarray(0, end)));
-      return nullIf(/unable to authenticate data$/, () => {
-        decipher.final();
-        return plaintext;
-      });
+      const pieces = openGcm(secret, nonce, associatedData, ciphertext, ciphertext.length);
+      return pieces === null ? null : (pieces[0] as Uint8Array);
+    },
+    openInPieces(nonce, associatedData, ciphertext, pieceLength) {
+      return openGcm(secret, nonce, associatedData, ciphertext, pieceLength);
     },
   };
+}
+
+/** Nothing of the pieces leaves before the tag over all of them is verified. */
+function openGcm(
+  secret: KeyObject,
+  nonce: Uint8Array,
+  associatedData: Uint8Array,
+  ciphertext: Uint8Array,
+  pieceLength: number,
+): Uint8Array[] | null {
+  requireLength('nonce', nonce, 12);
+  const end = ciphertext.length - 16;
+  if (end < 0) return null;
+  const decipher = createDecipheriv('aes-256-gcm', secret, nonce, FULL_TAG);
+  if (associatedData.length > 0) decipher.setAAD(associatedData);
+  decipher.setAuthTag(ciphertext.subarray(end));
+  const pieces: Uint8Array[] = [];
+  let at = 0;
+  do {
+    const next = Math.min(end, at + pieceLength);
+    pieces.push(plain(decipher.update(ciphertext.subarray(at, next))));
+    at = next;
+  } while (at < end);
+  return nullIf(/unable to authenticate data$/, () => {
+    decipher.final();
+    return pieces;
+  });
 }
 
 async function mlKem768(): Promise<KeyEncapsulation> {

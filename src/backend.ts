@@ -108,6 +108,16 @@ export interface Aead {
   seal(nonce: Uint8Array, associatedData: Uint8Array, plaintext: readonly Uint8Array[]): Uint8Array[];
   /** Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. */
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
+  /**
+   * The same, the plaintext in pieces of `pieceLength` bytes (the last may be shorter, and there is always one), each
+   * in memory of its own. Absent where that gains nothing.
+   */
+  openInPieces?(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    ciphertext: Uint8Array,
+    pieceLength: number,
+  ): Uint8Array[] | null;
 }
 
 /** One side's ephemeral X25519 key. */

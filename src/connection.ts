@@ -366,14 +366,16 @@ export class Connection {
 
   #gone(error: Error | undefined): void {
     clearTimeout(this.#farewellTimer);
-    this.#fail(error ?? this.#vanished());
+    const isOrderly = this.#incoming.isOver && this.#outgoing.isOver;
+    this.#fail(error ?? (isOrderly ? undefined : this.#vanished()));
     this.#settleClosed();
   }
 
   #vanished(): SecureSocketError {
     if (this.#sender === undefined)
       return new SecureSocketError('HANDSHAKE_FAILED', 'the connection closed during the handshake');
-    if (this.#incoming.isOver) return new SecureSocketError('CLOSED', 'the connection is closed');
+    if (this.#incoming.isOver)
+      return new SecureSocketError('CLOSED', 'the connection closed before all was sent');
     return new SecureSocketError('TRUNCATED', 'the connection closed before the peer ended its side');
   }
 }

@@ -134,8 +134,25 @@ export function handshakeMessage(plaintext: Uint8Array): Uint8Array {
   throw malformed('record', `type ${plaintext[0]} instead of a handshake message`);
 }
 
-/** A peer's RSA key out of its strict encoding (E1, E2). */
+/** Keys met last by each backend: a client that connects again meets the same server. */
+const recentKeys = new WeakMap<Backend, { spki: Uint8Array; key: RsaPublicKey }[]>();
+const RECENT_KEYS = 8;
+
+/** A peer's RSA key out of its strict encoding (E1, E2), or as it was imported before. */
 export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
+  const recent = recentKeys.get(backend) ?? [];
+  const known = recent.find((entry) => isSame(entry.spki, spki));
+  if (known) return known.key;
+  const key = importKey(backend, spki);
+  recentKeys.set(backend, [{ spki: spki.slice(), key }, ...recent.slice(0, RECENT_KEYS - 1)]);
+  return key;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function importKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
   const numbers = decodeSpki(spki);
   checkSealedKey(numbers);
   try {

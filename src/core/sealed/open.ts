@@ -2,10 +2,17 @@ import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { Script } from '../script.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
-import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
+import {
+  RECORD_HEADER,
+  RECORD_OVERHEAD,
+  RecordType,
+  readU24,
+  TAG_LENGTH,
+  type TrafficKey,
+} from './records.js';
 import { exporterOf } from './schedule.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
-import { MessageStream } from './stream.js';
+import { MessageStream, SLAB } from './stream.js';
 
 /** What both ends of a sealed connection need to know beside their handshake. */
 export interface OpenOptions {
@@ -49,25 +56,33 @@ export function* sealedConnection(handshake: Handshaking<Established>, options: 
   }
 }
 
+/** The longest ciphertext of a record that {@link SealedSender} fills with small messages. */
+const MANY_MESSAGES = 64 * 1024 + TAG_LENGTH;
+
 /** Records until a CLOSE, whose code is returned. */
 function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<number> {
   const limits = lower(RECEIVE_LIMITS, options.keyLimits?.receive);
   const longest = options.maxRecord + RECORD_OVERHEAD;
   const stream = new MessageStream(options.maxMessage);
-  let held = 0;
   for (;;) {
     const header: Uint8Array = yield RECORD_HEADER;
     const length = readU24(header);
     checkRecord(length, longest, key, limits);
     const ciphertext: Uint8Array = yield length;
-    const plaintext = key.open(ciphertext);
-    if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
+    // what a sender puts together of small messages comes in pieces that messages can be views of
+    const pieces = key.openInPieces(ciphertext, length <= MANY_MESSAGES ? SLAB : length);
+    if (pieces === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
+    const plaintext = pieces[0] as Uint8Array;
     const type = plaintext[0];
     if (type === RecordType.data) {
-      const batch = stream.push(payloadIn(plaintext));
-      if (batch) yield { batch };
-      if (!batch || stream.held !== held) yield { holding: stream.held };
-      held = stream.held;
+      checkPayload(plaintext);
+      let from = 1;
+      for (const piece of pieces) {
+        const batch = stream.push(piece, from);
+        if (batch) yield { batch };
+        from = 0;
+      }
+      yield { holding: stream.held };
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);
     else {
@@ -97,9 +112,8 @@ function checkRecord(length: number, longest: number, key: TrafficKey, limits: K
   }
 }
 
-function payloadIn(plaintext: Uint8Array): Uint8Array {
-  if (plaintext.length > 1) return plaintext;
-  throw violation('an empty DATA record');
+function checkPayload(plaintext: Uint8Array): void {
+  if (plaintext.length === 1) throw violation('an empty DATA record');
 }
 
 function checkEmpty(plaintext: Uint8Array): void {

@@ -72,6 +72,17 @@ export class TrafficKey {
     return this.#aead.open(this.#nextNonce(), this.#header, ciphertext);
   }
 
+  /** The same in pieces that are small enough to be handed out, where the backend has them; else in one. */
+  openInPieces(ciphertext: Uint8Array, pieceLength: number): Uint8Array[] | null {
+    if (this.#aead.openInPieces === undefined) {
+      const plaintext = this.open(ciphertext);
+      return plaintext === null ? null : [plaintext];
+    }
+    writeU24(this.#header, ciphertext.length);
+    this.#bytes += ciphertext.length;
+    return this.#aead.openInPieces(this.#nextNonce(), this.#header, ciphertext, pieceLength);
+  }
+
   /** On to the next key, from which the present one cannot be found again. */
   update(): void {
     const next = expandLabel(this.#backend, this.#secret, 'traffic upd', NONE, HASH_LENGTH);

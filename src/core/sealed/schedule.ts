@@ -16,9 +16,21 @@ export function expandLabel(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
-  const full = concat(ascii(PREFIX), typeof label === 'string' ? ascii(label) : label);
+  const full = typeof label === 'string' ? prefixed(label) : concat(ascii(PREFIX), label);
   const info = concat(u16(length), Uint8Array.of(full.length), full, Uint8Array.of(context.length), context);
   return backend.hkdfExpand(secret, info, length);
+}
+
+/** The few labels of the protocol, with their prefix. */
+const labels = new Map<string, Uint8Array>();
+
+function prefixed(label: string): Uint8Array {
+  let full = labels.get(label);
+  if (full === undefined) {
+    full = ascii(PREFIX + label);
+    labels.set(label, full);
+  }
+  return full;
 }
 
 /** The handshake messages so far, each complete with its header. */

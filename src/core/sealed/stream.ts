@@ -2,7 +2,7 @@ import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;
 /** A message that is kept pins at most so many bytes beyond its own. */
-const SLAB = 16 * 1024;
+export const SLAB: number = 16 * 1024;
 /** From here on a message is copied alone: a slab would hold few of them. */
 const COPIED_ALONE = 4 * 1024;
 
@@ -36,15 +36,15 @@ export class MessageStream {
     return this.#tooBig;
   }
 
-  /** Takes over a DATA record's plaintext, type first. Gives the messages that are complete with it, if any. */
-  push(plaintext: Uint8Array): Batch | undefined {
-    let at = 1;
+  /** Takes over a part of the stream, from a place on. Gives the messages that are complete with it, if any. */
+  push(plaintext: Uint8Array, from = 1): Batch | undefined {
+    let at = from;
     let first: Uint8Array | undefined;
     if (this.#lengthBytes > 0) {
       at = this.#continue(plaintext, at);
       if (this.#isComplete) first = this.#finish();
     }
-    const from = at;
+    const start = at;
     let count = 0;
     let bytes = 0;
     // nothing here costs more per message than reading its length: the messages are cut when they are read
@@ -59,7 +59,7 @@ export class MessageStream {
       }
     }
     this.#continue(plaintext, at);
-    return count > 0 || first ? new RecordBatch(plaintext, from, count, bytes, first) : undefined;
+    return count > 0 || first ? new RecordBatch(plaintext, start, count, bytes, first) : undefined;
   }
 
   /** Drops the unfinished message. */
