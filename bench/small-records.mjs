@@ -59,7 +59,8 @@ for (const [name, work] of Object.entries(works)) {
   times.sort((a, b) => a - b);
   result[name] = times[rounds >> 1];
 }
-if (process.argv.includes('--json')) console.log(JSON.stringify({ node: process.version, microseconds: result }));
+if (process.argv.includes('--json'))
+  console.log(JSON.stringify({ node: process.version, microseconds: result }));
 else {
   console.log(`microseconds each, median of ${rounds} rounds of ${count}, Node ${process.version}`);
   for (const [name, time] of Object.entries(result)) console.log(`${time.toFixed(2).padStart(8)}  ${name}`);

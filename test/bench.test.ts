@@ -16,7 +16,13 @@ interface Row {
   readonly better: 'more' | 'less';
   readonly contenders: Record<
     string,
-    { median: number; spread: number; values: number[]; verified: Record<string, number> }
+    {
+      median: number;
+      spread: number;
+      values: number[];
+      cpuMicroseconds?: number;
+      verified: Record<string, number>;
+    }
   >;
 }
 
@@ -26,6 +32,9 @@ interface Peers {
   readonly results: Row[];
   readonly failures: unknown[];
 }
+
+/** What the last run of each benchmark wrote. */
+const written = new Map<string, unknown>();
 
 let folder: string;
 
@@ -56,6 +65,7 @@ describe('bench:peers', () => {
         expect(streamed?.verified.bytesCompared).toBeGreaterThan(64_000);
         expect(streamed?.verified.bytesCounted).toBeGreaterThan(64_000);
         expect(streamed?.verified.checksums).toBe(1);
+        expect(streamed?.cpuMicroseconds).toBeGreaterThan(0);
         expect(ping.contenders[name]?.verified.echoes).toBeGreaterThan(2);
       }
     },
@@ -146,6 +156,25 @@ describe('the receiver of a benchmark', () => {
   });
 });
 
+describe('the report', () => {
+  type Part = { mark: string; text: string; charts?: { name: string; svg: string }[] };
+  const draw = { barChart: () => '<svg/>', lineChart: () => '<svg/>' };
+  const page = readFileSync(join(root, 'docs/benchmarks/README.md'), 'utf8');
+
+  test.each(['peers', 'backends', 'curves'])('of %s has its places on the page', async (name) => {
+    const module = await import(new URL(`../bench/lib/report-${name}.mjs`, import.meta.url).href);
+    const report = Object.values(module)[0] as (results: unknown, draws: typeof draw) => Part[];
+    const parts = report(written.get(name), draw);
+    expect(parts.length).toBeGreaterThan(0);
+    for (const { mark, text } of parts) {
+      expect(page).toContain(`<!-- ${mark} -->`);
+      expect(page).toContain(`<!-- end of ${mark} -->`);
+      expect(text).toMatch(/\d/);
+      expect(text).not.toMatch(/undefined|NaN/);
+    }
+  });
+});
+
 describe('the targets', () => {
   const targets = import(new URL('../bench/lib/targets.mjs', import.meta.url).href) as Promise<{
     targets: { row: string; of: string; against: string; least?: number; most?: number }[];
@@ -191,7 +220,9 @@ function peers(tests: string, contenders: readonly string[]): Promise<Peers> {
 async function json<T>(name: string, ...args: string[]): Promise<T> {
   const file = join(folder, `${name}-${performance.now()}.json`);
   await bench(name, ...args, '--json', file);
-  return JSON.parse(readFileSync(file, 'utf8')) as T;
+  const results: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  written.set(name, results);
+  return results as T;
 }
 
 /** Rejects with the exit code and the output unless it is 0. */

@@ -53,6 +53,7 @@ async function ping(connect, { size, warmUp, duration }) {
   const connection = await connect();
   const { messages, mask } = makeRing(size);
   const replies = connection[Symbol.asyncIterator]();
+  const cpu = cpuSeconds();
   let compared = 0;
   const exchange = async () => {
     const message = messages[compared & mask];
@@ -68,12 +69,13 @@ async function ping(connect, { size, warmUp, duration }) {
     times.push(performance.now() - begin);
   });
   await connection.close();
-  return { compared, count: times.length, ...latencies(times) };
+  return { compared, count: times.length, cpuOfAll: cpuSeconds() - cpu, ...latencies(times) };
 }
 
 /** Connections from opening to closing, each with one message there and back. */
 async function connecting(connect, { size, lanes, warmUp, duration }) {
   const { messages, mask } = makeRing(size);
+  const cpu = cpuSeconds();
   let compared = 0;
   const once = async () => {
     const connection = await connect();
@@ -84,11 +86,13 @@ async function connecting(connect, { size, lanes, warmUp, duration }) {
   };
   const inLanes = (milliseconds) =>
     Promise.all(Array.from({ length: lanes }, () => repeatFor(milliseconds, once)));
-  await inLanes(warmUp);
+  // a handshake is much code, each piece run a few times: it takes longer than a stream to get warm
+  await inLanes(4 * warmUp);
   const before = compared;
   const begin = performance.now();
   await inLanes(duration);
-  return { compared, count: compared - before, seconds: (performance.now() - begin) / 1000 };
+  const seconds = (performance.now() - begin) / 1000;
+  return { compared, count: compared - before, seconds, cpuOfAll: cpuSeconds() - cpu };
 }
 
 const held = [];

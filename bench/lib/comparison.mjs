@@ -1,7 +1,7 @@
 import { contenders as known } from '../contenders/list.mjs';
 import { measure } from './measure.mjs';
 import { Progress } from './progress.mjs';
-import { summary } from './statistics.mjs';
+import { quantile, summary } from './statistics.mjs';
 import { short, table } from './table.mjs';
 import { thirdPartyVersion } from './third-party.mjs';
 
@@ -36,27 +36,32 @@ export function describe(names) {
   );
 }
 
-/** Medians with half of their spread, and the ratios to one of the contenders if it took part. */
+/** Medians with half of their spread, processor times, and the ratios to one of the contenders if it took part. */
 export function printComparison({ results, failures }, names, rounds, reference) {
-  const rows = (cell) =>
-    results.map((row) => [`${row.title}, ${row.unit}`, ...names.map((name) => cell(row.contenders[name]))]);
-  console.log(`\nMedian of ${rounds}, and spread:`);
-  console.log(
-    table(
-      ['', ...names],
-      rows((entry) => entry && `${short(entry.median)} ${plusMinus(entry)}`),
-    ),
+  const print = (heading, rows, label, cell) => {
+    const lines = rows.map((row) => [
+      label(row),
+      ...names.map((name) => row.contenders[name] && cell(row, name)),
+    ]);
+    if (lines.length > 0) console.log(`\n${heading}:\n${table(['', ...names], lines)}`);
+  };
+  const median = ({ contenders }, name) => contenders[name].median;
+  const title = (row) => row.title;
+  print(
+    `Median of ${rounds}, and spread`,
+    results,
+    ({ title, unit }) => `${title}, ${unit}`,
+    (row, name) => {
+      return `${short(median(row, name))} ${plusMinus(row.contenders[name])}`;
+    },
   );
-  const ratios = ratiosTo(results, reference);
-  if (ratios.length > 0) {
-    console.log(`\nRatio to ${reference}:`);
-    console.log(
-      table(
-        ['', ...names],
-        ratios.map(({ label, of }) => [label, ...names.map((name) => of(name))]),
-      ),
-    );
-  }
+  const timed = results.filter(({ contenders }) => Object.values(contenders).some(hasProcessorTime));
+  const what = 'Processor time of both ends for one message, exchange or connection, microseconds';
+  print(what, timed, title, ({ contenders }, name) => short(contenders[name].cpuMicroseconds));
+  const comparable = results.filter(({ contenders }) => contenders[reference]);
+  print(`Ratio to ${reference}`, comparable, title, (row, name) =>
+    (median(row, name) / median(row, reference)).toFixed(2),
+  );
   for (const { contender, test, reason } of failures)
     console.log(`${contender} skipped in ${test}: ${reason}`);
 }
@@ -85,16 +90,30 @@ function othersFirst(tests, plan) {
 
 function rowsOf(test, plan) {
   const measured = plan.filter((one) => one.test === test && one.taken.length > 0 && !one.hasFailed);
-  return test.rows.map(({ id, title, unit, better, figure }) => ({
+  return test.rows.map(({ id, title, unit, better, figure }, i) => ({
     id,
     test: test.id,
     title,
     unit,
     better,
     contenders: Object.fromEntries(
-      measured.map(({ name, taken }) => [name, { ...summary(taken.map(figure)), verified: total(taken) }]),
+      measured.map(({ name, taken }) => [
+        name,
+        { ...summary(taken.map(figure)), ...(i === 0 ? processorTime(taken) : {}), verified: total(taken) },
+      ]),
     ),
   }));
+}
+
+/** What one message, exchange or connection takes of both processes, in microseconds: steadier than the clock. */
+function processorTime(taken) {
+  if (taken[0].cpuPerOperation === undefined) return {};
+  return {
+    cpuMicroseconds: quantile(
+      taken.map(({ cpuPerOperation }) => 1e6 * cpuPerOperation),
+      0.5,
+    ),
+  };
 }
 
 /** What all measurements of a contender have verified together. */
@@ -105,13 +124,8 @@ function total(taken) {
   return sums;
 }
 
-function ratiosTo(results, reference) {
-  return results
-    .filter(({ contenders }) => contenders[reference])
-    .map(({ title, contenders }) => ({
-      label: title,
-      of: (name) => contenders[name] && (contenders[name].median / contenders[reference].median).toFixed(2),
-    }));
+function hasProcessorTime({ cpuMicroseconds }) {
+  return cpuMicroseconds !== undefined;
 }
 
 function plusMinus({ spread, values }) {

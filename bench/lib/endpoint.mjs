@@ -2,6 +2,7 @@
 import { contenders } from '../contenders/list.mjs';
 import { works } from './client-work.mjs';
 import { behaviours, received, settledMemory } from './server-work.mjs';
+import { cpuSeconds } from './wire.mjs';
 
 const deeds = {
   async serve({ name, credentials, behaviour, settings }) {
@@ -15,6 +16,7 @@ const deeds = {
   },
   received: async () => received,
   memory: settledMemory,
+  cpu: async () => cpuSeconds(),
   /** In bytes, since the process began. */
   peakMemory: async () => 1024 * process.resourceUsage().maxRSS,
 };

@@ -28,7 +28,7 @@ const figures = {
     return {
       messagesPerSecond: sent.count / sent.seconds,
       bytesPerSecond: timed.bytes / sent.seconds,
-      cpuPerMessage: (sent.cpu + timed.cpu) / sent.count,
+      cpuPerOperation: (sent.cpu + timed.cpu) / sent.count,
       peakMemory: await server.do('peakMemory'),
       cpuPerGigabyte: ((sent.cpu + timed.cpu) / timed.bytes) * 1e9,
       verified: {
@@ -38,13 +38,17 @@ const figures = {
       },
     };
   },
-  async ping(work) {
-    const { compared, p50, p99 } = await work();
-    return { p50, p99, verified: { echoes: compared } };
+  async ping(work, server) {
+    const { compared, p50, p99, cpu } = await withCpu(work, server);
+    return { p50, p99, cpuPerOperation: cpu / compared, verified: { echoes: compared } };
   },
-  async connecting(work) {
-    const { compared, count, seconds } = await work();
-    return { connectionsPerSecond: count / seconds, verified: { echoes: compared } };
+  async connecting(work, server) {
+    const { compared, count, seconds, cpu } = await withCpu(work, server);
+    return {
+      connectionsPerSecond: count / seconds,
+      cpuPerOperation: cpu / compared,
+      verified: { echoes: compared },
+    };
   },
   /** The first connections pay for code and shared memory; those after them for themselves. */
   async idle(work, server, { connections, settleWith = 200, alsoPing }) {
@@ -67,6 +71,13 @@ const figures = {
     return { messagesPerSecond: count / seconds, p50, p99, rss, verified: { echoes: compared } };
   },
 };
+
+/** With the processor time of both ends, the warm-up's too. */
+async function withCpu(work, server) {
+  const before = await server.do('cpu');
+  const done = await work();
+  return { ...done, cpu: done.cpuOfAll + (await server.do('cpu')) - before };
+}
 
 function requireEqual(what, received, sent) {
   if (received !== sent) throw new Error(`${what}: ${sent} was sent and ${received} arrived`);

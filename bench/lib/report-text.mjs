@@ -1,0 +1,29 @@
+import { short } from './table.mjs';
+
+/** Where, when and on what figures were taken. */
+export function where({
+  date,
+  library,
+  node,
+  openssl,
+  processor,
+  cores,
+  memoryGiB,
+  system,
+  loadBefore,
+  rounds,
+}) {
+  const machine = `${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`;
+  const software = `secure-sockets ${library}, Node ${node}, OpenSSL ${openssl}`;
+  return `${date} UTC; ${software}; ${machine}; load before ${loadBefore}; median of ${rounds}.`;
+}
+
+/** A median, and half of the range of the measurements behind it. */
+export function withSpread(entry) {
+  return entry && `${short(entry.median)} ±${Math.round(50 * entry.spread)}%`;
+}
+
+export function bytes(size) {
+  if (size >= 2 ** 20) return `${size / 2 ** 20} MiB`;
+  return size >= 1024 ? `${size / 1024} KiB` : `${size} B`;
+}
