@@ -5,7 +5,7 @@ import type { SecureClient } from '../index.js';
 const READ_AHEAD = 2 ** 20;
 
 /**
- * Carries bytes both ways between a plain socket, made with `allowHalfOpen`, and a sealed connection. Each direction ends
+ * Carries bytes both ways between a plain socket, paused and made with `allowHalfOpen`, and a sealed connection. Each direction ends
  * as it did at its source. If one is cut off, so is everything, the plain socket with a reset: its peer must not take
  * the cut for an end. Rejects with the reason.
  */
@@ -37,6 +37,7 @@ function toSealed(plain: Socket, sealed: SecureClient): Promise<void> {
     plain.on('end', () => sealed.end().then(resolve, reject));
     plain.on('error', reject);
     plain.on('close', () => reject(new Error('the plain side was closed')));
+    plain.resume();
   });
 }
 

@@ -1,0 +1,406 @@
+import { execFile, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Identity } from 'secure-sockets';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { havePrograms, portOf, type Running, requireBuild, start } from './cli/command.js';
+
+let folder: string;
+let serverKey: string;
+const undo: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  await requireBuild();
+  folder = mkdtempSync(join(tmpdir(), 'secure-sockets-tunnel-'));
+  const server = await Identity.generate({ modulusLength: 2048 });
+  const client = await Identity.generate({ role: 'client', modulusLength: 2048 });
+  const stranger = await Identity.generate({ role: 'client', modulusLength: 2048 });
+  await server.save(join(folder, 'server.pem'));
+  await client.save(join(folder, 'client.pem'));
+  await stranger.save(join(folder, 'stranger.pem'));
+  writeFileSync(join(folder, 'keys'), `${client.fingerprint} client\n`);
+  serverKey = server.fingerprint;
+});
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('connections through a tunnel', () => {
+  test('each direction ends by itself', async () => {
+    const target = await plainServer((socket) => {
+      let request = '';
+      socket.on('data', (bytes) => {
+        request += bytes;
+      });
+      socket.on('end', () => socket.end(`you said ${request}`));
+    });
+    const { port } = await tunnelTo(target);
+    const socket = plainClient(port);
+    socket.end('hello');
+    expect(await text(socket)).toBe('you said hello');
+  });
+
+  test('a hundred of them at once, each with its own bytes', async () => {
+    const target = await plainServer((socket) => socket.pipe(socket));
+    const { port } = await tunnelTo(target);
+    const echoes = Array.from({ length: 100 }, async () => {
+      const bytes = randomBytes(50_000).toString('base64');
+      const socket = plainClient(port);
+      socket.end(bytes);
+      expect((await text(socket)) === bytes).toBe(true);
+    });
+    await Promise.all(echoes);
+  });
+
+  test('a target that resets is seen to reset, not to end', async () => {
+    const target = await plainServer((socket) => {
+      socket.write('half of ');
+      socket.once('data', () => socket.resetAndDestroy());
+    });
+    const { port } = await tunnelTo(target);
+    const socket = plainClient(port);
+    await once(socket, 'data');
+    socket.write('go');
+    await expect(once(socket, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('a client that resets is seen to reset at the target', async () => {
+    let seen: (what: string) => void = () => {};
+    const ending = new Promise<string>((resolve) => {
+      seen = resolve;
+    });
+    const target = await plainServer((socket) => {
+      socket.on('data', () => {});
+      socket.on('end', () => seen('end'));
+      socket.on('error', (error: Error & { code?: string }) => seen(String(error.code)));
+    });
+    const { port } = await tunnelTo(target);
+    const socket = plainClient(port);
+    await once(socket, 'connect');
+    socket.write('half of ');
+    await sleep(300);
+    socket.resetAndDestroy();
+    expect(await ending).toBe('ECONNRESET');
+  });
+
+  test('a reader that is slow slows the writer, and the tunnel holds little', async () => {
+    const target = await plainServer((socket) => socket.pause());
+    const { port, client, server } = await tunnelTo(target);
+    const socket = plainClient(port);
+    await once(socket, 'connect');
+    let taken = 0;
+    const piece = Buffer.alloc(1 << 20);
+    while (taken < 512 && (await writeWithin(socket, piece, 2000))) taken++;
+    expect(taken).toBeLessThan(200);
+    for (const { child } of [client, server]) expect(await residentMiB(child.pid)).toBeLessThan(300);
+    socket.destroy();
+  });
+
+  test('with nobody at the target, the client is cut off and the server says so', async () => {
+    const target = await plainServer(() => {});
+    const { port, server } = await tunnelTo(target);
+    target.close();
+    const socket = plainClient(port);
+    await expect(once(socket, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await server.until(/secure-sockets: lost 127\.0\.0\.1:\d+: connect ECONNREFUSED 127\.0\.0\.1:\d+/);
+  });
+
+  test('with nobody at the server, the client is cut off and told, and the next one gets through', async () => {
+    const target = await plainServer((socket) => socket.end('here'));
+    const { port, client, server, serverPort } = await tunnelTo(target);
+    await server.stop();
+    await expect(once(plainClient(port), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await client.until(/secure-sockets: lost 127\.0\.0\.1:\d+: connect ECONNREFUSED/);
+    await tunnelServer(target, serverPort);
+    expect(await text(plainClient(port))).toBe('here');
+  });
+
+  test('beyond the limit connections are refused, and it says so', async () => {
+    const target = await plainServer((socket) => socket.write('welcome'));
+    const { port, client } = await tunnelTo(target, { client: ['--max-connections', '2'] });
+    const two = [plainClient(port), plainClient(port)];
+    for (const socket of two) await once(socket, 'data');
+    expect(await text(plainClient(port))).toBe('');
+    await client.until(/secure-sockets: refused 127\.0\.0\.1:\d+: 2 connections are open/);
+    two[0]?.resetAndDestroy();
+    await client.until(/lost/);
+    const [welcome] = await once(plainClient(port), 'data');
+    expect(String(welcome)).toBe('welcome');
+  });
+
+  test('stopped, both ends let what is under way come to its end', async () => {
+    const target = await plainServer((socket) => {
+      socket.write('one ');
+      socket.once('data', () => socket.end('two'));
+    });
+    const { port, client, server } = await tunnelTo(target);
+    const socket = plainClient(port);
+    await once(socket, 'readable');
+    const ends = [client.stop('SIGINT'), server.stop('SIGTERM')];
+    await sleep(200);
+    socket.end('go on');
+    expect(await text(socket)).toBe('one two');
+    for (const end of ends) expect(await end).toMatchObject({ code: 0 });
+  });
+
+  test('the classic protocol is carried too', async () => {
+    const target = await plainServer((socket) => socket.pipe(socket));
+    await (await Identity.generate({ role: 'classic-server' })).save(join(folder, 'classic.pem'));
+    const server = begin(
+      'tunnel',
+      'server',
+      '--protocol',
+      'classic',
+      '--any-client',
+      '--identity',
+      'classic.pem',
+      '127.0.0.1:0',
+      addressOf(target),
+    );
+    const client = begin(
+      'tunnel',
+      'client',
+      '--protocol',
+      'classic',
+      '127.0.0.1:0',
+      `127.0.0.1:${await portOf(server)}`,
+    );
+    const socket = plainClient(await portOf(client));
+    socket.end('hello');
+    expect(await text(socket)).toBe('hello');
+  });
+});
+
+describe('who gets through', () => {
+  test('nobody reaches the target before proving who they are', async () => {
+    let connections = 0;
+    const target = await plainServer((socket) => {
+      connections++;
+      socket.end('secret');
+    });
+    const server = await tunnelServer(target);
+    const serverPort = await portOf(server);
+    const asStranger = await tunnelClient(serverPort, ['--identity', 'stranger.pem']);
+    const asNobody = await tunnelClient(serverPort, []);
+    for (const { running, port } of [asStranger, asNobody]) {
+      await expect(once(plainClient(port), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+      await running.until(/secure-sockets: lost /);
+    }
+    const silent = plainClient(serverPort);
+    await once(silent, 'connect');
+    await sleep(300);
+    expect(connections).toBe(0);
+    const { port } = await tunnelClient(serverPort);
+    expect(await text(plainClient(port))).toBe('secret');
+    expect(connections).toBe(1);
+    expect(server.errors().match(/refused 127\.0\.0\.1/g)).toHaveLength(2);
+  });
+
+  test('a server with another key is not spoken to', async () => {
+    const target = await plainServer((socket) => socket.end('secret'));
+    const { port, client } = await tunnelTo(target, { pin: `SHA256:${'A'.repeat(43)}` });
+    await expect(once(plainClient(port), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await client.until(/serverKey allows only SHA256:AAAA/);
+  });
+});
+
+test('names are looked up for every connection', async () => {
+  const first = await plainServer((socket) => socket.end('first'), '127.0.0.1');
+  const port = (first.address() as AddressInfo).port;
+  await plainServer((socket) => socket.end('second'), '127.0.0.2', port);
+  // resolves moving.example to 127.0.0.1 once and to 127.0.0.2 from then on
+  const moving = `import dns from 'node:dns';
+    const { lookup } = dns;
+    let address = '127.0.0.1';
+    dns.lookup = (name, options, done) => {
+      if (name !== 'moving.example') return lookup(name, options, done);
+      process.nextTick(done, null, options.all ? [{ address, family: 4 }] : address, 4);
+      address = '127.0.0.2';
+    };`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(moving)}` };
+  const args = ['--identity', 'server.pem', '--authorized-keys', 'keys', '127.0.0.1:0'];
+  const server = begin({ env }, 'tunnel', 'server', ...args, `moving.example:${port}`);
+  const client = await tunnelClient(await portOf(server));
+  expect(await text(plainClient(client.port))).toBe('first');
+  expect(await text(plainClient(client.port))).toBe('second');
+});
+
+const run = promisify(execFile);
+const haveHttp = havePrograms('curl', 'python3');
+const haveRedis = havePrograms('redis-server', 'redis-cli', 'redis-benchmark');
+
+describe('real programs', { timeout: 60_000 }, () => {
+  test.skipIf(!haveHttp)('curl downloads a large file from an HTTP server', async () => {
+    const content = randomBytes(64 << 20);
+    writeFileSync(join(folder, 'large'), content);
+    const http = spawn('python3', ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '0'], { cwd: folder });
+    undo.push(() => http.kill());
+    const [line] = await once(http.stdout, 'data');
+    const { port } = await tunnelTo(`127.0.0.1:${/port (\d+)/.exec(String(line))?.[1]}`);
+    const copy = join(folder, 'copy');
+    const url = `http://127.0.0.1:${port}/large`;
+    const { stdout } = await run('curl', ['-sS', '-o', copy, '-w', '%{http_code} %{size_download}', url]);
+    expect(stdout).toBe(`200 ${content.length}`);
+    const { stdout: sum } = await run('sha256sum', [copy]);
+    expect(sum.slice(0, 64)).toBe(createHash('sha256').update(content).digest('hex'));
+  });
+
+  test.skipIf(!haveRedis)('redis-cli gets from Redis what it gets without the tunnel', async () => {
+    const plain = await redis();
+    const { port } = await tunnelTo(`127.0.0.1:${plain}`);
+    const script = `SET greeting hello
+      GET greeting
+      RPUSH list a b c
+      LRANGE list 0 -1
+      INCRBY number 41
+      INCR number
+      HSET hash field "two words"
+      HGETALL hash
+      EVAL "return {1, 'two', {3}}" 0
+      GET
+      DEL greeting list number hash`;
+    const [direct, tunnelled] = [await redisCli(plain, script), await redisCli(port, script)];
+    expect(direct).toContain('42');
+    expect(tunnelled).toBe(direct);
+    const value = randomBytes(3_000_000).toString('base64');
+    await redisCli(port, value, '-x', 'SET', 'large');
+    expect((await redisCli(plain, '', 'GET', 'large')).trimEnd() === value).toBe(true);
+    expect((await redisCli(port, '', 'GET', 'large')).trimEnd() === value).toBe(true);
+  });
+
+  test.skipIf(!haveRedis)('redis-benchmark loads Redis through it, pipelined and not', async () => {
+    const plain = await redis();
+    const { port } = await tunnelTo(`127.0.0.1:${plain}`);
+    const loads: [rows: number, flags: string[]][] = [
+      [6, ['-t', 'set,get,incr,lpush,lrange_100', '-n', '2000', '-c', '50']],
+      [3, ['-t', 'set,get,incr', '-n', '20000', '-c', '10', '-P', '32', '-d', '1000']],
+    ];
+    for (const [rows, flags] of loads) {
+      const { stdout, stderr } = await run('redis-benchmark', ['-p', String(port), '--csv', ...flags]);
+      expect(stderr).not.toMatch(/error/i);
+      const rates = stdout.trim().split('\n').slice(1);
+      expect(rates).toHaveLength(rows);
+      for (const rate of rates) expect(Number(rate.split(',')[1]?.replaceAll('"', ''))).toBeGreaterThan(0);
+    }
+    expect((await redisCli(plain, '', 'GET', 'counter:__rand_int__')).trim()).toBe('22000');
+  });
+});
+
+interface Tunnel {
+  /** Where the client accepts plain connections. */
+  readonly port: number;
+  readonly serverPort: number;
+  readonly client: Running;
+  readonly server: Running;
+}
+
+async function tunnelTo(
+  target: Server | string,
+  options: { client?: string[]; pin?: string } = {},
+): Promise<Tunnel> {
+  const server = await tunnelServer(target);
+  const serverPort = await portOf(server);
+  const identity = ['--identity', 'client.pem', ...(options.client ?? [])];
+  const { running: client, port } = await tunnelClient(serverPort, identity, options.pin);
+  return { port, serverPort, client, server };
+}
+
+async function tunnelServer(target: Server | string, port = 0): Promise<Running> {
+  const args = ['-v', '--identity', 'server.pem', '--authorized-keys', 'keys', `127.0.0.1:${port}`];
+  const running = begin('tunnel', 'server', ...args, typeof target === 'string' ? target : addressOf(target));
+  await portOf(running);
+  return running;
+}
+
+async function tunnelClient(
+  serverPort: number,
+  args: readonly string[] = ['--identity', 'client.pem'],
+  pin = serverKey,
+): Promise<{ running: Running; port: number }> {
+  const running = begin(
+    'tunnel',
+    'client',
+    '-v',
+    '--server-key',
+    pin,
+    ...args,
+    '127.0.0.1:0',
+    `127.0.0.1:${serverPort}`,
+  );
+  return { running, port: await portOf(running) };
+}
+
+function begin(first: string | { env: NodeJS.ProcessEnv }, ...args: string[]): Running {
+  const running =
+    typeof first === 'string' ? start(folder, [first, ...args]) : start(folder, args, first.env);
+  undo.push(() => running.stop('SIGKILL'));
+  return running;
+}
+
+async function plainServer(serve: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<Server> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  undo.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return server;
+}
+
+function plainClient(port: number): Socket {
+  const socket = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => {});
+  undo.push(() => socket.destroy());
+  return socket;
+}
+
+function addressOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `${address}:${port}`;
+}
+
+async function writeWithin(socket: Socket, piece: Uint8Array, milliseconds: number): Promise<boolean> {
+  if (socket.write(piece)) return true;
+  const drained = once(socket, 'drain').then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([drained, sleep(milliseconds, false)]);
+}
+
+async function residentMiB(pid: number | undefined): Promise<number> {
+  const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)]);
+  return Number(stdout) / 1024;
+}
+
+async function redis(): Promise<number> {
+  const free = await plainServer(() => {});
+  const { port } = free.address() as AddressInfo;
+  free.close();
+  await once(free, 'close');
+  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const child = spawn('redis-server', options, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  undo.push(() => child.kill('SIGKILL'));
+  for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept')) break;
+  return port;
+}
+
+function redisCli(port: number, input: string, ...args: string[]): Promise<string> {
+  const child = spawn('redis-cli', ['-p', String(port), ...args]);
+  child.stdin.end(input);
+  return text(child.stdout);
+}
