@@ -1,3 +1,4 @@
+import { Identity, SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
 import { optionNames } from '../../src/options.js';
@@ -13,6 +14,14 @@ describe('docs/api.md', () => {
     const options = new Set([...optionNames.client, ...optionNames.server]);
     expect(documentedOptions(readDocument('docs/api.md').text)).toEqual([...options].sort());
   });
+});
+
+test('docs/api.md has every member of the classes', () => {
+  const { text } = readDocument('docs/api.md');
+  const classes = [SecureServer.prototype, SecureClient.prototype, Identity.prototype];
+  const members = classes.flatMap((prototype) => Object.getOwnPropertyNames(prototype));
+  const missing = members.filter((name) => name !== 'constructor' && !text.includes(`\`${name}`));
+  expect(missing).toEqual([]);
 });
 
 test('codes are the headings that are one, or look like one', () => {
