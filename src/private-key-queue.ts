@@ -9,14 +9,14 @@ import { nextTurn } from './turn.js';
 export class PrivateKeyQueue {
   readonly #queue: PQueue;
   readonly #maxWaiting: number;
-  readonly #isNative: boolean;
+  readonly #isOffThread: boolean;
   #count = 0;
 
-  /** `isNative`: the operations run off the main thread. */
-  constructor(concurrency: number, maxWaiting: number, isNative: boolean) {
+  /** `isOffThread`: the operations do not run on the main thread. */
+  constructor(concurrency: number, maxWaiting: number, isOffThread: boolean) {
     this.#queue = new PQueue({ concurrency });
     this.#maxWaiting = maxWaiting;
-    this.#isNative = isNative;
+    this.#isOffThread = isOffThread;
   }
 
   /** Whether another operation would be refused. */
@@ -38,7 +38,7 @@ export class PrivateKeyQueue {
   async run(operation: () => unknown, isOver: () => boolean): Promise<unknown> {
     if (this.isFull) throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations wait already`);
     return this.#queue.add(async () => {
-      if (!this.#isNative) await new Promise<void>(nextTurn);
+      if (!this.#isOffThread) await new Promise<void>(nextTurn);
       if (isOver()) return undefined;
       this.#count++;
       return operation();

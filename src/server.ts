@@ -65,9 +65,11 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   /** Throws BAD_OPTION. */
   constructor(options: ServerOptions = {}) {
     this.#settings = readServerOptions(options, defaultBackend);
-    const { backend, maxPendingHandshakes } = this.#settings;
+    const { backend, maxPendingHandshakes, protocol } = this.#settings;
     const concurrency = privateKeyConcurrency(backend);
-    this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, backend.native);
+    // the raw operation of classic has no way off the main thread before Node 24.7
+    const isOffThread = backend.native && protocol === 'sealed';
+    this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, isOffThread);
   }
 
   /** Says where to listen. Nothing is opened yet: an address in use shows when `listen()` is called. */

@@ -20,6 +20,9 @@ export interface Host {
 /** So many requests of a script are answered in one go, then the other connections have their turn. */
 const ASKS_A_TURN = 512;
 
+/** So many bytes may come early, while a step is under way: reading on is how the peer's death is noticed. */
+const EARLY_BYTES = 4096;
+
 /** Runs one script: bytes in, effects out. Synchronous, and the same for every protocol. */
 export class Session {
   /** Set by the host while it has no room for more messages; call `work` after clearing it. */
@@ -44,7 +47,8 @@ export class Session {
 
   /** Whether it takes no more bytes at the moment: the host stops reading. */
   get isBlocked(): boolean {
-    return !this.#isDone && (this.paused || this.#taskPending || this.#turnIsOver);
+    const isEarly = this.#taskPending && this.#bytes.length > EARLY_BYTES;
+    return !this.#isDone && (this.paused || isEarly || this.#turnIsOver);
   }
 
   /** Whether `work` is to be called again in a later turn of the event loop. */

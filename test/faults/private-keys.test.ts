@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PrivateKeyQueue } from '../../src/private-key-queue.js';
+import { clientEnd, serverEnd } from '../helpers/sealed-ends.js';
 
 const never = (): boolean => false;
 
@@ -61,5 +62,23 @@ describe('private operations of a server', () => {
     finish?.();
     await Promise.all([first, second]);
     expect([hasRun, queue.count]).toEqual([false, 1]);
+  });
+
+  // defence: reading stops while an operation is under way and bytes come that cannot be of use yet
+  it('are waited for with 4096 early bytes at most', async () => {
+    const [client, server] = [clientEnd(), serverEnd()];
+    client.session.start();
+    server.session.start();
+    server.session.receive(client.takeWritten());
+    client.session.receive(server.takeWritten());
+    await client.settle();
+    const flight = client.takeWritten();
+    server.session.receive(flight);
+    expect(server.tasks.length).toBe(1);
+    expect(server.session.isBlocked).toBe(false);
+    server.session.receive(new Uint8Array(4096));
+    expect(server.session.isBlocked).toBe(true);
+    await server.settle();
+    expect(server.opening).toBeDefined();
   });
 });
