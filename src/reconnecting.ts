@@ -1,5 +1,6 @@
 import { SecureClient } from './client.js';
 import { type ErrorCode, SecureSocketError } from './errors.js';
+import { badOption, callback, integer } from './option-rules.js';
 import type { ClientOptions } from './options.js';
 import type { TcpAddress, UnixAddress } from './transports/tcp.js';
 
@@ -9,9 +10,9 @@ export interface ReconnectOptions {
   readonly initialDelay?: number;
   /** The longest wait. Default 30000. */
   readonly maxDelay?: number;
-  /** Ends it all: the iteration throws its reason. */
+  /** Ends it all: the client in use is destroyed, and the iteration throws the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Told of every failure that is followed by another attempt, and of the wait until then. */
+  /** Told of every failure to connect that is followed by another attempt, and of the wait until then. */
   readonly onError?: (error: unknown, delay: number) => void;
 }
 
@@ -26,42 +27,77 @@ const FATAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /**
  * Connected clients, one after the other: each time the loop's body is done with one, it is closed and another is
- * connected, after a wait that grows and varies at random. Ends by `break`, or by throwing what another attempt would
- * not change: an untrusted server, a refused client, a wrong option. Messages on their way when a connection fails
- * are not sent again.
+ * connected, after a wait that grows and varies at random. Ends by `break`, by an error that the body throws, or by
+ * throwing what another attempt would not change: an untrusted server, a refused client, a wrong option. Messages on
+ * their way when a connection fails are not sent again.
  */
 export async function* reconnecting(
   to: TcpAddress | UnixAddress,
   clientOptions: ClientOptions,
   options: ReconnectOptions = {},
 ): AsyncGenerator<SecureClient, never, undefined> {
-  const { initialDelay = 250, maxDelay = 30_000, signal, onError } = options;
-  let delay = initialDelay;
+  const { signal, onError } = options;
+  const waits = new Waits(options);
   for (;;) {
     const client = new SecureClient(clientOptions);
-    const begun = performance.now();
+    const abort = (): void => client.destroy(signal?.reason);
+    let wait = 0;
     try {
       await client.connect(to, signal && { signal });
+      signal?.addEventListener('abort', abort, { once: true });
+      const begun = performance.now();
       yield client;
-      // a connection that broke at once is a failure too, and does not shorten the wait
-      if (performance.now() - begun > delay) delay = initialDelay;
+      wait = waits.after(performance.now() - begun);
     } catch (error) {
-      if (isFatal(error, signal)) throw error;
-      onError?.(error, delay);
+      signal?.throwIfAborted();
+      if (isFatal(error)) throw error;
+      wait = waits.after(0);
+      onError?.(error, wait);
     } finally {
+      signal?.removeEventListener('abort', abort);
       await client.close();
     }
-    await wait(delay * (0.5 + Math.random() / 2), signal);
-    delay = Math.min(maxDelay, delay * 2);
+    await sleep(wait, signal);
   }
 }
 
-function isFatal(error: unknown, signal: AbortSignal | undefined): boolean {
-  if (signal?.aborted || error instanceof TypeError) return true;
+/** How long to wait before the next attempt: twice as long each time, less up to a half by chance. */
+class Waits {
+  readonly #first: number;
+  readonly #longest: number;
+  #next: number;
+
+  constructor(options: ReconnectOptions) {
+    const { initialDelay = 250, maxDelay = 30_000, onError = () => {} } = options;
+    const milliseconds = integer(1, 2 ** 31 - 1, 'milliseconds');
+    for (const [name, value, wants] of [
+      ['initialDelay', initialDelay, milliseconds],
+      ['maxDelay', maxDelay, milliseconds],
+      ['onError', onError, callback('(error, delay) => void')],
+    ] as const) {
+      const wanted = wants(value);
+      if (wanted !== undefined) throw badOption(`${name} of reconnecting() must be ${wanted}`);
+    }
+    this.#first = Math.min(initialDelay, maxDelay);
+    this.#longest = maxDelay;
+    this.#next = this.#first;
+  }
+
+  /** A connection that broke at once is a failure too, and does not shorten the wait. */
+  after(lifetime: number): number {
+    if (lifetime > this.#next) this.#next = this.#first;
+    const wait = this.#next * (1 - Math.random() / 2);
+    this.#next = Math.min(this.#longest, this.#next * 2);
+    return wait;
+  }
+}
+
+function isFatal(error: unknown): boolean {
+  if (error instanceof TypeError) return true;
   return error instanceof SecureSocketError && (error.blame === 'caller' || FATAL.has(error.code));
 }
 
-function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason);
