@@ -59,8 +59,8 @@ export function explain(error: unknown): Explanation {
 /** The same for an error that ended an open connection: whatever it was, something may be missing. */
 export function lost(error: unknown): unknown {
   if (error instanceof CommandError) return error;
-  const { message, hints, exitCode } = explain(error);
-  if (exitCode !== exitCodes.network) return error;
+  const { message, code, hints, exitCode } = explain(error);
+  if (exitCode !== exitCodes.network && code !== 'TRUNCATED') return error;
   return new CommandError(exitCodes.damaged, `the connection was lost: ${message}`, hints, error);
 }
 

@@ -1,0 +1,251 @@
+// Measures the tunnel beside spiped and stunnel in one run, on this machine: Redis without a tunnel and through each,
+// and a download in one stream. Needs redis-server, redis-benchmark, spiped and stunnel4, and a built dist/.
+//
+//   node scripts/bench-tunnel.mjs [ROUNDS]
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const rounds = Number(process.argv[2] ?? 3);
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'bench-tunnel-'));
+const children = [];
+const DOWNLOAD = 256 * 2 ** 20;
+
+try {
+  const redis = await freePort();
+  begin('redis-server', '--port', redis, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no');
+  const source = await startSource();
+  const contenders = {
+    direct: async (target) => target,
+    'secure-sockets': tunnelOfOurs(),
+    spiped: tunnelOfSpiped(),
+    stunnel: tunnelOfStunnel(),
+  };
+  const ports = {};
+  for (const [name, open] of Object.entries(contenders)) {
+    ports[name] = { redis: await open(redis), source: await open(source) };
+  }
+  await sleep(1500);
+  report(await measure(ports));
+} finally {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit();
+
+async function measure(ports) {
+  const figures = {};
+  for (let round = 0; round < rounds; round++) {
+    // in turns, so that what else the machine does falls on all of them
+    for (const [name, { redis, source }] of Object.entries(ports)) {
+      const one = {
+        'GET, 20 clients, requests/s': redisRate(redis, '-n', '20000', '-c', '20'),
+        'GET, 20 clients, 32 in a pipeline, requests/s': redisRate(
+          redis,
+          '-n',
+          '300000',
+          '-c',
+          '20',
+          '-P',
+          '32',
+        ),
+        'GET of 16 KiB, 20 clients, requests/s': redisRate(redis, '-n', '10000', '-c', '20', '-d', '16384'),
+        'download in one stream, MB/s': await downloadRate(source),
+        'connections, one after another, per s': await connectionRate(redis),
+      };
+      for (const [work, figure] of Object.entries(one)) ((figures[work] ??= {})[name] ??= []).push(figure);
+    }
+  }
+  return figures;
+}
+
+function report(figures) {
+  const names = ['direct', 'secure-sockets', 'spiped', 'stunnel'];
+  console.log(
+    `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]?.model}, ${versions()}`,
+  );
+  console.log(`medians of ${rounds} rounds; in brackets: ours as a multiple of theirs\n`);
+  console.log(`| work | ${names.join(' | ')} |\n|---|${names.map(() => '--:').join('|')}|`);
+  for (const [work, byName] of Object.entries(figures)) {
+    const ours = median(byName['secure-sockets']);
+    const cells = names.map((name) => {
+      const figure = median(byName[name]);
+      const ratio = name === 'spiped' || name === 'stunnel' ? ` (${(ours / figure).toFixed(2)})` : '';
+      return `${figure >= 1000 ? Math.round(figure) : figure.toFixed(1)}${ratio}`;
+    });
+    console.log(`| ${work} | ${cells.join(' | ')} |`);
+  }
+}
+
+function tunnelOfOurs() {
+  const key = (name, ...args) =>
+    JSON.parse(
+      execFileSync(process.execPath, [cli, 'keygen', '--json', ...args, '-o', join(folder, name)], {
+        encoding: 'utf8',
+      }),
+    );
+  const server = key('server.pem');
+  const client = key('client.pem', '--role', 'client');
+  writeFileSync(join(folder, 'keys'), `${client.fingerprint} client\n`);
+  return async (target) => {
+    const [inner, outer] = [await freePort(), await freePort()];
+    const files = ['--authorized-keys', join(folder, 'keys'), '--identity', join(folder, 'server.pem')];
+    begin(process.execPath, cli, 'tunnel', 'server', ...files, at(inner), at(target));
+    const identity = ['--identity', join(folder, 'client.pem'), '--server-key', server.fingerprint];
+    begin(process.execPath, cli, 'tunnel', 'client', ...identity, at(outer), at(inner));
+    return outer;
+  };
+}
+
+function tunnelOfSpiped() {
+  const key = join(folder, 'spiped.key');
+  execFileSync('dd', ['if=/dev/urandom', 'bs=32', 'count=1', `of=${key}`], { stdio: 'ignore' });
+  return async (target) => {
+    const [inner, outer] = [await freePort(), await freePort()];
+    begin('spiped', '-F', '-d', '-s', bracketed(inner), '-t', bracketed(target), '-k', key);
+    begin('spiped', '-F', '-e', '-s', bracketed(outer), '-t', bracketed(inner), '-k', key);
+    return outer;
+  };
+}
+
+/** Both ends verify certificates, as ours verify keys. */
+function tunnelOfStunnel() {
+  for (const name of ['server', 'client']) {
+    const [key, certificate] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
+    const request = ['req', '-x509', '-newkey', 'rsa:3072', '-nodes', '-days', '2', '-subj', `/CN=${name}`];
+    execFileSync('openssl', [...request, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  }
+  return async (target) => {
+    const [inner, outer] = [await freePort(), await freePort()];
+    const common = (own, other) => `foreground = yes
+pid =
+debug = err
+cert = ${join(folder, `${own}.crt`)}
+key = ${join(folder, `${own}.key`)}
+CAfile = ${join(folder, `${other}.crt`)}
+verifyPeer = yes
+socket = l:TCP_NODELAY=1
+socket = r:TCP_NODELAY=1
+`;
+    const server = `${common('server', 'client')}[s]\naccept = ${at(inner)}\nconnect = ${at(target)}\n`;
+    const client = `${common('client', 'server')}[c]\nclient = yes\naccept = ${at(outer)}\nconnect = ${at(inner)}\n`;
+    for (const [text, port] of [
+      [server, inner],
+      [client, outer],
+    ]) {
+      const file = join(folder, `stunnel-${port}.conf`);
+      writeFileSync(file, text);
+      begin('stunnel4', file);
+    }
+    return outer;
+  };
+}
+
+function redisRate(port, ...args) {
+  const { stdout, stderr, status } = spawnSync(
+    'redis-benchmark',
+    ['-p', String(port), '--csv', '-t', 'set,get', ...args],
+    { encoding: 'utf8', timeout: 120_000 },
+  );
+  const row = stdout.split('\n').find((line) => line.startsWith('"GET"'));
+  if (status !== 0 || row === undefined)
+    throw new Error(`redis-benchmark on port ${port}: ${stderr}${stdout}`);
+  return Number(row.split(',')[1].replaceAll('"', ''));
+}
+
+function downloadRate(port) {
+  return new Promise((resolve, reject) => {
+    const begun = performance.now();
+    let received = 0;
+    const socket = createConnection({ port, host: '127.0.0.1' });
+    socket.on('data', ({ length }) => {
+      received += length;
+    });
+    socket.on('error', reject);
+    socket.on('end', () => {
+      if (received !== DOWNLOAD)
+        reject(new Error(`${received} of ${DOWNLOAD} bytes came through port ${port}`));
+      else resolve(DOWNLOAD / 1e3 / (performance.now() - begun));
+    });
+  });
+}
+
+/** Connects, asks one question, closes. */
+async function connectionRate(port) {
+  const begun = performance.now();
+  let count = 0;
+  for (; performance.now() - begun < 2000; count++) {
+    await new Promise((resolve, reject) => {
+      const socket = createConnection({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
+      socket.once('data', () => socket.end());
+      socket.on('error', reject);
+      socket.on('close', resolve);
+    });
+  }
+  return (1000 * count) / (performance.now() - begun);
+}
+
+/** Gives everybody who connects the same bytes, as fast as they are taken. */
+async function startSource() {
+  const program = `const piece = Buffer.alloc(1 << 18);
+    require('node:net').createServer((socket) => {
+      let left = ${DOWNLOAD};
+      const pour = () => {
+        while (left > 0) { left -= piece.length; if (!socket.write(piece)) return socket.once('drain', pour); }
+        socket.end();
+      };
+      socket.on('error', () => {});
+      pour();
+    }).listen(Number(process.argv[1]), '127.0.0.1');`;
+  const port = await freePort();
+  begin(process.execPath, '--eval', program, port);
+  return port;
+}
+
+function begin(command, ...args) {
+  const child = spawn(command, args.map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
+  child.on('error', (error) => {
+    throw error;
+  });
+  children.push(child);
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function versions() {
+  const of = (command, args, pattern) => {
+    const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+    return pattern.exec(stdout + stderr)?.[1] ?? '?';
+  };
+  return [
+    `Node ${process.version.slice(1)}`,
+    `spiped ${of('spiped', ['-v'], /spiped ([\d.]+)/)}`,
+    `stunnel ${of('stunnel4', ['-version'], /stunnel ([\d.]+)/)}`,
+    `Redis ${of('redis-server', ['--version'], /v=([\d.]+)/)}`,
+  ].join(', ');
+}
+
+function at(port) {
+  return `127.0.0.1:${port}`;
+}
+
+function bracketed(port) {
+  return `[127.0.0.1]:${port}`;
+}
+
+function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
