@@ -16,7 +16,7 @@ const HASH_LENGTH = 32;
 const HEADER_LENGTH = 8;
 
 /** The message of a number in a conversation: both numbers, a body, and the hash of all that. */
-export function numbered(conversation: number, number: number, length: number): Uint8Array {
+function numbered(conversation: number, number: number, length: number): Uint8Array {
   const message = Buffer.alloc(HEADER_LENGTH + length + HASH_LENGTH);
   message.writeUInt32BE(conversation, 0);
   message.writeUInt32BE(number, 4);

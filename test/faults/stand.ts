@@ -89,7 +89,7 @@ export class Stand implements AsyncDisposable {
 }
 
 /** Faults that destroy nothing: everything arrives, in time and in pieces of all kinds. */
-export function gentleDamage(random: Random): Damage {
+function gentleDamage(random: Random): Damage {
   const faults = (): Damage['toServer'] => ({
     ...(random.next() < 0.5 ? { delay: [0, random.below(8)] as const } : {}),
     ...(random.next() < 0.4 ? { split: 1 + random.below(1500) } : {}),

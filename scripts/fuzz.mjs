@@ -1,0 +1,29 @@
+// The fuzz targets for as long as one likes: npm run fuzz -- --help
+import { parseArgs } from 'node:util';
+import { runVitest } from './lib/vitest.mjs';
+
+const usage = `Usage: npm run fuzz -- [options]
+
+  --seconds N    how long, all targets together (3600)
+  --target NAME  one target only, by its name in test/fuzz
+  --seed N       repeats a run (chosen anew each time)
+
+An input that breaks a law is kept in test/fuzz/regressions, made short; npm test tries it from then on.`;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '3600' },
+    target: { type: 'string' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) console.log(usage);
+else {
+  console.log(`fuzzing for ${values.seconds} seconds, seed ${values.seed}`);
+  const named = values.target === undefined ? [] : ['-t', `'${values.target}'`];
+  process.exitCode = await runVitest(['run', 'test/fuzz.test.ts', ...named], {
+    FUZZ_SECONDS: values.seconds,
+    FUZZ_SEED: values.seed,
+  });
+}

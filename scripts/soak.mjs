@@ -1,0 +1,32 @@
+// Damaged connections for as long as one likes: npm run soak -- --help
+import { parseArgs } from 'node:util';
+import { runVitest } from './lib/vitest.mjs';
+
+const usage = `Usage: npm run soak -- [options]
+
+  --seconds N      how long (600)
+  --connections N  how many at once (40)
+  --seed N         the same faults again (chosen anew each time)
+
+Many conversations at once through a proxy that delays, cuts, joins, slows, resets, half-closes and swallows: both
+protocols, every backend at either end, every message numbered and hashed. A line every ten seconds says how it stands.`;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '600' },
+    connections: { type: 'string', default: '40' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) console.log(usage);
+else {
+  console.log(
+    `soaking for ${values.seconds} seconds, ${values.connections} connections, seed ${values.seed}`,
+  );
+  process.exitCode = await runVitest(['run', '--config', 'vitest.load.config.ts', 'test/load/soak.load.ts'], {
+    SOAK_SECONDS: values.seconds,
+    SOAK_CONNECTIONS: values.connections,
+    SOAK_SEED: values.seed,
+  });
+}

@@ -1,0 +1,179 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AuthorizedKeys } from '../../src/authorized-keys.js';
+import { decodePkcs8, decodeSpki, encodePkcs8, encodeSpki } from '../../src/core/der.js';
+import { parseFingerprint } from '../../src/core/fingerprint.js';
+import { decodePem, encodePem } from '../../src/core/pem.js';
+import { decodePickle, encodePickle } from '../../src/core/pickle.js';
+import { readProxyHeader } from '../../src/core/proxy-header.js';
+import { checkPrivateKey, checkSealedKey } from '../../src/core/rsa-key.js';
+import {
+  decodeClientAuth,
+  decodeClientHello,
+  decodeClientKey,
+  decodeFinished,
+  decodeReject,
+  decodeServerHello,
+  decodeServerIdentity,
+} from '../../src/core/sealed/messages.js';
+import { KnownHosts } from '../../src/known-hosts.js';
+import { insecure } from '../helpers/insecure-backend.js';
+import { testKey, vectors } from '../helpers/sealed-vectors.js';
+import pickles from '../vectors/pickle.json' with { type: 'json' };
+import * as structures from './structures.js';
+import { type Target, verdictOf, verdictOfAsync } from './target.js';
+
+const key = testKey('server2048');
+const fingerprint = `SHA256:${'A'.repeat(42)}E`;
+const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
+const textOf = (input: Uint8Array): string => Buffer.from(input).toString('utf8');
+
+/** What is accepted must be what would be written: there is one encoding only. */
+function requireSame(written: Uint8Array, input: Uint8Array): void {
+  if (!Buffer.from(written).equals(input))
+    throw new Error('accepted another encoding than the one that is written');
+}
+
+const der: readonly Target[] = [
+  {
+    name: 'spki',
+    seeds: [encodeSpki(key), encodeSpki(testKey('client2048'))],
+    structured: structures.spki,
+    streams: false,
+    verdict: (input) =>
+      verdictOf(() => {
+        const numbers = decodeSpki(input);
+        requireSame(encodeSpki(numbers), input);
+        checkSealedKey(numbers);
+        return numbers;
+      }),
+  },
+  {
+    name: 'pkcs8',
+    seeds: [encodePkcs8(key)],
+    structured: structures.pkcs8,
+    streams: false,
+    verdict: (input) =>
+      verdictOf(() => {
+        const numbers = decodePkcs8(input);
+        requireSame(encodePkcs8(numbers), input);
+        checkPrivateKey(numbers);
+        return numbers;
+      }),
+  },
+];
+
+const texts: readonly Target[] = [
+  {
+    name: 'pem',
+    seeds: [
+      bytes(encodePem('PRIVATE KEY', encodePkcs8(key), ['Role: server'])),
+      bytes(encodePem('PUBLIC KEY', encodeSpki(key))),
+    ],
+    structured: structures.pem,
+    streams: false,
+    verdict: (input) => verdictOf(() => decodePem(textOf(input))),
+  },
+  {
+    name: 'fingerprint',
+    seeds: [bytes(fingerprint), bytes('ab'.repeat(32)), bytes(`sha256//${'A'.repeat(42)}E=`)],
+    streams: false,
+    verdict: (input) => verdictOf(() => parseFingerprint(textOf(input))),
+  },
+  {
+    name: 'authorized-keys',
+    seeds: [
+      bytes(`# keys\n${fingerprint} alice\n${Buffer.from(encodeSpki(key)).toString('base64')} bob # why\n`),
+    ],
+    structured: structures.authorizedKeys,
+    streams: false,
+    verdict: (input) => verdictOfAsync(() => AuthorizedKeys.open(textOf(input).split(/\r?\n/), insecure)),
+  },
+  knownHosts(),
+];
+
+function knownHosts(): Target {
+  const path = join(mkdtempSync(join(tmpdir(), 'secure-sockets-fuzz-')), 'known_hosts');
+  return {
+    name: 'known-hosts',
+    seeds: [
+      bytes(
+        `# hosts\nexample.org 4000 ${fingerprint} mine\nunix:/run/a%20b 0 ${fingerprint}\n::1 1 ${fingerprint}\n`,
+      ),
+    ],
+    structured: structures.knownHosts,
+    streams: false,
+    verdict: (input) => {
+      writeFileSync(path, input);
+      return verdictOfAsync(() => new KnownHosts(path).list());
+    },
+  };
+}
+
+/** Each handshake message by its own decoder, and all of them by all others. */
+function messages(): Target {
+  const decoders = [
+    ...[
+      decodeClientHello,
+      decodeServerHello,
+      decodeServerIdentity,
+      decodeClientKey,
+      decodeClientAuth,
+      decodeReject,
+    ],
+    (input: Uint8Array) => decodeFinished(input, 6),
+    (input: Uint8Array) => decodeFinished(input, 7),
+  ];
+  return {
+    name: 'sealed-messages',
+    seeds: vectors.flatMap((vector) =>
+      Object.values(vector.handshake_messages).map((hex) => Uint8Array.from(Buffer.from(hex, 'hex'))),
+    ),
+    streams: false,
+    verdict: (input) => decoders.map((decode) => verdictOf(() => decode(input))).join('; '),
+  };
+}
+
+const pickle: Target = {
+  name: 'pickle',
+  seeds: [
+    encodePickle(key),
+    ...pickles.keys
+      .filter((_, index) => index % 40 === 0)
+      .map((vector) => Uint8Array.from(Buffer.from(vector.pickle, 'hex'))),
+  ],
+  structured: structures.pickle,
+  streams: true,
+  verdict: (input, cutting) => byPieces(input, cutting, decodePickle),
+};
+
+const proxyHeader: Target = {
+  name: 'proxy-header',
+  seeds: [
+    bytes('PROXY TCP4 192.0.2.7 192.0.2.1 4000 5000\r\nrest'),
+    bytes('PROXY TCP6 2001:db8::1 2001:db8::2 4000 5000\r\n'),
+    bytes('PROXY UNKNOWN\r\n'),
+    Uint8Array.from(Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000207c00002010fa01388ff', 'hex')),
+  ],
+  structured: structures.proxyHeader,
+  streams: true,
+  verdict: (input, cutting) => byPieces(input, cutting, readProxyHeader),
+};
+
+/** A parser that is called again with all there is whenever more has come, until it has made up its mind. */
+function byPieces(
+  input: Uint8Array,
+  cutting: 'whole' | 'byte by byte',
+  parse: (bytes: Uint8Array) => unknown,
+): string {
+  for (let length = cutting === 'whole' ? input.length : 1; ; length++) {
+    const verdict = verdictOf(() => parse(input.subarray(0, length)));
+    if (verdict !== 'ok "incomplete"' || length >= input.length) return verdict;
+  }
+}
+
+/** Everything that reads bytes or texts and is no session. */
+export function parserTargets(): Target[] {
+  return [...der, ...texts, messages(), pickle, proxyHeader];
+}

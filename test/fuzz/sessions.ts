@@ -1,0 +1,182 @@
+import { classicClient, classicServer } from '../../src/core/classic.js';
+import { encodeSpki } from '../../src/core/der.js';
+import { decodePickle, encodePickle } from '../../src/core/pickle.js';
+import type { Script } from '../../src/core/script.js';
+import { sealedClient } from '../../src/core/sealed/client.js';
+import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';
+import type { SuiteName } from '../../src/core/sealed/suites.js';
+import { SecureSocketError } from '../../src/errors.js';
+import { constantKem, insecure } from '../helpers/insecure-backend.js';
+import { Recorder } from '../helpers/recorder.js';
+import { openEnd } from '../helpers/sealed-open.js';
+import { testKey } from '../helpers/sealed-vectors.js';
+import { classicFrames, helloAndRecords, records } from './structures.js';
+import { type Target, verdictOfSession } from './target.js';
+
+/** Large enough for what the mutations make, small enough to be met by them. */
+const MAX_MESSAGE = 4096;
+const MAX_RECORD = 16_384;
+
+const serverKey = testKey('server2048');
+const clientKey = testKey('client2048');
+
+const common = { backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, mlKem768: constantKem };
+const suites: readonly SuiteName[] = ['X25519MLKEM768', 'X25519'];
+
+function sealedServerEnd(clients: SealedServerOptions['clients'] = 'optional'): Recorder {
+  return started(
+    sealedServer({
+      ...common,
+      ...{ suites, clients, authorize: (_, fingerprint) => fingerprint !== '' },
+      ...{ spki: encodeSpki(serverKey), key: insecure.rsaPrivateKey(serverKey) },
+    }),
+  );
+}
+
+function sealedClientEnd(hasIdentity = true, offered: readonly SuiteName[] = suites): Recorder {
+  const identity = { spki: encodeSpki(clientKey), key: insecure.rsaPrivateKey(clientKey) };
+  return started(
+    sealedClient({
+      ...common,
+      ...{ suites: offered, decide: () => true, ...(hasIdentity ? { identity } : {}) },
+    }),
+  );
+}
+
+function classicServerEnd(): Recorder {
+  const { n, e } = serverKey;
+  return started(
+    classicServer({
+      ...{ backend: insecure, keyLength: 32, maxMessage: MAX_MESSAGE, publicKey: { n, e } },
+      ...{ privateKey: insecure.rsaPrivateKey(serverKey), rejectionSecret: new Uint8Array(32) },
+    }),
+  );
+}
+
+function classicClientEnd(): Recorder {
+  const options = { keyLength: 32, maxMessage: MAX_MESSAGE, minModulusBits: 512, settleMs: 0 } as const;
+  return started(classicClient({ backend: insecure, ...options }));
+}
+
+/** What two ends say to each other, from the first byte to their farewell. */
+async function recorded(
+  makeClient: () => Recorder,
+  makeServer: () => Recorder,
+): Promise<{ toServer: Uint8Array; toClient: Uint8Array }> {
+  const ends = [makeClient(), makeServer()] as const;
+  const said: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
+  const carry = async (): Promise<boolean> => {
+    const [toServer, toClient] = [ends[0].takeWritten(), ends[1].takeWritten()];
+    said[0] = Buffer.concat([said[0], toServer]);
+    said[1] = Buffer.concat([said[1], toClient]);
+    ends[1].session.receive(toServer);
+    ends[0].session.receive(toClient);
+    await Promise.all([ends[0].settle(), ends[1].settle()]);
+    return toServer.length + toClient.length > 0;
+  };
+  await Promise.all([ends[0].settle(), ends[1].settle()]);
+  while (await carry());
+  for (const end of ends) end.write(speech(end));
+  while (await carry());
+  return { toServer: new Uint8Array(said[0]), toClient: new Uint8Array(said[1]) };
+}
+
+/** Something of everything that an open end can say. */
+function speech({ opening }: Recorder): Uint8Array[] {
+  if (opening === undefined) throw new Error('the ends did not open');
+  const { sender } = opening;
+  const chunks: Uint8Array[] = [];
+  for (const length of [0, 1, 40, 0]) sender.stage(new Uint8Array(length).fill(65));
+  chunks.push(...sender.flush(), ...(sender.ping?.() ?? []));
+  sender.rekey?.();
+  sender.stage(new Uint8Array(600).fill(66));
+  chunks.push(...sender.flush(), ...(sender.pong?.() ?? []));
+  return [...chunks, ...sender.close(0)];
+}
+
+async function sealedTargets(): Promise<Target[]> {
+  const conversations = await Promise.all([
+    recorded(sealedClientEnd, sealedServerEnd),
+    recorded(
+      () => sealedClientEnd(false),
+      () => sealedServerEnd('none'),
+    ),
+    recorded(
+      () => sealedClientEnd(true, ['X25519']),
+      () => sealedServerEnd('required'),
+    ),
+  ]);
+  return [
+    {
+      name: 'sealed-server',
+      seeds: conversations.map(({ toServer }) => toServer),
+      structured: helloAndRecords('client', encodeSpki(clientKey)),
+      streams: true,
+      verdict: (input, cutting) => verdictOfSession(sealedServerEnd, input, cutting),
+    },
+    {
+      name: 'sealed-client',
+      seeds: conversations.map(({ toClient }) => toClient),
+      structured: helloAndRecords('server', encodeSpki(serverKey)),
+      streams: true,
+      verdict: (input, cutting) => verdictOfSession(sealedClientEnd, input, cutting),
+    },
+  ];
+}
+
+/** Records of an open connection, without a handshake before them. */
+function recordsTarget(): Target {
+  const seed = new Uint8Array(Buffer.concat(speech(openRecords())));
+  return {
+    name: 'sealed-records',
+    seeds: [seed],
+    structured: records,
+    streams: true,
+    verdict: (input, cutting) => verdictOfSession(openRecords, input, cutting),
+  };
+}
+
+function openRecords(): Recorder {
+  return openEnd({ backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD });
+}
+
+function started(script: Script): Recorder {
+  const end = new Recorder(script);
+  end.session.start();
+  return end;
+}
+
+async function classicTargets(): Promise<Target[]> {
+  const { toServer, toClient } = await recorded(classicClientEnd, classicServerEnd);
+  return [
+    {
+      name: 'classic-server',
+      seeds: [toServer],
+      structured: classicFrames(serverKey.n.length),
+      streams: true,
+      verdict: (input, cutting) => verdictOfSession(classicServerEnd, input, cutting),
+    },
+    {
+      name: 'classic-client',
+      seeds: [toClient, encodePickle(serverKey)],
+      streams: true,
+      // nothing may follow the key at once, so that a client which sees both together refuses (K1)
+      verdict: (input, cutting) => verdictOfSession(classicClientEnd, input, cutting, pickleLength(input)),
+    },
+  ];
+}
+
+function pickleLength(input: Uint8Array): number {
+  try {
+    const read = decodePickle(input);
+    return read === 'incomplete' ? 0 : read.length;
+  } catch (error) {
+    if (error instanceof SecureSocketError) return 0;
+    throw error;
+  }
+}
+
+/** The whole ends of both protocols, on a backend that lets changed bytes through. */
+export async function sessionTargets(): Promise<Target[]> {
+  return [...(await sealedTargets()), recordsTarget(), ...(await classicTargets())];
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+import common from './vitest.config.js';
+
+/** Tests of time and memory, one file after the other, in a process of its own each: npm run test:load */
+export default defineConfig({
+  ...common,
+  test: {
+    ...common.test,
+    include: ['test/load/*.load.ts'],
+    pool: 'forks',
+    fileParallelism: false,
+    execArgv: ['--expose-gc'],
+    testTimeout: 240_000,
+  },
+});
