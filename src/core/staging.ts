@@ -1,9 +1,14 @@
 /** Messages up to this length are copied together, longer ones are encrypted where they lie. */
 export const SMALL_MESSAGE: number = 32 * 1024;
-const SIZE = 64 * 1024;
+/** One message or a few fit into the first, all of a busy tick into the second. */
+const FEW = 4 * 1024;
+const MANY = 64 * 1024;
 const SPARE_BUFFERS = 16;
 
-const spare: Uint8Array[] = [];
+const spare = new Map<number, Uint8Array[]>([
+  [FEW, []],
+  [MANY, []],
+]);
 
 /**
  * Plaintext on its way to the cipher. The memory is shared by all connections, one after the other: a connection
@@ -17,17 +22,20 @@ export class Staging {
     return this.#used;
   }
 
-  /** The memory, to be written to where `reserve` says. */
+  /** The memory, to be written to where `reserve` has said. */
   get buffer(): Uint8Array {
-    this.#buffer ??= spare.pop() ?? new Uint8Array(SIZE);
-    return this.#buffer;
+    return this.#buffer as Uint8Array;
   }
 
   /** Where in `buffer` there is room for `length` bytes; -1 if what is there must be taken out first. */
   reserve(length: number): number {
     const at = this.#used;
-    if (at + length > SIZE) return -1;
-    this.#used = at + length;
+    const end = at + length;
+    if (this.#buffer === undefined || end > this.#buffer.length) {
+      if (end > MANY) return -1;
+      this.#move(end > FEW ? MANY : FEW);
+    }
+    this.#used = end;
     return at;
   }
 
@@ -39,9 +47,23 @@ export class Staging {
   /** Gives the memory back, wiped: the next user must find nothing in it. */
   release(): void {
     if (this.#buffer === undefined) return;
-    this.#buffer.fill(0, 0, this.#used);
-    if (spare.length < SPARE_BUFFERS) spare.push(this.#buffer);
+    giveBack(this.#buffer, this.#used);
     this.#buffer = undefined;
     this.#used = 0;
   }
+
+  #move(size: number): void {
+    const buffer = spare.get(size)?.pop() ?? new Uint8Array(size);
+    if (this.#buffer !== undefined) {
+      buffer.set(this.bytes);
+      giveBack(this.#buffer, this.#used);
+    }
+    this.#buffer = buffer;
+  }
+}
+
+function giveBack(buffer: Uint8Array, used: number): void {
+  buffer.fill(0, 0, used);
+  const spares = spare.get(buffer.length) as Uint8Array[];
+  if (spares.length < SPARE_BUFFERS) spares.push(buffer);
 }

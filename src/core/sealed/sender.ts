@@ -126,7 +126,8 @@ export class SealedSender implements Sender {
   }
 
   #startRecord(): void {
-    this.#staging.buffer[this.#staging.reserve(1)] = RecordType.data;
+    const at = this.#staging.reserve(1);
+    this.#staging.buffer[at] = RecordType.data;
   }
 
   #sealStaged(): void {
