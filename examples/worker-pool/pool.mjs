@@ -1,0 +1,41 @@
+// Threads that compute, and a line in which the work waits for one of them.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import PQueue from 'p-queue';
+
+/** A pool of `size` threads, each running `file`, which answers each message with one. */
+export class Pool {
+  #idle;
+  #queue;
+
+  constructor(file, size) {
+    this.#idle = Array.from({ length: size }, () => new Worker(file));
+    // as many at once as there are threads: whoever's turn it is finds one that is idle
+    this.#queue = new PQueue({ concurrency: size });
+  }
+
+  /** Work that waits for a thread. */
+  get waiting() {
+    return this.#queue.size;
+  }
+
+  /** What a thread makes of `work`. */
+  run(work) {
+    return this.#queue.add(async () => {
+      const worker = this.#idle.pop();
+      try {
+        worker.postMessage(work);
+        const [answer] = await once(worker, 'message');
+        return answer;
+      } finally {
+        this.#idle.push(worker);
+      }
+    });
+  }
+
+  /** Ends the threads when all that waits is done. */
+  async close() {
+    await this.#queue.onIdle();
+    await Promise.all(this.#idle.map((worker) => worker.terminate()));
+  }
+}
