@@ -343,7 +343,7 @@ export class Connection {
   /** The end of everything but a farewell: the first error counts, and a half that has ended in order stays so. */
   #fail(error: unknown, farewell?: readonly Uint8Array[]): void {
     if (this.#isOver) return;
-    if (farewell) this.#outgoing.write(farewell);
+    if (farewell) this.#outgoing.writeLast(farewell);
     this.#isOver = true;
     this.#liveness?.stop();
     this.#session.stop();
@@ -356,9 +356,8 @@ export class Connection {
     else this.#transport.destroy();
   }
 
-  /** Ends, reads what still comes so that no reset overtakes the farewell, and gives up in bounded time. */
+  /** Reads what still comes so that no reset overtakes the farewell, and gives up in bounded time. */
   #depart(): void {
-    this.#transport.end();
     this.#transport.resume();
     clearTimeout(this.#farewellTimer);
     this.#farewellTimer = setTimeout(() => this.#transport.destroy(), this.#settings.closeTimeout);

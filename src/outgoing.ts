@@ -17,8 +17,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** So many staged bytes do not wait for an unfinished write. */
-const WORTH_A_WRITE = 64 * 1024;
+/** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
+const WORTH_A_RECORD = 64 * 1024;
+/** So much is written at a time: whoever waits for room hears of it before all is gone. */
+const SLICE = 256 * 1024;
+/** Chunks below this are copied together: each costs the system more than that. */
+const SMALL_CHUNK = 1024;
 
 /** A key is not used for longer, in milliseconds, if there are messages to send. */
 const KEY_LIFE = 3_600_000;
@@ -33,8 +37,12 @@ export class Outgoing {
   readonly #transport: Transport;
   readonly #limits: OutgoingLimits;
   #sender: Sender | undefined;
-  #state: 'open' | 'ending' | 'ended' | 'failed' = 'open';
+  /** Ending: there are messages left. Closing: the end is encrypted behind them. Ended: the transport has it. */
+  #state: 'open' | 'ending' | 'closing' | 'ended' | 'failed' = 'open';
   #failure: unknown;
+  /** Encrypted and not yet given to the transport. */
+  #ready: Uint8Array[] = [];
+  #readyBytes = 0;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   /** Callers whose message is staged and who wait for the transport to catch up. */
@@ -101,18 +109,32 @@ export class Outgoing {
     return new Promise((resolve, reject) => this.#drainers.push({ resolve, reject }));
   }
 
-  /** Writes at once, ahead of all that waits. */
+  /** Writes what is no message, ahead of all that is not encrypted yet. */
   write(chunks: readonly Uint8Array[]): void {
     if (this.#state === 'failed') return;
-    for (const chunk of chunks) this.#bytesWritten += chunk.length;
-    this.#transport.write(chunks);
+    for (const chunk of chunks) {
+      this.#bytesWritten += chunk.length;
+      this.#readyBytes += chunk.length;
+      this.#ready.push(chunk);
+    }
+    this.#pump();
+  }
+
+  /** Writes the last bytes of all, and does not wait for what was written before. */
+  writeLast(chunks: readonly Uint8Array[]): void {
+    this.write(chunks);
+    this.#give(this.#ready);
+    this.#ready = [];
+    this.#readyBytes = 0;
+    this.#transport.end();
   }
 
   /** The transport has completed a write. Returns whether messages were in it. */
   written(): boolean {
     const hadMessages = this.#messagesAreUnwritten;
-    if (this.#transport.pending === 0) this.#messagesAreUnwritten = false;
     if (this.#state === 'failed') return hadMessages;
+    this.#pump();
+    if (this.#transport.pending === 0) this.#messagesAreUnwritten = false;
     this.#flush();
     if (this.#isFull) return hadMessages;
     this.#release();
@@ -154,6 +176,8 @@ export class Outgoing {
     this.#state = 'failed';
     clearTimeout(this.#settleTimer);
     this.#isSettling = false;
+    this.#ready = [];
+    this.#readyBytes = 0;
     for (const { reject } of [...this.#drainers, ...this.#enders]) reject(error);
     this.#drainers = [];
     this.#enders = [];
@@ -162,7 +186,7 @@ export class Outgoing {
   }
 
   get #unwritten(): number {
-    return this.#transport.pending + (this.#sender?.staged ?? 0);
+    return this.#transport.pending + this.#readyBytes + (this.#sender?.staged ?? 0);
   }
 
   get #isFull(): boolean {
@@ -206,8 +230,8 @@ export class Outgoing {
   /** While a write is unfinished, what is staged waits for it, and leaves as one: but not for ever more. */
   #flush(): void {
     const sender = this.#sender;
-    if (sender === undefined || this.#isSettling || this.isOver) return;
-    if (this.#transport.pending > 0 && sender.staged < WORTH_A_WRITE) return;
+    if (sender === undefined || this.#isSettling || this.isOver || this.#state === 'closing') return;
+    if (this.#transport.pending > 0 && sender.staged < WORTH_A_RECORD) return;
     if (this.#state === 'ending' && this.#waiting.length === 0) this.#finish(sender);
     else if (sender.staged > 0) this.#writeMessages(sender);
   }
@@ -220,12 +244,36 @@ export class Outgoing {
   }
 
   #finish(sender: Sender): void {
-    this.#state = 'ended';
+    this.#state = 'closing';
     this.write(sender.close(this.#closeCode));
-    this.#transport.end();
     this.#release();
+    // classic has no bytes for an end
+    if (this.#ready.length === 0) this.#endTransport();
+  }
+
+  #endTransport(): void {
+    if (this.#state !== 'closing') return;
+    this.#state = 'ended';
+    this.#transport.end();
     for (const { resolve } of this.#enders) resolve();
     this.#enders = [];
+  }
+
+  /** Gives the transport the next slice, if it has done with the one before. */
+  #pump(): void {
+    if (this.#transport.pending > 0 || this.#ready.length === 0) return;
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#ready.length && bytes < SLICE) bytes += (this.#ready[count++] as Uint8Array).length;
+    const slice = count === this.#ready.length ? this.#ready : this.#ready.slice(0, count);
+    this.#ready = slice === this.#ready ? [] : this.#ready.slice(count);
+    this.#readyBytes -= bytes;
+    this.#give(slice);
+    if (this.#ready.length === 0) this.#endTransport();
+  }
+
+  #give(chunks: readonly Uint8Array[]): void {
+    this.#transport.write(chunks.length > 1 ? joined(chunks) : chunks);
   }
 
   #release(): void {
@@ -244,6 +292,35 @@ export class Outgoing {
   #refusal(): unknown {
     return this.#failure ?? new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
   }
+}
+
+/** The chunks with neighbouring small ones copied together. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
+  const result: Uint8Array[] = [];
+  let run: Uint8Array[] = [];
+  const endRun = (): void => {
+    if (run.length > 0) result.push(run.length === 1 ? (run[0] as Uint8Array) : together(run));
+    run = [];
+  };
+  for (const chunk of chunks) {
+    if (chunk.length < SMALL_CHUNK) run.push(chunk);
+    else {
+      endRun();
+      result.push(chunk);
+    }
+  }
+  endRun();
+  return result;
+}
+
+function together(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 function tooLarge(length: number, limit: number): SecureSocketError {

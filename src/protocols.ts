@@ -52,8 +52,8 @@ function classicScripts(
   warnOnce(classicWarning);
   const { n, e, d } = privateNumbersOf(identity);
   const rejectionSecret = privateExponentHash(backend, d, n.length);
-  return () =>
-    classicServer({ backend, keyLength, maxMessage, publicKey: { n, e }, privateKey, rejectionSecret });
+  const options = { backend, keyLength, maxMessage, publicKey: { n, e }, privateKey, rejectionSecret };
+  return () => classicServer(options);
 }
 
 async function sealedScripts(
@@ -68,20 +68,21 @@ async function sealedScripts(
   const authorize = await authorizer(settings);
   const { spki } = identity;
   warnOnce(keylog && keylogWarning);
-  return () =>
-    sealedServer({
-      keylog,
-      backend,
-      spki,
-      key,
-      suites,
-      mlKem768,
-      clients,
-      authorize,
-      maxMessage,
-      maxRecord,
-      busy: () => queue.isFull,
-    });
+  const busy = (): boolean => queue.isFull;
+  const options = {
+    keylog,
+    backend,
+    spki,
+    key,
+    suites,
+    mlKem768,
+    clients,
+    authorize,
+    maxMessage,
+    maxRecord,
+    busy,
+  };
+  return () => sealedServer(options);
 }
 
 function classicPlan(settings: ClientSettings): ClientPlan {

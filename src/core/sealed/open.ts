@@ -36,8 +36,8 @@ export const RECEIVE_LIMITS: KeyLimits = { records: 2 ** 22, bytes: 2 ** 38 };
 const closeCodeOf: Partial<Record<ErrorCode, number>> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
 
 /** A whole connection: the handshake, then records until the peer closes. */
-export function* sealedConnection(handshake: Handshaking<Established>, options: OpenOptions): Script {
-  const established = yield* handshake;
+export function* sealedConnection(shakeHands: () => Handshaking<Established>, options: OpenOptions): Script {
+  const established = yield* shakeHands();
   const { receiving, suite, peer, exporterSecret } = established;
   const sender = makeSender(established, options);
   let isOrderly = false;

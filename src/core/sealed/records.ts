@@ -16,14 +16,16 @@ export const HANDSHAKE_RECORD_LIMIT: number = 4096 + 8 + RECORD_OVERHEAD;
 const NONCE_LENGTH = 12;
 const NONE = new Uint8Array(0);
 
+// Scratch memory of all keys: it is written and used up within one call.
+const scratchNonce: Uint8Array = new Uint8Array(NONCE_LENGTH);
+const scratchHeader: Uint8Array = new Uint8Array(RECORD_HEADER);
+
 /** The keys of one direction: each record under the next nonce, each key until the update. */
 export class TrafficKey {
   readonly #backend: Backend;
   #secret: Uint8Array;
   #aead: Aead;
   #iv: Uint8Array;
-  readonly #nonce: Uint8Array = new Uint8Array(NONCE_LENGTH);
-  readonly #header: Uint8Array = new Uint8Array(RECORD_HEADER);
   #sequence: number;
   #bytes = 0;
 
@@ -49,14 +51,14 @@ export class TrafficKey {
   /** The record of a plaintext in pieces: its header, then what the cipher gives. */
   seal(plaintext: readonly Uint8Array[], length: number): Uint8Array[] {
     const pieces = this.#encrypt(plaintext, length);
-    return [this.#header.slice(), ...pieces];
+    return [scratchHeader.slice(), ...pieces];
   }
 
   /** The record of a plaintext as one chunk: cheaper than pieces while it is small. */
   sealJoined(plaintext: readonly Uint8Array[], length: number): Uint8Array {
     const pieces = this.#encrypt(plaintext, length);
     const record = new Uint8Array(RECORD_HEADER + length + TAG_LENGTH);
-    record.set(this.#header);
+    record.set(scratchHeader);
     let at = RECORD_HEADER;
     for (const piece of pieces) {
       record.set(piece, at);
@@ -67,9 +69,9 @@ export class TrafficKey {
 
   /** The plaintext of a record's ciphertext, type first, or `null` if its tag is wrong. */
   open(ciphertext: Uint8Array): Uint8Array | null {
-    writeU24(this.#header, ciphertext.length);
+    writeU24(scratchHeader, ciphertext.length);
     this.#bytes += ciphertext.length;
-    return this.#aead.open(this.#nextNonce(), this.#header, ciphertext);
+    return this.#aead.open(this.#nextNonce(), scratchHeader, ciphertext);
   }
 
   /** The same in pieces that are small enough to be handed out, where the backend has them; else in one. */
@@ -78,9 +80,9 @@ export class TrafficKey {
       const plaintext = this.open(ciphertext);
       return plaintext === null ? null : [plaintext];
     }
-    writeU24(this.#header, ciphertext.length);
+    writeU24(scratchHeader, ciphertext.length);
     this.#bytes += ciphertext.length;
-    return this.#aead.openInPieces(this.#nextNonce(), this.#header, ciphertext, pieceLength);
+    return this.#aead.openInPieces(this.#nextNonce(), scratchHeader, ciphertext, pieceLength);
   }
 
   /** On to the next key, from which the present one cannot be found again. */
@@ -109,14 +111,14 @@ export class TrafficKey {
   }
 
   #encrypt(plaintext: readonly Uint8Array[], length: number): Uint8Array[] {
-    writeU24(this.#header, length + TAG_LENGTH);
+    writeU24(scratchHeader, length + TAG_LENGTH);
     this.#bytes += length + TAG_LENGTH;
-    return this.#aead.seal(this.#nextNonce(), this.#header, plaintext);
+    return this.#aead.seal(this.#nextNonce(), scratchHeader, plaintext);
   }
 
   #nextNonce(): Uint8Array {
-    writeNonce(this.#nonce, this.#iv, this.#sequence++);
-    return this.#nonce;
+    writeNonce(scratchNonce, this.#iv, this.#sequence++);
+    return scratchNonce;
   }
 }
 

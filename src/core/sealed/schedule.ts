@@ -21,6 +21,13 @@ export function expandLabel(
   return backend.hkdfExpand(secret, info, length);
 }
 
+let nothingHashed: Uint8Array | undefined;
+
+function hashOfNothing(backend: Backend): Uint8Array {
+  nothingHashed ??= backend.sha256(NONE);
+  return nothingHashed;
+}
+
 /** The few labels of the protocol, with their prefix. */
 const labels = new Map<string, Uint8Array>();
 
@@ -37,6 +44,7 @@ function prefixed(label: string): Uint8Array {
 export class Transcript {
   readonly #backend: Backend;
   #messages: Uint8Array = NONE;
+  #hash: Uint8Array | undefined;
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -44,6 +52,7 @@ export class Transcript {
 
   add(message: Uint8Array): void {
     this.#messages = concat(this.#messages, message);
+    this.#hash = undefined;
   }
 
   /** What names the connection: the random bytes that begin the body of CLIENT_HELLO. */
@@ -53,7 +62,8 @@ export class Transcript {
 
   /** TH of everything so far. */
   hash(): Uint8Array {
-    return this.#backend.sha256(this.#messages);
+    this.#hash ??= this.#backend.sha256(this.#messages);
+    return this.#hash;
   }
 }
 
@@ -71,7 +81,13 @@ export class KeySchedule {
 
   /** Goes on to the next secret of the line by mixing in another, which is overwritten. */
   mix(input: Uint8Array): void {
-    const salt = expandLabel(this.#backend, this.#secret, 'derived', this.#backend.sha256(NONE), HASH_LENGTH);
+    const salt = expandLabel(
+      this.#backend,
+      this.#secret,
+      'derived',
+      hashOfNothing(this.#backend),
+      HASH_LENGTH,
+    );
     this.wipe();
     this.#secret = this.#backend.hkdfExtract(salt, input);
     salt.fill(0);
@@ -113,7 +129,7 @@ export function exporterOf(
     if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_LENGTH) {
       throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
     }
-    const derived = expandLabel(backend, secret, name, backend.sha256(NONE), HASH_LENGTH);
+    const derived = expandLabel(backend, secret, name, hashOfNothing(backend), HASH_LENGTH);
     const material = expandLabel(backend, derived, 'exporter', backend.sha256(context), length);
     derived.fill(0);
     return material;

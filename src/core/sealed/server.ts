@@ -50,7 +50,7 @@ export interface SealedServerOptions extends OpenOptions {
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
 export function sealedServer(options: SealedServerOptions): Script {
   checkSuites(options.suites, options.mlKem768);
-  return sealedConnection(shakeHands(options), options);
+  return sealedConnection(() => shakeHands(options), options);
 }
 
 /** The CLOSE code of a refusal. */
