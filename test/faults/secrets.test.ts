@@ -1,0 +1,159 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
+import { type Backend, type SecureClient, SecureServer, type ServerOptions } from 'secure-sockets';
+import { node } from 'secure-sockets/backends/node';
+import { describe, expect, it } from 'vitest';
+import { privateNumbersOf } from '../../src/identity.js';
+import { clientOf, identityFor, portOf, protocols, rawConnection, rejection } from '../helpers/sockets.js';
+
+const channels = ['handshake:start', 'handshake:end', 'handshake:error', 'open', 'close', 'limit'];
+
+/** A backend that remembers every secret that passes through it: where it lies, and what it was. */
+class Spy {
+  readonly backend: Backend;
+  readonly #seen: { readonly place: Uint8Array; readonly was: Buffer; readonly isWiped: boolean }[] = [];
+
+  constructor() {
+    const wiped = <T extends Uint8Array | null>(secret: T): T => this.#note(secret, true);
+    this.backend = {
+      ...node,
+      hkdfExtract: (salt, input) => wiped(node.hkdfExtract(salt, input)),
+      hkdfExpand: (key, info, length) => this.#note(node.hkdfExpand(key, info, length), false),
+      aesGcm: (key) => node.aesGcm(wiped(key)),
+      aesEcb: (key) => node.aesEcb(wiped(key)),
+      x25519: () => {
+        const pair = node.x25519();
+        return { publicKey: pair.publicKey, agree: (peer) => wiped(pair.agree(peer)) };
+      },
+      rsaPrivateKey: (numbers) => {
+        const key = node.rsaPrivateKey(numbers);
+        return {
+          modulusLength: key.modulusLength,
+          signPss: (message) => key.signPss(message),
+          decryptRaw: async (ciphertext) => wiped(await key.decryptRaw(ciphertext)),
+          decryptOaep: async (ciphertext, label) => wiped(await key.decryptOaep(ciphertext, label)),
+        };
+      },
+    };
+  }
+
+  /** Every secret so far, as it may show in a text. */
+  get texts(): string[] {
+    return this.#seen.filter(({ was }) => was.some((byte) => byte !== 0)).flatMap(({ was }) => textsOf(was));
+  }
+
+  /** Secrets that nobody needs any more and that are still there. */
+  get left(): number {
+    return this.#seen.filter(({ place, isWiped }) => isWiped && place.some((byte) => byte !== 0)).length;
+  }
+
+  get count(): number {
+    return this.#seen.length;
+  }
+
+  #note<T extends Uint8Array | null>(secret: T, isWiped: boolean): T {
+    if (secret !== null) this.#seen.push({ place: secret, was: Buffer.from(secret), isWiped });
+    return secret;
+  }
+}
+
+/** The beginning of a byte string in every form in which Node prints one. */
+function textsOf(secret: Buffer): string[] {
+  const first = secret.subarray(0, 12);
+  const hex = first.toString('hex');
+  return [
+    hex,
+    first.toString('base64').slice(0, 14),
+    [...first.subarray(0, 6)].join(', '),
+    [...first.subarray(0, 6)].join(','),
+    (hex.match(/../g) ?? []).join(' ').slice(0, 26),
+  ];
+}
+
+/** Everything that can be seen of something. */
+function visible(thing: unknown): string {
+  const shown = inspect(thing, { depth: 12, showHidden: true, maxArrayLength: 1000, getters: true });
+  return `${shown}\n${JSON.stringify(thing, cyclesLeftOut())}\n${String((thing as Error)?.stack ?? '')}`;
+}
+
+function cyclesLeftOut(): (key: string, value: unknown) => unknown {
+  const seen = new Set<unknown>();
+  return (_, value) => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (seen.has(value)) return undefined;
+    seen.add(value);
+    return value;
+  };
+}
+
+describe.each(protocols)('secrets of %s', (protocol) => {
+  /** A good connection and bad ones, and everything that anybody gets to see of them. */
+  async function exercise(
+    spy: Spy,
+  ): Promise<{ seen: unknown[]; client: SecureClient; server: SecureServer }> {
+    const seen: unknown[] = [];
+    const note = (message: unknown): void => {
+      seen.push(message);
+    };
+    for (const name of channels) subscribe(`secure-sockets:${name}`, note);
+    const options: ServerOptions = { protocol, backend: spy.backend, onHandshakeError: note };
+    const server = new SecureServer({ ...options, identity: await identityFor(protocol), closeTimeout: 200 });
+    await server.listen({ port: 0, host: '127.0.0.1' });
+    const client = clientOf(server, { protocol, backend: spy.backend });
+    const accepted = server.accept();
+    await client.connect({ port: portOf(server), host: '127.0.0.1' });
+    const peer = await accepted;
+    await client.send(new Uint8Array(100));
+    await peer.recv();
+    const raw = await rawConnection(server);
+    raw.end(Buffer.alloc(100, 1));
+    await expect.poll(() => Object.keys(server.stats.rejected).length).toBeGreaterThan(0);
+    const refusing = clientOf(server, {
+      protocol,
+      backend: spy.backend,
+      serverKey: `SHA256:${'A'.repeat(43)}`,
+    });
+    seen.push(await rejection(refusing.connect({ port: portOf(server), host: '127.0.0.1' })));
+    seen.push(client, peer, server, server.stats, await identityFor(protocol), refusing);
+    client.destroy();
+    seen.push(await rejection(client.recv()));
+    await server.close({ timeout: 100 });
+    for (const name of channels) unsubscribe(`secure-sockets:${name}`, note);
+    return { seen, client, server };
+  }
+
+  // defence: private fields, errors without key material, diagnostics that carry no secrets
+  it('are in no error, no inspection, no JSON and no diagnostics', async () => {
+    const spy = new Spy();
+    const { seen } = await exercise(spy);
+    const shown = seen.map(visible).join('\n');
+    const { d, p, q } = privateNumbersOf(await identityFor(protocol));
+    expect(spy.count).toBeGreaterThan(1);
+    const hidden = [...spy.texts, ...[d, p, q].flatMap((number) => textsOf(Buffer.from(number)))];
+    expect(hidden.filter((text) => shown.includes(text))).toEqual([]);
+    // the search finds what is there
+    const spki = (await identityFor(protocol)).spki;
+    expect(textsOf(Buffer.from(spki)).some((text) => shown.includes(text))).toBe(true);
+  });
+
+  // defence: what is superseded is overwritten, by both ends
+  it('are overwritten when they are superseded', async () => {
+    const spy = new Spy();
+    await exercise(spy);
+    expect(spy.count).toBeGreaterThan(1);
+    expect(spy.left).toBe(0);
+  });
+});
+
+it('options are read once: whoever changes them later changes nothing', async () => {
+  const options: ServerOptions = { identity: await identityFor('sealed'), maxConnections: 5 };
+  const server = new SecureServer(options);
+  options.maxConnections = 0;
+  Object.assign(options, { protocol: 'classic', blockList: { check: () => true } });
+  await server.listen({ port: 0, host: '127.0.0.1' });
+  const client = clientOf(server);
+  await client.connect({ port: portOf(server), host: '127.0.0.1' });
+  expect(client.protocol).toBe('sealed');
+  client.destroy();
+  await server.close();
+});
