@@ -58,7 +58,10 @@ async function measure(ports) {
         'download in one stream, MB/s': await downloadRate(source),
         'connections, one after another, per s': await connectionRate(redis),
       };
-      for (const [work, figure] of Object.entries(one)) ((figures[work] ??= {})[name] ??= []).push(figure);
+      for (const [work, figure] of Object.entries(one)) {
+        figures[work] ??= {};
+        figures[work][name] = [...(figures[work][name] ?? []), figure];
+      }
     }
   }
   return figures;

@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { havePrograms, requireBuild, script } from './cli/command.js';
@@ -14,6 +17,30 @@ describe('terminal sessions', () => {
   const playable = havePrograms('script') ? names : names.filter((name) => !name.includes('.terminal.'));
   test.each(playable)('%s', { timeout: 60_000 }, async (name) => {
     await session(name, readFileSync(join(sessions, name), 'utf8'));
+  });
+});
+
+describe('docs/cli.md', () => {
+  const document = readFileSync(join(root, 'docs/cli.md'), 'utf8');
+
+  test('shows sessions that go as shown', { timeout: 60_000 }, async () => {
+    const blocks = [...document.matchAll(/^```console\n(.*?)^```$/gms)].map(([, block]) => block);
+    expect(blocks.length).toBeGreaterThan(0);
+    const port = await freePort();
+    await session('docs/cli.md', withFingerprints(blocks.join('')).replaceAll('9000', String(port)));
+  });
+
+  const commands = [...help('--help').matchAll(/^ {2}([a-z-]+) {2,}/gm)].map(([, name = '']) => name);
+
+  test('has every command', () => {
+    expect(commands).toHaveLength(9);
+    for (const name of commands) expect(document).toContain(`\`secure-sockets ${name}`);
+  });
+
+  test.each(commands)('has every option of %s', (name) => {
+    const options = help(name, '--help').match(/(?<=^ {2}(?:-\w, )?)--[a-z-]+/gm) ?? [];
+    expect(options).toContain('--help');
+    for (const option of options) expect(document, option).toMatch(new RegExp(`\`${option}[ \`]`));
   });
 });
 
@@ -42,4 +69,22 @@ async function session(name: string, text: string): Promise<void> {
   } finally {
     place.remove();
   }
+}
+
+function help(...args: string[]): string {
+  return execFileSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+}
+
+/** A document says `SHA256:...` for the one fingerprint that it shows. */
+function withFingerprints(text: string): string {
+  return text.replace('SHA256:...', '<shown:fingerprint>').replaceAll('SHA256:...', '<shown>');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -17,8 +17,10 @@ export const connect: Command = {
 
 Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH or /PATH), sends standard
 input and writes what comes back to standard output. Ends when the server has
-closed, or when the input has ended and the server has answered. A server is trusted by --server-key, or by the known-hosts file, which
-asks at the terminal about a server that it does not have.
+closed, or when the input has ended and the server has answered.
+
+The server is trusted by --server-key, or by the known-hosts file. About one
+that the file does not have you are asked at the terminal.
 
 ${clientHelp}${inputHelp}
 ${endpointHelp}

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { formatPeer } from './address.js';
 import { announceLoss } from './announce.js';
 import { Interrupted } from './failure.js';
@@ -23,6 +24,8 @@ export class Links {
   constructor(report: Report, limit: number) {
     this.#report = report;
     this.#limit = limit;
+    // as many listeners as connections that are being made
+    setMaxListeners(0, this.#cut.signal);
   }
 
   /** Aborts when what is still open is given up. */

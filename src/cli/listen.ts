@@ -30,7 +30,8 @@ ${endpointHelp}
 Examples:
   secure-sockets keygen -o key.pem
   secure-sockets listen --identity key.pem 127.0.0.1:9000 > out
-  secure-sockets listen -k --identity key.pem --authorized-keys keys :9000 >> log
+  secure-sockets listen -k --identity key.pem --authorized-keys keys \\
+    :9000 >> log
 `,
   run,
 };
