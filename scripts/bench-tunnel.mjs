@@ -3,6 +3,7 @@
 //
 //   node scripts/bench-tunnel.mjs [ROUNDS]
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
@@ -107,7 +108,7 @@ function tunnelOfOurs() {
 
 function tunnelOfSpiped() {
   const key = join(folder, 'spiped.key');
-  execFileSync('dd', ['if=/dev/urandom', 'bs=32', 'count=1', `of=${key}`], { stdio: 'ignore' });
+  writeFileSync(key, randomBytes(32));
   return async (target) => {
     const [inner, outer] = [await freePort(), await freePort()];
     begin('spiped', '-F', '-d', '-s', bracketed(inner), '-t', bracketed(target), '-k', key);

@@ -7,21 +7,21 @@ import type {
   ServerOptions,
 } from '../index.js';
 import { formatPeer } from './address.js';
-import { commonFlags, oneOf, wholeNumber } from './arguments.js';
+import { oneOf, wholeNumber } from './arguments.js';
 import { loadBackend } from './backends.js';
 import { usageError } from './failure.js';
-import { loadIdentity, passphraseFlags } from './keys.js';
+import { loadIdentity } from './keys.js';
 import type { Report } from './output.js';
 
 /** Flags of every command that speaks to a peer. */
 export const endpointFlags = {
-  help: commonFlags.help,
-  json: commonFlags.json,
+  help: { type: 'boolean', short: 'h' },
+  json: { type: 'boolean' },
   verbose: { type: 'boolean', short: 'v' },
   protocol: { type: 'string' },
   backend: { type: 'string' },
   identity: { type: 'string' },
-  'passphrase-file': passphraseFlags['passphrase-file'],
+  'passphrase-file': { type: 'string' },
   timeout: { type: 'string' },
   'key-length': { type: 'string' },
 } as const;
@@ -84,7 +84,7 @@ export async function serverOptions(values: ServerValues, report: Report): Promi
 }
 
 /** The protocol that the flags name. */
-export function protocolOf(values: EndpointValues): ProtocolName {
+function protocolOf(values: EndpointValues): ProtocolName {
   return oneOf('protocol', values.protocol, ['sealed', 'classic']) ?? 'sealed';
 }
 

@@ -4,7 +4,7 @@ import { Identity } from '../index.js';
 import { type Command, commonFlags, oneOf, parse, wholeNumber } from './arguments.js';
 import { loadBackend } from './backends.js';
 import { usageError } from './failure.js';
-import { newPassphrase, passphraseFlags } from './keys.js';
+import { newPassphrase } from './keys.js';
 import { print, reportAs } from './output.js';
 
 /** `secure-sockets keygen`. */
@@ -41,12 +41,12 @@ Examples:
 async function run(args: string[]): Promise<number> {
   const { values, positionals } = parse('keygen', args, {
     ...commonFlags,
-    ...passphraseFlags,
     output: { type: 'string', short: 'o' },
     role: { type: 'string' },
     bits: { type: 'string' },
     name: { type: 'string' },
     passphrase: { type: 'boolean' },
+    'passphrase-file': { type: 'string' },
     backend: { type: 'string' },
   });
   if (positionals.length > 0) throw usageError('keygen takes no arguments: name the file with -o FILE');

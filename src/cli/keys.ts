@@ -3,9 +3,6 @@ import { Identity, type IdentityRole } from '../index.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
 import { openTerminal } from './terminal.js';
 
-/** Flags of commands that read a private key. */
-export const passphraseFlags = { 'passphrase-file': { type: 'string' } } as const;
-
 /** Where the passphrase of a key comes from: a file, or else the terminal. */
 export interface PassphraseSource {
   readonly 'passphrase-file'?: string | undefined;

@@ -19,7 +19,7 @@ export interface FileHeader {
 }
 
 /** So many bytes of a file go into a message. */
-export const PIECE = 256 * 1024;
+export const PIECE: number = 256 * 1024;
 
 /** A message: a letter and a body. */
 export function encodeMessage(letter: Letter, body: Uint8Array | string = ''): Uint8Array {
