@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -262,12 +262,13 @@ async function writeWithin(stdin: Writable, piece: Uint8Array, milliseconds: num
   return Promise.race([once(stdin, 'drain').then(() => true), sleep(milliseconds, false)]);
 }
 
-/** Resident memory, as Linux tells it. */
+/** Resident memory, as Linux tells it; 0 of a process that has ended. */
 function residentMiB(pid: number | undefined): number {
-  const descriptor = openSync(`/proc/${pid}/statm`, 'r');
   try {
-    return (Number(readFileSync(descriptor, 'utf8').split(' ')[1]) * 4096) / 2 ** 20;
-  } finally {
-    closeSync(descriptor);
+    return (Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096) / 2 ** 20;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ESRCH'].includes(String(error.code)))
+      return 0;
+    throw error;
   }
 }
