@@ -24,7 +24,7 @@ export interface OpenWishes extends Partial<OpenOptions> {
 export function openEnd(wishes: OpenWishes = {}): Recorder {
   const backend = wishes.backend ?? node;
   const end = new Recorder(
-    sealedConnection(established(backend, wishes), {
+    sealedConnection(() => established(backend, wishes), {
       ...{ backend, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, ...wishes },
     }),
   );
