@@ -24,6 +24,10 @@ export class AcceptQueue {
   }
 
   put(client: SecureClient): void {
+    if (this.#end) {
+      client.destroy(this.#end);
+      return;
+    }
     for (const taker of this.#takers) {
       this.#takers.delete(taker);
       taker.resolve(client);

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream';
 import { byteStream } from './byte-stream.js';
-import { Connection, type ConnectionSettings } from './connection.js';
+import type { Connection } from './connection.js';
 import type { Opening } from './core/script.js';
 import { defaultBackend } from './defaults.js';
-import { traceConnection, traceHandshake } from './diagnostics.js';
+import { traceConnection } from './diagnostics.js';
 import { badArgument, kindOf, SecureSocketError } from './errors.js';
+import { type ConnectOptions, establish } from './establish.js';
 import {
   type ClientOptions,
   type ClientSettings,
@@ -13,21 +14,9 @@ import {
   readClientOptions,
   type ServerSettings,
 } from './options.js';
-import { planClient } from './protocols.js';
 import { readableOf, writableOf } from './streams.js';
-import { isTransport, type Transport } from './transport.js';
-import { dial, type TcpAddress, type UnixAddress } from './transports/tcp.js';
-import type { Target } from './trust.js';
-
-/** How to connect. */
-export interface ConnectOptions {
-  /** Aborts the connection attempt, the handshake included; `connect` rejects with its reason. */
-  readonly signal?: AbortSignal;
-  /** With a {@link Transport}: the host to look up in a known-hosts file. */
-  readonly host?: string;
-  /** With a {@link Transport}: the port to look up in a known-hosts file. */
-  readonly port?: number;
-}
+import type { Transport } from './transport.js';
+import type { TcpAddress, UnixAddress } from './transports/tcp.js';
 
 /** How to receive. */
 export interface RecvOptions {
@@ -52,14 +41,15 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   #connection: Connection | undefined;
   #opening: Opening | undefined;
   #peer: Peer | null = null;
-  #isConnecting = false;
+  #connecting: AbortController | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
   #duplex: Duplex | undefined;
 
   static {
+    // by `this` and not by name: compilers rename a class that names itself in its static block
     adopt = (connection, opening, settings) => {
-      const client = new SecureClient();
+      const client = new this();
       client.#settings = settings;
       client.#open(connection, opening);
       return client;
@@ -78,21 +68,20 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
    * Rejects with the system's error (`ECONNREFUSED`), with `signal.reason`, or with a {@link SecureSocketError}.
    */
   async connect(to: TcpAddress | UnixAddress | Transport, options: ConnectOptions = {}): Promise<void> {
-    if (this.#isConnecting || this.#connection) {
+    if (this.#connecting || this.#connection) {
       throw new SecureSocketError(
         'ALREADY_CONNECTED',
         'connect() was called before: use a new SecureClient for a new connection',
       );
     }
-    const { signal } = options;
-    signal?.throwIfAborted();
-    this.#isConnecting = true;
+    const giveUp = new AbortController();
+    this.#connecting = giveUp;
     try {
-      const { connection, opening } = await establish(this.#settings as ClientSettings, to, options);
+      const { connection, opening } = await establish(this.#settings as ClientSettings, to, options, giveUp);
       this.#open(connection, opening);
       traceConnection('client', this, connection);
     } finally {
-      this.#isConnecting = false;
+      this.#connecting = undefined;
     }
   }
 
@@ -101,7 +90,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
    * mark, which is not delivery; the buffer is the caller's again then. Concurrent calls keep their order.
    */
   send(message: Uint8Array): Promise<void> {
-    if (!(message instanceof Uint8Array))
+    if (!isBytes(message))
       return Promise.reject(badArgument(`send() takes a Uint8Array, not ${kindOf(message)}`));
     return this.#connection === undefined ? Promise.reject(notConnected()) : this.#connection.send(message);
   }
@@ -130,6 +119,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
   async close({ code = 0 }: CloseOptions = {}): Promise<void> {
     const { protocol } = this.#settings;
     if (!isCloseCode(code, protocol)) throw badCloseCode(code, protocol);
+    this.#connecting?.abort(new SecureSocketError('CLOSED', 'close() was called while connecting'));
     await this.#connection?.close(code);
   }
 
@@ -143,6 +133,9 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
 
   /** Gives up the connection at once. A `recv()` or `send()` that waits rejects with `error`. */
   destroy(error?: Error): void {
+    this.#connecting?.abort(
+      error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting'),
+    );
     this.#connection?.destroy(error);
   }
 
@@ -268,66 +261,6 @@ export function connectedClient(
   return adopt(connection, opening, settings);
 }
 
-/** Dials and does the handshake, within one deadline. An abort is noticed wherever it comes. */
-async function establish(
-  settings: ClientSettings,
-  to: TcpAddress | UnixAddress | Transport,
-  options: ConnectOptions,
-): Promise<{ connection: Connection; opening: Opening }> {
-  const { signal } = options;
-  const { handshakeTimeout } = settings;
-  const begun = performance.now();
-  const { script, confirmed } = await planClient(settings, targetOf(to, options));
-  signal?.throwIfAborted();
-  const transport = isTransport(to) ? to : await dial(settings, to, signal);
-  const left = Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun)));
-  const connection = new Connection(transport, script, connectionSettings(settings, left));
-  traceHandshake('client', connection);
-  const abort = (): void => connection.destroy(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    connection.start();
-    const opening = await connection.ready;
-    if (opening.peer) await confirmed(opening.peer.fingerprint);
-    signal?.throwIfAborted();
-    return { connection, opening };
-  } catch (error) {
-    connection.destroy(error);
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', abort);
-  }
-}
-
-function connectionSettings(settings: ClientSettings, handshakeTimeout: number): ConnectionSettings {
-  return {
-    ...settings,
-    handshakeTimeout,
-    readAhead: settings.maxMessage + settings.maxRecord,
-    run: async (task) => task(),
-  };
-}
-
-function targetOf(to: TcpAddress | UnixAddress | Transport, options: ConnectOptions): Target | undefined {
-  if (typeof to !== 'object' || to === null)
-    throw badArgument(`connect() takes { port, host }, { path } or a Transport, not ${kindOf(to)}`);
-  if (isTransport(to))
-    return options.host === undefined ? undefined : { host: options.host, port: options.port ?? 0 };
-  if ('path' in to) {
-    if (typeof to.path !== 'string' || to.path === '')
-      throw badArgument(`connect() takes a path that is text, not ${kindOf(to.path)}`);
-    return { host: `unix:${to.path}`, port: 0 };
-  }
-  if (!Number.isInteger(to.port) || to.port < 1 || to.port > 65535) {
-    throw badArgument(
-      `connect() takes a port from 1 to 65535, not ${typeof to.port === 'number' ? to.port : kindOf(to.port)}`,
-    );
-  }
-  if (to.host !== undefined && typeof to.host !== 'string')
-    throw badArgument(`connect() takes a host that is text, not ${kindOf(to.host)}`);
-  return { host: to.host ?? 'localhost', port: to.port };
-}
-
 function notConnected(): SecureSocketError {
   return new SecureSocketError('NOT_CONNECTED', 'the client is not connected: await connect() first');
 }
@@ -345,4 +278,9 @@ function badCloseCode(code: number, protocol: ProtocolName): TypeError {
       ? 'classic has no message that could carry a close code'
       : `a close code is 0, 1 or 16384 to 65535, not ${String(code)}`,
   );
+}
+
+/** By what it is, not by whose class: a test runner may have another realm's. */
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

@@ -115,7 +115,7 @@ export class Connection {
   send(message: Uint8Array): Promise<void> {
     this.#liveness?.message();
     const sent = this.#outgoing.send(message);
-    if (message.length >= WORTH_REPORTING) this.#account();
+    this.#account();
     return sent;
   }
 
@@ -138,7 +138,7 @@ export class Connection {
 
   /** Ends the sending half; resolves when everything has been handed to the transport. */
   end(closeCode = 0): Promise<void> {
-    this.#liveness?.stop();
+    this.#liveness?.stopAsking();
     this.#outgoing.end(closeCode);
     if (this.#incoming.isOver) this.#boundFarewell();
     return this.#outgoing.whenEnded();
@@ -196,7 +196,8 @@ export class Connection {
       },
       written: () => {
         this.#pongIsWaiting = false;
-        if (this.#isClosing && !this.#outgoing.isOver) this.#boundFarewell();
+        this.#liveness?.said();
+        if (this.#farewellTimer !== undefined && !this.#outgoing.isOver) this.#boundFarewell();
         if (this.#outgoing.written()) this.#liveness?.message();
         this.#account();
       },
@@ -243,8 +244,11 @@ export class Connection {
     return new Liveness(settings, {
       ping: () => this.#outgoing.write(sender.ping?.() ?? []),
       pong: () => this.#pong(),
-      unsent: () => this.#transport.unsent ?? this.#transport.pending,
-      dead: (error) => this.#fail(error),
+      unsent: () => this.#unsent,
+      dead: (error) => {
+        this.#drain();
+        this.#fail(error);
+      },
       idle: (error) => this.#fail(error, sender.close(IDLE)),
     });
   }
@@ -278,7 +282,7 @@ export class Connection {
 
   #peerEnded(closeCode: number): void {
     this.#peerCloseCode = closeCode;
-    this.#liveness?.stop();
+    this.#liveness?.stopAsking();
     this.#incoming.finish();
     if (this.#settings.allowHalfOpen && !this.#isClosing) return;
     this.#outgoing.endNow(0);
@@ -298,6 +302,7 @@ export class Connection {
   /** Holds the transport to what the session can take, and gives the session its next turn. */
   #goOn(): void {
     this.#account();
+    if (this.#isOver) return;
     const isBlocked = this.#session.isBlocked;
     if (isBlocked !== this.#isPaused) {
       this.#isPaused = isBlocked;
@@ -324,20 +329,34 @@ export class Connection {
     this.#goOn();
   }
 
-  /** Restarts the clock that ends the wait for the peer. */
+  /** Starts the clock that ends the wait for the peer; while it takes what we send, the clock begins anew. */
   #boundFarewell(): void {
     clearTimeout(this.#farewellTimer);
     if (this.#isOver) return;
     const { closeTimeout } = this.#settings;
+    const before = this.#unsent;
     this.#farewellTimer = setTimeout(() => {
-      this.#fail(
-        new SecureSocketError(
-          'TRUNCATED',
-          `the peer did not end its side within ${closeTimeout} ms of our close`,
-        ),
-      );
+      if (this.#unsent < before) {
+        this.#boundFarewell();
+        return;
+      }
+      this.#drain();
+      const text = `the peer did not end its side within ${closeTimeout} ms of our close`;
+      this.#fail(new SecureSocketError('TRUNCATED', text));
       this.#transport.destroy();
     }, closeTimeout);
+  }
+
+  /** Bytes that the peer has yet to take. */
+  get #unsent(): number {
+    return this.#outgoing.waiting + (this.#transport.unsent ?? this.#transport.pending);
+  }
+
+  /** Lets what has been received become messages, however many wait already: there will be no other time. */
+  #drain(): void {
+    this.#session.paused = false;
+    do this.#session.work();
+    while (this.#session.turnIsOver);
   }
 
   /** The end of everything but a farewell: the first error counts, and a half that has ended in order stays so. */
@@ -365,6 +384,7 @@ export class Connection {
 
   #gone(error: Error | undefined): void {
     clearTimeout(this.#farewellTimer);
+    if (!this.#isOver) this.#drain();
     const isOrderly = this.#incoming.isOver && this.#outgoing.isOver;
     this.#fail(error ?? (isOrderly ? undefined : this.#vanished()));
     this.#settleClosed();

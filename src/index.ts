@@ -16,9 +16,10 @@ export type {
   RsaPublicKey,
   RsaPublicNumbers,
 } from './backend.js';
-export { type CloseOptions, type ConnectOptions, type RecvOptions, SecureClient } from './client.js';
+export { type CloseOptions, type RecvOptions, SecureClient } from './client.js';
 export type { ConnectionDiagnostics, HandshakeDiagnostics, LimitDiagnostics } from './diagnostics.js';
 export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
+export type { ConnectOptions } from './establish.js';
 export {
   type GenerateOptions,
   Identity,

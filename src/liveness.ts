@@ -36,7 +36,10 @@ export class Liveness {
   #pingedAt: number | undefined;
   #unsentAtPing = 0;
   #pausedAt: number | undefined;
-  #lastPong = 0;
+  /** When the peer last saw a sign of us, as far as we know. */
+  #lastSaid = this.#lastHeard;
+  #asks = true;
+  #isStopped = false;
 
   constructor(settings: LivenessSettings, actions: LivenessActions) {
     this.#settings = settings;
@@ -46,8 +49,16 @@ export class Liveness {
 
   /** Bytes came. A completed write says nothing: the system takes bytes for a dead peer too, until its buffer is full. */
   heard(): void {
-    this.#lastHeard = performance.now();
+    const now = performance.now();
+    this.#lastHeard = now;
     this.#pingedAt = undefined;
+    // a peer that only sends hears nothing of us, and its question may wait behind megabytes of its own
+    if (this.#beats && now - this.#lastSaid >= PONG_INTERVAL) this.#sayWeLive(now);
+  }
+
+  /** A write was completed. */
+  said(): void {
+    this.#lastSaid = performance.now();
   }
 
   /** A message, or a part of one, came or was sent. */
@@ -57,50 +68,72 @@ export class Liveness {
 
   /** We have stopped reading, or go on: meanwhile the peer's silence means nothing, and ours must not worry it. */
   setPaused(isPaused: boolean): void {
-    if (!this.#settings.hasHeartbeat || isPaused === (this.#pausedAt !== undefined)) return;
+    if (this.#isStopped || isPaused === (this.#pausedAt !== undefined)) return;
     const now = performance.now();
     if (isPaused) {
       this.#pausedAt = now;
-      this.#sayWeLive(now);
+      if (this.#beats) this.#sayWeLive(now);
       this.#schedule();
     } else {
-      this.#lastHeard += now - (this.#pausedAt ?? now);
-      if (this.#pingedAt !== undefined) this.#pingedAt += now - (this.#pausedAt ?? now);
+      const pause = now - (this.#pausedAt ?? now);
+      this.#lastHeard += pause;
+      this.#lastMessage += pause;
+      if (this.#pingedAt !== undefined) this.#pingedAt += pause;
       this.#pausedAt = undefined;
+      this.#schedule();
     }
   }
 
+  /** A CLOSE has been sent or received: nothing is asked or answered any more, but idleness still counts. */
+  stopAsking(): void {
+    this.#asks = false;
+    this.#pingedAt = undefined;
+    this.#schedule();
+  }
+
+  /** For good. */
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
+  get #beats(): boolean {
+    return this.#asks && this.#settings.hasHeartbeat;
+  }
+
   #sayWeLive(now: number): void {
-    this.#lastPong = now;
+    this.#lastSaid = now;
     this.#actions.pong();
   }
 
   #check(): void {
     const now = performance.now();
     const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
-    if (idleTimeout > 0 && now - this.#lastMessage >= idleTimeout) {
+    if (idleTimeout > 0 && this.#pausedAt === undefined && now - this.#lastMessage >= idleTimeout) {
       this.#actions.idle(
         new SecureSocketError('IDLE_TIMEOUT', `no message was sent or received for ${idleTimeout} ms`),
       );
       return;
     }
     if (this.#pausedAt !== undefined) {
-      if (now - this.#lastPong >= PONG_INTERVAL) this.#sayWeLive(now);
+      if (this.#beats && now - this.#lastSaid >= PONG_INTERVAL) this.#sayWeLive(now);
     } else if (this.#pingedAt !== undefined && now - this.#pingedAt >= pingTimeout && !this.#hasTaken(now)) {
       const silence = Math.round(now - this.#lastHeard);
       this.#actions.dead(
         new SecureSocketError('PING_TIMEOUT', `the peer has given no sign of life for ${silence} ms`),
       );
       return;
-    } else if (pingInterval > 0 && this.#pingedAt === undefined && now - this.#lastHeard >= pingInterval) {
+    } else if (
+      this.#asks &&
+      pingInterval > 0 &&
+      this.#pingedAt === undefined &&
+      now - this.#lastHeard >= pingInterval
+    ) {
       this.#pingedAt = now;
-      this.#actions.ping();
+      // without the question itself: that the system takes it says nothing
       this.#unsentAtPing = this.#actions.unsent();
+      this.#actions.ping();
     }
     this.#schedule();
   }
@@ -116,6 +149,7 @@ export class Liveness {
 
   #schedule(): void {
     clearTimeout(this.#timer);
+    if (this.#isStopped) return;
     const due = this.#due();
     if (due === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => this.#check(), Math.max(1, Math.ceil(due - performance.now())));
@@ -126,8 +160,9 @@ export class Liveness {
   #due(): number {
     const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
     const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
-    if (this.#pausedAt !== undefined) return Math.min(idle, this.#lastPong + PONG_INTERVAL);
-    if (pingInterval === 0) return idle;
+    if (this.#pausedAt !== undefined)
+      return this.#beats ? this.#lastSaid + PONG_INTERVAL : Number.POSITIVE_INFINITY;
+    if (pingInterval === 0 || !this.#asks) return idle;
     if (this.#pingedAt !== undefined) return Math.min(idle, this.#pingedAt + pingTimeout);
     return Math.min(idle, this.#lastHeard + pingInterval);
   }

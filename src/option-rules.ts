@@ -38,6 +38,13 @@ export function check<T extends object>(options: T, rules: Record<string, Rule>,
       'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
     );
   }
+  const { highWaterMark = 2 ** 20, maxSendQueue = 2 ** 26 } = given as {
+    highWaterMark?: number;
+    maxSendQueue?: number;
+  };
+  if (maxSendQueue < highWaterMark) {
+    throw badOption(`maxSendQueue (${maxSendQueue}) must be at least highWaterMark (${highWaterMark})`);
+  }
   return given as T;
 }
 

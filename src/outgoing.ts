@@ -81,6 +81,11 @@ export class Outgoing {
     return this.#unwritten + this.#waitingBytes;
   }
 
+  /** Bytes that wait here, before the transport has them. */
+  get waiting(): number {
+    return this.#readyBytes + this.#waitingBytes + (this.#sender?.staged ?? 0);
+  }
+
   /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
   open(sender: Sender, settleMs = 0): void {
     this.#sender = sender;
@@ -98,7 +103,7 @@ export class Outgoing {
   }
 
   send(message: Uint8Array): Promise<void> {
-    if (this.#state !== 'open') return Promise.reject(this.#refusal());
+    if (this.#state !== 'open') return unheard(Promise.reject(this.#refusal()));
     const sender = this.#sender as Sender;
     if (message.length > sender.maxMessage)
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
@@ -106,7 +111,7 @@ export class Outgoing {
     sender.stage(message);
     this.#flushSoon();
     if (!this.#isFull) return SENT;
-    return new Promise((resolve, reject) => this.#drainers.push({ resolve, reject }));
+    return unheard(new Promise((resolve, reject) => this.#drainers.push({ resolve, reject })));
   }
 
   /** Writes what is no message, ahead of all that is not encrypted yet. */
@@ -134,7 +139,10 @@ export class Outgoing {
     const hadMessages = this.#messagesAreUnwritten;
     if (this.#state === 'failed') return hadMessages;
     this.#pump();
-    if (this.#transport.pending === 0) this.#messagesAreUnwritten = false;
+    if (this.#transport.pending === 0) {
+      this.#messagesAreUnwritten = false;
+      if (this.#state === 'ended') this.#tellEnders();
+    }
     this.#flush();
     if (this.#isFull) return hadMessages;
     this.#release();
@@ -158,9 +166,9 @@ export class Outgoing {
 
   /** Resolves when the end has been handed to the transport; rejects if it never will be. */
   whenEnded(): Promise<void> {
-    if (this.#state === 'ended') return SENT;
+    if (this.#state === 'ended' && this.#transport.pending === 0) return SENT;
     if (this.#state === 'failed') return this.#failure === undefined ? SENT : Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => this.#enders.push({ resolve, reject }));
+    return unheard(new Promise((resolve, reject) => this.#enders.push({ resolve, reject })));
   }
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
@@ -201,7 +209,7 @@ export class Outgoing {
       return Promise.reject(new SecureSocketError('SEND_QUEUE_FULL', text));
     }
     this.#waitingBytes += cost;
-    return new Promise((resolve, reject) => this.#waiting.push({ message, resolve, reject }));
+    return unheard(new Promise((resolve, reject) => this.#waiting.push({ message, resolve, reject })));
   }
 
   /** Stages as many waiting messages as there is room for. */
@@ -255,6 +263,11 @@ export class Outgoing {
     if (this.#state !== 'closing') return;
     this.#state = 'ended';
     this.#transport.end();
+    if (this.#transport.pending === 0) this.#tellEnders();
+  }
+
+  /** The system has everything. */
+  #tellEnders(): void {
     for (const { resolve } of this.#enders) resolve();
     this.#enders = [];
   }
@@ -292,6 +305,12 @@ export class Outgoing {
   #refusal(): unknown {
     return this.#failure ?? new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
   }
+}
+
+/** A promise that nobody has to wait for: a peer that dies must not end a program that does not. */
+function unheard(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** The chunks with neighbouring small ones copied together. */

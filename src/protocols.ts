@@ -146,7 +146,8 @@ async function authorizer(
   settings: ServerSettings,
 ): Promise<((spki: Uint8Array, fingerprint: string) => unknown) | undefined> {
   const { authorizedKeys, verifyClient, backend } = settings;
-  if (verifyClient) return async (spki, fingerprint) => (await verifyClient(spki, fingerprint)) === true;
+  if (verifyClient)
+    return async (spki, fingerprint) => (await verifyClient(spki.slice(), fingerprint)) === true;
   if (authorizedKeys === undefined) return undefined;
   const keys = await AuthorizedKeys.open(authorizedKeys, backend);
   return (_, fingerprint) => keys.find(fingerprint);
@@ -193,7 +194,7 @@ function warnOnce(warning: Warning | undefined): void {
   process.emitWarning(warning.text, { type: warning.type, code: warning.code });
 }
 
-/** How many RSA private operations run at once: a JavaScript backend would only block its own thread. */
-export function privateKeyConcurrency(backend: Backend): number {
-  return backend.native ? 2 : 1;
+/** How many RSA private operations run at once: one where they may be done on the thread of everything else. */
+export function privateKeyConcurrency({ backend, protocol }: ServerSettings): number {
+  return backend.native && protocol === 'sealed' ? 2 : 1;
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
+import { readAddress } from './address.js';
 import type { SecureClient } from './client.js';
 import type { Script } from './core/script.js';
 import { defaultBackend } from './defaults.js';
@@ -58,6 +59,8 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   #bound: TcpAddress | UnixAddress | undefined;
   #server: Server | undefined;
   #isListening = false;
+  /** Whether clients can come: it listens, or a transport was attached. */
+  #isOpen = false;
   #fingerprint: string | undefined;
   #backlog = BACKLOG;
   #closing: Promise<void> | undefined;
@@ -66,7 +69,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   constructor(options: ServerOptions = {}) {
     this.#settings = readServerOptions(options, defaultBackend);
     const { backend, maxPendingHandshakes, protocol } = this.#settings;
-    const concurrency = privateKeyConcurrency(backend);
+    const concurrency = privateKeyConcurrency(this.#settings);
     // the raw operation of classic has no way off the main thread before Node 24.7
     const isOffThread = backend.native && protocol === 'sealed';
     this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, isOffThread);
@@ -74,9 +77,9 @@ export class SecureServer implements AsyncIterable<SecureClient> {
 
   /** Says where to listen. Nothing is opened yet: an address in use shows when `listen()` is called. */
   async bind(address: TcpAddress | UnixAddress): Promise<void> {
-    if (this.#server || this.#closing)
-      throw new SecureSocketError('ALREADY_LISTENING', 'bind() comes before listen(), and once');
-    this.#bound = checkAddress(address);
+    this.#throwIfClosed();
+    if (this.#server) throw new SecureSocketError('ALREADY_LISTENING', 'bind() comes before listen()');
+    this.#bound = readAddress(address, 0);
   }
 
   /**
@@ -85,12 +88,12 @@ export class SecureServer implements AsyncIterable<SecureClient> {
    * (`EADDRINUSE`).
    */
   async listen(to: number | TcpAddress | UnixAddress = BACKLOG, backlog: number = BACKLOG): Promise<void> {
-    if (this.#server || this.#closing)
-      throw new SecureSocketError('ALREADY_LISTENING', 'listen() was called before');
+    this.#throwIfClosed();
+    if (this.#server) throw new SecureSocketError('ALREADY_LISTENING', 'listen() was called before');
     if (typeof to === 'number') this.#backlog = checkBacklog(to);
     else {
       this.#backlog = checkBacklog(backlog);
-      this.#bound = checkAddress(to);
+      this.#bound = readAddress(to, 0);
     }
     const address = this.#bound;
     if (address === undefined)
@@ -117,6 +120,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
       throw error;
     }
     this.#isListening = true;
+    this.#isOpen = true;
     server.on('connection', (socket) => this.#connected(socket));
     // out of file descriptors and the like: the server goes on listening
     server.on('error', (error) => this.#report(error, { remoteAddress: undefined, remotePort: undefined }));
@@ -129,8 +133,14 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   async attach(transport: Transport): Promise<void> {
     if (!isTransport(transport))
       throw badArgument(`attach() takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
-    const intake = await this.#prepare();
-    intake.attach(transport);
+    try {
+      const intake = await this.#prepare();
+      this.#isOpen = true;
+      intake.attach(transport);
+    } catch (error) {
+      transport.destroy();
+      throw error;
+    }
   }
 
   /**
@@ -138,7 +148,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
    * `onHandshakeError` and never seen here. Several calls may wait. Rejects with CLOSED when the server is closed.
    */
   accept(options: AcceptOptions = {}): Promise<SecureClient> {
-    if (!this.#intake && !this.#closing) return Promise.reject(notListening('accept()'));
+    if (!this.#isOpen && !this.#closing) return Promise.reject(notListening('accept()'));
     return this.#accepted.take(options.signal);
   }
 
@@ -152,7 +162,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<SecureClient> {
-    if (!this.#intake && !this.#closing) throw notListening('iteration');
+    if (!this.#isOpen && !this.#closing) throw notListening('iteration');
     for (;;) {
       const client = await this.#accepted.takeOrEnd();
       if (client === null) return;
@@ -173,7 +183,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
 
   /** `SHA256:` and the base64 of its public key's SHA-256, for clients to pin. A misuse error before `listen()` has resolved. */
   get fingerprint(): string {
-    if (this.#fingerprint === undefined) throw notListening('fingerprint');
+    if (this.#fingerprint === undefined || !this.#isOpen) throw notListening('fingerprint');
     return this.#fingerprint;
   }
 
@@ -229,7 +239,13 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   #report(error: Error, from: Origin): void {
-    if (!this.#closing) this.#settings.onHandshakeError?.(error, from);
+    if (this.#closing) return;
+    try {
+      this.#settings.onHandshakeError?.(error, from);
+    } catch (thrown) {
+      // any stranger can cause a call: a mistake in it must not end the process
+      process.emitWarning(`onHandshakeError threw: ${String(thrown)}`, { code: 'SECURE_SOCKETS_CALLBACK' });
+    }
   }
 
   async #close(timeout: number): Promise<void> {
@@ -251,31 +267,16 @@ export class SecureServer implements AsyncIterable<SecureClient> {
 /** Resolves when the server listens. */
 function opened(server: Server, address: TcpAddress | UnixAddress, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    const closed = (): void => reject(new SecureSocketError('CLOSED', 'the server is closed'));
     server.once('error', reject);
+    // a server that is closed before it listens says nothing else
+    server.once('close', closed);
     server.listen({ ...address, backlog }, () => {
       server.off('error', reject);
+      server.off('close', closed);
       resolve();
     });
   });
-}
-
-function checkAddress(address: TcpAddress | UnixAddress): TcpAddress | UnixAddress {
-  if (typeof address !== 'object' || address === null)
-    throw badArgument(`an address is { port, host } or { path }, not ${kindOf(address)}`);
-  if ('path' in address) {
-    if (typeof address.path !== 'string' || address.path === '')
-      throw badArgument(`path must be text, not ${kindOf(address.path)}`);
-    return { path: address.path };
-  }
-  const { port, host } = address;
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw badArgument(
-      `port must be a whole number from 0 to 65535, not ${typeof port === 'number' ? port : kindOf(port)}`,
-    );
-  }
-  if (host !== undefined && typeof host !== 'string')
-    throw badArgument(`host must be text, not ${kindOf(host)}`);
-  return host === undefined ? { port } : { port, host };
 }
 
 function checkBacklog(backlog: number): number {

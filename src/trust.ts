@@ -22,7 +22,8 @@ export function trustOf(settings: ClientSettings, target: Target | undefined): T
   const { serverKey, knownHosts, verifyServer } = settings;
   if (serverKey !== undefined) return pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
   if (knownHosts !== undefined) return remembered(knownHosts, target);
-  if (verifyServer !== undefined) return { decide: verifyServer };
+  if (verifyServer !== undefined)
+    return { decide: (spki, fingerprint) => verifyServer(spki.slice(), fingerprint) };
   throw new SecureSocketError(
     'NO_TRUST',
     "nothing says which server to trust: give new SecureClient({ serverKey: 'SHA256:…' }) with the server's fingerprint, or knownHosts, or verifyServer",

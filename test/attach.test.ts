@@ -253,7 +253,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
       const error = await rejection(server.attach(fromDuplex(far)));
       expect(error).toBeInstanceOf(SecureSocketError);
       expect(error.code).toBe('CLOSED');
-      expect(far.destroyed).toBe(false);
+      expect(far.destroyed).toBe(true);
     });
 
     it('while the key is being made takes nobody', async () => {

@@ -48,12 +48,27 @@ describe('heartbeat', () => {
       vi.advanceTimersByTime(29_000);
       liveness.heard();
     }
-    expect(seen).toEqual([]);
+    const pings = (): number => seen.filter((sign) => sign === 'ping').length;
+    expect(pings()).toBe(0);
     vi.advanceTimersByTime(40_000);
-    expect(seen).toEqual(['ping']);
+    expect(pings()).toBe(1);
     liveness.heard();
     vi.advanceTimersByTime(29_000);
-    expect(seen).toEqual(['ping']);
+    expect(pings()).toBe(1);
+    expect(seen).not.toContain('PING_TIMEOUT');
+  });
+
+  it('tells a peer that only sends that we live, every ten seconds at most', () => {
+    const { liveness, seen } = watch();
+    for (let i = 0; i < 100; i++) {
+      vi.advanceTimersByTime(500);
+      liveness.heard();
+    }
+    expect(seen).toEqual(['pong', 'pong', 'pong', 'pong', 'pong']);
+    liveness.said();
+    vi.advanceTimersByTime(9000);
+    liveness.heard();
+    expect(seen.length).toBe(5);
   });
 
   it('lets a peer live that takes what we send, though it cannot have answered yet', () => {
@@ -100,6 +115,26 @@ describe('heartbeat', () => {
     expect(none.seen).toEqual([]);
   });
 
+  it('asks nothing after a CLOSE, and idleness goes on counting', () => {
+    const { liveness, seen } = watch({ idleTimeout: 60_000 });
+    liveness.stopAsking();
+    vi.advanceTimersByTime(59_000);
+    liveness.heard();
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(1100);
+    expect(seen).toEqual(['IDLE_TIMEOUT']);
+  });
+
+  it('does not come back to life when reading is paused after its end', () => {
+    const { liveness, seen } = watch();
+    liveness.stop();
+    liveness.setPaused(true);
+    liveness.setPaused(false);
+    vi.advanceTimersByTime(100_000);
+    expect(seen).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('stops for good', () => {
     const { liveness, seen } = watch();
     liveness.stop();
@@ -110,6 +145,19 @@ describe('heartbeat', () => {
 });
 
 describe('idleness', () => {
+  it('stands still while we read nothing', () => {
+    const { liveness, seen } = watch({ pingInterval: 0, idleTimeout: 5000, hasHeartbeat: false });
+    vi.advanceTimersByTime(4000);
+    liveness.setPaused(true);
+    vi.advanceTimersByTime(100_000);
+    expect(seen).toEqual([]);
+    liveness.setPaused(false);
+    vi.advanceTimersByTime(900);
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(200);
+    expect(seen).toEqual(['IDLE_TIMEOUT']);
+  });
+
   it('counts messages only, not signs of life', () => {
     const { liveness, seen } = watch({ pingInterval: 0, idleTimeout: 5000 });
     vi.advanceTimersByTime(4000);

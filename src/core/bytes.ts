@@ -1,5 +1,7 @@
 const EMPTY: Uint8Array = new Uint8Array(0);
+/** From so many bytes on a request is given all its memory at once, if it is not larger than the second. */
 const FULL_ALLOCATION = 64 * 1024;
+const LARGEST_FULL_ALLOCATION = 1024 * 1024 + 2 * FULL_ALLOCATION;
 
 /**
  * Bytes between a transport and a script. What arrives is looked at where it lies; only what is left over when
@@ -66,6 +68,7 @@ export class ByteQueue {
   target(wanted: number): Uint8Array | undefined {
     const have = this.#end - this.#start;
     if (have < FULL_ALLOCATION || wanted - have < FULL_ALLOCATION || this.#chunk.length > 0) return undefined;
+    if (wanted > LARGEST_FULL_ALLOCATION) return undefined;
     this.#reserve(wanted - have, wanted);
     return this.#store.subarray(this.#end, this.#start + wanted);
   }
@@ -104,7 +107,10 @@ export class ByteQueue {
     if (this.#end + more <= this.#store.length) return;
     const have = this.#end - this.#start;
     const need = have + more;
-    const capacity = need >= FULL_ALLOCATION && wanted >= need ? wanted : Math.max(need, 2 * have);
+    const isWorthIt = need >= FULL_ALLOCATION && wanted >= need && wanted <= LARGEST_FULL_ALLOCATION;
+    const capacity = isWorthIt
+      ? wanted
+      : Math.max(need, Math.min(2 * have, wanted >= need ? wanted : 2 * have));
     const store = capacity > this.#store.length ? new Uint8Array(capacity) : this.#store;
     store.set(this.#store.subarray(this.#start, this.#end));
     this.#store = store;

@@ -174,7 +174,8 @@ export class Session {
     this.#isRunning = true;
     try {
       let next = move();
-      while (next.done !== true && this.#perform(next.value)) next = this.#script.next(undefined as never);
+      while (next.done !== true && !this.#isDone && this.#perform(next.value))
+        next = this.#script.next(undefined as never);
       if (next.done === true) this.#finish();
       else if (this.#isDone) this.#script.return();
     } catch (error) {

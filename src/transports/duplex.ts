@@ -31,6 +31,10 @@ export function fromDirectSocket(socket: Duplex, reads: DirectReads): Transport 
 }
 
 class DuplexTransport implements Transport {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
   readonly #stream: Duplex & SocketFacts;
   readonly #reads: DirectReads | undefined;
   #events: TransportEvents | undefined;
@@ -40,6 +44,12 @@ class DuplexTransport implements Transport {
   constructor(stream: Duplex, reads?: DirectReads) {
     this.#stream = stream;
     this.#reads = reads;
+    // read now: a socket forgets its addresses when it ends, just when logs want them
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#stream;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.localAddress = localAddress;
+    this.localPort = localPort;
     // from the first moment: an error without a listener would end the process
     stream.on('error', (error) => {
       this.#error ??= error;
@@ -107,22 +117,6 @@ class DuplexTransport implements Transport {
 
   destroy(error?: Error): void {
     this.#stream.destroy(error);
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#stream.remoteAddress;
-  }
-
-  get remotePort(): number | undefined {
-    return this.#stream.remotePort;
-  }
-
-  get localAddress(): string | undefined {
-    return this.#stream.localAddress;
-  }
-
-  get localPort(): number | undefined {
-    return this.#stream.localPort;
   }
 
   ref(): void {

@@ -46,7 +46,7 @@ describe('ByteQueue', () => {
 
   it('holds no more than twice the bytes received plus 64 KiB while a large request is unfinished', () => {
     const queue = new ByteQueue();
-    const wanted = 16 * 2 ** 20;
+    const wanted = 2 ** 20;
     let received = 0;
     for (const size of [1, 100, 5000, 20_000, 30_000]) {
       queue.lend(new Uint8Array(size));
@@ -57,6 +57,17 @@ describe('ByteQueue', () => {
     queue.lend(new Uint8Array(40_000));
     queue.keep(wanted);
     expect(queue.capacity).toBe(wanted);
+  });
+
+  it('never takes the announced length of a very large request at its word', () => {
+    const queue = new ByteQueue();
+    const wanted = 900_000_000;
+    for (let received = 65_536; received < 8_000_000; received += 65_536) {
+      queue.lend(new Uint8Array(65_536));
+      queue.keep(wanted);
+      expect(queue.capacity).toBeLessThanOrEqual(2 * received + 64 * 1024);
+    }
+    expect(queue.target(wanted)).toBeUndefined();
   });
 
   it('gives its memory back when it is empty', () => {

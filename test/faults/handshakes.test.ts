@@ -176,13 +176,15 @@ describe.each(protocols)('a %s handshake', (protocol) => {
       await client.connect({ port: proxy.port, host: '127.0.0.1' }).catch((error: Error) => error);
       return client;
     });
-    await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(10);
+    // as many run as the backend may do beside everything else
+    const running = protocol === 'sealed' ? 2 : 1;
+    await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(12 - running);
     proxy.break('reset');
     for (const client of await Promise.all(connecting)) client.destroy();
     await expect.poll(() => target.stats.pending).toBe(0);
     release();
     await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(0);
-    expect(target.stats).toMatchObject({ privateKeyOperations: 2, taken: 0 });
+    expect(target.stats).toMatchObject({ privateKeyOperations: running, taken: 0 });
   });
 
   // defence: what is said to a stranger before he has said anything

@@ -35,7 +35,7 @@ const core = /^src\/core\//;
 const ground = /^src\/(backend|transport|errors)\.ts$/;
 const transports = /^src\/transports\//;
 const nodeShell =
-  /^src\/(server|intake|client|byte-stream|reconnecting|diagnostics|identity|known-hosts|authorized-keys)\.ts$/;
+  /^src\/(server|intake|client|byte-stream|establish|reconnecting|diagnostics|identity|known-hosts|authorized-keys)\.ts$/;
 const shell = /^src\/(?!index\.|browser\.|defaults\.)[\w-]+\.ts$/;
 const defaults = /^src\/defaults\.ts$/;
 const entry = /^src\/(index|browser)\.ts$/;

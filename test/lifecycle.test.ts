@@ -1,0 +1,179 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { SecureClient, SecureServer, type SecureSocketError } from 'secure-sockets';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  clientOf,
+  identityFor,
+  listening,
+  pair,
+  pause,
+  portOf,
+  protocols,
+  rejection,
+} from './helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+function keep<T extends AsyncDisposable>(resource: T): T {
+  open.push(resource);
+  return resource;
+}
+
+/** A TCP relay that lets so many bytes a second through towards the server. */
+async function slowRelay(port: number, bytesPerSecond: number): Promise<number> {
+  const sockets: Socket[] = [];
+  const relay = createServer({ allowHalfOpen: true }, (downstream) => {
+    const upstream = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    sockets.push(downstream, upstream);
+    for (const socket of [downstream, upstream]) socket.on('error', () => socket.destroy());
+    upstream.pipe(downstream);
+    downstream.on('data', (chunk) => {
+      upstream.write(chunk);
+      downstream.pause();
+      setTimeout(() => downstream.resume(), (chunk.length / bytesPerSecond) * 1000);
+    });
+    downstream.on('end', () => upstream.end());
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  keep({
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      relay.close();
+    },
+  });
+  return (relay.address() as { port: number }).port;
+}
+
+describe.each(protocols)('%s', (protocol) => {
+  it('close() lets a slow peer take everything, however long that is, as long as it goes on taking', async () => {
+    const server = keep(await listening(protocol));
+    const port = await slowRelay(portOf(server), 4_000_000);
+    const client = clientOf(server, { protocol, closeTimeout: 400 });
+    await client.connect({ port, host: '127.0.0.1' });
+    const peer = await server.accept();
+    const reading = (async () => {
+      let count = 0;
+      for await (const message of peer) count += message.length === 900_000 ? 1 : 0;
+      return count;
+    })();
+    for (let i = 0; i < 8; i++) await client.send(new Uint8Array(900_000));
+    await client.close();
+    expect(await reading).toBe(8);
+  });
+
+  it('delivers what was received whole before the connection broke, however slowly it was read', async () => {
+    const limits = { maxMessage: 20_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
+    const { client, peer } = keep(await pair(protocol, { server: limits }));
+    for (let i = 0; i < 12; i++) await client.send(new Uint8Array(10_000).fill(i));
+    let before = -1;
+    while (before !== peer.bytesRead) {
+      before = peer.bytesRead;
+      await pause(60);
+    }
+    client.destroy();
+    await pause(50);
+    // the handshake takes less than 2000 bytes, and a message less than 10,100
+    const whole = Math.floor((peer.bytesRead - 2000) / 10_100);
+    expect(whole).toBeGreaterThan(3);
+    for (let i = 0; i < whole; i++) expect((await peer.recv())?.[9_999]).toBe(i);
+  });
+
+  it('close() and destroy() end a connection attempt', async () => {
+    const silent = createServer((socket) => socket.on('error', () => {}).resume());
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    const server = keep(await listening(protocol));
+    for (const act of ['close', 'destroy'] as const) {
+      const client = clientOf(server, { protocol });
+      const connecting = rejection(client.connect({ port, host: '127.0.0.1' }));
+      setTimeout(() => void client[act](), 30);
+      expect((await connecting).code).toBe('CLOSED');
+      expect((await rejection(client.send(new Uint8Array(1)))).code).toBe('NOT_CONNECTED');
+    }
+    const reason = new Error('mine');
+    const client = clientOf(server, { protocol });
+    const connecting = rejection(client.connect({ port, host: '127.0.0.1' }));
+    client.destroy(reason);
+    expect(await connecting).toBe(reason);
+    silent.close();
+  });
+
+  it('listen() settles when the server is closed meanwhile', async () => {
+    const identity = await identityFor(protocol);
+    for (const wait of [0, 1, 5]) {
+      const server = new SecureServer({ protocol, identity });
+      const listens = server
+        .listen({ port: 0, host: '127.0.0.1' })
+        .catch((error: SecureSocketError) => error.code);
+      for (let i = 0; i < wait * 3; i++) await Promise.resolve();
+      await server.close();
+      expect([undefined, 'CLOSED']).toContain(await listens);
+    }
+  });
+
+  it('sends that nobody waits for do not end the process when the peer dies', async () => {
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', hear);
+    const { client, peer } = keep(await pair(protocol, { client: { highWaterMark: 20_000 } }));
+    for (let i = 0; i < 200; i++) void client.send(new Uint8Array(50_000));
+    peer.destroy();
+    await expect
+      .poll(async () =>
+        client.send(new Uint8Array(1)).then(
+          () => 'sent',
+          () => 'failed',
+        ),
+      )
+      .toBe('failed');
+    await pause(20);
+    process.off('unhandledRejection', hear);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('addresses outlive the connection', async () => {
+    const { client, peer } = keep(await pair(protocol));
+    const { remotePort } = peer;
+    await Promise.all([client.close(), peer.close()]);
+    expect(peer.remoteAddress).toBe('127.0.0.1');
+    expect(peer.remotePort).toBe(remotePort);
+    expect(SecureClient.name).toBe('SecureClient');
+  });
+});
+
+describe('addresses', () => {
+  it.each([
+    [{ port: 0, hostname: '127.0.0.1' }, 'did you mean host?'],
+    [{ port: 5, size: 1 }, 'has no "size"'],
+    ['localhost:9000', 'not "localhost:9000"'],
+    [9000, 'not 9000'],
+    [{ port: 70_000 }, 'not 70000'],
+    [{ path: '' }, 'path must be text'],
+    [
+      new (class extends Object {
+        pipe(): void {}
+      })(),
+      'fromDuplex',
+    ],
+  ])('%j is refused', async (address, expected) => {
+    const server = new SecureServer({ protocol: 'classic' });
+    const client = new SecureClient({ serverKey: `SHA256:${'A'.repeat(43)}` });
+    for (const attempt of [server.bind(address as never), client.connect(address as never)]) {
+      const error = await rejection(attempt);
+      expect(error.code).toBe('BAD_ARGUMENT');
+      expect(error.message).toContain(expected);
+    }
+  });
+
+  it('may have parts that are undefined', async () => {
+    const server = keep(new SecureServer({ protocol: 'classic', identity: await identityFor('classic') }));
+    await server.listen({ port: 0, host: '127.0.0.1', path: undefined } as never);
+    expect(portOf(server)).toBeGreaterThan(0);
+  });
+});
