@@ -78,13 +78,15 @@ function version(): string {
 /** An error that is nobody's doing but ours keeps its stack. */
 function failed(error: unknown): number {
   try {
-    return reportAs({ json: process.argv.includes('--json') }).failure(error);
+    return report.failure(error);
   } catch (bug) {
     console.error(bug);
     return 70;
   }
 }
 
-process.removeAllListeners('warning').on('warning', reportWarning);
+// for what is said before a command has read its flags, or beside it
+const report = reportAs({ json: process.argv.includes('--json') });
+process.removeAllListeners('warning').on('warning', (warning) => reportWarning(warning, report));
 // everything is written by now; input that nobody will read must not keep the process
 process.exit(await main(process.argv.slice(2)).catch(failed));

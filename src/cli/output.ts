@@ -37,8 +37,8 @@ export function print(text: string): void {
 }
 
 /** A warning of the library or of Node itself, without Node's wording around it. */
-export function reportWarning(warning: Error): void {
-  toStderr(prefixed(`warning: ${warning.message}`));
+export function reportWarning({ message }: Error, report: Report): void {
+  report.event('warning', `warning: ${message}`, { message });
 }
 
 function reportFailure(error: unknown, json: boolean): number {
