@@ -18,9 +18,10 @@ export interface Faults {
 
 /**
  * `reset`: a TCP reset to both ends. `half-close`: the end of this direction, the other goes on. `close`: the end of
- * both. `blackhole`: from here on both directions swallow everything, and nobody is told.
+ * both. `blackhole`: from here on both directions swallow everything, and nobody is told. `stall`: nothing is read any
+ * more, so that the senders' buffers fill.
  */
-export type Break = 'reset' | 'half-close' | 'close' | 'blackhole';
+export type Break = 'reset' | 'half-close' | 'close' | 'blackhole' | 'stall';
 
 /** What a connection through the proxy suffers. */
 export interface Damage {
@@ -137,7 +138,15 @@ class Link {
   break(by: Break, direction: Direction): void {
     if (by === 'half-close') direction.end();
     else if (by === 'reset') for (const socket of this.#sockets) socket.resetAndDestroy();
-    else for (const each of [this.toServer, this.toClient]) by === 'close' ? each.end() : each.swallow();
+    else this.#breakBoth(by);
+  }
+
+  #breakBoth(by: Break): void {
+    for (const each of [this.toServer, this.toClient]) {
+      if (by === 'close') each.end();
+      else if (by === 'blackhole') each.swallow();
+      else each.stall();
+    }
   }
 }
 
@@ -158,6 +167,7 @@ class Direction {
   #held = 0;
   #due = 0;
   #isOver = false;
+  #isStalled = false;
   #isEnding = false;
   #isWriting = false;
 
@@ -191,6 +201,12 @@ class Direction {
     this.#isOver = true;
     this.#pieces = [];
     this.#from.resume();
+  }
+
+  /** Nothing is read from here on. */
+  stall(): void {
+    this.#isStalled = true;
+    this.#from.pause();
   }
 
   #take(chunk: Buffer): void {
@@ -243,7 +259,7 @@ class Direction {
     const whole = bytes.subarray(0, Math.min(room, bytes.length));
     this.passed += whole.length;
     this.#held -= bytes.length;
-    if (this.#held <= ROOM && this.#from.isPaused()) this.#from.resume();
+    if (this.#held <= ROOM && this.#from.isPaused() && !this.#isStalled) this.#from.resume();
     if (whole.length > 0 && !this.#to.destroyed) await new Promise((done) => this.#to.write(whole, done));
     if (breaks !== undefined && this.passed >= breaks.after && !this.#isOver) {
       this.#isOver = true;

@@ -1,0 +1,305 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { type SecureClient, SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { root } from '../helpers/pack.js';
+import { FaultProxy } from '../helpers/proxy.js';
+import type { Recorder } from '../helpers/recorder.js';
+import { clientEnd } from '../helpers/sealed-ends.js';
+import { clientOf, identityFor, listening, portOf, protocols, rejection } from '../helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  vi.useRealTimers();
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+function keep<T extends AsyncDisposable>(resource: T): T {
+  open.push(resource);
+  return resource;
+}
+
+/** A transport whose other end is in the test's hand: it takes nothing unless told to. */
+class Hand implements Transport {
+  pending = 0;
+  written = Buffer.alloc(0);
+  isPaused = false;
+  isDestroyed = false;
+  isEnded = false;
+  #events: TransportEvents | undefined;
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    this.written = Buffer.concat([this.written, ...chunks]);
+    for (const { length } of chunks) this.pending += length;
+  }
+
+  /** What was written, which is thereby taken. */
+  take(): Uint8Array {
+    const { written } = this;
+    this.written = Buffer.alloc(0);
+    this.pending = 0;
+    this.#events?.written();
+    return written;
+  }
+
+  give(bytes: Uint8Array): void {
+    this.#events?.data(bytes);
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  end(): void {
+    this.isEnded = true;
+  }
+
+  destroy(): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    queueMicrotask(() => this.#events?.close());
+  }
+}
+
+/** A sealed client in the test's hand, connected to a server. */
+async function inHand(): Promise<{ hand: Hand; client: Recorder; peer: SecureClient }> {
+  const server = new SecureServer({ identity: await identityFor('sealed') });
+  keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 1 }) });
+  const hand = new Hand();
+  const client = clientEnd();
+  await server.attach(hand);
+  const accepted = server.accept();
+  client.session.start();
+  while (client.opening === undefined) {
+    hand.give(client.takeWritten());
+    await new Promise((resolve) => setImmediate(resolve));
+    client.session.receive(hand.take());
+    await client.settle();
+  }
+  return { hand, client, peer: await accepted };
+}
+
+const joined = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat(chunks);
+
+describe('a sealed peer', () => {
+  // defence: one answer waits at most
+  it('that asks for a sign of life a thousand times and takes nothing gets one answer', async () => {
+    const { hand, client } = await inHand();
+    hand.take();
+    const { sender } = client.opening ?? {};
+    hand.give(joined(sender?.ping?.()));
+    const one = hand.written.length;
+    expect(one).toBe(20);
+    for (let i = 0; i < 1000; i++) hand.give(joined(sender?.ping?.()));
+    expect(hand.written.length).toBe(one);
+    hand.take();
+    hand.give(joined(sender?.ping?.()));
+    expect(hand.written.length).toBe(one);
+  });
+
+  // defence: bytes after CLOSE are not looked at
+  it('that goes on after its CLOSE is not listened to', async () => {
+    const { hand, client, peer } = await inHand();
+    const { sender } = client.opening ?? {};
+    sender?.stage(Uint8Array.of(1));
+    hand.give(joined(sender?.close(0)));
+    hand.give(Buffer.alloc(100_000, 0xff));
+    expect((await peer.recv())?.length).toBe(1);
+    expect(await peer.recv()).toBeNull();
+    await expect.poll(() => hand.isEnded).toBe(true);
+    expect(hand.isDestroyed).toBe(false);
+  });
+
+  // defence: closeTimeout
+  it('that does not answer our CLOSE is given up', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { hand, peer } = await inHand();
+    const closing = peer.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    hand.take();
+    vi.advanceTimersByTime(4990);
+    expect(hand.isDestroyed).toBe(false);
+    vi.advanceTimersByTime(20);
+    await closing;
+    expect(hand.isDestroyed).toBe(true);
+  });
+
+  // defence: a farewell is bounded in time too
+  it('that breaks the protocol and stays is given up', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { hand, client, peer } = await inHand();
+    const { sender } = client.opening ?? {};
+    // a record of no length
+    hand.give(Uint8Array.of(0, 0, 0));
+    expect((await rejection(peer.recv())).code).toBe('PROTOCOL');
+    expect(sender).toBeDefined();
+    expect([hand.isEnded, hand.isDestroyed, hand.isPaused]).toEqual([true, false, false]);
+    vi.advanceTimersByTime(5010);
+    expect(hand.isDestroyed).toBe(true);
+  });
+
+  // defence: heartbeat
+  it('that has vanished is noticed after pingInterval and pingTimeout', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { hand, peer } = await inHand();
+    hand.take();
+    vi.advanceTimersByTime(30_010);
+    expect(hand.written.length).toBe(20);
+    vi.advanceTimersByTime(19_900);
+    expect(hand.isDestroyed).toBe(false);
+    vi.advanceTimersByTime(200);
+    expect((await rejection(peer.recv())).code).toBe('PING_TIMEOUT');
+    expect(hand.isDestroyed).toBe(true);
+  });
+
+  // defence: reading stops above the limit, and the heartbeat does not take that for death
+  it('whose messages nobody reads is not read from, and not taken for dead', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { hand, client, peer } = await inHand();
+    const { sender } = client.opening ?? {};
+    let given = 0;
+    while (!hand.isPaused) {
+      sender?.stage(new Uint8Array(2 ** 20));
+      hand.give(joined(sender?.flush()));
+      await new Promise((resolve) => setImmediate(resolve));
+      given++;
+    }
+    expect(given).toBeGreaterThan(15);
+    expect(given).toBeLessThan(20);
+    hand.take();
+    for (let i = 0; i < 10; i++) {
+      vi.advanceTimersByTime(10_010);
+      expect(hand.take().length).toBe(20);
+    }
+    expect(hand.isDestroyed).toBe(false);
+    for (let i = 0; i < given; i++) expect((await peer.recv())?.length).toBe(2 ** 20);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(hand.isPaused).toBe(false);
+  });
+});
+
+describe.each(protocols)('a %s peer', (protocol) => {
+  // defence: idleTimeout, which needs nothing of the protocol
+  it('swallowed by the network is noticed by idleTimeout, at both ends', async () => {
+    const server = keep(await listening(protocol, { idleTimeout: 300 }));
+    const proxy = keep(await FaultProxy.listen(portOf(server)));
+    const client = clientOf(server, { protocol, idleTimeout: 300 });
+    const accepted = server.accept();
+    await client.connect({ port: proxy.port, host: '127.0.0.1' });
+    const peer = await accepted;
+    await client.send(Uint8Array.of(1));
+    await peer.recv();
+    proxy.break('blackhole');
+    const errors = await Promise.all([rejection(client.recv()), rejection(peer.recv())]);
+    expect(errors.map(({ code }) => code)).toEqual(['IDLE_TIMEOUT', 'IDLE_TIMEOUT']);
+    client.destroy();
+  });
+
+  // defence: send() waits above the high-water mark and refuses above maxSendQueue
+  it('that never reads makes send() wait, and then refuse', async () => {
+    const server = keep(
+      await listening(protocol, { highWaterMark: 100_000, maxSendQueue: 400_000, maxBuffered: 2 ** 30 }),
+    );
+    const proxy = keep(await FaultProxy.listen(portOf(server)));
+    const client = clientOf(server, { protocol });
+    const accepted = server.accept();
+    await client.connect({ port: proxy.port, host: '127.0.0.1' });
+    const peer = await accepted;
+    // the proxy stands still: what is sent fills the system's buffers and then ours
+    proxy.break('stall');
+    const refusals: (string | undefined)[] = [];
+    const sends: Promise<unknown>[] = [];
+    while (refusals.length === 0) {
+      sends.push(
+        peer
+          .send(new Uint8Array(50_000))
+          .catch((error: Error & { code?: string }) => refusals.push(error.code)),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(refusals).toEqual(['SEND_QUEUE_FULL']);
+    expect(server.stats.buffered).toBeLessThan(400_000 + 200_000);
+    peer.destroy();
+    await Promise.all(sends);
+    client.destroy();
+  });
+});
+
+/** A server of its own with few file descriptors, which strangers take all. */
+const crowded = `
+import { connect } from 'node:net';
+import { Identity, SecureClient, SecureServer } from 'secure-sockets';
+const protocol = process.env.PROTOCOL;
+const errors = {};
+const server = new SecureServer({ protocol, identity: Identity.fromPem(process.env.KEY),
+  onHandshakeError: (error) => { errors[error.code] = (errors[error.code] ?? 0) + 1; } });
+await server.listen({ port: 0, host: '127.0.0.1' });
+const { port } = server.address;
+const attempt = async () => {
+  const client = new SecureClient({ protocol, serverKey: server.fingerprint });
+  const accepted = server.accept({ signal: AbortSignal.timeout(20000) });
+  accepted.catch(() => {});
+  await client.connect({ port, host: '127.0.0.1' });
+  const peer = await accepted;
+  await client.send(Uint8Array.of(7));
+  const [byte] = await peer.recv();
+  client.destroy();
+  return byte;
+};
+await attempt();
+process.send('listening ' + port);
+await new Promise((resolve) => process.once('message', resolve));
+const during = server.stats;
+process.send('crowded ' + JSON.stringify({ pending: during.pending }));
+await new Promise((resolve) => process.once('message', resolve));
+while (server.stats.pending > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+console.log(JSON.stringify({ byte: await attempt(), errors }));
+await server.close();
+process.disconnect();
+`;
+
+describe.each(protocols)('a %s server out of file descriptors', (protocol) => {
+  // defence: the listening server outlives EMFILE
+  it('goes on listening, and serves again when there are some', async () => {
+    const identity = await identityFor(protocol);
+    const script = `ulimit -n 40; exec "$0" --disable-warning=SECURE_SOCKETS_CLASSIC --input-type=module --eval "$SCRIPT"`;
+    const child = spawn('bash', ['-c', script, process.execPath], {
+      cwd: root,
+      env: { ...process.env, SCRIPT: crowded, PROTOCOL: protocol, KEY: identity.toPem() },
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    });
+    const output: Buffer[] = [];
+    child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
+    const [greeting] = (await once(child, 'message')) as [string];
+    const port = Number(greeting.split(' ')[1]);
+    const strangers = Array.from({ length: 60 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    await Promise.all(strangers.map((socket) => once(socket, 'connect')));
+    child.send('go on');
+    const [state] = (await once(child, 'message')) as [string];
+    expect(JSON.parse(state.slice('crowded '.length)).pending).toBeLessThan(40);
+    for (const socket of strangers) socket.destroy();
+    child.send('go on');
+    const [code] = (await once(child, 'close')) as [number];
+    expect(code).toBe(0);
+    const { byte, errors } = JSON.parse(Buffer.concat(output).toString()) as {
+      byte: number;
+      errors: Record<string, number>;
+    };
+    expect(byte).toBe(7);
+    // libuv leaves those it has no descriptor for in the system's line, and takes them when it has one
+    const total = Object.values(errors).reduce((sum, count) => sum + count, 0);
+    expect(Object.keys(errors).every((code) => /^(HANDSHAKE_FAILED|ECONNRESET|EMFILE)$/.test(code))).toBe(
+      true,
+    );
+    expect(total).toBeLessThanOrEqual(strangers.length);
+  });
+});
