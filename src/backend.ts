@@ -52,17 +52,25 @@ export interface Backend {
 
 /** n and e of an RSA public key (RFC 8017 3.1). */
 export interface RsaPublicNumbers {
+  /** The modulus. */
   readonly n: Uint8Array;
+  /** The public exponent. */
   readonly e: Uint8Array;
 }
 
 /** An RSA private key with two primes in CRT form (RFC 8017 3.2): dp = d mod (p-1), dq = d mod (q-1), qi = q^-1 mod p. */
 export interface RsaPrivateNumbers extends RsaPublicNumbers {
+  /** The private exponent. */
   readonly d: Uint8Array;
+  /** The first prime. */
   readonly p: Uint8Array;
+  /** The second prime. */
   readonly q: Uint8Array;
+  /** d mod (p-1). */
   readonly dp: Uint8Array;
+  /** d mod (q-1). */
   readonly dq: Uint8Array;
+  /** q^-1 mod p. */
   readonly qi: Uint8Array;
 }
 
@@ -95,7 +103,9 @@ export interface RsaPrivateKey {
 
 /** A keyed block cipher without padding: whole blocks of 16 bytes in, as many out. Any number of calls. */
 export interface BlockCipher {
+  /** Encrypts whole blocks. */
   encrypt(blocks: Uint8Array): Uint8Array;
+  /** Decrypts whole blocks. */
   decrypt(blocks: Uint8Array): Uint8Array;
 }
 
@@ -136,7 +146,15 @@ export interface KeyEncapsulation {
    * Encapsulates to a key of 1184 bytes: a ciphertext of 1088 bytes and a shared secret of 32. `null` if the key
    * fails the check of FIPS 203 7.2.
    */
-  encapsulate(encapsulationKey: Uint8Array): { ciphertext: Uint8Array; sharedSecret: Uint8Array } | null;
+  encapsulate(encapsulationKey: Uint8Array): Encapsulated | null;
+}
+
+/** What an encapsulation gives. */
+export interface Encapsulated {
+  /** For the owner of the key, 1088 bytes. */
+  readonly ciphertext: Uint8Array;
+  /** 32 bytes. */
+  readonly sharedSecret: Uint8Array;
 }
 
 /** One side's ML-KEM-768 key pair. */

@@ -139,6 +139,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     this.#connection?.destroy(error);
   }
 
+  /** The messages received, until the peer has ended its side in order; throws if it ends otherwise. */
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     this.#connected();
     // leaving the loop keeps the connection and its messages: a later recv() or loop goes on
@@ -169,6 +170,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     return this.#duplex;
   }
 
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -2,27 +2,35 @@ import { channel } from 'node:diagnostics_channel';
 import type { Connection } from './connection.js';
 
 /** Which side of a connection this process is. */
-type Side = 'client' | 'server';
+export type Side = 'client' | 'server';
 
 /** What is told of a handshake. The peer's address is absent on Unix domain sockets and transports of one's own. */
 export interface HandshakeDiagnostics {
+  /** Which end this process is. */
   readonly side: Side;
+  /** The peer's address. */
   readonly remoteAddress: string | undefined;
+  /** The peer's port. */
   readonly remotePort: number | undefined;
+  /** Why it failed, on the error channel. */
   readonly error?: unknown;
 }
 
 /** What is told of an open connection; `Client` is `SecureClient`. */
 export interface ConnectionDiagnostics<Client> {
+  /** Which end this process is. */
   readonly side: Side;
+  /** The connection. */
   readonly client: Client;
 }
 
 /** What is told when a limit has turned something away; `Server` is `SecureServer`. */
 export interface LimitDiagnostics<Server> {
+  /** The server that has the limit. */
   readonly server: Server;
   /** The option or the error code that stands for the limit. */
   readonly limit: string;
+  /** Whom it was turned against. */
   readonly remoteAddress: string | undefined;
 }
 

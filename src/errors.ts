@@ -2,7 +2,7 @@
 export type Blame = 'caller' | 'peer' | 'network';
 
 /** Every code and whom it blames. Each one has a heading in docs/api.md. */
-const blameOf = {
+const blameOf: Readonly<Record<ErrorCode, Blame>> = {
   ALREADY_CONNECTED: 'caller',
   ALREADY_LISTENING: 'caller',
   BAD_ARGUMENT: 'caller',
@@ -36,10 +36,41 @@ const blameOf = {
 } as const;
 
 /** One of the closed list of error codes. */
-export type ErrorCode = keyof typeof blameOf;
+export type ErrorCode =
+  | 'ALREADY_CONNECTED'
+  | 'ALREADY_LISTENING'
+  | 'BAD_ARGUMENT'
+  | 'BAD_FRAME'
+  | 'BAD_IDENTITY'
+  | 'BAD_KEY'
+  | 'BAD_OPTION'
+  | 'BUFFER_LIMIT'
+  | 'BUSY'
+  | 'CLOSED'
+  | 'DECRYPT_FAILED'
+  | 'HANDSHAKE_FAILED'
+  | 'HANDSHAKE_TIMEOUT'
+  | 'IDLE_TIMEOUT'
+  | 'MESSAGE_TOO_BIG'
+  | 'MESSAGE_TOO_LARGE_FOR_PEER'
+  | 'NO_COMMON_SUITE'
+  | 'NO_TRUST'
+  | 'NOT_BOUND'
+  | 'NOT_CONNECTED'
+  | 'NOT_LISTENING'
+  | 'NOT_SEALED'
+  | 'PEER_CLOSED'
+  | 'PING_TIMEOUT'
+  | 'PROTOCOL'
+  | 'RECV_PENDING'
+  | 'SEND_QUEUE_FULL'
+  | 'TRUNCATED'
+  | 'UNAUTHORIZED_CLIENT'
+  | 'UNTRUSTED_SERVER';
 
 /** What an error may carry beside its text. Nothing in it is secret. */
 export interface ErrorDetails {
+  /** The error behind this one. */
   readonly cause?: unknown;
   /** The fingerprint met, with UNTRUSTED_SERVER and UNAUTHORIZED_CLIENT. */
   readonly fingerprint?: string;
@@ -49,9 +80,13 @@ export interface ErrorDetails {
 
 /** The one error class of this library. System errors (`ECONNREFUSED`) and abort reasons pass as they are. */
 export class SecureSocketError extends Error {
+  /** What happened, one of a closed list. */
   readonly code: ErrorCode;
+  /** Who has to act. */
   readonly blame: Blame;
+  /** The fingerprint met, with UNTRUSTED_SERVER and UNAUTHORIZED_CLIENT. */
   declare readonly fingerprint?: string;
+  /** The code the peer gave in its CLOSE, with PEER_CLOSED. */
   declare readonly closeCode?: number;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -62,6 +97,7 @@ export class SecureSocketError extends Error {
     if (details.closeCode !== undefined) this.closeCode = details.closeCode;
   }
 
+  /** `'SecureSocketError'`. */
   override get name(): string {
     return 'SecureSocketError';
   }

@@ -43,6 +43,7 @@ export interface SaveOptions {
  * by `util.inspect` or `JSON.stringify`; they leave it as PEM only.
  */
 export class Identity {
+  /** What the key is for, for ever. */
   readonly role: IdentityRole;
   /** `SHA256:` and 43 characters of base64: the SHA-256 of the public key as SubjectPublicKeyInfo. */
   readonly fingerprint: string;

@@ -9,6 +9,7 @@ export type {
   Backend,
   BlockCipher,
   DecapsulationKey,
+  Encapsulated,
   KeyAgreement,
   KeyEncapsulation,
   RsaPrivateKey,
@@ -17,7 +18,7 @@ export type {
   RsaPublicNumbers,
 } from './backend.js';
 export { type CloseOptions, type RecvOptions, SecureClient } from './client.js';
-export type { ConnectionDiagnostics, HandshakeDiagnostics, LimitDiagnostics } from './diagnostics.js';
+export type { ConnectionDiagnostics, HandshakeDiagnostics, LimitDiagnostics, Side } from './diagnostics.js';
 export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
 export type { ConnectOptions } from './establish.js';
 export {
@@ -28,8 +29,10 @@ export {
   type SaveOptions,
 } from './identity.js';
 export type {
+  AddressList,
   ClientOptions,
   CommonOptions,
+  KnownHostsOption,
   Peer,
   ProtocolName,
   ServerOptions,

@@ -75,12 +75,26 @@ export interface CommonOptions {
   maxRecord?: number;
 }
 
+/** A known-hosts file and what to do with servers that are not in it. */
+export interface KnownHostsOption {
+  /** Where the file is. */
+  readonly path: string;
+  /** `'strict'` (default) refuses an unknown server, `'tofu'` writes it down once it has proven its key. */
+  readonly mode?: 'strict' | 'tofu';
+}
+
+/** What a `BlockList` of `node:net` has. */
+export interface AddressList {
+  /** Whether an address is on the list. */
+  check(address: string, family?: 'ipv4' | 'ipv6'): boolean;
+}
+
 /** Options of a {@link SecureClient}. */
 export interface ClientOptions extends CommonOptions {
   /** The fingerprint of the server's key, or several. In classic it is checked too, but protects no message. */
   serverKey?: string | readonly string[];
   /** A known-hosts file: its path, or its path and what to do with unknown servers. Sealed only. */
-  knownHosts?: string | { readonly path: string; readonly mode?: 'strict' | 'tofu' };
+  knownHosts?: string | KnownHostsOption;
   /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
   verifyServer?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
   /** Who this client is, if the server asks. Sealed only. */
@@ -109,12 +123,12 @@ export interface ServerOptions extends CommonOptions {
    */
   maxBuffered?: number;
   /** Addresses that are not let in: a `BlockList` of `node:net`, or anything with its `check`. */
-  blockList?: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean };
+  blockList?: AddressList;
   /**
    * Addresses of proxies, as a `BlockList` of `node:net`: connections from them begin with a PROXY protocol header,
    * version 1 or 2, which says where they really come from. Default: none.
    */
-  proxies?: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean };
+  proxies?: AddressList;
   /** Told of every connection that did not become a client. It must not throw. */
   onHandshakeError?: (
     error: Error,

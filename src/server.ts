@@ -161,6 +161,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     return this.#closing;
   }
 
+  /** Accepted clients, until the server is closed. */
   async *[Symbol.asyncIterator](): AsyncIterator<SecureClient> {
     if (!this.#isOpen && !this.#closing) throw notListening('iteration');
     for (;;) {
@@ -170,12 +171,13 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     }
   }
 
+  /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
   /** Where it listens, with the real port. A misuse error before `listen()` has resolved. */
-  get address(): { readonly host: string; readonly port: number } | { readonly path: string } {
+  get address(): Required<TcpAddress> | UnixAddress {
     const address = this.#isListening ? this.#server?.address() : null;
     if (address === null || address === undefined) throw notListening('address');
     return typeof address === 'string' ? { path: address } : { host: address.address, port: address.port };

@@ -13,17 +13,23 @@ export interface Transport {
   readonly unsent?: number;
   /** Stops reading until `resume`; a chunk under way may still arrive. */
   pause(): void;
+  /** Goes on reading. */
   resume(): void;
   /** Ends the writing half, after everything written. */
   end(): void;
   /** Gives everything up at once; `close` follows. */
   destroy(error?: Error): void;
+  /** The peer's address, if there is such a thing. */
   readonly remoteAddress?: string | undefined;
+  /** The peer's port. */
   readonly remotePort?: number | undefined;
+  /** This side's address. */
   readonly localAddress?: string | undefined;
+  /** This side's port. */
   readonly localPort?: number | undefined;
   /** Keeps the process alive while open (the default), or not. */
   ref?(): void;
+  /** Lets the process end although it is open. */
   unref?(): void;
 }
 

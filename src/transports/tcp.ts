@@ -13,6 +13,7 @@ export interface TcpAddress {
 
 /** The address of a Unix domain socket. */
 export interface UnixAddress {
+  /** Where in the file system. */
   readonly path: string;
 }
 
