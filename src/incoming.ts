@@ -1,12 +1,19 @@
 import { Inbox } from './core/inbox.js';
 import type { Batch } from './core/script.js';
 import { SecureSocketError } from './errors.js';
+import { nextTurn } from './turn.js';
 
 /** Somebody who waits for the next message. `null`: the peer has ended. */
 interface Reader {
   readonly deliver: (message: Uint8Array | null) => void;
   readonly fail: (error: unknown) => void;
 }
+
+/**
+ * So many messages are given at once, one after the other; before the next one everybody else has a turn. A reader's
+ * promises settle without one: a flood of small messages would keep the event loop from all other connections.
+ */
+const MESSAGES_A_TURN = 1024;
 
 const DONE: IteratorResult<Uint8Array> = { value: undefined, done: true };
 
@@ -16,6 +23,7 @@ export class Incoming {
   readonly #readAhead: number;
   readonly #onRoom: () => void;
   #reader: Reader | undefined;
+  #inARow = 0;
   #end: { readonly error?: unknown } | undefined;
   #isDiscarding = false;
 
@@ -78,18 +86,20 @@ export class Incoming {
   recv(signal?: AbortSignal): Promise<Uint8Array | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#reader) return Promise.reject(pending());
-    const message = this.#shift();
+    const message = this.#atOnce();
     if (message !== undefined) return Promise.resolve(message);
-    if (this.#end) return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(null);
+    if (this.#end && this.#inbox.cost === 0)
+      return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(null);
     return new Promise((resolve, reject) => this.#await({ deliver: resolve, fail: reject }, signal));
   }
 
   /** The same for an iterator: one promise a message, no generator in between. */
   next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#reader) return Promise.reject(pending());
-    const message = this.#shift();
+    const message = this.#atOnce();
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
-    if (this.#end) return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(DONE);
+    if (this.#end && this.#inbox.cost === 0)
+      return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
       this.#await({
         deliver: (value) => resolve(value === null ? DONE : { value, done: false }),
@@ -98,7 +108,15 @@ export class Incoming {
     });
   }
 
+  #atOnce(): Uint8Array | undefined {
+    if (this.#inARow === MESSAGES_A_TURN) return undefined;
+    this.#inARow++;
+    return this.#shift();
+  }
+
   #await(reader: Reader, signal?: AbortSignal): void {
+    this.#inARow = 0;
+    if (this.#inbox.cost > 0) nextTurn(() => this.#serveLate());
     if (signal === undefined) {
       this.#reader = reader;
       return;
@@ -125,6 +143,12 @@ export class Incoming {
     reader.deliver(message);
   }
 
+  /** A reader had to wait for his turn, and what he waits for may be gone by now. */
+  #serveLate(): void {
+    if (this.#reader) this.#serve(this.#reader);
+    if (this.#end) this.#settleReader(this.#end);
+  }
+
   #shift(): Uint8Array | undefined {
     const inbox = this.#inbox;
     const before = inbox.cost;
@@ -137,6 +161,11 @@ export class Incoming {
   #settle(end: { readonly error?: unknown }): void {
     if (this.#end) return;
     this.#end = end;
+    // a reader may still have to wait for his turn, and gets what is there first
+    if (this.#inbox.cost === 0) this.#settleReader(end);
+  }
+
+  #settleReader(end: { readonly error?: unknown }): void {
     const reader = this.#reader;
     if (reader === undefined) return;
     this.#reader = undefined;

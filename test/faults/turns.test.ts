@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import type { Batch } from '../../src/core/script.js';
+import { Incoming } from '../../src/incoming.js';
+
+/** So many messages of one byte. */
+function batchOf(count: number): Batch {
+  let left = count;
+  return {
+    get count() {
+      return left;
+    },
+    get bytes() {
+      return left;
+    },
+    next: () => (left-- > 0 ? Uint8Array.of(1) : undefined),
+  };
+}
+
+/** Counts turns of the event loop until it is told to stop. */
+function turns(): { count: number; stop(): void } {
+  const counter = {
+    count: 0,
+    isOver: false,
+    stop: (): void => {
+      counter.isOver = true;
+    },
+  };
+  const tick = (): void => {
+    counter.count++;
+    if (!counter.isOver) setImmediate(tick);
+  };
+  setImmediate(tick);
+  return counter;
+}
+
+const READ_AHEAD = 2 ** 30;
+
+describe('a reader', () => {
+  // defence: MESSAGES_A_TURN
+  it('of a flood leaves turns to others', async () => {
+    const incoming = new Incoming(READ_AHEAD, () => {});
+    incoming.push(batchOf(100_000));
+    const counted = turns();
+    for (let i = 0; i < 100_000; i++) await incoming.recv();
+    counted.stop();
+    expect(counted.count).toBeGreaterThan(90);
+  });
+
+  it('that waits for its turn gets what was there before the end, and then the end', async () => {
+    for (const [end, outcome] of [
+      [() => undefined, null],
+      [() => new Error('over'), 'over'],
+    ] as const) {
+      const incoming = new Incoming(READ_AHEAD, () => {});
+      incoming.push(batchOf(2000));
+      const error = end();
+      const results: unknown[] = [];
+      const reading = (async () => {
+        for (;;) {
+          const message = await incoming.recv();
+          if (message === null) return null;
+          results.push(message);
+          if (results.length === 1024)
+            queueMicrotask(() => (error ? incoming.fail(error) : incoming.finish()));
+        }
+      })().catch((thrown: Error) => thrown.message);
+      expect(await reading).toBe(outcome);
+      expect(results.length).toBe(2000);
+    }
+  });
+
+  it('that waits for its turn is told if what it waits for is dropped meanwhile', async () => {
+    const incoming = new Incoming(READ_AHEAD, () => {});
+    incoming.push(batchOf(2000));
+    for (let i = 0; i < 1024; i++) await incoming.recv();
+    const waiting = incoming.recv();
+    incoming.drop(new Error('dropped'));
+    await expect(waiting).rejects.toThrow('dropped');
+    await expect(incoming.recv()).rejects.toThrow('dropped');
+  });
+
+  it('that waits for its turn may give up, and the next one gets the message', async () => {
+    const incoming = new Incoming(READ_AHEAD, () => {});
+    incoming.push(batchOf(2000));
+    for (let i = 0; i < 1024; i++) await incoming.recv();
+    const controller = new AbortController();
+    const waiting = incoming.recv(controller.signal);
+    await expect(incoming.recv()).rejects.toMatchObject({ code: 'RECV_PENDING' });
+    controller.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    for (let i = 1024; i < 2000; i++) expect((await incoming.recv())?.length).toBe(1);
+  });
+});
