@@ -87,6 +87,8 @@ async function receive(client: SecureClient, account: Account, options: Receivin
     const { code } = error as { code?: string };
     account.ending = code ?? 'no code';
     if (code === undefined) account.offences.push(`an error without a code: ${String(error)}`);
+    // an answer that could not be sent leaves messages unread, which belong to us until we have read them
+    while ((await client.recv().catch(() => null)) !== null);
   }
 }
 
