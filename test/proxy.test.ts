@@ -11,6 +11,8 @@ import {
   type ServerOptions,
 } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
+import { behindProxy as readHeaderOf } from '../src/proxied.js';
+import type { Transport, TransportEvents } from '../src/transport.js';
 import { clientOf, listening, pause, protocols, rawConnection, rejection } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -345,4 +347,61 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     await client.connect(fromDuplex(await proxyTo(server)));
     expect((await accepted).remoteAddress).toBe('127.0.0.1');
   });
+});
+
+it('a transport that reports more before anybody takes over loses nothing and is paused meanwhile', async () => {
+  const calls: string[] = [];
+  let reporting: TransportEvents | undefined;
+  const call =
+    (name: string) =>
+    (...args: unknown[]): void =>
+      void calls.push([name, ...args].join(' ').trimEnd());
+  const inner: Transport = {
+    start: (events) => {
+      reporting = events;
+    },
+    write: (chunks) => call('write')(chunks.length),
+    pending: 7,
+    pause: call('pause'),
+    resume: call('resume'),
+    end: call('end'),
+    destroy: call('destroy'),
+    ref: call('ref'),
+    unref: call('unref'),
+    remoteAddress: '127.0.0.1',
+    localAddress: '127.0.0.2',
+    localPort: 443,
+  };
+  const waiting = readHeaderOf(inner, 1000);
+  const memory = new Uint8Array(64);
+  for (const piece of [Uint8Array.of(...line('192.0.2.33'), 1, 2), Uint8Array.of(3), Uint8Array.of(4)]) {
+    // as a transport does that reads into one buffer
+    memory.set(piece);
+    reporting?.data(memory.subarray(0, piece.length));
+    memory.fill(0);
+  }
+  reporting?.end();
+  const proxied = await waiting;
+  expect(calls.splice(0)).toEqual(['pause']);
+  const seen: unknown[] = [];
+  proxied.start({
+    data: (bytes) => seen.push(...bytes),
+    end: () => seen.push('end'),
+    written: () => seen.push('written'),
+    close: () => seen.push('close'),
+  });
+  reporting?.written();
+  reporting?.close();
+  expect(seen).toEqual([1, 2, 3, 4, 'end', 'written', 'close']);
+  proxied.write([new Uint8Array(1)]);
+  for (const act of ['pause', 'resume', 'end', 'destroy', 'ref', 'unref'] as const) proxied[act]?.();
+  expect(calls).toEqual(['resume', 'write 1', 'pause', 'resume', 'end', 'destroy', 'ref', 'unref']);
+  const { pending, unsent, remoteAddress, localAddress, localPort } = proxied;
+  expect([pending, unsent, remoteAddress, localAddress, localPort]).toEqual([
+    7,
+    7,
+    '192.0.2.33',
+    '127.0.0.2',
+    443,
+  ]);
 });
