@@ -4,7 +4,7 @@ import { pause, protocols } from '../helpers/sockets.js';
 import { type Address, Program, startServer } from './programs.js';
 
 /** Rounds without and with the attack, in turns: the median of each makes up for what else the machine does. */
-const ROUNDS = 3;
+const ROUNDS = 5;
 const ROUND_MS = 1000;
 
 const running: AsyncDisposable[] = [];
