@@ -1,0 +1,149 @@
+import { type Backend, Identity } from 'secure-sockets';
+import { forge } from 'secure-sockets/backends/forge';
+import { node } from 'secure-sockets/backends/node';
+import { describe, expect, it } from 'vitest';
+import { MESSAGE_OVERHEAD } from '../src/core/inbox.js';
+import { RECEIVE_LIMITS } from '../src/core/sealed/open.js';
+import { SEND_LIMITS } from '../src/core/sealed/sender.js';
+import { readServerOptions } from '../src/options.js';
+import { readDocument } from './helpers/documents.js';
+import { readTables } from './helpers/markdown.js';
+import { clientOf, listening, portOf, rawConnection } from './helpers/sockets.js';
+
+const { text } = readDocument('docs/limits.md');
+
+/** The first two columns of the tables of limits. */
+const documented = new Map(
+  readTables(text)
+    .filter(({ header }) => header[0] === 'Limit')
+    .flatMap(({ rows }) =>
+      rows.map(([limit = '', value = '']) => [limit.replaceAll('`', ''), Number(value)]),
+    ),
+);
+
+const defaults: Record<string, unknown> = { ...readServerOptions({}, node) };
+
+/** Numbers among the options that bound nothing. */
+const noLimits = ['modulusLength', 'keyLength'];
+
+describe('docs/limits.md', () => {
+  it('has every option that is a limit, with its default', () => {
+    const limits = Object.entries(defaults).filter(
+      ([name, value]) => typeof value === 'number' && !noLimits.includes(name),
+    );
+    expect(limits.length).toBeGreaterThan(12);
+    for (const [name, value] of limits) expect(documented.get(name), name).toBe(value);
+  });
+
+  it('has the fixed limits as they are', () => {
+    const { maxMessage, maxRecord } = readServerOptions({}, node);
+    expect(documented.get('messages that nobody has read')).toBe(maxMessage + maxRecord);
+    expect(text).toContain(`each message counts ${MESSAGE_OVERHEAD} bytes more`);
+    expect(documented.get('records under one key, received')).toBe(RECEIVE_LIMITS.records);
+    expect(RECEIVE_LIMITS.bytes).toBe(2 ** 38);
+    expect(SEND_LIMITS).toEqual({ records: 2 ** 20, bytes: 2 ** 36 });
+    expect(text).toContain(`${readServerOptions({}, forge).maxRecord} on the JavaScript backends`);
+  });
+});
+
+/** Counts what a server computes with keys. */
+function counting(): { backend: Backend; counts: Record<string, number> } {
+  const counts: Record<string, number> = {};
+  const count = (name: string): void => {
+    counts[name] = (counts[name] ?? 0) + 1;
+  };
+  const backend: Backend = {
+    ...node,
+    x25519: () => {
+      count('X25519 keys');
+      const pair = node.x25519();
+      return {
+        publicKey: pair.publicKey,
+        agree: (peer) => {
+          count('X25519 agreements');
+          return pair.agree(peer);
+        },
+      };
+    },
+    mlKem768: async () => {
+      const kem = await node.mlKem768();
+      return {
+        keyPair: () => kem.keyPair(),
+        encapsulate: (key) => {
+          count('encapsulations');
+          return kem.encapsulate(key);
+        },
+      };
+    },
+    rsaPublicKey: (numbers) => {
+      const key = node.rsaPublicKey(numbers);
+      return {
+        ...key,
+        verifyPss: (message, signature) => {
+          count('verifications');
+          return key.verifyPss(message, signature);
+        },
+      };
+    },
+    rsaPrivateKey: (numbers) => {
+      const key = node.rsaPrivateKey(numbers);
+      const counted = <Arguments extends unknown[], Result>(
+        operation: (...args: Arguments) => Result,
+      ): ((...args: Arguments) => Result) => {
+        return (...args) => {
+          count('private operations');
+          return operation(...args);
+        };
+      };
+      return {
+        modulusLength: key.modulusLength,
+        decryptRaw: counted((ciphertext) => key.decryptRaw(ciphertext)),
+        decryptOaep: counted((ciphertext, label) => key.decryptOaep(ciphertext, label)),
+        signPss: counted((message) => key.signPss(message)),
+      };
+    },
+  };
+  return { backend, counts };
+}
+
+describe('one stranger costs a server at most', () => {
+  it('in sealed, whatever is asked of a client: one operation of each kind', async () => {
+    const { backend, counts } = counting();
+    const suites = ['X25519MLKEM768', 'X25519'] as const;
+    const server = await listening('sealed', { backend, suites, verifyClient: () => false });
+    const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    const client = clientOf(server, { identity, suites });
+    await expect(client.connect({ port: portOf(server), host: '127.0.0.1' })).rejects.toMatchObject({
+      code: 'UNAUTHORIZED_CLIENT',
+    });
+    expect(counts).toEqual({
+      'X25519 keys': 1,
+      'X25519 agreements': 1,
+      encapsulations: 1,
+      'private operations': 1,
+      verifications: 1,
+    });
+    await server.close();
+  });
+
+  it('in classic, one private operation', async () => {
+    const { backend, counts } = counting();
+    const server = await listening('classic', { backend });
+    const socket = (await rawConnection(server)).resume();
+    socket.write(Buffer.alloc(256, 1));
+    await server.accept();
+    expect(counts).toEqual({ 'private operations': 1 });
+    socket.destroy();
+    await server.close();
+  });
+
+  it('and nothing as long as he says nothing', async () => {
+    const { backend, counts } = counting();
+    const server = await listening('sealed', { backend });
+    const socket = await rawConnection(server);
+    await expect.poll(() => server.stats.pending).toBe(1);
+    expect(counts).toEqual({});
+    socket.destroy();
+    await server.close();
+  });
+});
