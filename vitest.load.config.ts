@@ -6,7 +6,7 @@ export default defineConfig({
   ...common,
   test: {
     ...common.test,
-    include: ['test/load/*.load.ts'],
+    include: ['test/load/*.load.ts', 'test/load/*.by-hand.ts'],
     pool: 'forks',
     fileParallelism: false,
     execArgv: ['--expose-gc'],
