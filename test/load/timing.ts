@@ -17,7 +17,7 @@ export function summarize(names: readonly string[], times: readonly (readonly nu
 }
 
 /** How many standard deviations the share of positive numbers is away from one half. */
-export function signTest(differences: readonly number[]): number {
+function signTest(differences: readonly number[]): number {
   const decided = differences.filter((difference) => difference !== 0);
   const positive = decided.filter((difference) => difference > 0).length;
   return decided.length === 0 ? 0 : (2 * positive - decided.length) / Math.sqrt(decided.length);
