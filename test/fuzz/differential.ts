@@ -152,7 +152,7 @@ function classic(): Target {
       end.session.start();
       return end;
     };
-    return verdictOfSession(make, input, 'whole');
+    return verdictOfSession(make, input, 'whole', { maxMessage: 4096 });
   });
 }
 
@@ -171,7 +171,7 @@ function sealed(): Target {
       end.session.start();
       return end;
     };
-    return verdictOfSession(make, input, 'whole', flights[0].length);
+    return verdictOfSession(make, input, 'whole', { alone: flights[0].length, maxMessage: 2 ** 24 });
   });
 }
 

@@ -16,6 +16,12 @@ import {
   decodeReject,
   decodeServerHello,
   decodeServerIdentity,
+  encodeClientAuth,
+  encodeClientHello,
+  encodeClientKey,
+  encodeFinished,
+  encodeServerHello,
+  encodeServerIdentity,
 } from '../../src/core/sealed/messages.js';
 import { KnownHosts } from '../../src/known-hosts.js';
 import { insecure } from '../helpers/insecure-backend.js';
@@ -114,16 +120,20 @@ function knownHosts(): Target {
 /** Each handshake message by its own decoder, and all of them by all others. */
 function messages(): Target {
   const decoders = [
-    ...[
-      decodeClientHello,
-      decodeServerHello,
-      decodeServerIdentity,
-      decodeClientKey,
-      decodeClientAuth,
-      decodeReject,
-    ],
-    (input: Uint8Array) => decodeFinished(input, 6),
-    (input: Uint8Array) => decodeFinished(input, 7),
+    again(decodeClientHello, encodeClientHello),
+    again(decodeServerHello, encodeServerHello),
+    again(decodeServerIdentity, encodeServerIdentity),
+    again(decodeClientKey, encodeClientKey),
+    again(decodeClientAuth, encodeClientAuth),
+    again(
+      (input) => decodeFinished(input, 6),
+      (mac) => encodeFinished(6, mac),
+    ),
+    again(
+      (input) => decodeFinished(input, 7),
+      (mac) => encodeFinished(7, mac),
+    ),
+    decodeReject,
   ];
   return {
     name: 'sealed-messages',
@@ -132,6 +142,19 @@ function messages(): Target {
     ),
     streams: false,
     verdict: (input) => decoders.map((decode) => verdictOf(() => decode(input))).join('; '),
+  };
+}
+
+/** Decodes, and holds the result to what would be encoded: the same, or shorter by extensions, which are ignored. */
+function again<Content>(
+  decode: (input: Uint8Array) => Content,
+  encode: (content: Content) => Uint8Array,
+): (input: Uint8Array) => Content {
+  return (input) => {
+    const content = decode(input);
+    const written = encode(content);
+    if (written.length >= input.length) requireSame(written, input);
+    return content;
   };
 }
 
@@ -145,7 +168,15 @@ const pickle: Target = {
   ],
   structured: structures.pickle,
   streams: true,
-  verdict: (input, cutting) => byPieces(input, cutting, decodePickle),
+  verdict: (input, cutting) =>
+    byPieces(input, cutting, (bytes) => {
+      const read = decodePickle(bytes);
+      if (read === 'incomplete') return read;
+      const written = decodePickle(encodePickle(read.key));
+      if (written === 'incomplete' || !same(written.key, read.key))
+        throw new Error('the key changes when written');
+      return read;
+    }),
 };
 
 const proxyHeader: Target = {
@@ -160,6 +191,10 @@ const proxyHeader: Target = {
   streams: true,
   verdict: (input, cutting) => byPieces(input, cutting, readProxyHeader),
 };
+
+function same(one: { n: Uint8Array; e: Uint8Array }, other: { n: Uint8Array; e: Uint8Array }): boolean {
+  return Buffer.from(one.n).equals(other.n) && Buffer.from(one.e).equals(other.e);
+}
 
 /** A parser that is called again with all there is whenever more has come, until it has made up its mind. */
 function byPieces(

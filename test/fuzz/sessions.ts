@@ -16,6 +16,7 @@ import { type Target, verdictOfSession } from './target.js';
 /** Large enough for what the mutations make, small enough to be met by them. */
 const MAX_MESSAGE = 4096;
 const MAX_RECORD = 16_384;
+const limits = { maxMessage: MAX_MESSAGE };
 
 const serverKey = testKey('server2048');
 const clientKey = testKey('client2048');
@@ -112,14 +113,14 @@ async function sealedTargets(): Promise<Target[]> {
       seeds: conversations.map(({ toServer }) => toServer),
       structured: helloAndRecords('client', encodeSpki(clientKey)),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(sealedServerEnd, input, cutting),
+      verdict: (input, cutting) => verdictOfSession(sealedServerEnd, input, cutting, limits),
     },
     {
       name: 'sealed-client',
       seeds: conversations.map(({ toClient }) => toClient),
       structured: helloAndRecords('server', encodeSpki(serverKey)),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(sealedClientEnd, input, cutting),
+      verdict: (input, cutting) => verdictOfSession(sealedClientEnd, input, cutting, limits),
     },
   ];
 }
@@ -132,7 +133,7 @@ function recordsTarget(): Target {
     seeds: [seed],
     structured: records,
     streams: true,
-    verdict: (input, cutting) => verdictOfSession(openRecords, input, cutting),
+    verdict: (input, cutting) => verdictOfSession(openRecords, input, cutting, limits),
   };
 }
 
@@ -154,14 +155,15 @@ async function classicTargets(): Promise<Target[]> {
       seeds: [toServer],
       structured: classicFrames(serverKey.n.length),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(classicServerEnd, input, cutting),
+      verdict: (input, cutting) => verdictOfSession(classicServerEnd, input, cutting, limits),
     },
     {
       name: 'classic-client',
       seeds: [toClient, encodePickle(serverKey)],
       streams: true,
       // nothing may follow the key at once, so that a client which sees both together refuses (K1)
-      verdict: (input, cutting) => verdictOfSession(classicClientEnd, input, cutting, pickleLength(input)),
+      verdict: (input, cutting) =>
+        verdictOfSession(classicClientEnd, input, cutting, { ...limits, alone: pickleLength(input) }),
     },
   ];
 }

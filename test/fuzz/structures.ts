@@ -117,6 +117,8 @@ const messages = fc.oneof(
   prefixed(4, upTo(600)),
   upTo(5),
   fc.nat(5000).map((length) => concat(number(4, length), new Uint8Array(Math.min(length, 900)))),
+  // about as long as a message may be, and a little longer
+  fc.integer({ min: 4090, max: 4200 }).map((length) => concat(number(4, length), new Uint8Array(length))),
 );
 
 const openRecord = fc.oneof(

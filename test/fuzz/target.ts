@@ -75,7 +75,7 @@ export async function verdictOfSession(
   make: () => Recorder | Promise<Recorder>,
   input: Uint8Array,
   cutting: Cutting,
-  alone = 0,
+  { alone = 0, maxMessage }: { readonly alone?: number; readonly maxMessage: number },
 ): Promise<string> {
   const end = await make();
   await end.settle();
@@ -89,6 +89,8 @@ export async function verdictOfSession(
   const before = account(end);
   end.session.endOfStream();
   await finishTurn(end);
+  const tooLong = end.messages.find(({ length }) => length > maxMessage);
+  if (tooLong) throw new Offence('a session', input, `gives a message of ${tooLong.length} bytes`);
   return `${before}; then ${account(end)}`;
 }
 
