@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
+    // An end to what hangs, no measure of anything: a loaded machine may take its time.
+    expect: { poll: { timeout: 10_000 } },
     // Concurrent tests are pairs of processes that make RSA keys: more of them at once only wait for each other.
     maxConcurrency: 3,
     coverage: { provider: 'v8', include: ['src/**', 'backends/**'] },
