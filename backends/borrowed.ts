@@ -2,16 +2,16 @@ import { x25519 as curve } from '@noble/curves/ed25519.js';
 import type { KeyAgreement, KeyEncapsulation } from '../src/backend.js';
 import { nullIf, requireLength } from './checks.js';
 
-/** X25519 of @noble/curves. */
-export function x25519(privateKey: Uint8Array): KeyAgreement {
-  requireLength('X25519 private key', privateKey, 32);
-  const secret = privateKey.slice();
+/** X25519 of @noble/curves. Takes over `secret`. */
+export function x25519(secret: Uint8Array): KeyAgreement {
+  requireLength('X25519 private key', secret, 32);
   return {
     publicKey: curve.getPublicKey(secret),
     agree(peerPublicKey) {
       requireLength('X25519 public key', peerPublicKey, 32);
       return nullIf(/^invalid private or public key/, () => curve.getSharedSecret(secret, peerPublicKey));
     },
+    wipe: () => void secret.fill(0),
   };
 }
 
@@ -19,23 +19,35 @@ export function x25519(privateKey: Uint8Array): KeyAgreement {
 export async function mlKem768(randomBytes: (length: number) => Uint8Array): Promise<KeyEncapsulation> {
   const { ml_kem768: kem } = await import('@noble/post-quantum/ml-kem.js');
   return {
-    keyPair(seed = randomBytes(64)) {
+    keyPair(given) {
+      const seed = given ? Uint8Array.from(given) : randomBytes(64);
       requireLength('ML-KEM-768 seed', seed, 64);
       const { publicKey, secretKey } = kem.keygen(seed);
+      seed.fill(0);
       return {
         encapsulationKey: publicKey,
         decapsulate(ciphertext) {
           requireLength('ML-KEM-768 ciphertext', ciphertext, 1088);
-          return kem.decapsulate(ciphertext, secretKey).slice();
+          return takenOut(kem.decapsulate(ciphertext, secretKey));
         },
+        wipe: () => void secretKey.fill(0),
       };
     },
     encapsulate(encapsulationKey) {
       requireLength('ML-KEM-768 encapsulation key', encapsulationKey, 1184);
       return nullIf(/wrong publicKey modulus$/, () => {
-        const { cipherText, sharedSecret } = kem.encapsulate(encapsulationKey, randomBytes(32));
-        return { ciphertext: cipherText, sharedSecret: sharedSecret.slice() };
+        const random = randomBytes(32);
+        const { cipherText, sharedSecret } = kem.encapsulate(encapsulationKey, random);
+        random.fill(0);
+        return { ciphertext: cipherText, sharedSecret: takenOut(sharedSecret) };
       });
     },
   };
+}
+
+/** A secret that lies in larger memory, in memory of its own. */
+function takenOut(secret: Uint8Array): Uint8Array {
+  const own = secret.slice();
+  secret.fill(0);
+  return own;
 }

@@ -25,7 +25,7 @@ export const forge: Backend = {
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
   aesEcb,
   aesGcm,
-  x25519: (privateKey = randomBytes(32)) => borrowed.x25519(privateKey),
+  x25519: (privateKey) => borrowed.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
   mlKem768: () => borrowed.mlKem768(randomBytes),
   generateRsaKey,
   rsaPublicKey,

@@ -17,6 +17,9 @@ export function expand(
     const block32 = hmacSha256(pseudoRandomKey, block === 0 ? input.subarray(32) : input);
     input.set(block32);
     output.set(block32, 32 * block);
+    block32.fill(0);
   }
-  return output.slice(0, length);
+  const result = output.slice(0, length);
+  for (const copy of [input, output]) copy.fill(0);
+  return result;
 }

@@ -32,7 +32,7 @@ export const noble: Backend = {
   },
   aesEcb,
   aesGcm,
-  x25519: (privateKey = randomBytes(32)) => borrowed.x25519(privateKey),
+  x25519: (privateKey) => borrowed.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
   mlKem768: () => borrowed.mlKem768(randomBytes),
   generateRsaKey,
   rsaPublicKey,
@@ -63,7 +63,7 @@ function aesEcb(key: Uint8Array): BlockCipher {
 
 function aesGcm(key: Uint8Array): Aead {
   requireLength('AES-256-GCM key', key, 32);
-  const secret = key.slice();
+  const secret = Uint8Array.from(key);
   return {
     seal(nonce, associatedData, plaintext) {
       requireLength('nonce', nonce, 12);
@@ -75,5 +75,6 @@ function aesGcm(key: Uint8Array): Aead {
       if (ciphertext.length < 16) return null;
       return nullIf(/invalid tag$/, () => gcm(secret, nonce, associatedData).decrypt(ciphertext));
     },
+    wipe: () => void secret.fill(0),
   };
 }

@@ -128,6 +128,8 @@ export interface Aead {
     ciphertext: Uint8Array,
     pieceLength: number,
   ): Uint8Array[] | null;
+  /** Overwrites the key, which is not used again. Absent where the platform keeps it and frees it by itself. */
+  wipe?(): void;
 }
 
 /** One side's ephemeral X25519 key. */
@@ -136,6 +138,8 @@ export interface KeyAgreement {
   readonly publicKey: Uint8Array;
   /** The shared secret of 32 bytes, or `null` if it is all zero (RFC 7748 6.1). */
   agree(peerPublicKey: Uint8Array): Uint8Array | null;
+  /** Overwrites the private key, which is not used again. Absent where the platform keeps it and frees it by itself. */
+  wipe?(): void;
 }
 
 /** ML-KEM-768 (FIPS 203). */
@@ -163,4 +167,6 @@ export interface DecapsulationKey {
   readonly encapsulationKey: Uint8Array;
   /** The shared secret of 32 bytes. Takes 1088 bytes and never fails on those (implicit rejection). */
   decapsulate(ciphertext: Uint8Array): Uint8Array;
+  /** As that of {@link KeyAgreement}. */
+  wipe?(): void;
 }

@@ -120,6 +120,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     const { protocol } = this.#settings;
     if (!isCloseCode(code, protocol)) throw badCloseCode(code, protocol);
     this.#connecting?.abort(new SecureSocketError('CLOSED', 'close() was called while connecting'));
+    this.#opening?.forget?.();
     await this.#connection?.close(code);
   }
 
@@ -136,6 +137,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     this.#connecting?.abort(
       error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting'),
     );
+    this.#opening?.forget?.();
     this.#connection?.destroy(error);
   }
 
@@ -232,7 +234,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
 
   /**
    * Keying material of `length` bytes that both ends, and nobody else, can compute (RFC 8446 7.5), to bind other
-   * credentials to this connection. Sealed only.
+   * credentials to this connection. Sealed only, and until `close()` or `destroy()` is called on this side.
    */
   exportKey(label: string, context: Uint8Array, length: number): Uint8Array {
     if (this.#opening === undefined) throw notConnected();

@@ -53,6 +53,8 @@ export interface Opening {
   readonly suite?: string;
   /** Keying material for the application (RFC 8446 7.5). */
   readonly exportKey?: (label: string, context: Uint8Array, length: number) => Uint8Array;
+  /** Overwrites the secret behind `exportKey`, which throws from then on. */
+  readonly forget?: () => void;
   /** Nothing may be written until the peer's first byte has come or so many milliseconds have passed. */
   readonly settleMs?: number;
 }

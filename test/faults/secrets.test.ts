@@ -1,24 +1,37 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { inspect } from 'node:util';
-import { type Backend, type SecureClient, SecureServer, type ServerOptions } from 'secure-sockets';
+import { type Backend, SecureClient, SecureServer, type ServerOptions } from 'secure-sockets';
+import { forge } from 'secure-sockets/backends/forge';
+import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it } from 'vitest';
 import { privateNumbersOf } from '../../src/identity.js';
-import { clientOf, identityFor, portOf, protocols, rawConnection, rejection } from '../helpers/sockets.js';
+import {
+  clientOf,
+  identityFor,
+  listening,
+  pair,
+  portOf,
+  protocols,
+  rawConnection,
+  rejection,
+} from '../helpers/sockets.js';
 
 const channels = ['handshake:start', 'handshake:end', 'handshake:error', 'open', 'close', 'limit'];
 
 /** A backend that remembers every secret that passes through it: where it lies, and what it was. */
 class Spy {
   readonly backend: Backend;
-  readonly #seen: { readonly place: Uint8Array; readonly was: Buffer; readonly isWiped: boolean }[] = [];
+  readonly #seen: { readonly place: Uint8Array; readonly was: Buffer }[] = [];
 
   constructor() {
-    const wiped = <T extends Uint8Array | null>(secret: T): T => this.#note(secret, true);
+    const wiped = <T extends Uint8Array | null>(secret: T): T => this.#note(secret);
     this.backend = {
       ...node,
       hkdfExtract: (salt, input) => wiped(node.hkdfExtract(salt, input)),
-      hkdfExpand: (key, info, length) => this.#note(node.hkdfExpand(key, info, length), false),
+      hkdfExpand: (key, info, length) => wiped(node.hkdfExpand(key, info, length)),
       aesGcm: (key) => node.aesGcm(wiped(key)),
       aesEcb: (key) => node.aesEcb(wiped(key)),
       x25519: () => {
@@ -44,15 +57,15 @@ class Spy {
 
   /** Secrets that nobody needs any more and that are still there. */
   get left(): number {
-    return this.#seen.filter(({ place, isWiped }) => isWiped && place.some((byte) => byte !== 0)).length;
+    return this.#seen.filter(({ place }) => place.some((byte) => byte !== 0)).length;
   }
 
   get count(): number {
     return this.#seen.length;
   }
 
-  #note<T extends Uint8Array | null>(secret: T, isWiped: boolean): T {
-    if (secret !== null) this.#seen.push({ place: secret, was: Buffer.from(secret), isWiped });
+  #note<T extends Uint8Array | null>(secret: T): T {
+    if (secret !== null) this.#seen.push({ place: secret, was: Buffer.from(secret) });
     return secret;
   }
 }
@@ -117,6 +130,7 @@ describe.each(protocols)('secrets of %s', (protocol) => {
     seen.push(client, peer, server, server.stats, await identityFor(protocol), refusing);
     client.destroy();
     seen.push(await rejection(client.recv()));
+    await peer.close();
     await server.close({ timeout: 100 });
     for (const name of channels) unsubscribe(`secure-sockets:${name}`, note);
     return { seen, client, server };
@@ -144,6 +158,100 @@ describe.each(protocols)('secrets of %s', (protocol) => {
     expect(spy.left).toBe(0);
   });
 });
+
+describe('keys of one connection', () => {
+  const peerKey = noble.x25519().publicKey;
+  const ofZeros = noble.x25519(new Uint8Array(32)).agree(peerKey);
+
+  /** A backend that remembers the ephemeral keys and ciphers it made, and can tell those that still work. */
+  function remembering(backend: Backend): { backend: Backend; made: () => number; left: () => number } {
+    const works: (() => boolean)[] = [];
+    const spied: Backend = {
+      ...backend,
+      x25519: () => {
+        const key = backend.x25519();
+        works.push(() => !Buffer.from(key.agree(peerKey) ?? []).equals(ofZeros ?? new Uint8Array(0)));
+        return key;
+      },
+      mlKem768: async () => {
+        const kem = await backend.mlKem768();
+        return {
+          encapsulate: (key) => kem.encapsulate(key),
+          keyPair: () => {
+            const key = kem.keyPair();
+            works.push(() => succeeds(() => key.decapsulate(new Uint8Array(1088))));
+            return key;
+          },
+        };
+      },
+      aesGcm: (key) => {
+        const cipher = backend.aesGcm(key);
+        const [nonce, nothing] = [new Uint8Array(12), new Uint8Array(0)];
+        const probe = Buffer.concat(cipher.seal(nonce, nothing, [Uint8Array.of(1)]));
+        // a cipher that has no key to overwrite goes with the connection
+        if (cipher.wipe) works.push(() => cipher.open(nonce, nothing, probe) !== null);
+        return cipher;
+      },
+    };
+    return { backend: spied, made: () => works.length, left: () => works.filter((still) => still()).length };
+  }
+
+  // defence: withdraw() of an offer, wipe() of a server's key and of superseded ciphers
+  it.each([noble, forge])(
+    'of $name are overwritten, also when a connection comes to nothing',
+    async (backend) => {
+      const suites = ['X25519MLKEM768', 'X25519'] as const;
+      const [ofServer, ofClient] = [remembering(backend), remembering(backend)];
+      const server = await listening('sealed', { backend: ofServer.backend, suites });
+      for (const verdict of [true, false]) {
+        const client = new SecureClient({ backend: ofClient.backend, suites, verifyServer: () => verdict });
+        const connecting = client.connect({ port: portOf(server), host: '127.0.0.1' });
+        if (verdict) await Promise.all([connecting, server.accept()]);
+        else expect((await rejection(connecting)).code).toBe('UNTRUSTED_SERVER');
+        client.destroy();
+      }
+      const silent = createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const { port } = silent.address() as { port: number };
+      const given = new SecureClient({ backend: ofClient.backend, suites, verifyServer: () => true });
+      const signal = AbortSignal.timeout(300);
+      await rejection(given.connect({ port, host: '127.0.0.1' }, { signal }));
+      silent.close();
+      await server.close();
+      // three X25519 keys and three of ML-KEM at the client, two X25519 keys at the server, and noble's ciphers
+      const ciphers = backend === noble ? { client: 8, server: 8 } : { client: 0, server: 0 };
+      expect(ofClient.made()).toBe(6 + ciphers.client);
+      expect(ofServer.made()).toBe(2 + ciphers.server);
+      expect([ofServer.left(), ofClient.left()]).toEqual([0, 0]);
+    },
+  );
+
+  // defence: forget()
+  it('that are exported from are overwritten when this side closes, and not before', async () => {
+    for (const end of ['close', 'destroy'] as const) {
+      const { server, client, peer } = await pair('sealed');
+      const exported = (of: SecureClient): Uint8Array => of.exportKey('label', new Uint8Array(0), 32);
+      const before = exported(client);
+      await client[end]();
+      expect(() => exported(client)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+      await peer.recv().catch((error: Error) => error);
+      // a message that is read after the peer has gone may have to be checked against the connection
+      expect(exported(peer)).toEqual(before);
+      await peer[end]();
+      expect(() => exported(peer)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+      await server.close();
+    }
+  });
+});
+
+function succeeds(operation: () => unknown): boolean {
+  try {
+    operation();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 it('options are read once: whoever changes them later changes nothing', async () => {
   const options: ServerOptions = { identity: await identityFor('sealed'), maxConnections: 5 };

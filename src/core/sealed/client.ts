@@ -3,7 +3,7 @@ import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../fingerprint.js';
 import type { PeerKey, Script } from '../script.js';
 import { concat, malformed } from './codec.js';
-import { agree, makeOffer } from './exchange.js';
+import { agree, makeOffer, type Offer, withdraw } from './exchange.js';
 import {
   type ApplicationKeys,
   type Established,
@@ -67,8 +67,20 @@ function* shakeHands(options: SealedClientOptions): Handshaking<Established> {
 
 /** C1, C2: from CLIENT_HELLO to the secret HS. */
 function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<SuiteName> {
-  const { backend, mlKem768 } = options;
-  const offer = makeOffer(backend, options.suites, mlKem768);
+  const offer = makeOffer(options.backend, options.suites, options.mlKem768);
+  try {
+    return yield* exchangeKeys(handshake, options, offer);
+  } finally {
+    withdraw(offer);
+  }
+}
+
+function* exchangeKeys(
+  handshake: Handshake,
+  options: SealedClientOptions,
+  offer: Offer,
+): Handshaking<SuiteName> {
+  const { backend } = options;
   const suites = options.suites.map((name) => suiteIds[name]);
   const random = backend.randomBytes(32);
   if (options.grease !== false) suites.unshift(greaseOf(backend.randomBytes(1)[0] as number));

@@ -30,6 +30,12 @@ export function makeOffer(
   return { x25519: backend.x25519(), kem };
 }
 
+/** Forgets the keys of an offer, which serve for one connection. */
+export function withdraw({ x25519, kem }: Offer): void {
+  x25519.wipe?.();
+  kem?.wipe?.();
+}
+
 /** The client's half of the exchange: the secret out of the server's answer. */
 export function agree(offer: Offer, hello: ServerHello): Uint8Array {
   const dh = checked(offer.x25519.agree(hello.x25519));
@@ -47,7 +53,9 @@ export function respond(
   mlKem768: KeyEncapsulation | undefined,
 ): Answer {
   const own = backend.x25519();
-  const dh = checked(own.agree(hello.x25519));
+  const agreed = own.agree(hello.x25519);
+  own.wipe?.();
+  const dh = checked(agreed);
   if (suite !== 'X25519MLKEM768') return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
   const kem = mlKem768?.encapsulate(hello.kemKey);
   if (!kem)

@@ -42,7 +42,7 @@ export function* sealedConnection(shakeHands: () => Handshaking<Established>, op
   const sender = makeSender(established, options);
   let isOrderly = false;
   try {
-    yield { open: { sender, peer, suite, exportKey: exporterOf(options.backend, exporterSecret) } };
+    yield { open: { sender, peer, suite, ...exporterOf(options.backend, exporterSecret) } };
     yield { ended: yield* receiveRecords(receiving, options) };
     isOrderly = true;
   } catch (error) {

@@ -96,10 +96,11 @@ export class TrafficKey {
     this.#bytes = 0;
   }
 
-  /** Overwrites what is ours to overwrite; the cipher's own copy of its key goes with the cipher. */
+  /** Overwrites what can be overwritten; the copy of a key that the platform keeps goes with its cipher. */
   wipe(): void {
     this.#secret.fill(0);
     this.#iv.fill(0);
+    this.#aead.wipe?.();
     this.#aead = destroyed;
   }
 

@@ -1,5 +1,5 @@
 import type { Backend } from '../../backend.js';
-import { badArgument } from '../../errors.js';
+import { badArgument, SecureSocketError } from '../../errors.js';
 import { ascii, concat, u16 } from './codec.js';
 
 /** Length of every secret and hash here. */
@@ -117,12 +117,21 @@ export class KeySchedule {
   }
 }
 
-/** Keying material for the application out of the exporter secret (RFC 8446 7.5). */
-export function exporterOf(
-  backend: Backend,
-  secret: Uint8Array,
-): (label: string, context: Uint8Array, length: number) => Uint8Array {
-  return (label, context, length) => {
+/** What gives an application keying material out of the exporter secret (RFC 8446 7.5), until that is forgotten. */
+export interface Exporter {
+  readonly exportKey: (label: string, context: Uint8Array, length: number) => Uint8Array;
+  readonly forget: () => void;
+}
+
+/** Takes over the exporter secret. */
+export function exporterOf(backend: Backend, secret: Uint8Array): Exporter {
+  let isForgotten = false;
+  const exportKey: Exporter['exportKey'] = (label, context, length) => {
+    if (isForgotten)
+      throw new SecureSocketError(
+        'CLOSED',
+        'the secret for exported keys was overwritten when this side closed',
+      );
     const name = new TextEncoder().encode(label);
     if (name.length > 255 - PREFIX.length)
       throw badArgument(`the label has ${name.length} bytes, 247 are the most`);
@@ -134,4 +143,9 @@ export function exporterOf(
     derived.fill(0);
     return material;
   };
+  const forget = (): void => {
+    isForgotten = true;
+    secret.fill(0);
+  };
+  return { exportKey, forget };
 }
