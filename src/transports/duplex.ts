@@ -64,7 +64,7 @@ class DuplexTransport implements Transport {
       return;
     }
     stream.on('end', () => events.end());
-    stream.on('close', () => events.close(this.#error));
+    whenGone(stream, () => events.close(this.#error));
     if (this.#reads) this.#reads.events = events;
     else stream.on('data', (chunk: Uint8Array) => events.data(chunk));
     // a stream that was paused on purpose does not flow by a listener alone
@@ -126,4 +126,20 @@ class DuplexTransport implements Transport {
   unref(): void {
     this.#stream.unref?.();
   }
+}
+
+/** By its own last step, in case it was made with `emitClose: false`, and by its event if that comes first. */
+function whenGone(stream: Duplex, tell: () => void): void {
+  let isTold = false;
+  const tellOnce = (): void => {
+    if (!isTold) tell();
+    isTold = true;
+  };
+  stream.on('close', tellOnce);
+  const destroy = stream._destroy;
+  stream._destroy = (error, done) =>
+    destroy.call(stream, error, (failure) => {
+      done(failure);
+      setImmediate(tellOnce);
+    });
 }
