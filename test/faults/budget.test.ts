@@ -1,5 +1,6 @@
 import type { SecureClient, ServerOptions } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MESSAGE_OVERHEAD } from '../../src/core/inbox.js';
 import { clientOf, type Pair, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -73,6 +74,18 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
     // a message that does not fit: the most of it arrives, and then the budget is used up
     void client.send(new Uint8Array(2 ** 20)).catch((error: Error) => error);
     expect((await rejection(peer.recv())).code).toBe('BUFFER_LIMIT');
+    await expect.poll(() => server.stats.buffered).toBe(0);
+  });
+
+  // defences: every send is charged, not large ones alone, and each message that waits with its overhead
+  it('includes small messages that wait to be sent', async () => {
+    const { server, peer } = await connected({ ...limits, maxBuffered: 400_000, highWaterMark: 20_000 });
+    // within one tick: nothing of it has left when the budget is used up
+    const few = Array.from({ length: 2000 }, () => peer.send(new Uint8Array(10)));
+    expect(server.stats.buffered).toBeGreaterThan(20_000 + 500 * MESSAGE_OVERHEAD);
+    await Promise.all(few);
+    const many = Array.from({ length: 5000 }, () => peer.send(new Uint8Array(10)));
+    expect((await rejection(many[4999] as Promise<void>)).code).toBe('BUFFER_LIMIT');
     await expect.poll(() => server.stats.buffered).toBe(0);
   });
 

@@ -1,0 +1,128 @@
+import { Duplex } from 'node:stream';
+import { fromDuplex, SecureServer } from 'secure-sockets';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FaultProxy } from '../helpers/proxy.js';
+import { clientOf, identityFor, listening, portOf, protocols } from '../helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+function keep<T extends AsyncDisposable>(resource: T): T {
+  open.push(resource);
+  return resource;
+}
+
+const MEBIBYTE = 2 ** 20;
+
+/**
+ * The system tells that it has taken bytes only in steps of megabytes, which on this link come every quarter of a second,
+ * and what it holds itself passes in less than two.
+ */
+const closeTimeout = 700;
+const link = { bandwidth: 5_000_000 };
+
+describe.each(protocols)('a %s server whose client has ended its half, on a slow link,', (protocol) => {
+  /** What a client gets that asks, ends its half and then reads. */
+  async function answerTo(allowHalfOpen: boolean, lengths: readonly number[]): Promise<number[]> {
+    const server = keep(await listening(protocol, { allowHalfOpen, closeTimeout }));
+    const proxy = keep(await FaultProxy.listen(portOf(server), { toClient: link }));
+    const client = clientOf(server, { protocol });
+    keep({ [Symbol.asyncDispose]: async () => client.destroy() });
+    const accepted = server.accept();
+    await client.connect({ port: proxy.port, host: '127.0.0.1' });
+    const peer = await accepted;
+    await client.send(Uint8Array.of(1));
+    await peer.recv();
+    const asked = client.end();
+    if (allowHalfOpen) expect(await peer.recv()).toBeNull();
+    for (const length of lengths) void peer.send(new Uint8Array(length));
+    if (allowHalfOpen) void peer.end();
+    await asked;
+    const received: number[] = [];
+    for await (const { length } of client) received.push(length);
+    return received;
+  }
+
+  // defence: closeTimeout begins anew while the peer takes what is sent, whoever has ended first
+  it('sends its answer wholly, however long that takes', async () => {
+    const lengths = new Array<number>(20).fill(MEBIBYTE);
+    expect(await answerTo(true, lengths)).toEqual(lengths);
+  });
+
+  it('and answers the end with its own, sends wholly what was under way', async () => {
+    expect(await answerTo(false, [15 * MEBIBYTE])).toEqual([15 * MEBIBYTE]);
+  });
+});
+
+/** One end of a stream that never tells its close, as some libraries make them. */
+class Quiet extends Duplex {
+  peer: Quiet | undefined;
+
+  constructor() {
+    super({ allowHalfOpen: true, emitClose: false });
+  }
+
+  static pair(): [Quiet, Quiet] {
+    const [near, far] = [new Quiet(), new Quiet()];
+    near.peer = far;
+    far.peer = near;
+    return [near, far];
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Uint8Array, _: string, done: () => void): void {
+    this.peer?.push(chunk);
+    done();
+  }
+
+  override _final(done: () => void): void {
+    this.peer?.push(null);
+    done();
+  }
+}
+
+describe.each(protocols)('over streams that never emit close, %s', (protocol) => {
+  async function connected(): Promise<{
+    server: SecureServer;
+    client: ReturnType<typeof clientOf>;
+    streams: Quiet[];
+  }> {
+    const patient = { closeTimeout: 60_000 };
+    const server = new SecureServer({ protocol, identity: await identityFor(protocol), ...patient });
+    const streams = Quiet.pair();
+    await server.attach(fromDuplex(streams[1]));
+    const client = clientOf(server, { protocol, ...patient });
+    await client.connect(fromDuplex(streams[0]));
+    return { server, client, streams };
+  }
+
+  // defence: the transport sees the stream's own last step
+  it('close() resolves when both ends have ended', async () => {
+    const { server, client } = await connected();
+    const peer = await server.accept();
+    await client.send(Uint8Array.of(1));
+    expect((await peer.recv())?.length).toBe(1);
+    await Promise.all([client.close(), peer.close()]);
+    await server.close();
+    expect(server.stats.open).toBe(0);
+  });
+
+  it('destroy() and a broken stream end the connection, and server.close() resolves', async () => {
+    for (const act of ['destroy', 'break'] as const) {
+      const { server, client, streams } = await connected();
+      const peer = await server.accept();
+      if (act === 'destroy') client.destroy();
+      else streams[0]?.destroy(Object.assign(new Error('cut'), { code: 'ECONNRESET' }));
+      await expect(client.recv()).rejects.toMatchObject({
+        code: act === 'destroy' ? 'CLOSED' : 'ECONNRESET',
+      });
+      await client.close();
+      await server.close({ timeout: 50 });
+      await expect(peer.recv()).rejects.toMatchObject({ code: 'CLOSED' });
+      expect(server.stats).toMatchObject({ open: 0, pending: 0 });
+    }
+  });
+});
