@@ -128,6 +128,13 @@ export interface Aead {
     ciphertext: Uint8Array,
     pieceLength: number,
   ): Uint8Array[] | null;
+  /**
+   * Does ahead what can be done of the next `seal` without its data, which is expected under this nonce: while there
+   * is nothing else to do. Changes no result. Absent where that gains nothing.
+   */
+  prepareSeal?(nonce: Uint8Array): void;
+  /** The same for the next `open`. */
+  prepareOpen?(nonce: Uint8Array): void;
   /** Overwrites the key, which is not used again. Absent where the platform keeps it and frees it by itself. */
   wipe?(): void;
 }

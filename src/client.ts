@@ -120,7 +120,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     const { protocol } = this.#settings;
     if (!isCloseCode(code, protocol)) throw badCloseCode(code, protocol);
     this.#connecting?.abort(new SecureSocketError('CLOSED', 'close() was called while connecting'));
-    this.#opening?.forget?.();
+    this.#opening?.keys?.forget();
     await this.#connection?.close(code);
   }
 
@@ -137,7 +137,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     this.#connecting?.abort(
       error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting'),
     );
-    this.#opening?.forget?.();
+    this.#opening?.keys?.forget();
     this.#connection?.destroy(error);
   }
 
@@ -238,10 +238,10 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
    */
   exportKey(label: string, context: Uint8Array, length: number): Uint8Array {
     if (this.#opening === undefined) throw notConnected();
-    const { exportKey } = this.#opening;
-    if (exportKey === undefined)
+    const { keys } = this.#opening;
+    if (keys === undefined)
       throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');
-    return exportKey(label, context, length);
+    return keys.exportKey(label, context, length);
   }
 
   #connected(): Connection {

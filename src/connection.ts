@@ -226,7 +226,7 @@ export class Connection {
   #opened(opening: Opening): void {
     clearTimeout(this.#deadline);
     this.#sender = opening.sender;
-    this.#outgoing.open(opening.sender, opening.settleMs);
+    this.#outgoing.open(opening);
     this.#liveness = this.#watch(opening.sender);
     this.#settleReady?.resolve(opening);
   }

@@ -1,5 +1,5 @@
 import { MESSAGE_OVERHEAD } from './core/inbox.js';
-import type { Sender } from './core/script.js';
+import type { ConnectionKeys, Opening, Sender } from './core/script.js';
 import { SecureSocketError } from './errors.js';
 import type { Transport } from './transport.js';
 import { afterTick } from './turn.js';
@@ -37,6 +37,7 @@ export class Outgoing {
   readonly #transport: Transport;
   readonly #limits: OutgoingLimits;
   #sender: Sender | undefined;
+  #keys: ConnectionKeys | undefined;
   /** Ending: there are messages left. Closing: the end is encrypted behind them. Ended: the transport has it. */
   #state: 'open' | 'ending' | 'closing' | 'ended' | 'failed' = 'open';
   #failure: unknown;
@@ -87,8 +88,9 @@ export class Outgoing {
   }
 
   /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
-  open(sender: Sender, settleMs = 0): void {
+  open({ sender, keys, settleMs = 0 }: Opening): void {
     this.#sender = sender;
+    this.#keys = keys;
     if (settleMs === 0) return;
     this.#isSettling = true;
     this.#settleTimer = setTimeout(() => this.settled(), settleMs);
@@ -247,8 +249,11 @@ export class Outgoing {
   #writeMessages(sender: Sender): void {
     const now = performance.now();
     if (now - this.#keyedAt > KEY_LIFE) this.rekey(now);
+    const isSmall = sender.staged < SMALL_CHUNK;
     this.#messagesAreUnwritten = true;
     this.write(sender.flush());
+    // a lone message waits for its answer, and what can be done meanwhile need not be done when that comes
+    if (isSmall) this.#keys?.prepare();
   }
 
   #finish(sender: Sender): void {

@@ -51,12 +51,20 @@ export interface Opening {
   readonly peer: PeerKey | null;
   /** Name of the cipher suite. */
   readonly suite?: string;
-  /** Keying material for the application (RFC 8446 7.5). */
-  readonly exportKey?: (label: string, context: Uint8Array, length: number) => Uint8Array;
-  /** Overwrites the secret behind `exportKey`, which throws from then on. */
-  readonly forget?: () => void;
+  /** Absent where a protocol has nothing of the kind. */
+  readonly keys?: ConnectionKeys;
   /** Nothing may be written until the peer's first byte has come or so many milliseconds have passed. */
   readonly settleMs?: number;
+}
+
+/** What the keys of an open connection are good for beside sending and receiving. */
+export interface ConnectionKeys {
+  /** Keying material for the application (RFC 8446 7.5). */
+  exportKey(label: string, context: Uint8Array, length: number): Uint8Array;
+  /** Overwrites the secret behind `exportKey`, which throws from then on. */
+  forget(): void;
+  /** Gets ready for the next record in either direction, while there is nothing else to do. */
+  prepare(): void;
 }
 
 /** A peer's public key. */

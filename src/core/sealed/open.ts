@@ -2,6 +2,7 @@ import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { Script } from '../script.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
+import { OpenKeys } from './open-keys.js';
 import {
   RECORD_HEADER,
   RECORD_OVERHEAD,
@@ -10,7 +11,6 @@ import {
   TAG_LENGTH,
   type TrafficKey,
 } from './records.js';
-import { exporterOf } from './schedule.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
 import { MessageStream, SLAB } from './stream.js';
 
@@ -38,11 +38,11 @@ const closeCodeOf: Partial<Record<ErrorCode, number>> = { PROTOCOL: 6, MESSAGE_T
 /** A whole connection: the handshake, then records until the peer closes. */
 export function* sealedConnection(shakeHands: () => Handshaking<Established>, options: OpenOptions): Script {
   const established = yield* shakeHands();
-  const { receiving, suite, peer, exporterSecret } = established;
+  const { receiving, suite, peer } = established;
   const sender = makeSender(established, options);
   let isOrderly = false;
   try {
-    yield { open: { sender, peer, suite, ...exporterOf(options.backend, exporterSecret) } };
+    yield { open: { sender, peer, suite, keys: new OpenKeys(options.backend, established) } };
     yield { ended: yield* receiveRecords(receiving, options) };
     isOrderly = true;
   } catch (error) {

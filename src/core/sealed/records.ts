@@ -23,19 +23,17 @@ const scratchHeader: Uint8Array = new Uint8Array(RECORD_HEADER);
 /** The keys of one direction: each record under the next nonce, each key until the update. */
 export class TrafficKey {
   readonly #backend: Backend;
-  #secret: Uint8Array;
+  /** The iv, and behind it the secret: one piece of memory, since there may be thousands of idle connections. */
+  readonly #secrets = new Uint8Array(NONCE_LENGTH + HASH_LENGTH);
   #aead: Aead;
-  #iv: Uint8Array;
   #sequence: number;
   #bytes = 0;
 
   /** Takes over `secret`. `sequence` is where the count of records begins. */
   constructor(backend: Backend, secret: Uint8Array, sequence = 0) {
     this.#backend = backend;
-    this.#secret = secret;
     this.#sequence = sequence;
-    this.#aead = this.#cipher();
-    this.#iv = expandLabel(backend, secret, 'iv', NONE, NONCE_LENGTH);
+    this.#aead = this.#setUp(secret);
   }
 
   /** Records under the present key so far. */
@@ -85,29 +83,45 @@ export class TrafficKey {
     return this.#aead.openInPieces(this.#nextNonce(), scratchHeader, ciphertext, pieceLength);
   }
 
+  /** Does ahead what can be done of the next `seal`, while there is nothing else to do. */
+  prepareSeal(): void {
+    if (this.#aead.prepareSeal === undefined) return;
+    writeNonce(scratchNonce, this.#secrets, this.#sequence);
+    this.#aead.prepareSeal(scratchNonce);
+  }
+
+  /** The same for the next `open`. */
+  prepareOpen(): void {
+    if (this.#aead.prepareOpen === undefined) return;
+    writeNonce(scratchNonce, this.#secrets, this.#sequence);
+    this.#aead.prepareOpen(scratchNonce);
+  }
+
   /** On to the next key, from which the present one cannot be found again. */
   update(): void {
-    const next = expandLabel(this.#backend, this.#secret, 'traffic upd', NONE, HASH_LENGTH);
+    const secret = this.#secrets.subarray(NONCE_LENGTH);
+    const next = expandLabel(this.#backend, secret, 'traffic upd', NONE, HASH_LENGTH);
     this.wipe();
-    this.#secret = next;
-    this.#aead = this.#cipher();
-    this.#iv = expandLabel(this.#backend, next, 'iv', NONE, NONCE_LENGTH);
+    this.#aead = this.#setUp(next);
     this.#sequence = 0;
     this.#bytes = 0;
   }
 
   /** Overwrites what can be overwritten; the copy of a key that the platform keeps goes with its cipher. */
   wipe(): void {
-    this.#secret.fill(0);
-    this.#iv.fill(0);
+    this.#secrets.fill(0);
     this.#aead.wipe?.();
     this.#aead = destroyed;
   }
 
-  #cipher(): Aead {
-    const key = expandLabel(this.#backend, this.#secret, 'key', NONE, HASH_LENGTH);
+  /** Takes over a secret and gives the cipher made from it. */
+  #setUp(secret: Uint8Array): Aead {
+    const key = expandLabel(this.#backend, secret, 'key', NONE, HASH_LENGTH);
+    const iv = expandLabel(this.#backend, secret, 'iv', NONE, NONCE_LENGTH);
     const aead = this.#backend.aesGcm(key);
-    key.fill(0);
+    this.#secrets.set(iv);
+    this.#secrets.set(secret, NONCE_LENGTH);
+    for (const copy of [key, iv, secret]) copy.fill(0);
     return aead;
   }
 
@@ -118,14 +132,14 @@ export class TrafficKey {
   }
 
   #nextNonce(): Uint8Array {
-    writeNonce(scratchNonce, this.#iv, this.#sequence++);
+    writeNonce(scratchNonce, this.#secrets, this.#sequence++);
     return scratchNonce;
   }
 }
 
-/** nonce = iv XOR the sequence number in eight bytes at the end (RFC 8446 5.3). */
+/** nonce = iv XOR the sequence number in eight bytes at the end (RFC 8446 5.3). The iv is the first 12 bytes given. */
 export function writeNonce(nonce: Uint8Array, iv: Uint8Array, sequence: number): void {
-  nonce.set(iv);
+  for (let i = 0; i < NONCE_LENGTH; i++) nonce[i] = iv[i] as number;
   let rest = sequence;
   for (let i = NONCE_LENGTH - 1; rest > 0; i--) {
     nonce[i] = (nonce[i] as number) ^ (rest % 256);

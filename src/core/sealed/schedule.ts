@@ -1,5 +1,5 @@
 import type { Backend } from '../../backend.js';
-import { badArgument, SecureSocketError } from '../../errors.js';
+import { badArgument } from '../../errors.js';
 import { ascii, concat, u16 } from './codec.js';
 
 /** Length of every secret and hash here. */
@@ -117,35 +117,22 @@ export class KeySchedule {
   }
 }
 
-/** What gives an application keying material out of the exporter secret (RFC 8446 7.5), until that is forgotten. */
-export interface Exporter {
-  readonly exportKey: (label: string, context: Uint8Array, length: number) => Uint8Array;
-  readonly forget: () => void;
-}
-
-/** Takes over the exporter secret. */
-export function exporterOf(backend: Backend, secret: Uint8Array): Exporter {
-  let isForgotten = false;
-  const exportKey: Exporter['exportKey'] = (label, context, length) => {
-    if (isForgotten)
-      throw new SecureSocketError(
-        'CLOSED',
-        'the secret for exported keys was overwritten when this side closed',
-      );
-    const name = new TextEncoder().encode(label);
-    if (name.length > 255 - PREFIX.length)
-      throw badArgument(`the label has ${name.length} bytes, 247 are the most`);
-    if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_LENGTH) {
-      throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
-    }
-    const derived = expandLabel(backend, secret, name, hashOfNothing(backend), HASH_LENGTH);
-    const material = expandLabel(backend, derived, 'exporter', backend.sha256(context), length);
-    derived.fill(0);
-    return material;
-  };
-  const forget = (): void => {
-    isForgotten = true;
-    secret.fill(0);
-  };
-  return { exportKey, forget };
+/** Keying material for an application (RFC 8446 7.5). Throws on a label or a length that the construction has no room for. */
+export function exportFrom(
+  backend: Backend,
+  exporterSecret: Uint8Array,
+  label: string,
+  context: Uint8Array,
+  length: number,
+): Uint8Array {
+  const name = new TextEncoder().encode(label);
+  if (name.length > 255 - PREFIX.length)
+    throw badArgument(`the label has ${name.length} bytes, 247 are the most`);
+  if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_LENGTH) {
+    throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
+  }
+  const derived = expandLabel(backend, exporterSecret, name, hashOfNothing(backend), HASH_LENGTH);
+  const material = expandLabel(backend, derived, 'exporter', backend.sha256(context), length);
+  derived.fill(0);
+  return material;
 }

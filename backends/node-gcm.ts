@@ -1,0 +1,127 @@
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import type { Aead } from '../src/backend.js';
+import { nullIf, requireLength } from './checks.js';
+import { plain } from './node-bytes.js';
+
+/** Without it Node takes truncated tags. */
+const FULL_TAG = { authTagLength: 16 } as const;
+
+/**
+ * So many keys may have ciphers made ahead, the last ones used: each cipher costs about two kibibytes, which the
+ * thousands of connections that are idle need not pay.
+ */
+const KEYS_AHEAD = 64;
+
+/** Keys that have a cipher made ahead, the last used at the end. */
+const ahead = new Set<GcmKey>();
+
+type Cipher = ReturnType<typeof makeCipher>;
+type Decipher = ReturnType<typeof makeDecipher>;
+
+/** A cipher object, and the nonce it is for. */
+interface Made<Object> {
+  readonly object: Object;
+  readonly nonce: Uint8Array;
+}
+
+/** AES-256-GCM under one key. Node wants a new object for each nonce, and making one is half of a small record's cost. */
+export class GcmKey implements Aead {
+  readonly #secret: KeyObject;
+  #cipher: Made<Cipher> | undefined;
+  #decipher: Made<Decipher> | undefined;
+
+  constructor(key: Uint8Array) {
+    requireLength('AES-256-GCM key', key, 32);
+    this.#secret = createSecretKey(key);
+  }
+
+  seal(nonce: Uint8Array, associatedData: Uint8Array, plaintext: readonly Uint8Array[]): Uint8Array[] {
+    const cipher = taken(this.#cipher, nonce) ?? makeCipher(this.#secret, nonce);
+    this.#cipher = undefined;
+    if (associatedData.length > 0) cipher.setAAD(associatedData);
+    const pieces: Uint8Array[] = [];
+    for (const piece of plaintext) if (piece.length > 0) pieces.push(plain(cipher.update(piece)));
+    cipher.final();
+    pieces.push(plain(cipher.getAuthTag()));
+    return pieces;
+  }
+
+  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
+    const pieces = this.openInPieces(nonce, associatedData, ciphertext, ciphertext.length);
+    return pieces === null ? null : (pieces[0] as Uint8Array);
+  }
+
+  /** Nothing of the pieces leaves before the tag over all of them is verified. */
+  openInPieces(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    ciphertext: Uint8Array,
+    pieceLength: number,
+  ): Uint8Array[] | null {
+    const decipher = taken(this.#decipher, nonce) ?? makeDecipher(this.#secret, nonce);
+    this.#decipher = undefined;
+    const end = ciphertext.length - 16;
+    if (end < 0) return null;
+    if (associatedData.length > 0) decipher.setAAD(associatedData);
+    decipher.setAuthTag(ciphertext.subarray(end));
+    const pieces: Uint8Array[] = [];
+    let at = 0;
+    do {
+      const next = Math.min(end, at + pieceLength);
+      pieces.push(plain(decipher.update(ciphertext.subarray(at, next))));
+      at = next;
+    } while (at < end);
+    return nullIf(/unable to authenticate data$/, () => {
+      decipher.final();
+      return pieces;
+    });
+  }
+
+  prepareSeal(nonce: Uint8Array): void {
+    this.#cipher ??= { object: makeCipher(this.#secret, nonce), nonce: nonce.slice() };
+    this.#keepAhead();
+  }
+
+  prepareOpen(nonce: Uint8Array): void {
+    this.#decipher ??= { object: makeDecipher(this.#secret, nonce), nonce: nonce.slice() };
+    this.#keepAhead();
+  }
+
+  /** The key is in Node's hands; what was made of it is let go of. */
+  wipe(): void {
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#cipher = undefined;
+    this.#decipher = undefined;
+    ahead.delete(this);
+  }
+
+  #keepAhead(): void {
+    ahead.delete(this);
+    ahead.add(this);
+    if (ahead.size <= KEYS_AHEAD) return;
+    for (const oldest of ahead) {
+      oldest.#letGo();
+      return;
+    }
+  }
+}
+
+function makeCipher(key: KeyObject, nonce: Uint8Array) {
+  requireLength('nonce', nonce, 12);
+  return createCipheriv('aes-256-gcm', key, nonce, FULL_TAG);
+}
+
+function makeDecipher(key: KeyObject, nonce: Uint8Array) {
+  requireLength('nonce', nonce, 12);
+  return createDecipheriv('aes-256-gcm', key, nonce, FULL_TAG);
+}
+
+/** What was made ahead, if it was made for this nonce. */
+function taken<Object>(made: Made<Object> | undefined, nonce: Uint8Array): Object | undefined {
+  if (made === undefined || made.nonce.length !== nonce.length) return undefined;
+  for (let i = 0; i < nonce.length; i++) if (made.nonce[i] !== nonce[i]) return undefined;
+  return made.object;
+}
