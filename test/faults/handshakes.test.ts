@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { type Backend, SecureClient, type SecureServer, type ServerOptions } from 'secure-sockets';
+import { forge } from 'secure-sockets/backends/forge';
+import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FaultProxy } from '../helpers/proxy.js';
@@ -197,6 +199,107 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     const written = Buffer.concat(chunks);
     if (protocol === 'sealed') expect(written.length).toBe(0);
     else expect(written.toString('latin1')).toMatch(/^.{12,30}rsa\.key.*PublicKey.*\.$/s);
+  });
+});
+
+describe('private operations of a sealed server', () => {
+  const connect = async (target: SecureServer, port: number, backend: Backend = node): Promise<string> => {
+    const client = clientOf(target, { backend });
+    return client.connect({ port, host: '127.0.0.1' }).then(
+      () => 'in',
+      (error: { code?: string }) => error.code ?? String(error),
+    );
+  };
+
+  // defences: a few operations at a time, and one error for whatever is wrong with a ciphertext
+  it('for ciphertexts that are none come two at a time, one a stranger, and lead nowhere', async () => {
+    const seen = counted();
+    const target = keep(await listening('sealed', { backend: seen.backend }));
+    const nonsense: Backend = {
+      ...node,
+      rsaPublicKey: (numbers) => ({
+        ...node.rsaPublicKey(numbers),
+        encryptOaep: () => node.randomBytes(numbers.n.length).fill(0, 0, 1),
+      }),
+    };
+    const strangers = Array.from({ length: 40 }, () => connect(target, portOf(target), nonsense));
+    expect(new Set(await Promise.all(strangers))).toEqual(new Set(['HANDSHAKE_FAILED']));
+    expect(seen.count).toBe(40);
+    expect(seen.most).toBe(2);
+    expect(target.stats).toMatchObject({ taken: 0, rejected: { HANDSHAKE_FAILED: 40 } });
+  });
+
+  // defences: the bound of the waiting line, and that a server asks it before it computes anything
+  it('for strangers who have gone stand in line, and when it is full newcomers are told BUSY', async () => {
+    const seen = counted();
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const backend = slowed(seen.backend, held);
+    const target = keep(await listening('sealed', { backend, maxPendingHandshakes: 4 }));
+    const proxy = keep(await FaultProxy.listen(portOf(target)));
+    for (const waiting of [2, 4]) {
+      const strangers = [0, 1, 2, 3].slice(0, waiting === 2 ? 4 : 2).map(() => connect(target, proxy.port));
+      await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(waiting);
+      proxy.break('reset');
+      await Promise.all(strangers);
+      await expect.poll(() => target.stats.pending).toBe(0);
+    }
+    expect(await connect(target, portOf(target))).toBe('BUSY');
+    expect(target.stats.rejected.BUSY).toBe(1);
+    release();
+    await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(0);
+    expect(await connect(target, portOf(target))).toBe('in');
+    // those of strangers who have gone were not done
+    expect(target.stats.privateKeyOperations).toBe(3);
+  });
+});
+
+describe.each([noble, forge])('private operations of $name', (backend) => {
+  // defences: one at a time on the main thread, and a turn for everybody else between two of them
+  it.each(protocols)('in %s leave an open connection its turns', async (protocol) => {
+    const events: string[] = [];
+    const noted: Backend = {
+      ...backend,
+      rsaPrivateKey: (numbers) => {
+        const key = backend.rsaPrivateKey(numbers);
+        const done = async <T>(operation: Promise<T>): Promise<T> => {
+          const result = await operation;
+          events.push('operation');
+          return result;
+        };
+        return {
+          ...key,
+          decryptRaw: (ciphertext) => done(key.decryptRaw(ciphertext)),
+          decryptOaep: (ciphertext, label) => done(key.decryptOaep(ciphertext, label)),
+        };
+      },
+    };
+    const { server: target, client, peer } = keep(await pair(protocol, { server: { backend: noted } }));
+    const echoing = (async () => {
+      for await (const message of peer) await peer.send(message);
+    })();
+    const strangers = Array.from({ length: 6 }, async () => {
+      const stranger = clientOf(target, { protocol });
+      await stranger.connect(local(target));
+      return stranger;
+    });
+    let isOver = false;
+    const all = Promise.all(strangers).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await client.send(Uint8Array.of(1));
+      await client.recv();
+      events.push('trip');
+    }
+    for (const stranger of await all) stranger.destroy();
+    await client.close();
+    await echoing;
+    // a round trip takes a turn or two in this process, where both ends are
+    expect(events.join(' ')).not.toMatch(/operation operation operation/);
+    expect(events.filter((event) => event === 'operation').length).toBe(7);
   });
 });
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { type SecureClient, SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -7,7 +8,7 @@ import { root } from '../helpers/pack.js';
 import { FaultProxy } from '../helpers/proxy.js';
 import type { Recorder } from '../helpers/recorder.js';
 import { clientEnd } from '../helpers/sealed-ends.js';
-import { clientOf, identityFor, listening, portOf, protocols, rejection } from '../helpers/sockets.js';
+import { clientOf, identityFor, listening, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -232,6 +233,43 @@ describe.each(protocols)('a %s peer', (protocol) => {
     await Promise.all(sends);
     client.destroy();
   });
+});
+
+/** Whether the system probes the connections at a port, and when it will, in seconds: one entry an end. */
+function probes(port: number): (number | undefined)[] {
+  const isOf = (address: string): boolean => Number.parseInt(address.split(':')[1] ?? '', 16) === port;
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local = '', remote = '', state]) => state === '01' && (isOf(local) || isOf(remote)))
+    .map(([, , , , , timer = '']) => {
+      const [kind, when = ''] = timer.split(':');
+      return kind === '02' ? Number.parseInt(when, 16) / CLOCK_TICKS : undefined;
+    });
+}
+
+/** What the kernel counts time in for programs, a second. */
+const CLOCK_TICKS = 100;
+
+describe.skipIf(process.platform !== 'linux')('a machine that has gone (Linux only)', () => {
+  // defence: TCP keep-alive
+  it.each(protocols)(
+    'is asked for by the system after a minute of silence, by both ends of %s',
+    async (protocol) => {
+      for (const keepAlive of [true, false]) {
+        const { server, client } = keep(
+          await pair(protocol, { server: { keepAlive }, client: { keepAlive } }),
+        );
+        const watched = (): (number | undefined)[] => probes(portOf(server));
+        if (!keepAlive) expect(watched()).toEqual([undefined, undefined]);
+        else
+          await expect
+            .poll(() => watched().filter((due) => due !== undefined && due > 50 && due <= 60))
+            .toHaveLength(2);
+        client.destroy();
+      }
+    },
+  );
 });
 
 /** A server of its own with few file descriptors, which strangers take all. */
