@@ -1,0 +1,403 @@
+import { describe, expect, it } from 'vitest';
+import type { Ask, Batch, Effect, Opening, Script } from '../../src/core/script.js';
+import { type Host, Session } from '../../src/core/session.js';
+import { SecureSocketError } from '../../src/errors.js';
+import { Recorder } from '../helpers/recorder.js';
+
+/** Bytes from `first` on, each one more than the one before. */
+const run = (first: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => first + i);
+
+const opening: Opening = {
+  sender: {
+    ...{ maxMessage: 0, staged: 0, stage: () => undefined, flush: () => [], close: () => [] },
+    abandon: () => undefined,
+  },
+  peer: null,
+};
+
+/** A session whose script is what it is told to ask for; the answers are kept, copied. */
+function asking(...wishes: (Ask | Effect)[]): { end: Recorder; answers: unknown[] } {
+  const answers: unknown[] = [];
+  const end = new Recorder(ask(wishes, answers));
+  end.session.start();
+  return { end, answers };
+}
+
+function* ask(wishes: readonly (Ask | Effect)[], answers: unknown[]): Script {
+  for (const wish of wishes) {
+    const answer: unknown = yield wish;
+    answers.push(answer instanceof Uint8Array ? [...answer] : answer);
+  }
+}
+
+describe('bytes', () => {
+  it('are given in the portions asked for, however they arrive', () => {
+    const { end, answers } = asking(2, { orEnd: 3 }, { atLeast: 2, used: 0 }, { atLeast: 3, used: 1 });
+    for (const byte of run(1, 5)) end.session.receive(Uint8Array.of(byte));
+    expect(answers).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ]);
+    end.session.receive(run(6, 4));
+    // everything at hand; then the same without the one that was used
+    expect(answers.slice(2)).toEqual([
+      [6, 7, 8, 9],
+      [7, 8, 9],
+    ]);
+  });
+
+  it("that wait are the session's own: the chunk may be used again", () => {
+    const { end, answers } = asking(4);
+    const chunk = run(1, 2);
+    end.session.receive(chunk);
+    chunk.fill(0xee);
+    end.session.receive(run(3, 2));
+    expect(answers).toEqual([[1, 2, 3, 4]]);
+  });
+
+  it('of no number are given at once, even if none have come', () => {
+    const { answers } = asking(0, { orEnd: 0 });
+    expect(answers).toEqual([[], []]);
+  });
+
+  it('that come before the script asks are kept for it', () => {
+    const answers: unknown[] = [];
+    const end = new Recorder(ask([2, 1], answers));
+    end.session.receive(run(1, 3));
+    expect(answers).toEqual([]);
+    end.session.start();
+    expect(answers).toEqual([[1, 2], [3]]);
+  });
+
+  it('of a large request may be read straight into their place', () => {
+    const { end, answers } = asking(200_000, 1);
+    end.session.receive(run(0, 70_000));
+    const target = end.session.target();
+    expect(target).toHaveLength(130_000);
+    target?.set(run(70_000, 130_000));
+    end.session.filled(100_000);
+    expect(answers).toEqual([]);
+    end.session.filled(30_000);
+    expect(Buffer.from(answers[0] as number[]).equals(run(0, 200_000))).toBe(true);
+    expect(end.session.target()).toBeUndefined();
+  });
+
+  it('have no place of their own while the session takes none', () => {
+    const { end } = asking(200_000);
+    end.session.receive(run(0, 70_000));
+    end.session.paused = true;
+    expect(end.session.target()).toBeUndefined();
+    end.session.paused = false;
+    expect(end.session.target()).toBeDefined();
+    end.session.stop();
+    expect(end.session.target()).toBeUndefined();
+  });
+});
+
+describe('the end of the stream', () => {
+  const ends: [string, Ask, number, unknown][] = [
+    ['inside a fixed number', 4, 3, 'TRUNCATED'],
+    ['before a fixed number', 4, 0, 'TRUNCATED'],
+    ['inside what may be missing', { orEnd: 4 }, 3, 'TRUNCATED'],
+    ['before what may be missing', { orEnd: 4 }, 0, null],
+    ['inside what has a least number', { atLeast: 4, used: 0 }, 3, 'TRUNCATED'],
+    ['before what has a least number', { atLeast: 4, used: 0 }, 0, null],
+  ];
+
+  it.each(ends)('%s is what the script said it would be', (_, wish, have, outcome) => {
+    const { end, answers } = asking({ open: opening }, wish);
+    end.session.receive(run(0, have));
+    expect(end.code).toBeUndefined();
+    end.session.endOfStream();
+    if (outcome === null) expect(answers).toEqual([undefined, null]);
+    else {
+      expect(end.code).toBe(outcome);
+      expect(String(end.error)).toContain(`inside a message or before its close (${have} of 4 bytes)`);
+    }
+  });
+
+  it('during the handshake says so, and how much was missing', () => {
+    const { end } = asking(12);
+    end.session.receive(run(0, 5));
+    end.session.endOfStream();
+    expect(end.code).toBe('HANDSHAKE_FAILED');
+    expect(String(end.error)).toContain('during the handshake (5 of 12 bytes)');
+  });
+
+  it('comes after the bytes before it', () => {
+    const { end, answers } = asking(2, { orEnd: 2 });
+    end.session.paused = true;
+    end.session.receive(run(1, 2));
+    end.session.endOfStream();
+    expect(answers).toEqual([]);
+    end.session.paused = false;
+    end.session.work();
+    expect(answers).toEqual([[1, 2], null]);
+  });
+
+  it('is an error that the script can catch, to say a last word', () => {
+    const end = new Recorder(
+      (function* (): Script {
+        try {
+          yield 1;
+        } catch (error) {
+          yield { farewell: [run(1, 3)] };
+          throw error;
+        }
+      })(),
+    );
+    end.session.start();
+    end.session.endOfStream();
+    expect(end.code).toBe('HANDSHAKE_FAILED');
+    expect(end.farewell).toEqual([run(1, 3)]);
+  });
+});
+
+describe('what a script wants to happen', () => {
+  it('happens in its order, before the next bytes are asked for', () => {
+    const log: unknown[] = [];
+    const note =
+      (name: string) =>
+      (...values: unknown[]): void => {
+        log.push([name, ...values]);
+      };
+    const host: Host = {
+      ...{ write: note('write'), opened: note('opened'), received: note('received') },
+      ...{ perform: note('perform'), answer: note('answer'), ended: note('ended') },
+      ...{ progressed: note('progressed'), failed: note('failed') },
+    };
+    const batch: Batch = { count: 0, bytes: 0, next: () => undefined };
+    const wishes: Effect[] = [
+      ...[{ write: [run(1, 1)] }, { open: opening }, { batch }, { holding: 7 }],
+      ...([{ answer: 'pong' }, { ended: 3 }] as const),
+    ];
+    new Session(ask(wishes, []), host).start();
+    expect(log).toEqual([
+      ['write', [run(1, 1)]],
+      ['opened', opening],
+      ['received', batch],
+      ['progressed'],
+      ['answer'],
+      ['ended', 3],
+    ]);
+  });
+
+  it('is no more than its error, once it has failed, with its last words', () => {
+    const error = new SecureSocketError('PROTOCOL', 'as an example');
+    const end = new Recorder(
+      (function* (): Script {
+        yield { farewell: [run(9, 1)] };
+        yield 1;
+        throw error;
+      })(),
+    );
+    end.session.start();
+    expect(end.farewell).toBeUndefined();
+    end.session.receive(run(0, 100));
+    expect(end.error).toBe(error);
+    expect(end.farewell).toEqual([run(9, 1)]);
+    expect([end.session.held, end.session.isBlocked]).toEqual([0, false]);
+    end.error = undefined;
+    end.session.receive(run(0, 1));
+    end.session.endOfStream();
+    end.session.work();
+    expect([end.error, end.session.held]).toEqual([undefined, 0]);
+  });
+
+  it('is nothing more when it has returned, and nothing is kept for it', () => {
+    const { end } = asking(1);
+    end.session.receive(run(0, 50));
+    expect([end.error, end.session.held, end.session.isBlocked]).toEqual([undefined, 0, false]);
+    end.session.receive(run(0, 50));
+    end.session.endOfStream();
+    expect([end.error, end.session.held]).toEqual([undefined, 0]);
+  });
+});
+
+describe('memory', () => {
+  it('is what waits here and what the script holds', () => {
+    const { end } = asking({ holding: 1000 }, 10, { holding: 0 }, 10);
+    expect(end.session.held).toBe(1000);
+    end.session.receive(run(0, 4));
+    expect(end.session.held).toBeGreaterThanOrEqual(1004);
+    expect(end.session.held).toBeLessThan(1020);
+    end.session.receive(run(0, 6));
+    expect(end.session.held).toBe(0);
+    expect(end.progress).toBe(2);
+  });
+});
+
+describe('a host without room', () => {
+  it('has the script wait, bytes and all, until there is some', () => {
+    const { end, answers } = asking(1, 1, 1);
+    end.session.receive(run(1, 1));
+    end.session.paused = true;
+    expect(end.session.isBlocked).toBe(true);
+    end.session.receive(run(2, 2));
+    expect(answers).toEqual([[1]]);
+    end.session.paused = false;
+    expect(end.session.isBlocked).toBe(false);
+    end.session.work();
+    expect(answers).toEqual([[1], [2], [3]]);
+  });
+
+  it('may say so while messages are handed over', () => {
+    const batch: Batch = { count: 0, bytes: 0, next: () => undefined };
+    const { end, answers } = asking(1, { batch }, 1);
+    end.received = () => {
+      end.session.paused = true;
+    };
+    end.session.receive(run(1, 2));
+    expect(answers).toEqual([[1], undefined]);
+    expect(end.session.isBlocked).toBe(true);
+  });
+});
+
+describe('a flood', () => {
+  function flooded(count: number): { end: Recorder; answers: unknown[] } {
+    const flood = asking(...new Array<number>(count).fill(1));
+    flood.end.session.receive(run(0, count));
+    return flood;
+  }
+
+  it('is taken in turns of 512 requests, and between them no bytes', () => {
+    const { end, answers } = flooded(1100);
+    expect(answers).toHaveLength(512);
+    expect([end.session.turnIsOver, end.session.isBlocked]).toEqual([true, true]);
+    end.session.work();
+    expect(answers).toHaveLength(1024);
+    expect(end.session.turnIsOver).toBe(true);
+    end.session.work();
+    expect(answers).toEqual(Array.from(run(0, 1100), (byte) => [byte]));
+    expect([end.session.turnIsOver, end.session.isBlocked]).toEqual([false, false]);
+  });
+
+  it('of 512 is one turn', () => {
+    const { end, answers } = flooded(512);
+    expect(answers).toHaveLength(512);
+    expect(end.session.turnIsOver).toBe(false);
+  });
+
+  it('goes on in the next turn only, whatever arrives meanwhile', () => {
+    const { end, answers } = asking(...new Array<number>(600).fill(1), { orEnd: 1 });
+    end.session.receive(run(0, 550));
+    end.session.receive(run(550, 50));
+    end.session.endOfStream();
+    expect(answers).toHaveLength(512);
+    end.session.work();
+    expect(answers).toEqual([...Array.from(run(0, 600), (byte) => [byte]), null]);
+  });
+
+  it('is over with its end', () => {
+    const { end } = flooded(1100);
+    end.session.stop();
+    expect([end.session.turnIsOver, end.session.isBlocked, end.session.held]).toEqual([false, false, 0]);
+  });
+});
+
+describe('a step that takes time', () => {
+  const task = { task: () => 'done', kind: 'decision' } as const;
+
+  it('is performed by the host, and its result is the answer', async () => {
+    const { end, answers } = asking(task, 1);
+    end.session.receive(run(1, 1));
+    expect(answers).toEqual([]);
+    expect(end.tasks).toEqual([task]);
+    await end.settle();
+    expect(answers).toEqual(['done', [1]]);
+  });
+
+  it('that fails is an error in the script', () => {
+    const { end } = asking(task);
+    const error = new SecureSocketError('UNTRUSTED_SERVER', 'as an example');
+    end.session.reject(error);
+    expect(end.error).toBe(error);
+  });
+
+  it('that fails may be got over, and then the bytes that came meanwhile are read', () => {
+    const answers: unknown[] = [];
+    const end = new Recorder(
+      (function* (): Script {
+        try {
+          yield task;
+        } catch (error) {
+          answers.push(error);
+        }
+        yield* ask([1], answers);
+      })(),
+    );
+    end.session.start();
+    end.session.receive(run(1, 1));
+    end.session.reject('no');
+    expect(answers).toEqual(['no', [1]]);
+  });
+
+  it('does not keep the peer from being heard, up to 4096 bytes', () => {
+    const { end } = asking(task, 1);
+    end.session.receive(run(0, 4096));
+    expect(end.session.isBlocked).toBe(false);
+    end.session.receive(run(0, 1));
+    expect(end.session.isBlocked).toBe(true);
+    end.session.resume(true);
+    expect(end.session.isBlocked).toBe(false);
+  });
+
+  it('is not waited for when the session is over', () => {
+    const { end } = asking(task, 1);
+    end.session.receive(run(0, 5000));
+    end.session.stop();
+    expect(end.session.isBlocked).toBe(false);
+  });
+});
+
+describe('a session that is stopped', () => {
+  /** Notes that it was ended, and would say things then. */
+  function* tidy(wishes: readonly (Ask | Effect)[], log: string[]): Script {
+    try {
+      yield* ask(wishes, []);
+    } finally {
+      log.push('tidied');
+    }
+  }
+
+  it('lets the script tidy up, once, and reports nothing', () => {
+    const log: string[] = [];
+    const end = new Recorder(tidy([4], log));
+    end.session.start();
+    end.session.receive(run(0, 3));
+    end.session.stop();
+    end.session.stop();
+    expect(log).toEqual(['tidied']);
+    end.session.receive(run(0, 1));
+    end.session.endOfStream();
+    expect([end.error, end.endCode, end.session.held]).toEqual([undefined, undefined, 0]);
+  });
+
+  it('while the script is at work ends it behind what it was doing', () => {
+    const log: string[] = [];
+    const end = new Recorder(tidy([1, { write: [run(1, 1)] }, { write: [run(2, 1)] }, 1], log));
+    end.session.start();
+    const { write } = end;
+    end.write = (chunks) => {
+      write.call(end, chunks);
+      end.session.stop();
+      expect(log).toEqual([]);
+    };
+    end.session.receive(run(0, 10));
+    expect(log).toEqual(['tidied']);
+    expect(end.written).toEqual([run(1, 1)]);
+    expect([end.error, end.session.held]).toEqual([undefined, 0]);
+  });
+
+  it('by its own failure is not failed twice', () => {
+    const end = new Recorder(
+      (function* (): Script {
+        yield { write: [] };
+        throw new SecureSocketError('PROTOCOL', 'as an example');
+      })(),
+    );
+    end.write = () => end.session.stop();
+    end.session.start();
+    expect(end.error).toBeUndefined();
+  });
+});
