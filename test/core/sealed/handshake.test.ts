@@ -33,7 +33,9 @@ const serverFingerprint = fingerprintOf(node, spkiOf('server2048'));
 const clientFingerprint = fingerprintOf(node, spkiOf('client2048'));
 
 describe('every pair of backends', () => {
-  const pairs = backends.flatMap((client) => backends.map((server) => ({ client, server })));
+  // what a mutant of the core breaks, it breaks with any of them
+  const some = process.env.MUTATION === undefined ? backends : [node];
+  const pairs = some.flatMap((client) => some.map((server) => ({ client, server })));
   const suites: SuiteName[] = ['X25519', 'X25519MLKEM768'];
   const cases = pairs.flatMap((pair) => suites.map((suite) => ({ ...pair, suite })));
 

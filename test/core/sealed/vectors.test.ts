@@ -38,7 +38,9 @@ it('there are vectors for both suites, all sizes of server keys, with and withou
   expect(traits(({ suites }) => suites.includes(0x0a0a))).toEqual([false, true]);
 });
 
-const cases = backends.flatMap((backend) => vectors.map((vector) => ({ backend, vector })));
+// what a mutant of the core breaks, it breaks with any of them
+const some = process.env.MUTATION === undefined ? backends : backends.slice(0, 1);
+const cases = some.flatMap((backend) => vectors.map((vector) => ({ backend, vector })));
 
 describe.each(cases)('$vector.seed on $backend.name', ({ backend, vector }) => {
   it('the client sends the recorded flights and derives the recorded secrets', async () => {
