@@ -95,6 +95,88 @@ describe('ByteQueue', () => {
     expect(all[299_999]).toBe(2);
   });
 
+  describe('reading straight into place', () => {
+    const KIB = 1024;
+    /** A queue that has kept so many bytes of a request. */
+    const having = (have: number, wanted: number): ByteQueue => {
+      const queue = new ByteQueue();
+      queue.lend(new Uint8Array(have));
+      queue.keep(wanted);
+      return queue;
+    };
+
+    it.each([
+      ['64 KiB have come and as many are missing', 64 * KIB, 128 * KIB, 64 * KIB],
+      ['the request is the largest that is given all its memory', 64 * KIB, 1152 * KIB, 1088 * KIB],
+    ])('is offered if %s', (_, have, wanted, room) => {
+      expect(having(have, wanted).target(wanted)).toHaveLength(room);
+    });
+
+    it.each([
+      ['less than 64 KiB have come', 64 * KIB - 1, 200 * KIB],
+      ['less than 64 KiB are missing', 64 * KIB, 128 * KIB - 1],
+      ['nothing is missing', 64 * KIB, 64 * KIB],
+      ['the request is larger than the largest', 64 * KIB, 1152 * KIB + 1],
+    ])('is not offered if %s', (_, have, wanted) => {
+      expect(having(have, wanted).target(wanted)).toBeUndefined();
+    });
+
+    it('is not offered while a chunk is lent, whose bytes come first', () => {
+      const queue = having(64 * KIB, 200 * KIB);
+      queue.lend(new Uint8Array(1));
+      expect(queue.target(200 * KIB)).toBeUndefined();
+    });
+
+    it('goes on behind bytes that were taken', () => {
+      const queue = having(10 + 64 * KIB, 10);
+      queue.take(10);
+      const target = queue.target(128 * KIB) as Uint8Array;
+      expect(target).toHaveLength(64 * KIB);
+      target.fill(9);
+      queue.filled(64 * KIB);
+      expect([queue.length, queue.capacity]).toEqual([128 * KIB, 128 * KIB]);
+      const all = queue.take(128 * KIB);
+      expect([all[64 * KIB - 1], all[64 * KIB], all[128 * KIB - 1]]).toEqual([0, 9, 9]);
+    });
+  });
+
+  it('takes all the memory of a large request at once when 64 KiB have come, and of a small one no more than it', () => {
+    for (const [have, wanted, least, most] of [
+      [65_536, 500_000, 500_000, 500_000],
+      [65_535, 500_000, 65_535, 131_070],
+      [100, 150, 100, 150],
+      [100, 500, 100, 200],
+      [100, 0, 100, 200],
+      [65_536, 1_179_649, 65_536, 131_072],
+    ] as const) {
+      const queue = new ByteQueue();
+      queue.lend(new Uint8Array(have));
+      queue.keep(wanted);
+      expect(queue.capacity, `${have} of ${wanted}`).toBeGreaterThanOrEqual(least);
+      expect(queue.capacity, `${have} of ${wanted}`).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it('forgets everything when it is cleared', () => {
+    const queue = new ByteQueue();
+    queue.lend(new Uint8Array(100));
+    queue.keep(200);
+    queue.lend(new Uint8Array(50));
+    queue.clear();
+    expect([queue.length, queue.capacity]).toEqual([0, 0]);
+    queue.lend(Uint8Array.of(7));
+    expect([...queue.take(1)]).toEqual([7]);
+  });
+
+  it('looks at a chunk where it lies, without memory of its own', () => {
+    const queue = new ByteQueue();
+    const chunk = new Uint8Array(1000);
+    queue.lend(chunk);
+    expect(queue.take(400).buffer).toBe(chunk.buffer);
+    expect(queue.peek(600).buffer).toBe(chunk.buffer);
+    expect(queue.capacity).toBe(0);
+  });
+
   it('is not slow when fed byte by byte', () => {
     const queue = new ByteQueue();
     const byte = new Uint8Array(1);
