@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Backend } from '../../../src/backend.js';
-import { expandLabel, exporterOf } from '../../../src/core/sealed/schedule.js';
+import { expandLabel, exportFrom } from '../../../src/core/sealed/schedule.js';
 import { clientEnd, converse, identity, serverEnd } from '../../helpers/sealed-ends.js';
 import { hex } from '../../helpers/sealed-vectors.js';
 
@@ -10,7 +10,8 @@ const SECRET = new Uint8Array(32).fill(3);
 const none = new Uint8Array(0);
 
 describe('keying material for the application', () => {
-  const exportKey = exporterOf(node, SECRET);
+  const exportKey = (label: string, context: Uint8Array, length: number): Uint8Array =>
+    exportFrom(node, SECRET, label, context, length);
 
   it('differs by label, context and length', () => {
     const context = Buffer.from('context');
@@ -63,7 +64,7 @@ describe('keying material for the application', () => {
         return derived.at(-1) as Uint8Array;
       },
     };
-    const material = exporterOf(spied, SECRET)('label', none, 32);
+    const material = exportFrom(spied, SECRET, 'label', none, 32);
     expect(derived).toHaveLength(2);
     expect(derived[0]).toEqual(new Uint8Array(32));
     expect(derived[1]).toBe(material);
