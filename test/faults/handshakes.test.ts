@@ -171,7 +171,7 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const target = await server({ backend: slowed(seen.backend, held) });
+    const target = await server({ backend: slowed(seen.backend, () => held) });
     const proxy = keep(await FaultProxy.listen(portOf(target)));
     const connecting = Array.from({ length: 12 }, async () => {
       const client = clientOf(target, { protocol });
@@ -236,7 +236,7 @@ describe('private operations of a sealed server', () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const backend = slowed(seen.backend, held);
+    const backend = slowed(seen.backend, () => held);
     const target = keep(await listening('sealed', { backend, maxPendingHandshakes: 4 }));
     const proxy = keep(await FaultProxy.listen(portOf(target)));
     for (const waiting of [2, 4]) {
@@ -276,28 +276,39 @@ describe.each([noble, forge])('private operations of $name', (backend) => {
         };
       },
     };
-    const { server: target, client, peer } = keep(await pair(protocol, { server: { backend: noted } }));
+    let held: Promise<void> = Promise.resolve();
+    const {
+      server: target,
+      client,
+      peer,
+    } = keep(await pair(protocol, { server: { backend: slowed(noted, () => held) } }));
     const echoing = (async () => {
-      for await (const message of peer) await peer.send(message);
+      for await (const message of peer) {
+        events.push('question');
+        await peer.send(message);
+      }
     })();
+    let release = (): void => {};
+    held = new Promise((resolve) => {
+      release = resolve;
+    });
     const strangers = Array.from({ length: 6 }, async () => {
       const stranger = clientOf(target, { protocol });
       await stranger.connect(local(target));
       return stranger;
     });
-    let isOver = false;
-    const all = Promise.all(strangers).finally(() => {
-      isOver = true;
-    });
-    while (!isOver) {
+    // in line, all of them, so that one could follow upon the other
+    await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(5);
+    release();
+    while (target.stats.taken < 7) {
       await client.send(Uint8Array.of(1));
       await client.recv();
-      events.push('trip');
+      events.push('answer');
     }
-    for (const stranger of await all) stranger.destroy();
+    for (const stranger of await Promise.all(strangers)) stranger.destroy();
     await client.close();
     await echoing;
-    // a round trip takes a turn or two in this process, where both ends are
+    // both ends are in this process: a message takes a turn to be written and one to be read
     expect(events.join(' ')).not.toMatch(/operation operation operation/);
     expect(events.filter((event) => event === 'operation').length).toBe(7);
   });
@@ -360,7 +371,7 @@ describe.each(protocols)('closing a %s server', (protocol) => {
 });
 
 /** The same backend, whose private operations wait for something. */
-function slowed(backend: Backend, until: Promise<void>): Backend {
+function slowed(backend: Backend, until: () => Promise<void>): Backend {
   return {
     ...backend,
     rsaPrivateKey: (numbers) => {
@@ -368,11 +379,11 @@ function slowed(backend: Backend, until: Promise<void>): Backend {
       return {
         ...key,
         decryptRaw: async (ciphertext) => {
-          await until;
+          await until();
           return key.decryptRaw(ciphertext);
         },
         decryptOaep: async (ciphertext, label) => {
-          await until;
+          await until();
           return key.decryptOaep(ciphertext, label);
         },
       };
