@@ -2,13 +2,13 @@ import type { Batch, Opening, Script, Sender, TaskKind } from './core/script.js'
 import { type Host, Session } from './core/session.js';
 import { SecureSocketError } from './errors.js';
 import { Incoming } from './incoming.js';
-import { Liveness, type LivenessSettings } from './liveness.js';
+import { Liveness, type LivenessActions, type LivenessSettings } from './liveness.js';
 import { Outgoing, type OutgoingLimits } from './outgoing.js';
 import type { Transport, TransportEvents } from './transport.js';
 import { afterTick, nextTurn } from './turn.js';
 
 /** Times in milliseconds, sizes in bytes. */
-export interface ConnectionSettings extends OutgoingLimits, Omit<LivenessSettings, 'hasHeartbeat'> {
+export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
   /** From the start to the end of the handshake, whatever happens in between. */
   readonly handshakeTimeout: number;
   /** How long close() waits for the peer. */
@@ -31,6 +31,79 @@ const WORTH_REPORTING = 16 * 1024;
 
 /** One session on one transport, and the clocks that go with it. */
 export class Connection {
+  // Classes, and not objects of closures, which would be the larger part of what an idle connection costs.
+
+  /** What the session wants to be done. */
+  static readonly #SessionHost = class implements Host {
+    readonly #of: Connection;
+
+    constructor(of: Connection) {
+      this.#of = of;
+    }
+
+    write(chunks: readonly Uint8Array[]): void {
+      this.#of.#outgoing.write(chunks);
+    }
+
+    opened(opening: Opening): void {
+      this.#of.#opened(opening);
+    }
+
+    received(batch: Batch): void {
+      this.#of.#received(batch);
+    }
+
+    perform(task: () => unknown, kind: TaskKind): void {
+      this.#of.#perform(task, kind);
+    }
+
+    answer(): void {
+      this.#of.#pong();
+    }
+
+    ended(closeCode: number): void {
+      this.#of.#peerEnded(closeCode);
+    }
+
+    progressed(): void {
+      this.#of.#liveness?.message();
+    }
+
+    failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void {
+      this.#of.#fail(error, farewell);
+    }
+  };
+
+  /** What heartbeats and idleness do. */
+  static readonly #Watch = class implements LivenessActions {
+    readonly #of: Connection;
+
+    constructor(of: Connection) {
+      this.#of = of;
+    }
+
+    ping(): void {
+      this.#of.#outgoing.write(this.#of.#sender?.ping?.() ?? []);
+    }
+
+    pong(): void {
+      this.#of.#pong();
+    }
+
+    unsent(): number {
+      return this.#of.#unsent;
+    }
+
+    dead(error: SecureSocketError): void {
+      this.#of.#drain();
+      this.#of.#fail(error);
+    }
+
+    idle(error: SecureSocketError): void {
+      this.#of.#fail(error, this.#of.#sender?.close(IDLE));
+    }
+  };
+
   /** Settles with the handshake. */
   readonly ready: Promise<Opening>;
   /** Resolves when the transport is gone, however it went. */
@@ -70,7 +143,7 @@ export class Connection {
     });
     this.#incoming = new Incoming(settings.readAhead, () => this.#goOnSoon());
     this.#outgoing = new Outgoing(transport, settings);
-    this.#session = new Session(script, this.#host());
+    this.#session = new Session(script, new Connection.#SessionHost(this));
   }
 
   /** Bytes received on the wire. */
@@ -97,8 +170,8 @@ export class Connection {
     return this.#transport;
   }
 
-  start(): void {
-    const { handshakeTimeout } = this.#settings;
+  /** Begins the handshake; `handshakeTimeout` instead of that of the settings, if a part of it has gone already. */
+  start(handshakeTimeout: number = this.#settings.handshakeTimeout): void {
     this.#deadline = setTimeout(() => {
       this.destroy(
         new SecureSocketError(
@@ -174,19 +247,6 @@ export class Connection {
     this.#fail(error);
   }
 
-  #host(): Host {
-    return {
-      write: (chunks) => this.#outgoing.write(chunks),
-      opened: (opening) => this.#opened(opening),
-      received: (batch) => this.#received(batch),
-      perform: (task, kind) => this.#perform(task, kind),
-      answer: () => this.#pong(),
-      ended: (closeCode) => this.#peerEnded(closeCode),
-      progressed: () => this.#liveness?.message(),
-      failed: (error, farewell) => this.#fail(error, farewell),
-    };
-  }
-
   #events(): TransportEvents {
     return {
       data: (bytes) => this.#data(bytes),
@@ -224,33 +284,19 @@ export class Connection {
   }
 
   #opened(opening: Opening): void {
-    clearTimeout(this.#deadline);
     this.#sender = opening.sender;
     this.#outgoing.open(opening);
-    this.#liveness = this.#watch(opening.sender);
+    const hasHeartbeat = opening.sender.ping !== undefined;
+    this.#liveness = new Liveness(this.#settings, new Connection.#Watch(this), hasHeartbeat);
     this.#settleReady?.resolve(opening);
+    this.#endHandshake();
   }
 
-  /** Heartbeats, where the protocol has them, and idleness. */
-  #watch(sender: Sender): Liveness {
-    const { pingInterval, pingTimeout, idleTimeout } = this.#settings;
-    const hasHeartbeat = sender.ping !== undefined;
-    const settings = {
-      pingInterval: hasHeartbeat ? pingInterval : 0,
-      pingTimeout,
-      idleTimeout,
-      hasHeartbeat,
-    };
-    return new Liveness(settings, {
-      ping: () => this.#outgoing.write(sender.ping?.() ?? []),
-      pong: () => this.#pong(),
-      unsent: () => this.#unsent,
-      dead: (error) => {
-        this.#drain();
-        this.#fail(error);
-      },
-      idle: (error) => this.#fail(error, sender.close(IDLE)),
-    });
+  /** Lets go of what only a handshake needs. */
+  #endHandshake(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+    this.#settleReady = undefined;
   }
 
   /** One answer waits at most: a flood of questions makes no flood of answers. */
@@ -366,8 +412,8 @@ export class Connection {
     this.#isOver = true;
     this.#liveness?.stop();
     this.#session.stop();
-    clearTimeout(this.#deadline);
     this.#settleReady?.reject(error);
+    this.#endHandshake();
     this.#incoming.fail(error);
     this.#outgoing.fail(error);
     this.#account();

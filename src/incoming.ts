@@ -5,7 +5,7 @@ import { nextTurn } from './turn.js';
 
 /** Somebody who waits for the next message. `null`: the peer has ended. */
 interface Reader {
-  readonly deliver: (message: Uint8Array | null) => void;
+  deliver(message: Uint8Array | null): void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -100,12 +100,7 @@ export class Incoming {
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
     if (this.#end && this.#inbox.cost === 0)
       return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(DONE);
-    return new Promise((resolve, reject) => {
-      this.#await({
-        deliver: (value) => resolve(value === null ? DONE : { value, done: false }),
-        fail: reject,
-      });
-    });
+    return new Promise((resolve, reject) => this.#await(new Step(resolve, reject)));
   }
 
   #atOnce(): Uint8Array | undefined {
@@ -131,7 +126,7 @@ export class Incoming {
     };
     signal.addEventListener('abort', abort, { once: true });
     this.#reader = {
-      deliver: (message) => settle(reader.deliver, message),
+      deliver: (message) => settle((value) => reader.deliver(value), message),
       fail: (error) => settle(reader.fail, error),
     };
   }
@@ -171,6 +166,21 @@ export class Incoming {
     this.#reader = undefined;
     if ('error' in end) reader.fail(end.error);
     else reader.deliver(null);
+  }
+}
+
+/** A step of an iteration. A class, since many an idle connection holds one. */
+class Step implements Reader {
+  readonly #resolve: (result: IteratorResult<Uint8Array>) => void;
+  readonly fail: (error: unknown) => void;
+
+  constructor(resolve: (result: IteratorResult<Uint8Array>) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.fail = reject;
+  }
+
+  deliver(message: Uint8Array | null): void {
+    this.#resolve(message === null ? DONE : { value: message, done: false });
   }
 }
 

@@ -122,14 +122,13 @@ export class Intake {
   }
 
   /** Does the handshake with a new connection, within its time or what is left of it. */
-  #take(transport: Transport, handshakeTimeout: number = this.#settings.handshakeTimeout): void {
+  #take(transport: Transport, handshakeTimeout?: number): void {
     const { remoteAddress, remotePort } = transport;
     const from = { remoteAddress, remotePort };
     const leave = this.#isClosed ? undefined : this.#admit(transport, from);
     if (this.#isClosed) transport.destroy();
     if (leave === undefined) return;
-    const settings = { ...this.#settings, handshakeTimeout };
-    const connection = new Connection(transport, this.#options.script(), settings);
+    const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);
     let client: SecureClient | undefined;
@@ -138,7 +137,6 @@ export class Intake {
         leave();
         this.#taken++;
         this.#open++;
-        void connection.closed.then(() => this.#open--);
         client = connectedClient(connection, opening, this.#options.settings);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
@@ -149,7 +147,7 @@ export class Intake {
       leave();
       this.#ended(connection, client);
     });
-    connection.start();
+    connection.start(handshakeTimeout);
   }
 
   /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
@@ -229,6 +227,7 @@ export class Intake {
 
   #ended(connection: Connection, client: SecureClient | undefined): void {
     this.#connections.delete(connection);
+    if (client !== undefined) this.#open--;
     this.#bytesRead += connection.bytesRead;
     this.#bytesWritten += connection.bytesWritten;
     if (client === undefined || connection.buffered === 0) return;

@@ -8,8 +8,6 @@ export interface LivenessSettings {
   readonly pingTimeout: number;
   /** Time without a message in either direction after which the connection is closed. */
   readonly idleTimeout: number;
-  /** Whether the protocol has signs of life at all. */
-  readonly hasHeartbeat: boolean;
 }
 
 /** What a watch does. */
@@ -30,6 +28,7 @@ const PONG_INTERVAL = 10_000;
 export class Liveness {
   readonly #settings: LivenessSettings;
   readonly #actions: LivenessActions;
+  readonly #hasHeartbeat: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastHeard = performance.now();
   #lastMessage = this.#lastHeard;
@@ -41,9 +40,11 @@ export class Liveness {
   #asks = true;
   #isStopped = false;
 
-  constructor(settings: LivenessSettings, actions: LivenessActions) {
+  /** Without `hasHeartbeat` nothing is asked or said: the protocol has no signs of life. */
+  constructor(settings: LivenessSettings, actions: LivenessActions, hasHeartbeat: boolean) {
     this.#settings = settings;
     this.#actions = actions;
+    this.#hasHeartbeat = hasHeartbeat;
     this.#schedule();
   }
 
@@ -99,7 +100,7 @@ export class Liveness {
   }
 
   get #beats(): boolean {
-    return this.#asks && this.#settings.hasHeartbeat;
+    return this.#asks && this.#hasHeartbeat;
   }
 
   #sayWeLive(now: number): void {
@@ -125,7 +126,7 @@ export class Liveness {
       );
       return;
     } else if (
-      this.#asks &&
+      this.#beats &&
       pingInterval > 0 &&
       this.#pingedAt === undefined &&
       now - this.#lastHeard >= pingInterval
@@ -162,7 +163,7 @@ export class Liveness {
     const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
     if (this.#pausedAt !== undefined)
       return this.#beats ? this.#lastSaid + PONG_INTERVAL : Number.POSITIVE_INFINITY;
-    if (pingInterval === 0 || !this.#asks) return idle;
+    if (pingInterval === 0 || !this.#beats) return idle;
     if (this.#pingedAt !== undefined) return Math.min(idle, this.#pingedAt + pingTimeout);
     return Math.min(idle, this.#lastHeard + pingInterval);
   }

@@ -175,7 +175,10 @@ export class Outgoing {
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
   endNow(closeCode: number): void {
-    this.#rejectWaiting(new SecureSocketError('CLOSED', 'the peer has closed; this message was not sent'));
+    if (this.#waiting.length > 0) {
+      const text = 'the peer has closed; this message was not sent';
+      this.#rejectWaiting(new SecureSocketError('CLOSED', text));
+    }
     this.end(closeCode);
   }
 

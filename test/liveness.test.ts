@@ -8,7 +8,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function watch(settings: Partial<LivenessSettings> = {}): {
+function watch(
+  settings: Partial<LivenessSettings> = {},
+  hasHeartbeat = true,
+): {
   liveness: Liveness;
   seen: string[];
   unsent: { bytes: number };
@@ -16,7 +19,7 @@ function watch(settings: Partial<LivenessSettings> = {}): {
   const seen: string[] = [];
   const unsent = { bytes: 0 };
   const liveness = new Liveness(
-    { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, hasHeartbeat: true, ...settings },
+    { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, ...settings },
     {
       ping: () => seen.push('ping'),
       pong: () => seen.push('pong'),
@@ -24,6 +27,7 @@ function watch(settings: Partial<LivenessSettings> = {}): {
       dead: (error) => seen.push(error.code),
       idle: (error) => seen.push(error.code),
     },
+    hasHeartbeat,
   );
   return { liveness, seen, unsent };
 }
@@ -109,7 +113,7 @@ describe('heartbeat', () => {
     expect(seen).toEqual(['pong']);
     liveness.setPaused(false);
     liveness.stop();
-    const none = watch({ pingInterval: 0, hasHeartbeat: false });
+    const none = watch({ pingInterval: 0 }, false);
     none.liveness.setPaused(true);
     vi.advanceTimersByTime(1_000_000);
     expect(none.seen).toEqual([]);
@@ -146,7 +150,7 @@ describe('heartbeat', () => {
 
 describe('idleness', () => {
   it('stands still while we read nothing', () => {
-    const { liveness, seen } = watch({ pingInterval: 0, idleTimeout: 5000, hasHeartbeat: false });
+    const { liveness, seen } = watch({ pingInterval: 0, idleTimeout: 5000 }, false);
     vi.advanceTimersByTime(4000);
     liveness.setPaused(true);
     vi.advanceTimersByTime(100_000);

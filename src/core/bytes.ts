@@ -58,7 +58,7 @@ export class ByteQueue {
   /** Takes the first `count` bytes of what `peek` gave. */
   drop(count: number): void {
     if (this.#end > this.#start) this.#start += count;
-    else this.#chunk = this.#chunk.subarray(count);
+    else this.#chunk = count === this.#chunk.length ? EMPTY : this.#chunk.subarray(count);
   }
 
   /**

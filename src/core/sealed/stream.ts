@@ -1,6 +1,7 @@
 import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;
+const NONE = new Uint8Array(0);
 /** A message that is kept pins at most so many bytes beyond its own. */
 export const SLAB: number = 16 * 1024;
 /** From here on a message is copied alone: a slab would hold few of them. */
@@ -13,7 +14,7 @@ export class MessageStream {
   #length = 0;
   #lengthBytes = 0;
   /** The body of the unfinished message: room for what has come, and as much again. */
-  #body = new Uint8Array(0);
+  #body = NONE;
   #have = 0;
   #tooBig: number | undefined;
 
@@ -64,7 +65,7 @@ export class MessageStream {
 
   /** Drops the unfinished message. */
   clear(): void {
-    this.#body = new Uint8Array(0);
+    this.#body = NONE;
     this.#length = this.#lengthBytes = this.#have = 0;
   }
 
