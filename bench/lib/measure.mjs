@@ -52,7 +52,7 @@ const figures = {
     };
   },
   /** The first connections pay for code and shared memory; those after them for themselves. */
-  async idle(work, server, { connections, settleWith = 200, alsoPing }) {
+  async idle(work, server, { connections, settleWith = 1000, alsoPing }) {
     const first = await work({ connections: settleWith });
     const before = await server.do('memory');
     const rest = await work({ connections: settleWith + connections });
