@@ -119,8 +119,15 @@ function clientIdentity({
 }: ClientSettings): { spki: Uint8Array; key: RsaPrivateKey } | undefined {
   if (identity === undefined) return undefined;
   checkRole(identity, 'client');
-  return { spki: identity.spki, key: backend.rsaPrivateKey(privateNumbersOf(identity)) };
+  const ofIdentity = importedKeys.get(identity) ?? new WeakMap<Backend, RsaPrivateKey>();
+  importedKeys.set(identity, ofIdentity);
+  const key = ofIdentity.get(backend) ?? backend.rsaPrivateKey(privateNumbersOf(identity));
+  ofIdentity.set(backend, key);
+  return { spki: identity.spki, key };
 }
+
+/** A program that connects often, as a tunnel does, has its key decoded and checked once. */
+const importedKeys = new WeakMap<Identity, WeakMap<Backend, RsaPrivateKey>>();
 
 function checkRole(identity: Identity, role: IdentityRole): Identity {
   if (identity.role === role) return identity;
