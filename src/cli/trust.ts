@@ -13,18 +13,20 @@ export type Dialler = (signal: AbortSignal) => Promise<SecureClient>;
 
 /**
  * Settles how a server is trusted: by `--server-key`, or by the known-hosts file. For a server that the file does not
- * have, the person at the terminal decides, and the file is added to once the server has proven its key.
+ * have, the person at the terminal decides, and the file is added to once the server has proven its key. `more` is what
+ * the flags do not say.
  */
 export async function diallerFor(
   address: Address,
   values: ClientValues,
   signal: AbortSignal,
+  more: ClientOptions = {},
 ): Promise<Dialler> {
   const pins = values['server-key']?.map(parseFingerprint);
   const path = values['known-hosts'];
   if (pins && path !== undefined)
     throw usageError('--server-key and --known-hosts exclude each other: give one way to trust the server');
-  const options = await clientOptions(values);
+  const options = { ...(await clientOptions(values)), ...more };
   if (pins) return (signal) => open({ ...options, serverKey: pins }, address, signal);
   if (options.protocol === 'classic') return classicDialler(options, path, address);
   return knownDialler(options, new KnownHosts(path ?? defaultKnownHosts()), address, signal);

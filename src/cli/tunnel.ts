@@ -1,4 +1,4 @@
-import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { type SecureClient, SecureServer } from '../index.js';
 import { type Address, formatAddress, parseAddress } from './address.js';
 import { announceClient, announceListening } from './announce.js';
@@ -8,6 +8,7 @@ import { usageError } from './failure.js';
 import { clientHelp, endpointHelp, serverHelp } from './help.js';
 import { Links } from './links.js';
 import { reportAs } from './output.js';
+import { acceptedPlain, dialPlain, type Plain } from './plain.js';
 import { relay } from './relay.js';
 import { stopSignal } from './signals.js';
 import { type Dialler, diallerFor } from './trust.js';
@@ -43,6 +44,9 @@ Examples:
   run,
 };
 
+/** What a connection may hold for a slow reader goes by the longest message, and the tunnel's own have a quarter of this. */
+const MAX_MESSAGE = 2 ** 20;
+
 const tunnelFlags = { ...endpointFlags, 'max-connections': { type: 'string' } } as const;
 
 async function run([side, ...args]: string[]): Promise<number> {
@@ -59,14 +63,17 @@ async function runClient(args: string[]): Promise<void> {
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
   const stop = stopSignal();
-  const dial = await diallerFor(to, values, stop);
+  const dial = await diallerFor(to, values, stop, { maxMessage: MAX_MESSAGE });
   const listener = createServer({
     allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
     pauseOnConnect: true,
   });
-  listener.on('connection', (plain) => links.add(plain, () => carryToServer(plain, dial, links)));
+  listener.on('connection', (socket) => {
+    const plain = acceptedPlain(socket);
+    links.add(plain, () => carryToServer(plain, dial, links));
+  });
   const address = formatAddress(await listenAt(listener, from));
   report.event('listening', `listening at ${address}`, { address });
   await aborted(stop);
@@ -74,13 +81,11 @@ async function runClient(args: string[]): Promise<void> {
   await links.end();
 }
 
-async function carryToServer(plain: Socket, dial: Dialler, links: Links): Promise<void> {
-  // until it is relayed, what happens to it shows when it is
-  plain.on('error', () => {});
+async function carryToServer(plain: Plain, dial: Dialler, links: Links): Promise<void> {
   try {
     await relay(plain, await dial(links.cut));
   } catch (error) {
-    plain.resetAndDestroy();
+    plain.destroy();
     throw error;
   }
 }
@@ -98,7 +103,7 @@ async function runServer(args: string[]): Promise<void> {
     );
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
-  const options = await serverOptions(values, report);
+  const options = { ...(await serverOptions(values, report)), maxMessage: MAX_MESSAGE };
   const server = new SecureServer(options);
   const stop = stopSignal();
   await server.listen(from);
@@ -134,25 +139,6 @@ async function carryToTarget(sealed: SecureClient, to: Address, timeout: number)
 
 /** Milliseconds for a connection to the target, without --timeout. */
 const DIAL_TIMEOUT = 10_000;
-
-function dialPlain(to: Address, timeout: number): Promise<Socket> {
-  const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true } as NetConnectOpts);
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => socket.destroy(new Error(`${formatAddress(to)} did not answer within ${timeout} ms`)),
-      timeout,
-    );
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      // read by the relay, and not before
-      resolve(socket.pause());
-    });
-    socket.on('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
-}
 
 function listenAt(listener: Server, address: Address): Promise<Address> {
   return new Promise((resolve, reject) => {

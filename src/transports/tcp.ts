@@ -74,28 +74,33 @@ interface Inner {
   _handle?: { useUserBuffer?: unknown; readStart?: unknown } | null;
 }
 
+/** The transport of a socket that a server has accepted with `pauseOnConnect`. */
+export function fromAccepted(accepted: Socket): Transport {
+  const { socket, reads } = readDirectly(accepted);
+  return reads ? fromDirectSocket(socket, reads) : fromDuplex(socket);
+}
+
 /**
- * The transport of a socket that a server has accepted with `pauseOnConnect`. Node offers `onread` to clients only:
- * here the accepted handle is moved into a socket made with it, where the handle can do that; otherwise the socket
- * itself serves, by its events.
+ * Node offers `onread` to clients only: here the handle of a socket that was accepted, and not read from, is moved into
+ * a socket made with it, where the handle can do that; otherwise it is the socket itself, to be read by its events.
  */
-export function fromAccepted(socket: Socket): Transport {
-  const handle = (socket as Inner)._handle;
+export function readDirectly(accepted: Socket): { socket: Socket; reads?: DirectReads } {
+  const handle = (accepted as Inner)._handle;
   if (typeof handle?.useUserBuffer !== 'function' || typeof handle.readStart !== 'function')
-    return fromDuplex(socket);
+    return { socket: accepted };
   const reads: DirectReads = { events: undefined };
   const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread: onread(reads) };
-  const direct = new Socket(options as ConstructorParameters<typeof Socket>[0]);
-  (socket as Inner)._handle = null;
-  socket.destroy();
-  return fromDirectSocket(direct, reads);
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  (accepted as Inner)._handle = null;
+  accepted.destroy();
+  return { socket, reads };
 }
 
 let shared: Uint8Array | undefined;
 const SHARED_SIZE = 256 * 1024;
 
-/** Reads into one buffer of the process, whose content is dealt with before the next read; or where the receiver says. */
-function onread(reads: DirectReads): {
+/** Option of a socket that is to read into one buffer of the process, whose content is dealt with before the next read; or where the receiver says. */
+export function onread(reads: DirectReads): {
   buffer: () => Uint8Array;
   callback: (count: number, buffer: Uint8Array) => boolean;
 } {
