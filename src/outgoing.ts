@@ -55,6 +55,7 @@ export class Outgoing {
   #closeCode = 0;
   #bytesWritten = 0;
   #messagesAreUnwritten = false;
+  #hasWrittenSmall = false;
   #keyedAt = performance.now();
 
   constructor(transport: Transport, limits: OutgoingLimits) {
@@ -255,8 +256,9 @@ export class Outgoing {
     const isSmall = sender.staged < SMALL_CHUNK;
     this.#messagesAreUnwritten = true;
     this.write(sender.flush());
-    // a lone message waits for its answer, and what can be done meanwhile need not be done when that comes
-    if (isSmall) this.#keys?.prepare();
+    // one small message after the other: what can be done while an answer is awaited need not be done when it comes
+    if (isSmall && this.#hasWrittenSmall) this.#keys?.prepare();
+    this.#hasWrittenSmall = isSmall;
   }
 
   #finish(sender: Sender): void {

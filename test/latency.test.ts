@@ -37,7 +37,7 @@ function counting(): { backend: Backend; counts: Counts } {
   return { backend: { ...node, aesGcm }, counts };
 }
 
-test('after a lone small message the ciphers of the next are made while there is time', async () => {
+test('from the second lone small message on the ciphers of the next are made while there is time', async () => {
   const { backend, counts } = counting();
   await using ends = await pair('sealed', { client: { backend } });
   const { client, peer } = ends;
@@ -47,8 +47,9 @@ test('after a lone small message the ciphers of the next are made while there is
     await peer.send(new Uint8Array(64).fill(i));
     expect(await client.recv()).toEqual(new Uint8Array(64).fill(i));
   }
-  expect(counts.preparedSeals).toBe(10);
-  expect(counts.preparedOpens).toBe(10);
+  // many a connection carries one message and no more
+  expect(counts.preparedSeals).toBe(9);
+  expect(counts.preparedOpens).toBe(9);
 });
 
 test('a stream of messages does not pay for that', async () => {
