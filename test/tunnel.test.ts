@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Identity } from 'secure-sockets';
+import { Identity, SecureServer } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { havePrograms, portOf, type Running, requireBuild, start } from './cli/command.js';
 
@@ -143,6 +143,21 @@ describe('connections through a tunnel', () => {
     await client.until(/secure-sockets: lost 127\.0\.0\.1:\d+: connect ECONNREFUSED/);
     await tunnelServer(target, serverPort);
     expect(await text(plainClient(port))).toBe('here');
+  });
+
+  test('a server that is stopped in order is not taken for the end of what it sent', async () => {
+    const identity = await Identity.load(join(folder, 'server.pem'));
+    const server = new SecureServer({ identity });
+    await server.listen({ host: '127.0.0.1', port: 0 });
+    undo.push(() => server.close());
+    const { port, running } = await tunnelClient((server.address as { port: number }).port);
+    const socket = plainClient(port);
+    await (await server.accept()).send(new TextEncoder().encode('half of '));
+    await once(socket, 'data');
+    const cut = expect(once(socket, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await server.close({ timeout: 100 });
+    await cut;
+    await running.until(/lost 127\.0\.0\.1:\d+: the peer was stopped before it had sent everything/);
   });
 
   test('beyond the limit connections are refused, and it says so', async () => {

@@ -1,4 +1,5 @@
 import type { SecureClient } from '../index.js';
+import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError, exitCodes, lost } from './failure.js';
 import type { Input, Output } from './pipes.js';
 
@@ -11,12 +12,6 @@ export interface DialogueOptions {
   /** Whether a side without any input leaves the end to the peer. */
   readonly isServer: boolean;
 }
-
-/**
- * The last message of a command whose input is at its end: it still listens. Peers that do not know it see an empty
- * message; an end without it comes from a peer that has closed.
- */
-const STILL_LISTENING = new Uint8Array(0);
 
 /** How long input may be silent, in milliseconds, before it is given up for a peer that has closed. */
 const PATIENCE = 250;
@@ -34,7 +29,7 @@ export async function converse(
   const { stop } = options;
   const close = (): void => {
     input.close();
-    void client.close();
+    void client.close(coded(client, closeCodes.goingAway));
   };
   stop.addEventListener('abort', close, { once: true });
   if (stop.aborted) close();
@@ -45,6 +40,13 @@ export async function converse(
   stop.throwIfAborted();
   if (outcome !== undefined) throw lost(outcome.error);
   await client.close();
+  const why = stopOf(client);
+  if (why !== undefined) throw new CommandError(exitCodes.damaged, why);
+}
+
+/** Classic has no codes. */
+function coded({ protocol }: SecureClient, code: number): { readonly code: number } {
+  return { code: protocol === 'sealed' ? code : 0 };
 }
 
 class Dialogue {
@@ -54,8 +56,6 @@ class Dialogue {
   readonly #options: DialogueOptions;
   #failure: { readonly error: unknown } | undefined;
   #hasReceived = false;
-  /** The peer has sent all it had to say, and reads on. */
-  #isPeerListening = false;
   #hasPeerEnded = false;
   #heard: () => void = () => {};
 
@@ -80,12 +80,8 @@ class Dialogue {
 
   async #receive(): Promise<void> {
     for await (const message of this.#client) {
-      this.#isPeerListening = message.length === 0;
-      if (this.#isPeerListening) this.#peerIsDone();
-      else {
-        this.#hasReceived = true;
-        await this.#output.write(message);
-      }
+      this.#hasReceived ||= message.length > 0;
+      await this.#output.write(message);
       this.#heard();
     }
     this.#hasPeerEnded = true;
@@ -95,20 +91,19 @@ class Dialogue {
 
   /** Input for a peer that has closed, or of a side that has only received, is not waited for. */
   #peerIsDone(): void {
+    const isListening = this.#client.closeCode === closeCodes.readsOn;
     const isSink = this.#hasReceived && !this.#input.hasBegun;
-    if (isSink || !this.#isPeerListening) this.#input.endWhenSilent(PATIENCE);
+    if (isSink || !isListening) this.#input.endWhenSilent(PATIENCE);
   }
 
+  /** A peer that ends with our end is left the time to answer. */
   async #send(): Promise<void> {
     const { stop, wait, isServer } = this.#options;
     const isComplete = await this.#sendInput();
     if (!isComplete || stop.aborted) return;
-    if (!this.#hasPeerEnded && !this.#isPeerListening) {
-      const isMute = isServer && !this.#input.hasBegun;
-      if (!isMute) await this.#client.send(STILL_LISTENING);
-      await this.#silence(isMute ? undefined : wait);
-    }
-    await this.#client.end();
+    const isMute = isServer && !this.#input.hasBegun;
+    await this.#silence(isMute ? undefined : wait);
+    await this.#client.end(coded(this.#client, this.#hasPeerEnded ? 0 : closeCodes.readsOn));
   }
 
   /** Resolves to whether all of it was sent; false after `stop`. */
@@ -125,10 +120,10 @@ class Dialogue {
     }
   }
 
-  /** Resolves when the peer has no more to say, or has been silent for so many milliseconds. */
+  /** Resolves when the peer has ended, or has been silent for so many milliseconds. */
   async #silence(milliseconds: number | undefined): Promise<void> {
     let isSilent = false;
-    while (!isSilent && !this.#hasPeerEnded && !this.#isPeerListening && !this.#failure) {
+    while (!isSilent && !this.#hasPeerEnded && !this.#failure) {
       isSilent = await new Promise<boolean>((resolve) => {
         const timer = milliseconds === undefined ? undefined : setTimeout(() => resolve(true), milliseconds);
         this.#heard = () => {

@@ -34,5 +34,6 @@ export const serverHelp = `Options:
 export const inputHelp = `  --message-size BYTES    cut the input into messages of at most so many bytes,
                           1 to 65536 (default)
   --wait SECONDS          after the end of the input end this side when the peer
-                          has been silent for so long, default 1
+                          has been silent for so long, default 1. A peer that
+                          does not answer need not be waited for: 0
 `;

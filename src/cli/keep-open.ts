@@ -1,6 +1,7 @@
 import type { SecureClient, SecureServer } from '../index.js';
 import { formatPeer } from './address.js';
 import { announceClient, announceLoss } from './announce.js';
+import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError } from './failure.js';
 import type { Report } from './output.js';
 import type { Input, Output } from './pipes.js';
@@ -65,21 +66,20 @@ class Audience {
   /** Until the client has ended. One that has sent nothing and still listens is left the rest of the input. */
   async serve(client: SecureClient, spoken: Promise<void>): Promise<void> {
     let hasSent = false;
-    let isListening = false;
     this.#clients.add(client);
     this.#arrived();
     try {
       for await (const message of client) {
-        isListening = message.length === 0;
-        if (!isListening) await this.#output.write(message);
-        else if (hasSent) await this.#dismiss(client);
-        hasSent ||= !isListening;
+        hasSent ||= message.length > 0;
+        await this.#output.write(message);
       }
-      if (isListening && !hasSent) await spoken;
+      if (client.closeCode === closeCodes.readsOn && !hasSent) await spoken;
     } finally {
       this.#clients.delete(client);
       await client.close();
     }
+    const why = stopOf(client);
+    if (why !== undefined) throw new Error(why);
   }
 
   /** Sends input to everybody there; while nobody is, it waits. Failed clients are found out when they are read from. */
@@ -97,11 +97,6 @@ class Audience {
   leave(): void {
     this.#isLeaving = true;
     this.#arrived();
-  }
-
-  async #dismiss(client: SecureClient): Promise<void> {
-    this.#clients.delete(client);
-    await client.end();
   }
 
   async #somebody(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { SecureClient } from '../index.js';
 import { afterTick } from '../turn.js';
+import { stopOf } from './close-codes.js';
 import type { Plain } from './plain.js';
 
 /** So much may wait to be written in either direction before reading for it pauses, in bytes. */
@@ -59,6 +60,8 @@ async function toPlain(sealed: SecureClient, writer: PlainWriter): Promise<void>
     writer.write(message);
     if (writer.isFull) await writer.room();
   }
+  const why = stopOf(sealed);
+  if (why !== undefined) throw new Error(why);
   writer.end();
 }
 

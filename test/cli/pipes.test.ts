@@ -36,6 +36,45 @@ describe('connect, with a server of the library', () => {
     expect(await client.ended).toMatchObject({ code: 0, stdout: 'hello\n' });
   });
 
+  test('sends the input and nothing else, and says at its end that it reads on', async () => {
+    const messages: string[] = [];
+    let code: number | undefined;
+    const port = await serving(
+      async (client) => {
+        for await (const message of client) messages.push(new TextDecoder().decode(message));
+        code = client.closeCode;
+        await client.send(new TextEncoder().encode('after that\n'));
+        await client.close();
+      },
+      { allowHalfOpen: true },
+    );
+    const client = connect(port);
+    client.child.stdin?.end('hello\n');
+    expect(await client.ended).toMatchObject({ code: 0, stdout: 'after that\n' });
+    expect(messages).toEqual(['hello\n']);
+    expect(code).toBe(16384);
+  });
+
+  test.each([
+    [16384, 'it is heard to the end', 'first last'],
+    [0, 'it is taken to have closed', 'first '],
+  ])('of a server that ends with code %i %s', async (code, _, expected) => {
+    let heard = '';
+    const port = await serving(
+      async (client) => {
+        await client.end({ code });
+        for await (const message of client) heard += new TextDecoder().decode(message);
+        await client.close();
+      },
+      { allowHalfOpen: true },
+    );
+    const client = connect(port);
+    client.child.stdin?.write('first ');
+    setTimeout(() => client.child.stdin?.end('last'), 2500);
+    expect(await client.ended).toMatchObject({ code: 0 });
+    expect(heard).toBe(expected);
+  });
+
   test('ends when the server closes, though its own input stays open', async () => {
     const port = await serving(async (client) => {
       await client.send(new TextEncoder().encode('bye\n'));
@@ -124,7 +163,7 @@ describe('listen, with a client of the library', () => {
 
 describe('signals', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
-    '%s closes in order: the peer has all and no error',
+    '%s closes in order: the peer has what was sent, and knows that it is a part',
     async (signal) => {
       const server = listen('ignore');
       const client = connect(await portOf(server));
@@ -133,9 +172,22 @@ describe('signals', () => {
       const { code, stderr } = await client.stop(signal);
       expect(stderr).toContain(`stopped by ${signal}`);
       expect(code).toBe(signal === 'SIGINT' ? 130 : 143);
-      expect(await server.ended).toMatchObject({ code: 0 });
+      expect(await server.ended).toMatchObject({
+        code: 4,
+        stdout: 'as far as it went\n',
+        stderr: expect.stringContaining('secure-sockets: the peer was stopped before it had sent everything'),
+      });
     },
   );
+
+  test('a client of a server that is stopped knows that there was more', async () => {
+    const server = listen('pipe', '-k');
+    const client = connect(await portOf(server));
+    server.child.stdin?.write('as far as it went\n');
+    await once(client.child.stdout as Readable, 'data');
+    expect(await server.stop('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await client.ended).toMatchObject({ code: 4, stdout: 'as far as it went\n' });
+  });
 
   test('a peer that is killed is not taken for one that has ended', async () => {
     const server = listen('ignore');
