@@ -8,6 +8,7 @@ export function expand(
   length: number,
 ): Uint8Array {
   requireCount('HKDF output length', length, 255 * 32);
+  if (length <= 32) return firstBlock(hmacSha256, pseudoRandomKey, info, length);
   const output = new Uint8Array(32 * Math.ceil(length / 32));
   const input = new Uint8Array(32 + info.length + 1);
   input.set(info, 32);
@@ -21,5 +22,22 @@ export function expand(
   }
   const result = output.slice(0, length);
   for (const copy of [input, output]) copy.fill(0);
+  return result;
+}
+
+/** T(1) and no more, which is all that a key or a secret takes. */
+function firstBlock(
+  hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array,
+  pseudoRandomKey: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Uint8Array {
+  const input = new Uint8Array(info.length + 1);
+  input.set(info);
+  input[info.length] = 1;
+  const block = hmacSha256(pseudoRandomKey, input);
+  if (length === 32) return block;
+  const result = block.slice(0, length);
+  block.fill(0);
   return result;
 }

@@ -11,5 +11,5 @@ export function toBase64url(bytes: Uint8Array): string {
 /** The bytes of a member of a JWK, in memory of their own. */
 export function fromBase64url(text: string | undefined): Uint8Array {
   if (text === undefined) throw new TypeError('the JWK lacks a member that its type has');
-  return Uint8Array.from(Buffer.from(text, 'base64url'));
+  return new Uint8Array(Buffer.from(text, 'base64url'));
 }

@@ -7,9 +7,9 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createSecretKey,
+  hash,
   randomFillSync,
   timingSafeEqual,
 } from 'node:crypto';
@@ -28,7 +28,7 @@ export const node: Backend = {
   borrowed: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
   randomBytes,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  sha256: (data) => plain(createHash('sha256').update(data).digest()),
+  sha256: (data) => plain(hash('sha256', data, 'buffer')),
   hmacSha256,
   hkdfExtract: hmacSha256,
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),

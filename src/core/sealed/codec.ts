@@ -98,6 +98,8 @@ export class Reader {
   }
 
   #number(length: number): number {
-    return this.take(length).reduce((value, byte) => value * 256 + byte, 0);
+    let value = 0;
+    for (const byte of this.take(length)) value = value * 256 + byte;
+    return value;
   }
 }

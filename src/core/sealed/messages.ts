@@ -211,8 +211,10 @@ export function decodeReject(bytes: Uint8Array): SecureSocketError {
 
 /** What a client signs to prove its identity (RFC 8446 4.4.3, with a text of our own). */
 export function signatureInput(transcriptHash: Uint8Array): Uint8Array {
-  return concat(ascii(`${' '.repeat(64)}sealed v1, client authentication\0`), transcriptHash);
+  return concat(SIGNATURE_CONTEXT, transcriptHash);
 }
+
+const SIGNATURE_CONTEXT = ascii(`${' '.repeat(64)}sealed v1, client authentication\0`);
 
 /** The length of the body that a header announces, once the header is one of `types`. */
 export function bodyLength(header: Uint8Array, types: readonly number[]): number {

@@ -16,9 +16,11 @@ export function expandLabel(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
-  const full = typeof label === 'string' ? prefixed(label) : concat(ascii(PREFIX), label);
-  const info = concat(u16(length), Uint8Array.of(full.length), full, Uint8Array.of(context.length), context);
-  return backend.hkdfExpand(secret, info, length);
+  const head =
+    typeof label === 'string'
+      ? headOf(label, context.length, length)
+      : makeHead(label, context.length, length);
+  return backend.hkdfExpand(secret, context.length === 0 ? head : concat(head, context), length);
 }
 
 let nothingHashed: Uint8Array | undefined;
@@ -28,16 +30,23 @@ function hashOfNothing(backend: Backend): Uint8Array {
   return nothingHashed;
 }
 
-/** The few labels of the protocol, with their prefix. */
-const labels = new Map<string, Uint8Array>();
+/** What was made before, for the few labels of the protocol. */
+const heads = new Map<string, Uint8Array>();
 
-function prefixed(label: string): Uint8Array {
-  let full = labels.get(label);
-  if (full === undefined) {
-    full = ascii(PREFIX + label);
-    labels.set(label, full);
+/** The HkdfLabel of RFC 8446 7.1 up to the bytes of the context. */
+function headOf(label: string, contextLength: number, length: number): Uint8Array {
+  const name = `${label} ${contextLength} ${length}`;
+  let head = heads.get(name);
+  if (head === undefined) {
+    head = makeHead(ascii(label), contextLength, length);
+    heads.set(name, head);
   }
-  return full;
+  return head;
+}
+
+function makeHead(label: Uint8Array, contextLength: number, length: number): Uint8Array {
+  const full = concat(ascii(PREFIX), label);
+  return concat(u16(length), Uint8Array.of(full.length), full, Uint8Array.of(contextLength));
 }
 
 /** The handshake messages so far, each complete with its header. */
@@ -132,7 +141,7 @@ export function exportFrom(
     throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
   }
   const derived = expandLabel(backend, exporterSecret, name, hashOfNothing(backend), HASH_LENGTH);
-  const material = expandLabel(backend, derived, 'exporter', backend.sha256(context), length);
+  const material = expandLabel(backend, derived, ascii('exporter'), backend.sha256(context), length);
   derived.fill(0);
   return material;
 }
