@@ -32,7 +32,7 @@ export const serverHelp = `Options:
 
 /** The manual's part on input. */
 export const inputHelp = `  --message-size BYTES    cut the input into messages of at most so many bytes,
-                          1 to 65536 (default)
+                          1 to 65536; default 65536, in classic 8192
   --wait SECONDS          after the end of the input end this side when the peer
                           has been silent for so long, default 1. A peer that
                           does not answer need not be waited for: 0

@@ -8,6 +8,9 @@ import { CommandError, exitCodes, OutputClosed } from './failure.js';
 /** Into such pieces input is cut, at most: as much as the system gives at once. */
 const LARGEST_PIECE = 65_536;
 
+/** Programs of the old Python library read a message with one `recv`. */
+const PIECE_IN_CLASSIC = 8192;
+
 /** Flags of commands that send standard input. */
 export const inputFlags = { 'message-size': { type: 'string' }, wait: { type: 'string' } } as const;
 
@@ -15,10 +18,12 @@ export const inputFlags = { 'message-size': { type: 'string' }, wait: { type: 's
 export function inputOptions(values: {
   readonly 'message-size'?: string | undefined;
   readonly wait?: string | undefined;
+  readonly protocol?: string | undefined;
 }): { readonly messageSize: number; readonly wait: number } {
   const messageSize = wholeNumber('message-size', values['message-size'], 1, LARGEST_PIECE);
   const wait = wholeNumber('wait', values.wait, 0, 86_400);
-  return { messageSize: messageSize ?? LARGEST_PIECE, wait: 1000 * (wait ?? 1) };
+  const usual = values.protocol === 'classic' ? PIECE_IN_CLASSIC : LARGEST_PIECE;
+  return { messageSize: messageSize ?? usual, wait: 1000 * (wait ?? 1) };
 }
 
 /** Standard input, in pieces of at most so many bytes. It is read no further ahead than its own small buffer. */
