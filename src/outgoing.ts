@@ -2,7 +2,7 @@ import { MESSAGE_OVERHEAD } from './core/inbox.js';
 import type { ConnectionKeys, Opening, Sender } from './core/script.js';
 import { SecureSocketError } from './errors.js';
 import type { Transport } from './transport.js';
-import { afterTick } from './turn.js';
+import { afterTick, nextTurn } from './turn.js';
 
 export interface OutgoingLimits {
   /** From so many bytes on, staged and unwritten, `send` waits. */
@@ -11,10 +11,15 @@ export interface OutgoingLimits {
   readonly maxSendQueue: number;
 }
 
-interface Waiting {
-  readonly message: Uint8Array;
+interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Waiting extends Waiter {
+  readonly message: Uint8Array;
+  /** How far it is staged. */
+  at: number;
 }
 
 /** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
@@ -47,9 +52,11 @@ export class Outgoing {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   /** Callers whose message is staged and who wait for the transport to catch up. */
-  #drainers: Omit<Waiting, 'message'>[] = [];
-  #enders: Omit<Waiting, 'message'>[] = [];
+  #drainers: Waiter[] = [];
+  #enders: Waiter[] = [];
   #flushIsDue = false;
+  /** Enough was encrypted in this turn of the event loop. */
+  #isResting = false;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   #isSettling = false;
   #closeCode = 0;
@@ -111,8 +118,9 @@ export class Outgoing {
     if (message.length > sender.maxMessage)
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
     if (this.#waiting.length > 0 || this.#isFull) return this.#wait(message);
-    sender.stage(message);
+    const at = sender.stage(message, 0, sender.partLength);
     this.#flushSoon();
+    if (at < message.length) return this.#goOnLater(message, at);
     if (!this.#isFull) return SENT;
     return unheard(new Promise((resolve, reject) => this.#drainers.push({ resolve, reject })));
   }
@@ -176,9 +184,11 @@ export class Outgoing {
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
   endNow(closeCode: number): void {
-    if (this.#waiting.length > 0) {
+    // what was begun has to be finished: an end inside a message would be none in order
+    const begun = this.#waiting[0]?.at ? 1 : 0;
+    if (this.#waiting.length > begun) {
       const text = 'the peer has closed; this message was not sent';
-      this.#rejectWaiting(new SecureSocketError('CLOSED', text));
+      this.#rejectWaiting(new SecureSocketError('CLOSED', text), begun);
     }
     this.end(closeCode);
   }
@@ -214,20 +224,46 @@ export class Outgoing {
       const text = `${this.queued} bytes wait to be sent and maxSendQueue is ${maxSendQueue}: await send()`;
       return Promise.reject(new SecureSocketError('SEND_QUEUE_FULL', text));
     }
-    this.#waitingBytes += cost;
-    return unheard(new Promise((resolve, reject) => this.#waiting.push({ message, resolve, reject })));
+    return this.#queue(message, 0);
+  }
+
+  /** The rest of a large message, in later turns: the others come first. */
+  #goOnLater(message: Uint8Array, at: number): Promise<void> {
+    this.#rest();
+    return this.#queue(message, at);
+  }
+
+  #queue(message: Uint8Array, at: number): Promise<void> {
+    this.#waitingBytes += message.length - at + MESSAGE_OVERHEAD;
+    return unheard(new Promise((resolve, reject) => this.#waiting.push({ message, at, resolve, reject })));
+  }
+
+  #rest(): void {
+    this.#isResting = true;
+    nextTurn(() => {
+      this.#isResting = false;
+      if (this.#state !== 'failed' && !this.#isFull) this.#admit();
+    });
   }
 
   /** Stages as many waiting messages as there is room for. */
   #admit(): void {
+    if (this.#isResting || this.#waiting.length === 0 || this.#isFull) return;
+    const sender = this.#sender as Sender;
     let admitted = 0;
     while (admitted < this.#waiting.length && !this.#isFull) {
-      const { message, resolve } = this.#waiting[admitted++] as Waiting;
-      this.#waitingBytes -= message.length + MESSAGE_OVERHEAD;
-      this.#sender?.stage(message);
-      resolve();
+      const next = this.#waiting[admitted] as Waiting;
+      const at = sender.stage(next.message, next.at, sender.partLength);
+      this.#waitingBytes -= at - next.at;
+      next.at = at;
+      if (at < next.message.length) {
+        this.#rest();
+        break;
+      }
+      this.#waitingBytes -= MESSAGE_OVERHEAD;
+      admitted++;
+      next.resolve();
     }
-    if (admitted === 0) return;
     this.#waiting = this.#waiting.slice(admitted);
     this.#flushSoon();
   }
@@ -305,11 +341,11 @@ export class Outgoing {
     for (const { resolve } of drained) resolve();
   }
 
-  #rejectWaiting(error: unknown): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const { reject } of waiting) reject(error);
+  /** From the one at `first` on. */
+  #rejectWaiting(error: unknown, first = 0): void {
+    const rejected = this.#waiting.splice(first);
+    for (const { message, at } of rejected) this.#waitingBytes -= message.length - at + MESSAGE_OVERHEAD;
+    for (const { reject } of rejected) reject(error);
   }
 
   #refusal(): unknown {

@@ -9,6 +9,7 @@ const ASCII_ZERO = 0x30;
 /** Writes frames (docs/protocol.md, K3): small messages of a tick are encrypted by one call and leave as one chunk. */
 export class ClassicSender implements Sender {
   readonly maxMessage: number;
+  readonly partLength: number;
   readonly #cipher: BlockCipher;
   readonly #staging = new Staging();
   #lengths: number[] = [];
@@ -16,19 +17,21 @@ export class ClassicSender implements Sender {
   #readyBytes = 0;
   #isClosed = false;
 
-  constructor(cipher: BlockCipher, maxMessage: number) {
+  constructor(cipher: BlockCipher, maxMessage: number, partLength: number) {
     this.#cipher = cipher;
     this.maxMessage = maxMessage;
+    this.partLength = partLength;
   }
 
   get staged(): number {
     return this.#readyBytes + this.#staging.used;
   }
 
-  stage(message: Uint8Array): void {
-    if (this.#isClosed) return;
-    if (message.length >= SMALL_MESSAGE) this.#stageLarge(message);
-    else this.#stageSmall(message);
+  stage(message: Uint8Array, from = 0, most: number = Number.POSITIVE_INFINITY): number {
+    if (this.#isClosed) return message.length;
+    if (message.length >= SMALL_MESSAGE) return this.#stageLarge(message, from, most);
+    this.#stageSmall(message);
+    return message.length;
   }
 
   flush(): Uint8Array[] {
@@ -67,15 +70,18 @@ export class ClassicSender implements Sender {
     this.#lengths.push(length);
   }
 
-  #stageLarge(message: Uint8Array): void {
+  #stageLarge(message: Uint8Array, from: number, most: number): number {
     this.#encryptStaged();
     const length = paddedLength(message.length);
     const whole = message.length - (message.length % CIPHER_BLOCK);
+    if (from === 0) this.#push(header(length));
+    const end = Math.min(whole, from + CIPHER_BLOCK * Math.ceil(most / CIPHER_BLOCK));
+    this.#push(this.#cipher.encrypt(message.subarray(from, end)));
+    if (end < whole) return end;
     const rest = new Uint8Array(length - whole).fill(length - message.length);
     rest.set(message.subarray(whole));
-    this.#push(header(length));
-    this.#push(this.#cipher.encrypt(message.subarray(0, whole)));
     this.#push(this.#cipher.encrypt(rest));
+    return message.length;
   }
 
   #encryptStaged(): void {

@@ -8,6 +8,7 @@ import { decodePickle, encodePickle } from './pickle.js';
 import { implicitRejection } from './pkcs1.js';
 import { checkClassicKey } from './rsa-key.js';
 import type { PeerKey, Script } from './script.js';
+import { partLengthOf } from './staging.js';
 
 /** Length of the session key in bytes, the same on both ends. */
 export type KeyLength = 16 | 24 | 32;
@@ -49,7 +50,12 @@ export function* classicServer(options: ClassicServerOptions): Script {
   const key = implicitRejection(backend, rejectionSecret, ciphertext, block, keyLength);
   block.fill(0);
   const cipher = keyed(backend, key);
-  yield { open: { sender: new ClassicSender(cipher, options.maxMessage), peer: null } };
+  yield {
+    open: {
+      sender: new ClassicSender(cipher, options.maxMessage, partLengthOf(options.backend)),
+      peer: null,
+    },
+  };
   yield* classicFrames(cipher, options.maxMessage);
 }
 
@@ -64,7 +70,7 @@ export function* classicClient(options: ClassicClientOptions): Script {
   const key = backend.randomBytes(options.keyLength);
   yield { write: [backend.rsaPublicKey(server).encryptPkcs1(key)] };
   const cipher = keyed(backend, key);
-  const sender = new ClassicSender(cipher, options.maxMessage);
+  const sender = new ClassicSender(cipher, options.maxMessage, partLengthOf(options.backend));
   yield { open: { sender, peer, settleMs: options.settleMs } };
   yield* classicFrames(cipher, options.maxMessage);
 }

@@ -81,8 +81,14 @@ export interface Sender {
   readonly maxMessage: number;
   /** Bytes taken by `stage` and not yet returned by `flush`. */
   readonly staged: number;
-  /** Takes a message. Afterwards the buffer is the caller's again: it was copied or encrypted. */
-  stage(message: Uint8Array): void;
+  /** So many bytes are worth encrypting at once; whoever has more to send lets others have their turn in between. */
+  readonly partLength: number;
+  /**
+   * Takes a message, `from` a place on if it was begun before, and all of it or a little more than `most` bytes. Returns
+   * the place it has come to. What was taken is the caller's again: it was copied or encrypted. A message that was begun
+   * has to be finished before another.
+   */
+  stage(message: Uint8Array, from?: number, most?: number): number;
   /** What is to be written for everything staged, in order; empty if there is nothing. */
   flush(): Uint8Array[];
   /** The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second time. */

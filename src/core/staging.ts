@@ -1,9 +1,19 @@
+import type { Backend } from '../backend.js';
+
 /** Messages up to this length are copied together, longer ones are encrypted where they lie. */
 export const SMALL_MESSAGE: number = 32 * 1024;
 /** One message or a few fit into the first, all of a busy tick into the second. */
 const FEW = 4 * 1024;
 const MANY = 64 * 1024;
 const SPARE_BUFFERS = 16;
+
+/**
+ * How much of a large message is encrypted at once: what keeps the event loop busy for some milliseconds, at 1 to 6 GB
+ * a second, or at 10 to 30 MB in JavaScript.
+ */
+export function partLengthOf({ native }: Pick<Backend, 'native'>): number {
+  return native ? 4 * 1024 * 1024 : 128 * 1024;
+}
 
 const spare = new Map<number, Uint8Array[]>([
   [FEW, []],

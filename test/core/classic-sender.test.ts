@@ -7,7 +7,7 @@ const KEY = new Uint8Array(32).fill(5);
 const SMALL = 32 * 1024;
 
 function sender(maxMessage = 2 ** 30): ClassicSender {
-  return new ClassicSender(node.aesEcb(KEY), maxMessage);
+  return new ClassicSender(node.aesEcb(KEY), maxMessage, 2 ** 20);
 }
 
 /** A message whose bytes depend on its length. */
@@ -66,6 +66,20 @@ describe('frames', () => {
     for (let i = 0; i < 100; i++) own.stage(message(i));
     expect(own.flush()).toHaveLength(1);
     expect(own.flush()).toEqual([]);
+  });
+
+  it('are the same when a large message is taken in parts', () => {
+    for (const length of [100_000, 100_001, 131_072]) {
+      const own = sender();
+      const wire: Uint8Array[] = [];
+      const places: number[] = [];
+      for (let at = 0; at < length; places.push(at)) {
+        at = own.stage(message(length), at, 40_001);
+        wire.push(...own.flush());
+      }
+      expect(places.slice(0, -1)).toEqual(places.slice(0, -1).map((_, i) => (i + 1) * 40_016));
+      expect(Buffer.concat(wire).equals(frame(message(length)))).toBe(true);
+    }
   });
 
   it('take nothing of the buffer of the caller, which may use it again', () => {

@@ -9,7 +9,7 @@ const run = (first: number, length: number): Uint8Array => Uint8Array.from({ len
 
 const opening: Opening = {
   sender: {
-    ...{ maxMessage: 0, staged: 0, stage: () => undefined, flush: () => [], close: () => [] },
+    ...{ maxMessage: 0, partLength: 0, staged: 0, stage: () => 0, flush: () => [], close: () => [] },
     abandon: () => undefined,
   },
   peer: null,

@@ -141,7 +141,7 @@ function classic(): Target {
   const numbers = testKey('server2048');
   const rejectionSecret = privateExponentHash(node, numbers.d, numbers.n.length);
   const keys = new Map(backends.map((backend) => [backend, remembering(privateKey(backend, 'server2048'))]));
-  const sender = new ClassicSender(node.aesEcb(KEY), 4096);
+  const sender = new ClassicSender(node.aesEcb(KEY), 4096, 4096);
   for (const length of [0, 1, 31, 32, 200]) sender.stage(new Uint8Array(length).fill(5));
   const seed = joined(node.rsaPublicKey(numbers).encryptPkcs1(KEY), ...sender.flush());
   return target('classic', [seed], (backend, input) => {

@@ -1,6 +1,7 @@
 import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { Script } from '../script.js';
+import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { OpenKeys } from './open-keys.js';
 import {
@@ -98,6 +99,7 @@ function makeSender({ sending, peerLimits }: Established, options: OpenOptions):
   return new SealedSender(sending, {
     maxMessage: peerLimits.maxMessage,
     maxRecord: Math.min(peerLimits.maxRecord, options.maxRecord),
+    partLength: partLengthOf(options.backend),
     limits: lower(SEND_LIMITS, options.keyLimits?.send),
   });
 }

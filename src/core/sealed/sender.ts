@@ -25,12 +25,15 @@ export interface SenderOptions {
   readonly maxMessage: number;
   /** The largest payload of a DATA record that both ends take. */
   readonly maxRecord: number;
+  /** So many bytes are worth encrypting at once. */
+  readonly partLength: number;
   readonly limits: KeyLimits;
 }
 
 /** Turns messages into records: those of one tick into one record, large ones into records of their own. */
 export class SealedSender implements Sender {
   readonly maxMessage: number;
+  readonly partLength: number;
   readonly #maxRecord: number;
   readonly #limits: KeyLimits;
   readonly #key: TrafficKey;
@@ -44,6 +47,7 @@ export class SealedSender implements Sender {
   constructor(key: TrafficKey, options: SenderOptions) {
     this.#key = key;
     this.maxMessage = options.maxMessage;
+    this.partLength = options.partLength;
     this.#maxRecord = options.maxRecord;
     this.#limits = options.limits;
   }
@@ -52,12 +56,13 @@ export class SealedSender implements Sender {
     return this.#recordBytes + this.#staging.used;
   }
 
-  stage(message: Uint8Array): void {
+  stage(message: Uint8Array, from = 0, most: number = Number.POSITIVE_INFINITY): number {
     if (this.#isClosed) throw new SecureSocketError('CLOSED', 'the connection has been closed');
     if (message.length > this.maxMessage) throw tooLarge(message.length, this.maxMessage);
-    if (message.length < SMALL_MESSAGE && message.length + LENGTH_FIELD <= this.#maxRecord)
-      this.#copy(message);
-    else this.#sealAlone(message);
+    if (message.length >= SMALL_MESSAGE || message.length + LENGTH_FIELD > this.#maxRecord)
+      return this.#sealAlone(message, from, most);
+    this.#copy(message);
+    return message.length;
   }
 
   flush(): Uint8Array[] {
@@ -138,17 +143,21 @@ export class SealedSender implements Sender {
   }
 
   /** A message behind what was staged, in as many records as it takes, without copying it. */
-  #sealAlone(message: Uint8Array): void {
+  #sealAlone(message: Uint8Array, from: number, most: number): number {
     this.#sealStaged();
     const type = Uint8Array.of(RecordType.data);
-    let at = Math.min(message.length, this.#maxRecord - LENGTH_FIELD);
-    const head = concat(type, u32(message.length));
-    this.#sealData([head, message.subarray(0, at)], head.length + at);
-    while (at < message.length) {
+    let at = from;
+    if (from === 0) {
+      at = Math.min(message.length, this.#maxRecord - LENGTH_FIELD);
+      const head = concat(type, u32(message.length));
+      this.#sealData([head, message.subarray(0, at)], head.length + at);
+    }
+    while (at < message.length && at - from < most) {
       const body = message.subarray(at, at + this.#maxRecord);
       this.#sealData([type, body], 1 + body.length);
       at += body.length;
     }
+    return at;
   }
 
   /** R4.2: an update that was asked for stands directly before a DATA record, and never first under a key. */

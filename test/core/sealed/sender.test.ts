@@ -13,7 +13,7 @@ interface Wishes {
 
 function sender({ maxMessage, maxRecord, records, bytes }: Wishes = {}): SealedSender {
   return new SealedSender(new TrafficKey(node, SECRET.slice()), {
-    ...{ maxMessage: maxMessage ?? 2 ** 24, maxRecord: maxRecord ?? 2 ** 20 + 4096 },
+    ...{ maxMessage: maxMessage ?? 2 ** 24, maxRecord: maxRecord ?? 2 ** 20 + 4096, partLength: 2 ** 22 },
     limits: { records: records ?? SEND_LIMITS.records, bytes: bytes ?? SEND_LIMITS.bytes },
   });
 }
@@ -205,10 +205,28 @@ describe('the end', () => {
     expect(own.staged).toBe(0);
   });
 
+  it('takes a large message in parts, a sign of life between them, and writes what it would in one', () => {
+    const message = Uint8Array.from({ length: 200_000 }, (_, i) => i);
+    const [inParts, whole] = [sender({ maxRecord: 16384 }), sender({ maxRecord: 16384 })];
+    const wire: Uint8Array[] = [];
+    const places: number[] = [];
+    for (let at = 0; at < message.length; places.push(at)) {
+      at = inParts.stage(message, at, 50_000);
+      wire.push(...inParts.flush());
+    }
+    expect(places).toEqual([65532, 131068, 196604, 200000]);
+    expect(whole.stage(message)).toBe(message.length);
+    expect(Buffer.concat(wire)).toEqual(Buffer.concat(whole.flush()));
+    expect(inParts.stage(message, 0, 1)).toBe(16380);
+    const reader = new Reader();
+    reader.read(wire);
+    expect(reader.read([...inParts.flush(), ...inParts.ping()]).map(([type]) => type)).toEqual([2, 4]);
+  });
+
   it('wipes the keys', () => {
     const secret = SECRET.slice();
     const own = new SealedSender(new TrafficKey(node, secret), {
-      ...{ maxMessage: 1024, maxRecord: 16384, limits: SEND_LIMITS },
+      ...{ maxMessage: 1024, maxRecord: 16384, partLength: 2 ** 22, limits: SEND_LIMITS },
     });
     own.close(0);
     expect(secret).toEqual(new Uint8Array(32));
