@@ -52,8 +52,8 @@ async function slowRelay(port: number, bytesPerSecond: number): Promise<number> 
 describe.each(protocols)('%s', (protocol) => {
   it('close() lets a slow peer take everything, however long that is, as long as it goes on taking', async () => {
     const server = keep(await listening(protocol));
-    const port = await slowRelay(portOf(server), 4_000_000);
-    const client = clientOf(server, { protocol, closeTimeout: 400 });
+    const port = await slowRelay(portOf(server), 2_500_000);
+    const client = clientOf(server, { protocol, closeTimeout: 1500 });
     await client.connect({ port, host: '127.0.0.1' });
     const peer = await server.accept();
     const reading = (async () => {
