@@ -19,6 +19,10 @@ Options:
   --seconds N             for each figure, default 1
   --json                  print one JSON object a backend
   -h, --help              this text
+
+Examples:
+  secure-sockets bench
+  secure-sockets bench --backend node --seconds 5
 `,
   run,
 };

@@ -35,6 +35,11 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join('\
 "secure-sockets COMMAND --help" is the manual of a command, --version prints the
 version.
 
+Examples:
+  secure-sockets keygen -o key.pem
+  secure-sockets listen --identity key.pem 127.0.0.1:9000 > out
+  secure-sockets connect --server-key SHA256:... 127.0.0.1:9000 < in
+
 Exit codes: 0 all went well; 1 the network failed, nothing was carried; 2 wrong
 usage, keys or files; 3 the peer is not trusted, or does not trust us; 4 what
 was carried is cut off or damaged. A command that a signal stops before it is
