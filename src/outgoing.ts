@@ -1,8 +1,9 @@
-import { MESSAGE_OVERHEAD } from './core/inbox.js';
+import { joined, SMALL_CHUNK } from './chunks.js';
 import type { ConnectionKeys, Opening, Sender } from './core/script.js';
 import { SecureSocketError } from './errors.js';
 import type { Transport } from './transport.js';
 import { afterTick, nextTurn } from './turn.js';
+import { WaitingMessages } from './waiting-messages.js';
 
 export interface OutgoingLimits {
   /** From so many bytes on, staged and unwritten, `send` waits. */
@@ -16,18 +17,10 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-interface Waiting extends Waiter {
-  readonly message: Uint8Array;
-  /** How far it is staged. */
-  at: number;
-}
-
 /** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
 const WORTH_A_RECORD = 64 * 1024;
 /** So much is written at a time: whoever waits for room hears of it before all is gone. */
 const SLICE = 256 * 1024;
-/** Chunks below this are copied together: each costs the system more than that. */
-const SMALL_CHUNK = 1024;
 
 /** A key is not used for longer, in milliseconds, if there are messages to send. */
 const KEY_LIFE = 3_600_000;
@@ -49,8 +42,7 @@ export class Outgoing {
   /** Encrypted and not yet given to the transport. */
   #ready: Uint8Array[] = [];
   #readyBytes = 0;
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new WaitingMessages();
   /** Callers whose message is staged and who wait for the transport to catch up. */
   #drainers: Waiter[] = [];
   #enders: Waiter[] = [];
@@ -87,12 +79,12 @@ export class Outgoing {
 
   /** Bytes on their way out that the system has not taken yet. */
   get queued(): number {
-    return this.#unwritten + this.#waitingBytes;
+    return this.#unwritten + this.#waiting.bytes;
   }
 
   /** Bytes that wait here, before the transport has them. */
   get waiting(): number {
-    return this.#readyBytes + this.#waitingBytes + (this.#sender?.staged ?? 0);
+    return this.#readyBytes + this.#waiting.bytes + (this.#sender?.staged ?? 0);
   }
 
   /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
@@ -117,10 +109,13 @@ export class Outgoing {
     const sender = this.#sender as Sender;
     if (message.length > sender.maxMessage)
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
-    if (this.#waiting.length > 0 || this.#isFull) return this.#wait(message);
+    if (this.#waiting.count > 0 || this.#isFull) return this.#wait(message);
     const at = sender.stage(message, 0, sender.partLength);
     this.#flushSoon();
-    if (at < message.length) return this.#goOnLater(message, at);
+    if (at < message.length) {
+      this.#rest();
+      return unheard(this.#waiting.push(message, at));
+    }
     if (!this.#isFull) return SENT;
     return unheard(new Promise((resolve, reject) => this.#drainers.push({ resolve, reject })));
   }
@@ -184,12 +179,8 @@ export class Outgoing {
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
   endNow(closeCode: number): void {
-    // what was begun has to be finished: an end inside a message would be none in order
-    const begun = this.#waiting[0]?.at ? 1 : 0;
-    if (this.#waiting.length > begun) {
-      const text = 'the peer has closed; this message was not sent';
-      this.#rejectWaiting(new SecureSocketError('CLOSED', text), begun);
-    }
+    const why = 'the peer has closed; this message was not sent';
+    this.#waiting.rejectUnbegun(() => new SecureSocketError('CLOSED', why));
     this.end(closeCode);
   }
 
@@ -205,7 +196,7 @@ export class Outgoing {
     for (const { reject } of [...this.#drainers, ...this.#enders]) reject(error);
     this.#drainers = [];
     this.#enders = [];
-    this.#rejectWaiting(error);
+    this.#waiting.reject(error);
     this.#sender?.abandon();
   }
 
@@ -218,54 +209,27 @@ export class Outgoing {
   }
 
   #wait(message: Uint8Array): Promise<void> {
-    const cost = message.length + MESSAGE_OVERHEAD;
     const { maxSendQueue } = this.#limits;
-    if (this.queued + cost > maxSendQueue) {
+    if (this.queued + WaitingMessages.costOf(message) > maxSendQueue) {
       const text = `${this.queued} bytes wait to be sent and maxSendQueue is ${maxSendQueue}: await send()`;
       return Promise.reject(new SecureSocketError('SEND_QUEUE_FULL', text));
     }
-    return this.#queue(message, 0);
+    return unheard(this.#waiting.push(message));
   }
 
-  /** The rest of a large message, in later turns: the others come first. */
-  #goOnLater(message: Uint8Array, at: number): Promise<void> {
-    this.#rest();
-    return this.#queue(message, at);
-  }
-
-  #queue(message: Uint8Array, at: number): Promise<void> {
-    this.#waitingBytes += message.length - at + MESSAGE_OVERHEAD;
-    return unheard(new Promise((resolve, reject) => this.#waiting.push({ message, at, resolve, reject })));
+  /** Stages what waits, as far as there is room. The rest of a large message has its turn after everybody else. */
+  #admit(): void {
+    if (this.#isResting || this.#waiting.count === 0 || this.#isFull) return;
+    if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull)) this.#rest();
+    this.#flushSoon();
   }
 
   #rest(): void {
     this.#isResting = true;
     nextTurn(() => {
       this.#isResting = false;
-      if (this.#state !== 'failed' && !this.#isFull) this.#admit();
+      if (this.#state !== 'failed') this.#admit();
     });
-  }
-
-  /** Stages as many waiting messages as there is room for. */
-  #admit(): void {
-    if (this.#isResting || this.#waiting.length === 0 || this.#isFull) return;
-    const sender = this.#sender as Sender;
-    let admitted = 0;
-    while (admitted < this.#waiting.length && !this.#isFull) {
-      const next = this.#waiting[admitted] as Waiting;
-      const at = sender.stage(next.message, next.at, sender.partLength);
-      this.#waitingBytes -= at - next.at;
-      next.at = at;
-      if (at < next.message.length) {
-        this.#rest();
-        break;
-      }
-      this.#waitingBytes -= MESSAGE_OVERHEAD;
-      admitted++;
-      next.resolve();
-    }
-    this.#waiting = this.#waiting.slice(admitted);
-    this.#flushSoon();
   }
 
   #flushSoon(): void {
@@ -282,7 +246,7 @@ export class Outgoing {
     const sender = this.#sender;
     if (sender === undefined || this.#isSettling || this.isOver || this.#state === 'closing') return;
     if (this.#transport.pending > 0 && sender.staged < WORTH_A_RECORD) return;
-    if (this.#state === 'ending' && this.#waiting.length === 0) this.#finish(sender);
+    if (this.#state === 'ending' && this.#waiting.count === 0) this.#finish(sender);
     else if (sender.staged > 0) this.#writeMessages(sender);
   }
 
@@ -341,13 +305,6 @@ export class Outgoing {
     for (const { resolve } of drained) resolve();
   }
 
-  /** From the one at `first` on. */
-  #rejectWaiting(error: unknown, first = 0): void {
-    const rejected = this.#waiting.splice(first);
-    for (const { message, at } of rejected) this.#waitingBytes -= message.length - at + MESSAGE_OVERHEAD;
-    for (const { reject } of rejected) reject(error);
-  }
-
   #refusal(): unknown {
     return this.#failure ?? new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
   }
@@ -357,35 +314,6 @@ export class Outgoing {
 function unheard(promise: Promise<void>): Promise<void> {
   promise.catch(() => {});
   return promise;
-}
-
-/** The chunks with neighbouring small ones copied together. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
-  const result: Uint8Array[] = [];
-  let run: Uint8Array[] = [];
-  const endRun = (): void => {
-    if (run.length > 0) result.push(run.length === 1 ? (run[0] as Uint8Array) : together(run));
-    run = [];
-  };
-  for (const chunk of chunks) {
-    if (chunk.length < SMALL_CHUNK) run.push(chunk);
-    else {
-      endRun();
-      result.push(chunk);
-    }
-  }
-  endRun();
-  return result;
-}
-
-function together(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }
 
 function tooLarge(length: number, limit: number): SecureSocketError {
