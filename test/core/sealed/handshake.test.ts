@@ -119,8 +119,10 @@ describe('suites', () => {
     const { client, server } = await openPair({}, { suites: ['X25519MLKEM768'], mlKem768 });
     expect(server.code).toBe('NO_COMMON_SUITE');
     expect(hex(Buffer.concat(server.farewell as Uint8Array[]))).toBe('5345414c0f01000101');
+    expect(String(server.error)).toContain('the client offers none of the suites X25519MLKEM768');
     client.session.receive(Buffer.concat(server.farewell as Uint8Array[]));
     expect(client.code).toBe('NO_COMMON_SUITE');
+    expect(String(client.error)).toContain('compare the option suites of both ends');
   });
 
   it('a client offers a suite that does not exist, and another one each time', () => {
@@ -150,7 +152,10 @@ describe('trust in the server', () => {
     'is not given by %j',
     async (verdict) => {
       const { client, server } = await openPair({ decide: () => verdict });
-      expect(client.error).toMatchObject({ code: 'UNTRUSTED_SERVER', fingerprint: serverFingerprint });
+      expect(client.error).toMatchObject({
+        ...{ code: 'UNTRUSTED_SERVER', fingerprint: serverFingerprint },
+        message: `the server key ${serverFingerprint} is not trusted`,
+      });
       expect(client.farewell).toBeUndefined();
       expect(server.opening).toBeUndefined();
     },
@@ -191,9 +196,8 @@ describe('trust in the server', () => {
     const cause = new RangeError('the trust store is gone');
     const other = await openPair({ decide: () => Promise.reject(cause) });
     expect(other.client.error).toMatchObject({
-      code: 'UNTRUSTED_SERVER',
-      fingerprint: serverFingerprint,
-      cause,
+      ...{ code: 'UNTRUSTED_SERVER', fingerprint: serverFingerprint, cause },
+      message: `it could not be decided whether to trust the server key ${serverFingerprint}`,
     });
   });
 });
@@ -219,11 +223,13 @@ describe('who the client is', () => {
     expect(server.opening?.peer).toEqual({
       ...{ spki: spkiOf('client2048'), fingerprint: clientFingerprint, name: 'alice' },
     });
-    const unnamed = await openPair(known, { authorize: () => ({}) });
-    expect(unnamed.server.opening?.peer).toEqual({
-      spki: spkiOf('client2048'),
-      fingerprint: clientFingerprint,
-    });
+    for (const verdict of [{}, { name: 5 }, { other: 'alice' }]) {
+      const unnamed = await openPair(known, { authorize: () => verdict });
+      expect(unnamed.server.opening?.peer).toEqual({
+        spki: spkiOf('client2048'),
+        fingerprint: clientFingerprint,
+      });
+    }
   });
 
   const refusals: [string, Partial<SealedClientOptions>, Partial<SealedServerOptions>][] = [
@@ -231,6 +237,7 @@ describe('who the client is', () => {
     ['authorize says false', known, { authorize: () => false }],
     ['authorize says nothing', known, { authorize: () => undefined }],
     ['authorize says 1', known, { authorize: () => 1 }],
+    ['authorize says a text', known, { authorize: () => 'true' }],
     ['authorize fails', known, { authorize: () => Promise.reject(new RangeError('no database')) }],
     ['there is nobody to authorize it', known, { authorize: undefined }],
     ['it is shown where it is optional, and refused', known, { clients: 'optional', authorize: () => null }],
@@ -238,15 +245,29 @@ describe('who the client is', () => {
 
   it.each(refusals)('%s: UNAUTHORIZED_CLIENT at both ends', async (_, clientOptions, serverOptions) => {
     const { client, server } = await openPair(clientOptions, serverOptions);
-    expect(server.error).toMatchObject({
-      code: 'UNAUTHORIZED_CLIENT',
-      ...(clientOptions.identity && { fingerprint: clientFingerprint }),
-    });
+    const shown = clientOptions.identity && clientFingerprint;
+    expect(server.error).toMatchObject({ code: 'UNAUTHORIZED_CLIENT', ...(shown && { fingerprint: shown }) });
+    // an operator reads in the log whom to admit
+    expect(String(server.error)).toContain(shown ?? 'the client shows no identity, which is required');
     expect([client.opening, server.opening]).toEqual([undefined, undefined]);
     expect(server.farewell?.[0]).toHaveLength(22);
     client.session.receive(server.farewell?.[0] as Uint8Array);
     expect(client.code).toBe('UNAUTHORIZED_CLIENT');
+    expect(String(client.error)).toContain('the server does not admit this client');
     expect(client.farewell).toBeUndefined();
+  });
+
+  it('that could not be decided says so, with its cause', async () => {
+    const cause = new RangeError('no database');
+    const { server } = await openPair(known, { authorize: () => Promise.reject(cause) });
+    expect(server.error).toMatchObject({
+      ...{ code: 'UNAUTHORIZED_CLIENT', cause },
+      message: `it could not be decided whether to admit the client key ${clientFingerprint}`,
+    });
+    const refused = await openPair(known, { authorize: () => false });
+    expect(refused.server.error).toMatchObject({
+      message: `the client key ${clientFingerprint} is not authorised`,
+    });
   });
 
   it('is decided only about a key whose possession was proven', async () => {
@@ -267,7 +288,13 @@ describe('who the client is', () => {
       signPss: () => Promise.reject(cause),
     };
     const { client } = await openPair({ identity: { spki: spkiOf('client2048'), key } });
-    expect(client.error).toMatchObject({ code: 'BAD_IDENTITY', cause });
+    expect(client.error).toMatchObject({
+      ...{ code: 'BAD_IDENTITY', cause, message: 'the key of the client could not sign' },
+    });
+    const busy = new SecureSocketError('BUSY', 'as an example');
+    const full = { ...key, signPss: () => Promise.reject(busy) };
+    const other = await openPair({ identity: { spki: spkiOf('client2048'), key: full } });
+    expect(other.client.error).toBe(busy);
   });
 });
 
@@ -345,10 +372,12 @@ it('a busy server says so instead of hello, and does no work', () => {
   server.session.start();
   server.session.receive(client.takeWritten());
   expect(server.code).toBe('BUSY');
+  expect(String(server.error)).toContain('a client was turned away: too many handshakes are under way');
   expect(exchanges).toBe(0);
   expect(hex(server.farewell?.[0] as Uint8Array)).toBe('5345414c0f01000102');
   client.session.receive(server.farewell?.[0] as Uint8Array);
   expect(client.code).toBe('BUSY');
+  expect(String(client.error)).toContain('the server has too many handshakes under way; try again later');
 });
 
 describe('a peer of another protocol', () => {
@@ -369,7 +398,10 @@ describe('a peer of another protocol', () => {
     const client = clientEnd();
     client.session.start();
     client.session.receive(Uint8Array.of(byte));
-    expect(String(client.error)).toMatch(/CLASSIC/);
+    expect(String(client.error)).toContain(
+      `the peer does not speak SEALED (unexpected byte 0x${byte.toString(16)}): the peer seems to speak CLASSIC, ` +
+        "for which both ends need protocol: 'classic'",
+    );
   });
 
   it('that speaks something else is not said to speak classic', () => {
@@ -377,7 +409,11 @@ describe('a peer of another protocol', () => {
     server.session.start();
     server.session.receive(Buffer.from('GET / HTTP/1.1\r\n'));
     expect(server.code).toBe('NOT_SEALED');
-    expect(String(server.error)).not.toMatch(/CLASSIC/);
+    expect(String(server.error)).toContain('(unexpected byte 0x47): is there another service on this port?');
+    const other = serverEnd();
+    other.session.start();
+    other.session.receive(Uint8Array.of(7));
+    expect(String(other.error)).toContain('(unexpected byte 0x07)');
   });
 });
 

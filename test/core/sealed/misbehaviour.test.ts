@@ -99,6 +99,7 @@ describe.each([
     const end = make(setUp);
     const seen = await play(wireTo(end), keys, () => wireTo(make(setUp)));
     expect({ code: end.code ?? null, wire: seen }).toEqual({ code, wire });
+    expectWords(end);
     if (code !== 'DECRYPT_FAILED') expect(end.opening !== undefined).toBe(code === null);
     expect(end.messages).toEqual([]);
   });
@@ -112,12 +113,19 @@ describe.each([
     const { end, peer } = await open();
     const seen = await play(peer);
     expect({ code: end.code ?? null, wire: seen }).toEqual({ code, wire });
+    expectWords(end);
     const texts = end.messages
       .map((message) => Buffer.from(message).toString())
       .filter((text) => text !== 'x');
     expect(texts).toEqual(delivered);
   });
 });
+
+/** An error says what happened: in words, lowercase but for names, and to the end. */
+function expectWords({ error }: Recorder): void {
+  if (error !== undefined)
+    expect((error as Error).message).toMatch(/^(?!.*undefined)(?=.* .* )[a-z].*[A-Za-z0-9)?']$/);
+}
 
 interface Opened {
   readonly end: Recorder;
