@@ -20,15 +20,15 @@ beforeAll(async () => {
 });
 
 function server(maxMessage = 2 ** 20, keyLength: 16 | 24 | 32 = 32): Recorder {
-  const rejectionSecret = privateExponentHash(node, numbers.d, numbers.n.length);
+  return serverWith({ maxMessage, keyLength });
+}
+
+function serverWith(options: Partial<Parameters<typeof classicServer>[0]>): Recorder {
   return new Recorder(
     classicServer({
-      backend: node,
-      keyLength,
-      maxMessage,
-      publicKey: numbers,
-      privateKey: key,
-      rejectionSecret,
+      ...{ backend: node, keyLength: 32, maxMessage: 2 ** 20, publicKey: numbers, privateKey: key },
+      rejectionSecret: privateExponentHash(node, numbers.d, numbers.n.length),
+      ...options,
     }),
   );
 }
@@ -170,6 +170,84 @@ describe('classic server', () => {
     expect(end.error).toBeUndefined();
   });
 
+  it('decrypts exactly the numbers below its modulus', () => {
+    const n = numbers.n;
+    const changed = (at: number, by: number): Uint8Array =>
+      n.map((byte, i) => (i === at ? byte + by : i > at ? 255 : byte));
+    const middle = n.findIndex((byte, i) => i > 0 && byte > 0 && byte < 255);
+    const last = n.length - 1;
+    for (const [ciphertext, tasks] of [
+      [n, 0],
+      [n.map((byte, i) => (i === last ? byte - 1 : byte)), 1],
+      [n.map((byte, i) => (i > middle ? 0 : byte + (i === middle ? 1 : 0))), 0],
+      [changed(middle, -1), 1],
+      [changed(0, -1), 1],
+      [new Uint8Array(128), 1],
+    ] as const) {
+      const end = server();
+      end.session.start();
+      end.session.receive(ciphertext);
+      expect(end.tasks).toHaveLength(tasks);
+      expect(end.opening !== undefined).toBe(tasks === 0);
+    }
+  });
+
+  it('asks for its private key as such, and for nothing else', () => {
+    const end = server();
+    end.session.start();
+    end.session.receive(new Uint8Array(128));
+    expect(end.tasks.map(({ kind }) => kind)).toEqual(['privateKey']);
+  });
+
+  it.each([16, 24, 32] as const)(
+    'shares a key of %i bytes with a client that has the same option',
+    async (keyLength) => {
+      const [one, other] = [client({ keyLength }), server(1000, keyLength)];
+      one.session.start();
+      other.session.start();
+      one.session.receive(other.takeWritten());
+      other.session.receive(one.takeWritten());
+      await other.settle();
+      for (const [from, to] of [
+        [one, other],
+        [other, one],
+      ] as const) {
+        from.opening?.sender.stage(Buffer.from('there'));
+        for (const chunk of from.opening?.sender.flush() ?? []) to.session.receive(chunk);
+        expect(texts(to.messages)).toEqual(['there']);
+      }
+      expect([one.opening?.peer?.fingerprint, other.opening?.peer]).toEqual([
+        fingerprintOf(node, encodeSpki(numbers)),
+        null,
+      ]);
+      expect([one.opening?.sender.maxMessage, other.opening?.sender.maxMessage]).toEqual([2 ** 20, 1000]);
+    },
+  );
+
+  it('overwrites the decrypted block and the session key', async () => {
+    const secrets: Uint8Array[] = [];
+    const remember = (secret: Uint8Array): Uint8Array => {
+      secrets.push(secret);
+      return secret;
+    };
+    const backend = { ...node, aesEcb: (secret: Uint8Array) => node.aesEcb(remember(secret)) };
+    const privateKey: RsaPrivateKey = {
+      modulusLength: 1024,
+      decryptRaw: async (ciphertext) => remember(await key.decryptRaw(ciphertext)),
+      decryptOaep: (ciphertext, label) => key.decryptOaep(ciphertext, label),
+      signPss: (text) => key.signPss(text),
+    };
+    const [one, other] = [client({ backend }), serverWith({ backend, privateKey })];
+    one.session.start();
+    other.session.start();
+    one.session.receive(other.takeWritten());
+    other.session.receive(one.takeWritten());
+    await other.settle();
+    expect([one.opening, other.opening].map((each) => each !== undefined)).toEqual([true, true]);
+    expect(secrets.map(({ length }) => length).sort()).toEqual([128, 32, 32]);
+    expect(secrets.every((secret) => secret.every((byte) => byte === 0))).toBe(true);
+  });
+
   it.each([
     ['no digit', 'x'],
     ['zero digits', '0'],
@@ -277,6 +355,51 @@ describe('classic client', () => {
     expect(end.takeWritten().length).toBe(0);
   });
 
+  it('says how much follows the key', () => {
+    const end = client();
+    end.session.start();
+    end.session.receive(Buffer.concat([encodePickle(numbers), Buffer.alloc(12)]));
+    expect(String(end.error)).toContain("12 bytes follow the server's key, which nothing may");
+  });
+
+  it('reads the key however it arrives, and no byte of what comes after the answer', () => {
+    const end = client();
+    end.session.start();
+    for (const byte of encodePickle(numbers)) {
+      expect(end.opening).toBeUndefined();
+      end.session.receive(Uint8Array.of(byte));
+    }
+    expect(end.opening).toBeDefined();
+    expect(end.session.held).toBe(0);
+    end.session.receive(Buffer.from('0'));
+    expect(end.code).toBe('BAD_FRAME');
+    expect(String(end.error)).toContain(
+      `no message of at most ${2 ** 20} bytes under the key of this connection`,
+    );
+  });
+
+  it('calls an end before or inside the key HANDSHAKE_FAILED', () => {
+    const [silent, broken] = [client(), client()];
+    for (const end of [silent, broken]) end.session.start();
+    silent.session.endOfStream();
+    expect(silent.code).toBe('HANDSHAKE_FAILED');
+    expect(String(silent.error)).toContain('closed the connection before it sent its key');
+    broken.session.receive(encodePickle(numbers).subarray(0, 50));
+    broken.session.endOfStream();
+    expect(broken.code).toBe('HANDSHAKE_FAILED');
+    expect(String(broken.error)).toContain('during the handshake (50 of 51 bytes)');
+  });
+
+  it('goes on with what was decided to be the right key', async () => {
+    const end = client({ decide: () => undefined });
+    end.session.start();
+    end.session.receive(encodePickle(numbers));
+    expect(end.tasks.map(({ kind }) => kind)).toEqual(['decision']);
+    await end.settle();
+    expect(end.takeWritten()).toHaveLength(128);
+    expect(end.opening).toBeDefined();
+  });
+
   it('asks for a decision about the key before it encrypts anything', async () => {
     const seen: string[] = [];
     const end = client({
@@ -292,6 +415,58 @@ describe('classic client', () => {
     expect(seen).toEqual([fingerprintOf(node, encodeSpki(numbers))]);
     expect(end.code).toBe('UNTRUSTED_SERVER');
     expect(end.takeWritten().length).toBe(0);
+  });
+});
+
+describe('messages that arrive together', () => {
+  it('share memory of at most 16 KiB, and one that is longer is alone in its own', async () => {
+    const { end, key: shared } = await openServer();
+    const lengths = [...new Array<number>(600).fill(50), 20_000, 16_383, 0, 16_000, 300, 100, 40_000, 1];
+    const wire = Buffer.concat(lengths.map((length, i) => frame(shared, Buffer.alloc(length, i))));
+    const before = end.messages.length;
+    end.session.receive(wire);
+    const messages = end.messages.slice(before);
+    expect(messages.map(({ length }) => length)).toEqual(lengths);
+    expect(messages.every((message, i) => message.every((byte) => byte === (i & 255)))).toBe(true);
+    for (const message of messages)
+      expect(message.buffer.byteLength - message.length).toBeLessThanOrEqual(16 * 1024);
+    // not each in memory of its own
+    expect(new Set(messages.map(({ buffer }) => buffer)).size).toBeLessThan(20);
+  });
+
+  it('are counted as they are read', async () => {
+    const { end, key: shared } = await openServer();
+    const seen: [number, number][] = [];
+    end.received = (batch) => {
+      seen.push([batch.count, batch.bytes]);
+      while (batch.next() !== undefined) seen.push([batch.count, batch.bytes]);
+      expect(batch.next()).toBeUndefined();
+    };
+    end.session.receive(Buffer.concat([3, 0, 40].map((length) => frame(shared, Buffer.alloc(length)))));
+    expect(seen).toEqual([
+      [3, 43],
+      [2, 40],
+      [1, 40],
+      [0, 0],
+    ]);
+  });
+
+  it('before a bad one are handed over, and none if it is the first', async () => {
+    const { end, key: shared } = await openServer();
+    let batches = 0;
+    end.received = (batch) => {
+      batches++;
+      expect(batch.count).toBe(2);
+    };
+    const good = frame(shared, Buffer.from('good'));
+    end.session.receive(Buffer.concat([good, good, rawFrame(shared, Buffer.alloc(32))]));
+    expect([batches, end.code]).toEqual([1, 'BAD_FRAME']);
+    const other = await openServer();
+    other.end.received = () => {
+      batches++;
+    };
+    other.end.session.receive(rawFrame(other.key, Buffer.alloc(32)));
+    expect([batches, other.end.code]).toEqual([1, 'BAD_FRAME']);
   });
 });
 
