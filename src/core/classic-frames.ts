@@ -109,16 +109,16 @@ function openGroup(
   maxMessage: number,
 ): ClassicBatch {
   const plaintext = cipher.decrypt(gather(view, group));
-  const messages: Uint8Array[] = [];
+  const lengths: number[] = [];
   let at = 0;
   for (const { from, to } of group) {
-    const padded = plaintext.subarray(at, at + to - from);
-    const length = unpaddedLength(padded);
-    if (length < 0 || length > maxMessage) return new ClassicBatch(messages, badFrame(maxMessage));
-    messages.push(padded.subarray(0, length));
-    at += to - from;
+    const end = at + to - from;
+    const length = unpaddedLength(plaintext, at, end);
+    if (length < 0 || length > maxMessage) return new ClassicBatch(plaintext, lengths, badFrame(maxMessage));
+    lengths.push(length);
+    at = end;
   }
-  return new ClassicBatch(messages);
+  return new ClassicBatch(plaintext, lengths);
 }
 
 function gather(view: Uint8Array, group: readonly Frame[]): Uint8Array {
@@ -136,14 +136,14 @@ function gather(view: Uint8Array, group: readonly Frame[]): Uint8Array {
 /**
  * PKCS#7 with a block of 32 bytes (RFC 5652 6.3), all of the last 32 bytes looked at whatever they are; -1 if wrong.
  */
-function unpaddedLength(padded: Uint8Array): number {
-  const count = padded[padded.length - 1] as number;
+function unpaddedLength(plaintext: Uint8Array, from: number, end: number): number {
+  const count = plaintext[end - 1] as number;
   let wrong = ((count - 1) | (PADDING_BLOCK - count)) >>> 31;
   for (let back = 1; back <= PADDING_BLOCK; back++) {
     const isPadding = (back - count - 1) >> 31;
-    wrong |= isPadding & ((padded[padded.length - back] as number) ^ count);
+    wrong |= isPadding & ((plaintext[end - back] as number) ^ count);
   }
-  return wrong === 0 ? padded.length - count : -1;
+  return wrong === 0 ? end - from - count : -1;
 }
 
 /** One text for everything that can be wrong with a frame (K3). */
@@ -154,20 +154,24 @@ function badFrame(maxMessage: number): SecureSocketError {
   );
 }
 
+/** The messages of one decryption, still uncut: views that nobody reads would cost more than short messages. */
 class ClassicBatch implements Batch {
   readonly error: SecureSocketError | undefined;
-  readonly #messages: readonly Uint8Array[];
+  readonly #plaintext: Uint8Array;
+  readonly #lengths: readonly number[];
+  #next = 0;
   #at = 0;
   #bytes: number;
 
-  constructor(messages: readonly Uint8Array[], error?: SecureSocketError) {
-    this.#messages = messages;
-    this.#bytes = messages.reduce((sum, message) => sum + message.length, 0);
+  constructor(plaintext: Uint8Array, lengths: readonly number[], error?: SecureSocketError) {
+    this.#plaintext = plaintext;
+    this.#lengths = lengths;
+    this.#bytes = lengths.reduce((sum, length) => sum + length, 0);
     this.error = error;
   }
 
   get count(): number {
-    return this.#messages.length - this.#at;
+    return this.#lengths.length - this.#next;
   }
 
   get bytes(): number {
@@ -175,10 +179,12 @@ class ClassicBatch implements Batch {
   }
 
   next(): Uint8Array | undefined {
-    const message = this.#messages[this.#at];
-    if (message === undefined) return undefined;
-    this.#at++;
-    this.#bytes -= message.length;
+    const length = this.#lengths[this.#next];
+    if (length === undefined) return undefined;
+    const message = this.#plaintext.subarray(this.#at, this.#at + length);
+    this.#next++;
+    this.#at += paddedLength(length);
+    this.#bytes -= length;
     return message;
   }
 }

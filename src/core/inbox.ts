@@ -3,8 +3,8 @@ import type { Batch } from './script.js';
 /** What keeping one message costs beside its bytes: an object, a place in a line. */
 export const MESSAGE_OVERHEAD = 128;
 
-/** What a batch costs beside its messages: memory of its own, down to the allocator's. */
-const BATCH_OVERHEAD = 640;
+/** What a batch costs beside its messages: objects, and memory of its own down to the allocator's and the system's. */
+export const BATCH_OVERHEAD = 1024;
 
 /** Messages that have arrived and not yet been read. They are cut out of their batch when read, not before. */
 export class Inbox {

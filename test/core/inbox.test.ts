@@ -3,7 +3,7 @@ import { Inbox, MESSAGE_OVERHEAD } from '../../src/core/inbox.js';
 import type { Batch } from '../../src/core/script.js';
 
 /** What a batch costs beside its messages. */
-const BATCH_OVERHEAD = 640;
+const BATCH_OVERHEAD = 1024;
 
 /** A batch of messages with these lengths, which counts itself down. */
 function batchOf(...lengths: number[]): Batch {

@@ -60,7 +60,11 @@ export class MessageStream {
       }
     }
     this.#continue(plaintext, at);
-    return count > 0 || first ? new RecordBatch(plaintext, start, count, bytes, first) : undefined;
+    if (count === 0 && first === undefined) return undefined;
+    // the rest is part of messages with memory of their own: it must not be held, uncounted, for the few here
+    return at - start < plaintext.length / 2
+      ? new RecordBatch(new Uint8Array(plaintext.subarray(start, at)), 0, count, bytes, first)
+      : new RecordBatch(plaintext, start, count, bytes, first);
   }
 
   /** Drops the unfinished message. */
