@@ -1,11 +1,14 @@
 import { type ProtocolName, SecureClient } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { pause, protocols } from '../helpers/sockets.js';
-import { type Address, Program, startServer } from './programs.js';
+import { type Address, ask, Program, startServer } from './programs.js';
 
 /** Rounds without and with the attack, in turns: the median of each makes up for what else the machine does. */
 const ROUNDS = 5;
-const ROUND_MS = 1000;
+const ROUND_MS = 600;
+/** How far the rounds without an attack may be apart, as a factor, and how often it is tried until they are not. */
+const SPREAD = 3;
+const ATTEMPTS = 3;
 
 const running: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -36,37 +39,64 @@ async function connected(protocol: ProtocolName, { port, fingerprint }: Address)
   return client;
 }
 
-/** The medians of what 99 of 100 round trips take, without and with an attack. */
-async function compare(
-  protocol: ProtocolName,
-  attack: string,
-  options: Record<string, unknown> = {},
-): Promise<{ calm: number; attacked: number; stats: Record<string, unknown> }> {
-  const { program, address } = await startServer(protocol, options);
+/** Times in milliseconds. */
+interface Comparison {
+  /** The medians of what 99 of 100 round trips take, without and with an attack. */
+  readonly calm: number;
+  readonly attacked: number;
+  /** The median of what 99 of 100 timers of the server wait during the attack. */
+  readonly loopDelay: number;
+}
+
+/**
+ * A comparison is worth something if the rounds without an attack agree: if they do not, the machine has other things to
+ * do, and all of it is done again. The last one counts, whatever it is.
+ */
+async function compare(protocol: ProtocolName, attack: string): Promise<Comparison> {
+  const { program, address } = await startServer(protocol);
   running.push(program);
   const client = await connected(protocol, address);
   await pingPong(client, 500);
-  const calm: number[] = [];
-  const attacked: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    calm.push(await pingPong(client, ROUND_MS));
-    const attacker = await Program.start('attacker', { attack, protocol, ...address });
-    attacked.push(await pingPong(client, ROUND_MS));
-    await attacker.program[Symbol.asyncDispose]();
-    await pause(100);
+  for (let attempt = 1; ; attempt++) {
+    const calm: number[] = [];
+    const attacked: number[] = [];
+    const loopDelays: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      calm.push(await pingPong(client, ROUND_MS));
+      const attacker = await Program.start('attacker', { attack, protocol, ...address });
+      await ask(program);
+      attacked.push(await pingPong(client, ROUND_MS));
+      loopDelays.push((await ask(program)).loopDelay);
+      await attacker.program[Symbol.asyncDispose]();
+      await pause(100);
+    }
+    const isQuiet = Math.max(...calm) <= SPREAD * Math.min(...calm);
+    report(`${protocol} ${attack}${isQuiet ? '' : ', unquiet'}`, calm, attacked, median(loopDelays));
+    if (isQuiet || attempt === ATTEMPTS)
+      return { calm: median(calm), attacked: median(attacked), loopDelay: median(loopDelays) };
   }
-  const result = { calm: median(calm), attacked: median(attacked), stats: JSON.parse(await program.ask()) };
-  process.stdout.write(
-    `${protocol} ${attack}: p99 ${result.calm.toFixed(2)} ms without, ${result.attacked.toFixed(2)} ms with; ${JSON.stringify(result.stats)}\n`,
-  );
-  return result;
 }
+
+function report(what: string, calm: number[], attacked: number[], loopDelay: number): void {
+  const shown = (times: number[]): string =>
+    `${median(times).toFixed(2)} (${times.map((time) => time.toFixed(2)).join(' ')})`;
+  process.stdout.write(
+    `${what}: p99 ${shown(calm)} ms without, ${shown(attacked)} ms with; loop ${loopDelay.toFixed(1)} ms\n`,
+  );
+}
+
+const attacks: Record<ProtocolName, readonly string[]> = {
+  sealed: ['silent', 'slowloris', 'gone', 'garbage', 'ciphertexts', 'storm'],
+  // any bytes are a ciphertext there: garbage is what costs the most
+  classic: ['silent', 'slowloris', 'gone', 'garbage', 'storm'],
+};
 
 describe.each(protocols)('an open %s connection goes on as before during', (protocol) => {
   // defences: caps on pending handshakes, private operations off the main thread and bounded, work per turn, deadline
-  it.each(['silent', 'slowloris', 'gone', 'garbage', 'storm'])('%s', async (attack) => {
-    const { calm, attacked } = await compare(protocol, attack);
+  it.each(attacks[protocol])('%s', async (attack) => {
+    const { calm, attacked, loopDelay } = await compare(protocol, attack);
     expect(attacked).toBeLessThanOrEqual(3 * calm + 1);
+    expect(loopDelay).toBeLessThan(50);
   });
 
   // defence: work per connection and turn

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Identity, type ProtocolName } from 'secure-sockets';
+import { Identity, type ProtocolName, type ServerStats } from 'secure-sockets';
 
 /** A program of `test/load/programs` in a process of its own, on the built package. */
 export class Program implements AsyncDisposable {
@@ -60,7 +60,26 @@ export async function startServer(
 ): Promise<{ program: Program; address: Address }> {
   const role = protocol === 'classic' ? 'classic-server' : 'server';
   const pem = (await Identity.generate({ role, modulusLength: 2048 })).toPem();
-  const argument = { protocol, backend: 'node', pem, ...options };
+  const argument = { protocol, pem, ...options };
   const { program, line } = await Program.start('server', argument, ['--expose-gc']);
   return { program, address: JSON.parse(line) as Address };
+}
+
+/** A server's counters, and what its process holds. */
+export interface Counters extends ServerStats {
+  /** By what was computed, how often. */
+  readonly operations: Readonly<Record<string, number>>;
+  /** What 99 of 100 timers waited since the last question, in milliseconds. */
+  readonly loopDelay: number;
+  /** What the process holds of the machine's memory. */
+  readonly rss: number;
+  /** What is reachable: objects, and the memory of buffers. */
+  readonly live: number;
+  /** The memory of buffers alone. */
+  readonly arrayBuffers: number;
+}
+
+/** A server's counters now, after its garbage has been collected. */
+export async function ask(program: Program): Promise<Counters> {
+  return JSON.parse(await program.ask()) as Counters;
 }

@@ -4,11 +4,22 @@ import { connect } from 'node:net';
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureClient } from 'secure-sockets';
+import { node } from 'secure-sockets/backends/node';
 
 const { attack, protocol, port, fingerprint } = JSON.parse(process.argv[2]);
 const to = { port, host: '127.0.0.1' };
 const settle = protocol === 'classic' ? { settleMs: 0 } : {};
-const newClient = () => new SecureClient({ protocol, serverKey: fingerprint, closeTimeout: 500, ...settle });
+const newClient = (options = {}) =>
+  new SecureClient({ protocol, serverKey: fingerprint, closeTimeout: 500, ...settle, ...options });
+
+/** Encrypts to nobody. */
+const nonsense = {
+  ...node,
+  rsaPublicKey: (numbers) => ({
+    ...node.rsaPublicKey(numbers),
+    encryptOaep: () => randomBytes(numbers.n.length).fill(0, 0, 1),
+  }),
+};
 
 /** A connection that says nothing by itself; resolves when it is there. */
 function raw() {
@@ -36,6 +47,13 @@ const attacks = {
     forever(16, async () => {
       const client = newClient();
       await client.connect(to).catch(() => sleep(5));
+      client.destroy();
+    }),
+  /** Handshakes that are right in everything but the ciphertext for the server's key. */
+  ciphertexts: () =>
+    forever(16, async () => {
+      const client = newClient({ backend: nonsense });
+      await client.connect(to).catch(() => {});
       client.destroy();
     }),
   /** Handshakes that never end, kept alive a byte at a time. */

@@ -1,0 +1,163 @@
+import type { Socket } from 'node:net';
+import { type Backend, type ClientOptions, Identity, type ProtocolName, SecureClient } from 'secure-sockets';
+import { node } from 'secure-sockets/backends/node';
+import { afterEach, describe, expect, it } from 'vitest';
+import { readDocument } from '../helpers/documents.js';
+import { readTables } from '../helpers/markdown.js';
+import { protocols } from '../helpers/sockets.js';
+import { Cut, dialled } from './cut.js';
+import { type Address, ask, type Counters, startServer } from './programs.js';
+
+const running: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const each of running.splice(0).reverse()) await each[Symbol.asyncDispose]();
+});
+
+const WARM = 100;
+const COUNT = 800;
+
+type Stranger = (address: Address, protocol: ProtocolName) => Promise<Socket>;
+
+/** A connection that says these bytes and stays. */
+const saying =
+  (bytes: (protocol: ProtocolName) => Uint8Array): Stranger =>
+  async ({ port }, protocol) => {
+    const socket = (await dialled(port)).resume();
+    const said = bytes(protocol);
+    if (said.length > 0) socket.write(said);
+    return socket;
+  };
+
+/** The header of the longest record that a handshake may have, and all of it but its end. */
+const unfinished = Buffer.concat([Buffer.from([0, 16, 25]), Buffer.alloc(4120)]);
+
+/** A client that goes through its handshake, its bytes changed on their way; it does not get to the end. */
+function shakingHands(
+  options: ClientOptions,
+  cut: (bytes: Uint8Array, flight: number) => Uint8Array,
+): Stranger {
+  return async ({ port, fingerprint }) => {
+    let flight = 0;
+    const transport = new Cut(await dialled(port), (bytes) => cut(bytes, ++flight));
+    const client = new SecureClient({ serverKey: fingerprint, handshakeTimeout: 120_000, ...options });
+    client.connect(transport).catch((error: Error) => error);
+    await expect.poll(() => flight, { interval: 1 }).toBeGreaterThan(options.suites ? 0 : 1);
+    return transport.socket;
+  };
+}
+
+const hybrid: ClientOptions = { suites: ['X25519MLKEM768'] };
+
+/** The first record of a flight, and then one that never ends. */
+const firstRecord = (flight: Uint8Array): Uint8Array =>
+  Buffer.concat([
+    flight.subarray(0, 3 + 65536 * (flight[0] ?? 0) + 256 * (flight[1] ?? 0) + (flight[2] ?? 0)),
+    unfinished,
+  ]);
+
+/** The rows of docs/limits.md: how each comes about, and what the server is to be for it. */
+const strangers: Record<
+  ProtocolName,
+  Record<string, { readonly come: (identity: Identity) => Stranger; readonly isPending?: boolean }>
+> = {
+  sealed: {
+    'says nothing': { come: () => saying(() => Buffer.alloc(0)) },
+    'says hello, and then sends what fits and no more': {
+      come: () =>
+        shakingHands(hybrid, (bytes, flight) =>
+          flight === 1 ? Buffer.concat([bytes, unfinished]) : Buffer.alloc(0),
+        ),
+    },
+    'goes on with a correct record that holds no correct ciphertext': {
+      come: () =>
+        shakingHands({ backend: nonsense }, (bytes, flight) => (flight === 1 ? bytes : firstRecord(bytes))),
+    },
+    'does all that is asked of a client with an identity': {
+      come: (identity) => shakingHands({ identity }, (bytes) => bytes),
+    },
+  },
+  classic: {
+    'says nothing': { come: () => saying(() => Buffer.alloc(0)) },
+    'sends a session key': { come: () => saying(() => Buffer.alloc(256, 1)), isPending: false },
+  },
+};
+
+/** Encrypts to nobody. */
+const nonsense: Backend = {
+  ...node,
+  rsaPublicKey: (numbers) => ({
+    ...node.rsaPublicKey(numbers),
+    encryptOaep: () => node.randomBytes(numbers.n.length).fill(0, 0, 1),
+  }),
+};
+
+interface Cost {
+  readonly kibibytes: number;
+  readonly operations: Record<string, number>;
+}
+
+/** What docs/limits.md says: by protocol and stranger, operations included. */
+function published(protocol: ProtocolName, name: string): Cost {
+  const { rows } = readTables(readDocument('docs/limits.md').text).find(
+    ({ header }) => header[0] === 'One connection of a stranger that',
+  ) ?? { rows: [] };
+  const row = rows.find(([stranger, of]) => stranger === name && of === protocol);
+  if (row === undefined) throw new Error(`docs/limits.md has no stranger of ${protocol} that ${name}`);
+  const operations = (row[3] ?? '').split(', ').filter((part) => part !== 'none');
+  return {
+    kibibytes: Number.parseInt(row[2] ?? '', 10),
+    operations: Object.fromEntries(
+      operations.map((part) => [part.replace(/^\d+ /, ''), Number.parseInt(part, 10)]),
+    ),
+  };
+}
+
+const cases = protocols.flatMap((protocol) =>
+  Object.keys(strangers[protocol]).map((name) => [protocol, name] as const),
+);
+
+describe('a stranger', () => {
+  // defences: what is read before a handshake is done is bounded, and what is computed for it
+  it.each(cases)('of %s who %s costs no more than docs/limits.md says', async (protocol, name) => {
+    const stranger = strangers[protocol][name];
+    if (stranger === undefined) throw new Error('no such stranger');
+    const { program, address } = await startServer(protocol, {
+      maxPendingHandshakes: 4 * COUNT,
+      handshakeTimeout: 120_000,
+      ...(protocol === 'sealed' ? { undecided: true, suites: ['X25519MLKEM768', 'X25519'] } : {}),
+    });
+    running.push(program);
+    const come = stranger.come(await Identity.generate({ role: 'client', modulusLength: 2048 }));
+    const crowd = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) sockets.push(await come(address, protocol));
+    };
+    const sockets: Socket[] = [];
+    const total = (counters: Counters): number =>
+      stranger.isPending === false ? counters.open : counters.pending;
+    const { kibibytes, operations } = published(protocol, name);
+    const settled = async (count: number): Promise<Counters> => {
+      await expect
+        .poll(
+          async () => {
+            const counters = await ask(program);
+            return [total(counters), counters.operations];
+          },
+          { timeout: 30_000 },
+        )
+        .toEqual([count, multiplied(operations, count)]);
+      return ask(program);
+    };
+    await crowd(WARM);
+    const before = await settled(WARM);
+    await crowd(COUNT);
+    const after = await settled(WARM + COUNT);
+    const each = (after.rss - before.rss) / COUNT / 1024;
+    process.stdout.write(`${protocol}, a stranger who ${name}: ${each.toFixed(1)} KiB\n`);
+    expect(each).toBeLessThanOrEqual(kibibytes);
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
+function multiplied(operations: Record<string, number>, count: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(operations).map(([name, times]) => [name, times * count]));
+}
