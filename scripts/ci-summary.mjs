@@ -1,14 +1,17 @@
-// Prints the last line of a CI run, "N passed, N failed, N skipped", from the JSON report of the tests.
+// Prints the last line of a CI run, "N passed, N failed, N skipped", from the JSON reports of its tests.
 import { existsSync, readFileSync } from 'node:fs';
 
-const file = process.argv[2];
-if (file === undefined) throw new Error('usage: node scripts/ci-summary.mjs REPORT.json');
+const files = process.argv.slice(2);
+if (files.length === 0) throw new Error('usage: node scripts/ci-summary.mjs REPORT.json...');
 
-const { passed, failed, skipped } = existsSync(file)
-  ? count(JSON.parse(readFileSync(file, 'utf8')))
-  : noReport();
+const counts = files.map((file) =>
+  existsSync(file) ? count(JSON.parse(readFileSync(file, 'utf8'))) : noReport(file),
+);
+const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map((name) =>
+  counts.reduce((sum, each) => sum + each[name], 0),
+);
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+process.exitCode = failed > 0 || counts.some((each) => each.passed === 0) ? 1 : 0;
 
 function count(report) {
   const failed = report.numFailedTests + filesThatDidNotRun(report).length;
@@ -28,7 +31,7 @@ function filesThatDidNotRun(report) {
 }
 
 // Tests that never ran must not read as a run without failures.
-function noReport() {
-  console.log('the tests wrote no report: the whole run counts as one failure');
+function noReport(file) {
+  console.log(`the tests wrote no ${file}: all of them count as one failure`);
   return { passed: 0, failed: 1, skipped: 0 };
 }
