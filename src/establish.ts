@@ -30,8 +30,9 @@ export async function establish(
   giveUp: AbortController,
 ): Promise<{ connection: Connection; opening: Opening }> {
   const { handshakeTimeout } = settings;
-  const late = new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
-  const deadline = setTimeout(() => giveUp.abort(late), handshakeTimeout);
+  const late = (): SecureSocketError =>
+    new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
+  const deadline = setTimeout(() => giveUp.abort(late()), handshakeTimeout);
   const follow = (): void => giveUp.abort(options.signal?.reason);
   if (options.signal?.aborted) follow();
   else options.signal?.addEventListener('abort', follow, { once: true });
