@@ -1,10 +1,12 @@
 // Measures the tunnel beside spiped and stunnel in one run, on this machine: Redis without a tunnel and through each,
-// and a download in one stream. Needs redis-server, redis-benchmark, spiped and stunnel4, and a built dist/.
+// and a download in one stream; how much of it, and how much time of the processor both ends of the tunnel take for it,
+// which says more where other programs run as well. Needs redis-server, redis-benchmark, spiped and stunnel4, a built
+// dist/, and Linux.
 //
 //   node scripts/bench-tunnel.mjs [ROUNDS]
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +18,25 @@ const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bench-tunnel-'));
 const children = [];
 const DOWNLOAD = 256 * 2 ** 20;
+const CONNECTIONS = 200;
+
+/** What is measured: what it counts, how many of them it does, and how, at what rate a second. */
+const works = [
+  { name: 'GET, 20 clients, requests', units: 20_000, run: getting('-n', '20000', '-c', '20') },
+  {
+    name: 'GET, 20 clients, 32 in a pipeline, requests',
+    units: 300_000,
+    run: getting('-n', '300000', '-c', '20', '-P', '32'),
+  },
+  {
+    name: 'GET of 16 KiB, 20 clients, requests',
+    units: 10_000,
+    valueSize: 16_384,
+    run: getting('-n', '10000', '-c', '20'),
+  },
+  { name: 'download in one stream, MB', units: DOWNLOAD / 1e6, run: ({ source }) => downloadRate(source) },
+  { name: 'connections, one after another', units: CONNECTIONS, run: ({ redis }) => connectionRate(redis) },
+];
 
 try {
   const redis = await freePort();
@@ -27,41 +48,33 @@ try {
     spiped: tunnelOfSpiped(),
     stunnel: tunnelOfStunnel(),
   };
-  const ports = {};
+  const tunnels = {};
   for (const [name, open] of Object.entries(contenders)) {
-    ports[name] = { redis: await open(redis), source: await open(source) };
+    const before = children.length;
+    const ports = { redis: await open(redis), source: await open(source) };
+    tunnels[name] = { ...ports, processes: children.slice(before) };
   }
   await sleep(1500);
-  report(await measure(ports));
+  report(await measure(tunnels, redis));
 } finally {
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 }
 process.exit();
 
-async function measure(ports) {
-  const figures = {};
+async function measure(tunnels, redis) {
+  const figures = works.map(() => ({}));
   for (let round = 0; round < rounds; round++) {
     // in turns, so that what else the machine does falls on all of them
-    for (const [name, { redis, source }] of Object.entries(ports)) {
-      const one = {
-        'GET, 20 clients, requests/s': redisRate(redis, '-n', '20000', '-c', '20'),
-        'GET, 20 clients, 32 in a pipeline, requests/s': redisRate(
-          redis,
-          '-n',
-          '300000',
-          '-c',
-          '20',
-          '-P',
-          '32',
-        ),
-        'GET of 16 KiB, 20 clients, requests/s': redisRate(redis, '-n', '10000', '-c', '20', '-d', '16384'),
-        'download in one stream, MB/s': await downloadRate(source),
-        'connections, one after another, per s': await connectionRate(redis),
-      };
-      for (const [work, figure] of Object.entries(one)) {
-        figures[work] ??= {};
-        figures[work][name] = [...(figures[work][name] ?? []), figure];
+    for (const [index, { units, valueSize = 3, run }] of works.entries()) {
+      redisBenchmark(redis, 'set', '-n', '1', '-d', String(valueSize));
+      for (const [name, tunnel] of Object.entries(tunnels)) {
+        const before = processorTime(tunnel.processes);
+        const rate = await run(tunnel);
+        const time = (processorTime(tunnel.processes) - before) / units;
+        figures[index][name] ??= { rates: [], times: [] };
+        figures[index][name].rates.push(rate);
+        figures[index][name].times.push(time);
       }
     }
   }
@@ -69,21 +82,42 @@ async function measure(ports) {
 }
 
 function report(figures) {
-  const names = ['direct', 'secure-sockets', 'spiped', 'stunnel'];
   console.log(
     `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]?.model}, ${versions()}`,
   );
   console.log(`medians of ${rounds} rounds; in brackets: ours as a multiple of theirs\n`);
-  console.log(`| work | ${names.join(' | ')} |\n|---|${names.map(() => '--:').join('|')}|`);
-  for (const [work, byName] of Object.entries(figures)) {
-    const ours = median(byName['secure-sockets']);
+  table('a second', ['direct', 'secure-sockets', 'spiped', 'stunnel'], figures, ({ rates }) => median(rates));
+  table(
+    'microseconds of processor time for each',
+    ['secure-sockets', 'spiped', 'stunnel'],
+    figures,
+    ({ times }) => median(times),
+  );
+}
+
+function table(title, names, figures, figureOf) {
+  console.log(`| ${title} | ${names.join(' | ')} |\n|---|${names.map(() => '--:').join('|')}|`);
+  for (const [index, { name: work }] of works.entries()) {
+    const ours = figureOf(figures[index]['secure-sockets']);
     const cells = names.map((name) => {
-      const figure = median(byName[name]);
+      const figure = figureOf(figures[index][name]);
       const ratio = name === 'spiped' || name === 'stunnel' ? ` (${(ours / figure).toFixed(2)})` : '';
       return `${figure >= 1000 ? Math.round(figure) : figure.toFixed(1)}${ratio}`;
     });
     console.log(`| ${work} | ${cells.join(' | ')} |`);
   }
+  console.log();
+}
+
+/** Microseconds that these processes have computed so far, in all their threads and in the system. */
+function processorTime(processes) {
+  let ticks = 0;
+  for (const { pid } of processes) {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  // Linux tells everybody hundredths of a second, whatever it counts in
+  return ticks * 10_000;
 }
 
 function tunnelOfOurs() {
@@ -150,13 +184,18 @@ socket = r:TCP_NODELAY=1
   };
 }
 
-function redisRate(port, ...args) {
+function getting(...args) {
+  return ({ redis }) => redisBenchmark(redis, 'get', ...args);
+}
+
+/** Requests a second. */
+function redisBenchmark(port, test, ...args) {
   const { stdout, stderr, status } = spawnSync(
     'redis-benchmark',
-    ['-p', String(port), '--csv', '-t', 'set,get', ...args],
+    ['-p', String(port), '--csv', '-t', test, ...args],
     { encoding: 'utf8', timeout: 120_000 },
   );
-  const row = stdout.split('\n').find((line) => line.startsWith('"GET"'));
+  const row = stdout.split('\n').find((line) => line.startsWith(`"${test.toUpperCase()}"`));
   if (status !== 0 || row === undefined)
     throw new Error(`redis-benchmark on port ${port}: ${stderr}${stdout}`);
   return Number(row.split(',')[1].replaceAll('"', ''));
@@ -182,8 +221,7 @@ function downloadRate(port) {
 /** Connects, asks one question, closes. */
 async function connectionRate(port) {
   const begun = performance.now();
-  let count = 0;
-  for (; performance.now() - begun < 2000; count++) {
+  for (let count = 0; count < CONNECTIONS; count++) {
     await new Promise((resolve, reject) => {
       const socket = createConnection({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
       socket.once('data', () => socket.end());
@@ -191,7 +229,7 @@ async function connectionRate(port) {
       socket.on('close', resolve);
     });
   }
-  return (1000 * count) / (performance.now() - begun);
+  return (1000 * CONNECTIONS) / (performance.now() - begun);
 }
 
 /** Gives everybody who connects the same bytes, as fast as they are taken. */
