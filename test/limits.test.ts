@@ -1,14 +1,21 @@
-import { type Backend, Identity } from 'secure-sockets';
+import { Server } from 'node:net';
+import { type Backend, Identity, SecureServer } from 'secure-sockets';
 import { forge } from 'secure-sockets/backends/forge';
 import { node } from 'secure-sockets/backends/node';
-import { describe, expect, it } from 'vitest';
-import { MESSAGE_OVERHEAD } from '../src/core/inbox.js';
+import { describe, expect, it, vi } from 'vitest';
+import { BATCH_OVERHEAD, MESSAGE_OVERHEAD } from '../src/core/inbox.js';
+import type { Script } from '../src/core/script.js';
+import { MESSAGE_HEADER } from '../src/core/sealed/messages.js';
 import { RECEIVE_LIMITS } from '../src/core/sealed/open.js';
+import { HANDSHAKE_RECORD_LIMIT, RECORD_OVERHEAD } from '../src/core/sealed/records.js';
 import { SEND_LIMITS } from '../src/core/sealed/sender.js';
+import { Incoming } from '../src/incoming.js';
 import { readServerOptions } from '../src/options.js';
+import { privateKeyConcurrency } from '../src/protocols.js';
 import { readDocument } from './helpers/documents.js';
 import { readTables } from './helpers/markdown.js';
-import { clientOf, listening, portOf, rawConnection } from './helpers/sockets.js';
+import { Recorder } from './helpers/recorder.js';
+import { clientOf, identityFor, listening, portOf, rawConnection } from './helpers/sockets.js';
 
 const { text } = readDocument('docs/limits.md');
 
@@ -38,11 +45,70 @@ describe('docs/limits.md', () => {
   it('has the fixed limits as they are', () => {
     const { maxMessage, maxRecord } = readServerOptions({}, node);
     expect(documented.get('messages that nobody has read')).toBe(maxMessage + maxRecord);
-    expect(text).toContain(`each message counts ${MESSAGE_OVERHEAD} bytes more`);
+    const overhead = `each message counts ${MESSAGE_OVERHEAD} bytes more than it has, and what arrives together ${BATCH_OVERHEAD} more`;
+    expect(text).toContain(overhead);
+    expect(documented.get('length of a handshake message')).toBe(
+      HANDSHAKE_RECORD_LIMIT - RECORD_OVERHEAD - MESSAGE_HEADER,
+    );
+    const concurrency = [
+      readServerOptions({}, node),
+      readServerOptions({}, forge),
+      readServerOptions({ protocol: 'classic' }, node),
+    ].map(privateKeyConcurrency);
+    expect(concurrency).toEqual([documented.get('private operations at a time'), 1, 1]);
     expect(documented.get('records under one key, received')).toBe(RECEIVE_LIMITS.records);
     expect(RECEIVE_LIMITS.bytes).toBe(2 ** 38);
     expect(SEND_LIMITS).toEqual({ records: 2 ** 20, bytes: 2 ** 36 });
     expect(text).toContain(`${readServerOptions({}, forge).maxRecord} on the JavaScript backends`);
+  });
+});
+
+describe('limits of a turn are as docs/limits.md says', () => {
+  it('for messages given at once', async () => {
+    const limit = documented.get('messages given at once') as number;
+    const incoming = new Incoming(2 ** 30, () => {});
+    let left = 2 * limit;
+    incoming.push({
+      ...{ count: left, bytes: left },
+      next: () => (left-- > 0 ? Uint8Array.of(1) : undefined),
+    });
+    let given = 0;
+    let isLater = false;
+    setImmediate(() => {
+      isLater = true;
+    });
+    while (!isLater) {
+      await incoming.recv();
+      given++;
+    }
+    // the one that waited for the next turn is among them
+    expect(given).toBe(limit + 1);
+  });
+
+  it('for requests of a protocol', () => {
+    let answered = 0;
+    function* asking(): Script {
+      for (;;) {
+        yield 1;
+        answered++;
+      }
+    }
+    const recorder = new Recorder(asking());
+    recorder.session.start();
+    recorder.session.receive(new Uint8Array(10_000));
+    expect(recorder.session.turnIsOver).toBe(true);
+    expect(answered).toBe(documented.get('requests of a protocol answered at once'));
+    recorder.session.work();
+    expect(answered).toBe(2 * (documented.get('requests of a protocol answered at once') as number));
+  });
+
+  it('and the backlog of listen()', async () => {
+    const server = new SecureServer({ protocol: 'classic', identity: await identityFor('classic') });
+    const listens = vi.spyOn(Server.prototype, 'listen');
+    await server.listen({ port: 0, host: '127.0.0.1' });
+    expect(listens.mock.calls[0]?.[0]).toMatchObject({ backlog: documented.get('backlog of listen()') });
+    listens.mockRestore();
+    await server.close();
   });
 });
 
