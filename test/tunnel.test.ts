@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { Identity, SecureServer } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { havePrograms, portOf, type Running, requireBuild, start } from './cli/command.js';
+import { portOf as portOfServer } from './helpers/sockets.js';
 
 let folder: string;
 let serverKey: string;
@@ -58,6 +59,26 @@ describe('connections through a tunnel', () => {
       expect((await text(socket)) === bytes).toBe(true);
     });
     await Promise.all(echoes);
+  });
+
+  test('more of them at once than the server shakes hands with', async () => {
+    const identity = await Identity.load(join(folder, 'server.pem'));
+    const refused: Error[] = [];
+    const onHandshakeError = (error: Error): void => void refused.push(error);
+    const server = new SecureServer({ identity, maxPendingHandshakes: 64, onHandshakeError });
+    await server.listen({ host: '127.0.0.1', port: 0 });
+    undo.push(() => server.close({ timeout: 100 }));
+    void (async () => {
+      for await (const client of server)
+        void client.send(new TextEncoder().encode('welcome')).catch(() => {});
+    })();
+    const { port } = await tunnelClient(portOfServer(server));
+    const greetings = Array.from({ length: 150 }, async () => {
+      const [greeting] = await once(plainClient(port), 'data');
+      expect(String(greeting)).toBe('welcome');
+    });
+    await Promise.all(greetings);
+    expect(refused).toEqual([]);
   });
 
   test('a target that resets is seen to reset, not to end', async () => {
@@ -150,7 +171,7 @@ describe('connections through a tunnel', () => {
     const server = new SecureServer({ identity });
     await server.listen({ host: '127.0.0.1', port: 0 });
     undo.push(() => server.close());
-    const { port, running } = await tunnelClient((server.address as { port: number }).port);
+    const { port, running } = await tunnelClient(portOfServer(server));
     const socket = plainClient(port);
     await (await server.accept()).send(new TextEncoder().encode('half of '));
     await once(socket, 'data');

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:net';
+import PQueue from 'p-queue';
 import { type SecureClient, SecureServer } from '../index.js';
 import { type Address, formatAddress, parseAddress } from './address.js';
 import { announceClient, announceListening } from './announce.js';
@@ -63,7 +64,7 @@ async function runClient(args: string[]): Promise<void> {
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
   const stop = stopSignal();
-  const dial = await diallerFor(to, values, stop, { maxMessage: MAX_MESSAGE });
+  const dial = inTurn(await diallerFor(to, values, stop, { maxMessage: MAX_MESSAGE }));
   const listener = createServer({
     allowHalfOpen: true,
     noDelay: true,
@@ -79,6 +80,15 @@ async function runClient(args: string[]): Promise<void> {
   await aborted(stop);
   listener.close();
   await links.end();
+}
+
+/** A server admits 32 handshakes of one address at a time, unless told otherwise, and counts them a little longer than we do. */
+const MOST_HANDSHAKES = 24;
+
+/** The same, for any number at once: those beyond what a server admits wait. */
+function inTurn(dial: Dialler): Dialler {
+  const queue = new PQueue({ concurrency: MOST_HANDSHAKES });
+  return (signal) => queue.add(() => dial(signal), { signal });
 }
 
 async function carryToServer(plain: Plain, dial: Dialler, links: Links): Promise<void> {

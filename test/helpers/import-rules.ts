@@ -59,7 +59,7 @@ const rooms: readonly Room[] = [
   { name: 'shell', files: shell, may: [core, shell, queue], mayType: [transports] },
   { name: 'defaults', files: defaults, may: [backends], mayType: [] },
   { name: 'entry', files: entry, may: [node, core, shell, defaults, transports, backends], mayType: [] },
-  { name: 'cli', files: cli, may: [node, core, shell, entry, transports, backends, cli], mayType: [] },
+  { name: 'cli', files: cli, may: [node, core, shell, entry, transports, backends, cli, queue], mayType: [] },
   backend('node', [node]),
   backend('forge', [/^node-forge(\/|$)/]),
   backend('noble', [noble, /^micro-rsa-dsa-dh(\/|$)/]),
