@@ -65,7 +65,9 @@ describe('connections through a tunnel', () => {
     const identity = await Identity.load(join(folder, 'server.pem'));
     const refused: Error[] = [];
     const onHandshakeError = (error: Error): void => void refused.push(error);
-    const server = new SecureServer({ identity, maxPendingHandshakes: 64, onHandshakeError });
+    const verifyClient = (): Promise<boolean> => sleep(200, true);
+    const limits = { maxPendingHandshakes: 64, onHandshakeError };
+    const server = new SecureServer({ identity, verifyClient, ...limits });
     await server.listen({ host: '127.0.0.1', port: 0 });
     undo.push(() => server.close({ timeout: 100 }));
     void (async () => {
