@@ -60,8 +60,10 @@ describe.each(protocols)('a %s connection', (protocol) => {
           expect(account.received, `place ${place}`).toBe(LENGTHS.length);
       }
     }
-    expect(endings).toContain('HANDSHAKE_FAILED');
-    expect(endings.size).toBeGreaterThan(1);
+    // newer Nodes tell of a reset as such from the first byte on, older ones of a handshake that failed
+    const early = by === 'reset' ? /^(HANDSHAKE_FAILED|ECONNRESET)$/ : /^HANDSHAKE_FAILED$/;
+    expect([...endings].filter((ending) => early.test(ending))).not.toEqual([]);
+    if (by !== 'reset') expect(endings.size).toBeGreaterThan(1);
   });
 });
 

@@ -15,20 +15,21 @@ function keep<T extends AsyncDisposable>(resource: T): T {
 }
 
 const MEBIBYTE = 2 ** 20;
+const maxMessage = 64 * MEBIBYTE;
 
 /**
- * The system tells that it has taken bytes only in steps of megabytes, which on this link come every quarter of a second,
- * and what it holds itself passes in less than two.
+ * The system takes bytes in steps of up to four megabytes, which on this link is one every third of a second. It holds
+ * eight itself: the answers are long enough to be waited for several times as long as closeTimeout.
  */
-const closeTimeout = 700;
-const link = { bandwidth: 5_000_000 };
+const closeTimeout = 1000;
+const link = { bandwidth: 12_000_000 };
 
 describe.each(protocols)('a %s server whose client has ended its half, on a slow link,', (protocol) => {
   /** What a client gets that asks, ends its half and then reads. */
   async function answerTo(allowHalfOpen: boolean, lengths: readonly number[]): Promise<number[]> {
-    const server = keep(await listening(protocol, { allowHalfOpen, closeTimeout }));
+    const server = keep(await listening(protocol, { allowHalfOpen, closeTimeout, maxMessage }));
     const proxy = keep(await FaultProxy.listen(portOf(server), { toClient: link }));
-    const client = clientOf(server, { protocol });
+    const client = clientOf(server, { protocol, maxMessage });
     keep({ [Symbol.asyncDispose]: async () => client.destroy() });
     const accepted = server.accept();
     await client.connect({ port: proxy.port, host: '127.0.0.1' });
@@ -47,12 +48,12 @@ describe.each(protocols)('a %s server whose client has ended its half, on a slow
 
   // defence: closeTimeout begins anew while the peer takes what is sent, whoever has ended first
   it('sends its answer wholly, however long that takes', async () => {
-    const lengths = new Array<number>(20).fill(MEBIBYTE);
+    const lengths = new Array<number>(48).fill(MEBIBYTE);
     expect(await answerTo(true, lengths)).toEqual(lengths);
   });
 
   it('and answers the end with its own, sends wholly what was under way', async () => {
-    expect(await answerTo(false, [15 * MEBIBYTE])).toEqual([15 * MEBIBYTE]);
+    expect(await answerTo(false, [48 * MEBIBYTE])).toEqual([48 * MEBIBYTE]);
   });
 });
 
