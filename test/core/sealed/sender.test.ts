@@ -88,6 +88,40 @@ describe('packing', () => {
     expect(total).toBe(100 + 16380 + 16381 + 20000 + 31000 + 32768 + 100000 + 1 + 8 * 4);
   });
 
+  it('fills a record to its last byte', () => {
+    const own = sender({ maxRecord: 16384 });
+    for (const length of [8188, 8188, 8188, 8189]) own.stage(new Uint8Array(length));
+    expect(new Reader().read(own.flush())).toEqual([
+      [data, 16384],
+      [data, 8192],
+      [data, 8193],
+    ]);
+  });
+
+  it('goes on in the next record when a busy tick has filled the memory for one', () => {
+    const end = openEnd();
+    const own = openEnd().opening?.sender as SealedSender;
+    const sent = Array.from({ length: 300 }, (_, i) => new Uint8Array(500 + i).fill(i));
+    for (const message of sent) own.stage(message);
+    const chunks = own.flush();
+    for (const chunk of chunks) end.session.receive(chunk);
+    expect(end.code).toBeUndefined();
+    expect(digests(end.messages)).toEqual(digests(sent));
+    expect(new Reader().read(chunks).every(([, length]) => length < 65536)).toBe(true);
+  });
+
+  it('counts what is staged as it will be on the wire, once it is sealed', () => {
+    const own = sender();
+    own.stage(new Uint8Array(40000));
+    expect(own.staged).toBe(3 + 1 + 4 + 40000 + 16);
+    own.stage(new Uint8Array(100));
+    expect(own.staged).toBe(40024 + 1 + 4 + 100);
+    own.stage(new Uint8Array(50000));
+    const staged = own.staged;
+    expect(Buffer.concat(own.flush())).toHaveLength(staged);
+    expect(own.staged).toBe(0);
+  });
+
   it('takes the lower max_record of both ends', () => {
     const { opening } = openEnd({ maxRecord: 131072, peerMaxRecord: 16384 });
     const other = openEnd({ maxRecord: 16384, peerMaxRecord: 131072 }).opening;
@@ -107,7 +141,10 @@ describe('packing', () => {
     const own = sender({ maxMessage: 1024 });
     own.stage(new Uint8Array(1024));
     expect(() => own.stage(new Uint8Array(1025))).toThrow(
-      expect.objectContaining({ code: 'MESSAGE_TOO_LARGE_FOR_PEER', blame: 'caller' }),
+      expect.objectContaining({
+        ...{ code: 'MESSAGE_TOO_LARGE_FOR_PEER', blame: 'caller' },
+        message: 'the message has 1025 bytes, the peer takes 1024; raise its maxMessage or send less',
+      }),
     );
     expect(new Reader().read(own.flush())).toEqual([[data, 1028]]);
   });
@@ -141,6 +178,21 @@ describe('new keys', () => {
         expect(underKey).toBeLessThanOrEqual(200);
         if (type === keyUpdate) underKey = 0;
       }
+    }
+  });
+
+  it('come only when the next record would leave no room for the KEY_UPDATE', () => {
+    // a message of one byte takes 22 bytes of a key, a KEY_UPDATE 17
+    for (const [bytes, types] of [
+      [22 + 22 + 17, [data, data]],
+      [22 + 22 + 16, [data, keyUpdate, data]],
+    ] as const) {
+      const own = sender({ bytes });
+      const chunks = [1, 2].flatMap(() => {
+        own.stage(new Uint8Array(1));
+        return own.flush();
+      });
+      expect(new Reader().read(chunks).map(([type]) => type)).toEqual(types);
     }
   });
 
@@ -201,7 +253,9 @@ describe('the end', () => {
       [close, 0x40, 1],
     ]);
     expect([own.close(0), own.flush(), own.ping(), own.pong()]).toEqual([[], [], [], []]);
-    expect(() => own.stage(new Uint8Array(1))).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+    expect(() => own.stage(new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: 'CLOSED', message: 'the connection has been closed' }),
+    );
     expect(own.staged).toBe(0);
   });
 

@@ -38,6 +38,20 @@ describe('cutting the stream into messages', () => {
     expect(batch.next()).toBeUndefined();
   });
 
+  it('counts a message that began in an earlier record with the others', () => {
+    const stream = new MessageStream(1000);
+    const payload = frame([bytes(20), bytes(3)]);
+    expect(stream.push(record(payload.subarray(0, 10)))).toBeUndefined();
+    const batch = stream.push(record(payload.subarray(10))) as Batch;
+    const seen: [number, number][] = [];
+    for (let left = true; left; left = batch.next() !== undefined) seen.push([batch.count, batch.bytes]);
+    expect(seen).toEqual([
+      [2, 23],
+      [1, 3],
+      [0, 0],
+    ]);
+  });
+
   it('is at a boundary only between messages', () => {
     const stream = new MessageStream(1000);
     const states = [...frame([bytes(1), bytes(0)])].map((byte) => {

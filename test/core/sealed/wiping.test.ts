@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { node } from '../../../backends/node.js';
+import type { Aead, Backend, KeyEncapsulation } from '../../../src/backend.js';
+import { clientEnd, identity, openPair } from '../../helpers/sealed-ends.js';
+
+const kem = await node.mlKem768();
+
+/** The node backend, which says of its ciphers and fresh keys how many there were and how many are left. */
+function counting(): { backend: Backend; mlKem768: KeyEncapsulation; made: string[]; left: () => string[] } {
+  const made: string[] = [];
+  const wiped: string[] = [];
+  const named = (name: string): (() => void) => {
+    const own = `${name} ${made.length}`;
+    made.push(own);
+    return () => void wiped.push(own);
+  };
+  const aesGcm = (key: Uint8Array): Aead => {
+    const aead = node.aesGcm(key);
+    return {
+      seal: (nonce, header, plaintext) => aead.seal(nonce, header, plaintext),
+      open: (nonce, header, ciphertext) => aead.open(nonce, header, ciphertext),
+      wipe: named('cipher'),
+    };
+  };
+  const x25519 = (): ReturnType<Backend['x25519']> => {
+    const own = node.x25519();
+    return { publicKey: own.publicKey, agree: (peer) => own.agree(peer), wipe: named('x25519') };
+  };
+  const keyPair = (): ReturnType<KeyEncapsulation['keyPair']> => {
+    const own = kem.keyPair();
+    return {
+      encapsulationKey: own.encapsulationKey,
+      decapsulate: (ciphertext) => own.decapsulate(ciphertext),
+      wipe: named('ML-KEM'),
+    };
+  };
+  return {
+    backend: { ...node, aesGcm, x25519 },
+    mlKem768: { keyPair, encapsulate: (key) => kem.encapsulate(key) },
+    made,
+    left: () => made.filter((each) => !wiped.includes(each)),
+  };
+}
+
+const suites = ['X25519MLKEM768', 'X25519'] as const;
+
+describe('the keys of a handshake', () => {
+  it('are wiped when the connection is open, which keeps a cipher for each direction', async () => {
+    const [ours, theirs] = [counting(), counting()];
+    const { client, server } = await openPair({ ...ours, suites }, { ...theirs, suites });
+    expect([client.opening?.suite, server.opening?.suite]).toEqual([suites[0], suites[0]]);
+    for (const end of [ours, theirs]) {
+      expect(end.made.length).toBeGreaterThanOrEqual(7);
+      // the last two made are those of the open connection
+      expect(end.left()).toEqual(end.made.slice(-2));
+    }
+    client.opening?.sender.close(0);
+    client.session.stop();
+    expect(ours.left()).toEqual([]);
+  });
+
+  it('are wiped when the server is not trusted, or the client not admitted', async () => {
+    for (const [trusted, admitted] of [
+      [false, true],
+      [true, false],
+    ] as const) {
+      const [ours, theirs] = [counting(), counting()];
+      const { client, server } = await openPair(
+        { ...ours, suites, identity: identity(node), decide: () => trusted },
+        { ...theirs, suites, authorize: () => admitted },
+      );
+      client.session.stop();
+      server.session.stop();
+      expect([client.opening, server.opening]).toEqual([undefined, undefined]);
+      expect([ours.left(), theirs.left()]).toEqual([[], []]);
+    }
+  });
+
+  it('are wiped when there was no answer at all', () => {
+    const ours = counting();
+    const client = clientEnd({ ...ours, suites });
+    client.session.start();
+    expect(ours.left()).toHaveLength(2);
+    client.session.stop();
+    expect(ours.left()).toEqual([]);
+  });
+
+  it('need not be of a backend that can wipe them', async () => {
+    const { client, server } = await openPair(
+      { backend: { ...node }, mlKem768: { ...kem, keyPair: () => withoutWipe(kem.keyPair()) }, suites },
+      { mlKem768: kem, suites },
+    );
+    expect([client.opening?.suite, server.opening?.suite]).toEqual([suites[0], suites[0]]);
+  });
+});
+
+function withoutWipe(pair: ReturnType<KeyEncapsulation['keyPair']>): ReturnType<KeyEncapsulation['keyPair']> {
+  return {
+    encapsulationKey: pair.encapsulationKey,
+    decapsulate: (ciphertext) => pair.decapsulate(ciphertext),
+  };
+}
