@@ -196,8 +196,8 @@ function declarationProblems(name: string, text: string): string[] {
 describe('the size of an entry and of what it loads at once, minified, in bytes', () => {
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
-    ['secure-sockets', 123_187, 43_178],
-    ['secure-sockets/backends/node', 7_715, 3_515],
+    ['secure-sockets', 126_880, 44_438],
+    ['secure-sockets/backends/node', 8_748, 3_905],
     ['secure-sockets/backends/noble', 64_677, 25_797],
     ['secure-sockets/backends/forge', 332_802, 94_056],
   ];
