@@ -48,41 +48,60 @@ interface Comparison {
   readonly loopDelay: number;
 }
 
+/** One round: 99 of 100 round trips without an attack, the same with it, and timers of the server during it. */
+interface Round {
+  readonly calm: number;
+  readonly attacked: number;
+  readonly loopDelay: number;
+}
+
 /**
- * A comparison is worth something if the rounds without an attack agree: if they do not, the machine has other things to
- * do, and all of it is done again. The last one counts, whatever it is.
+ * Rounds without an attack that do not agree tell of a machine with other things to do. Then there are as many rounds
+ * again, three times at most, and if none of the three was quiet, the medians of all their rounds count.
  */
 async function compare(protocol: ProtocolName, attack: string): Promise<Comparison> {
   const { program, address } = await startServer(protocol);
   running.push(program);
   const client = await connected(protocol, address);
   await pingPong(client, 500);
-  for (let attempt = 1; ; attempt++) {
-    const calm: number[] = [];
-    const attacked: number[] = [];
-    const loopDelays: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      calm.push(await pingPong(client, ROUND_MS));
-      const attacker = await Program.start('attacker', { attack, protocol, ...address });
-      await ask(program);
-      attacked.push(await pingPong(client, ROUND_MS));
-      loopDelays.push((await ask(program)).loopDelay);
-      await attacker.program[Symbol.asyncDispose]();
-      await pause(100);
-    }
+  const all: Round[] = [];
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const rounds: Round[] = [];
+    while (rounds.length < ROUNDS)
+      rounds.push(await playRound(client, program, { attack, protocol, ...address }));
+    const calm = rounds.map((round) => round.calm);
     const isQuiet = Math.max(...calm) <= SPREAD * Math.min(...calm);
-    report(`${protocol} ${attack}${isQuiet ? '' : ', unquiet'}`, calm, attacked, median(loopDelays));
-    if (isQuiet || attempt === ATTEMPTS)
-      return { calm: median(calm), attacked: median(attacked), loopDelay: median(loopDelays) };
+    report(`${protocol} ${attack}${isQuiet ? '' : ', unquiet'}`, rounds);
+    if (isQuiet) return summary(rounds);
+    all.push(...rounds);
   }
+  report(`${protocol} ${attack}, all rounds`, all);
+  return summary(all);
 }
 
-function report(what: string, calm: number[], attacked: number[], loopDelay: number): void {
-  const shown = (times: number[]): string =>
-    `${median(times).toFixed(2)} (${times.map((time) => time.toFixed(2)).join(' ')})`;
-  process.stdout.write(
-    `${what}: p99 ${shown(calm)} ms without, ${shown(attacked)} ms with; loop ${loopDelay.toFixed(1)} ms\n`,
-  );
+async function playRound(client: SecureClient, server: Program, attack: object): Promise<Round> {
+  const calm = await pingPong(client, ROUND_MS);
+  const attacker = await Program.start('attacker', attack);
+  await ask(server);
+  const attacked = await pingPong(client, ROUND_MS);
+  const { loopDelay } = await ask(server);
+  await attacker.program[Symbol.asyncDispose]();
+  await pause(100);
+  return { calm, attacked, loopDelay };
+}
+
+function summary(rounds: readonly Round[]): Comparison {
+  const medianOf = (name: keyof Round): number => median(rounds.map((round) => round[name]));
+  return { calm: medianOf('calm'), attacked: medianOf('attacked'), loopDelay: medianOf('loopDelay') };
+}
+
+function report(what: string, rounds: readonly Round[]): void {
+  const { calm, attacked, loopDelay } = summary(rounds);
+  const shown = (name: 'calm' | 'attacked'): string =>
+    rounds.map((round) => round[name].toFixed(2)).join(' ');
+  const without = `${calm.toFixed(2)} (${shown('calm')}) ms without`;
+  const during = `${attacked.toFixed(2)} (${shown('attacked')}) ms with`;
+  process.stdout.write(`${what}: p99 ${without}, ${during}; loop ${loopDelay.toFixed(1)} ms\n`);
 }
 
 const attacks: Record<ProtocolName, readonly string[]> = {
