@@ -147,6 +147,7 @@ describe('ByteQueue', () => {
       [100, 150, 100, 150],
       [100, 500, 100, 200],
       [100, 0, 100, 200],
+      [65_536, 1_179_648, 1_179_648, 1_179_648],
       [65_536, 1_179_649, 65_536, 131_072],
     ] as const) {
       const queue = new ByteQueue();
@@ -154,6 +155,21 @@ describe('ByteQueue', () => {
       queue.keep(wanted);
       expect(queue.capacity, `${have} of ${wanted}`).toBeGreaterThanOrEqual(least);
       expect(queue.capacity, `${have} of ${wanted}`).toBeLessThanOrEqual(most);
+    }
+  });
+
+  it('makes room for as much again, so that not every byte is copied for the next, but not beyond the request', () => {
+    for (const [wanted, capacity] of [
+      [1000, 200],
+      [150, 150],
+      [0, 200],
+    ] as const) {
+      const queue = new ByteQueue();
+      for (const size of [100, 10]) {
+        queue.lend(new Uint8Array(size));
+        queue.keep(wanted);
+      }
+      expect(queue.capacity, `of ${wanted}`).toBe(capacity);
     }
   });
 

@@ -127,6 +127,18 @@ describe('what is staged', () => {
     expect([own.staged, own.flush(), own.close()]).toEqual([0, [], []]);
   });
 
+  it('is taken in parts if it is large, each hardly longer than asked for', () => {
+    const own = sender();
+    const [large, wire]: [Uint8Array, Uint8Array[]] = [message(200_005), []];
+    const places: number[] = [];
+    for (let at = 0; at < large.length; places.push(at)) {
+      at = own.stage(large, at, 50_001);
+      wire.push(...own.flush());
+    }
+    expect(places).toEqual([50_016, 100_032, 150_048, 200_005]);
+    expect(Buffer.concat(wire).equals(frame(large))).toBe(true);
+  });
+
   it('may be as long as the sender says, which is for its owner to see to', () => {
     expect(sender(1234).maxMessage).toBe(1234);
   });

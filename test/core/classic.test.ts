@@ -192,6 +192,28 @@ describe('classic server', () => {
     }
   });
 
+  it('keeps the encrypted key of a client for itself while it is decrypted', async () => {
+    const end = server();
+    end.session.start();
+    const [good, bad] = [randomBytes(32), new Uint8Array(128).fill(1)];
+    const wire = node.rsaPublicKey(numbers).encryptPkcs1(good);
+    end.session.receive(wire);
+    wire.fill(0);
+    await end.settle();
+    end.session.receive(frame(good, Buffer.from('as it was')));
+    expect(texts(end.messages)).toEqual(['as it was']);
+    const [one, other] = [server(), server()];
+    for (const each of [one, other]) each.session.start();
+    one.session.receive(bad.slice());
+    other.session.receive(bad);
+    bad.fill(0);
+    await one.settle();
+    await other.settle();
+    one.opening?.sender.stage(Buffer.from('the same key'));
+    for (const chunk of one.opening?.sender.flush() ?? []) other.session.receive(chunk);
+    expect(texts(other.messages)).toEqual(['the same key']);
+  });
+
   it('asks for its private key as such, and for nothing else', () => {
     const end = server();
     end.session.start();
@@ -255,6 +277,9 @@ describe('classic server', () => {
     ['a length that is no multiple of 32', '233'],
     ['a length of zero', '10'],
     ['a letter in the length', '23x'],
+    ['a letter that counts as 22, and would make 32', '21F'],
+    ['a sign that counts as -8, and would make 32', '24('],
+    ['a first letter that counts as 32', '2P0'],
     ['a length beyond maxMessage', '71048640'],
     ['the longest length', '9999999968'],
   ])('refuses %s as BAD_FRAME before the body', async (_, header) => {
@@ -317,6 +342,7 @@ describe('classic server', () => {
     const { end } = await openServer(2 ** 28);
     end.session.receive(Buffer.from('9268435456'));
     end.session.receive(new Uint8Array(100));
+    expect(end.code).toBeUndefined();
     expect(end.session.held).toBeLessThan(1024);
   });
 });

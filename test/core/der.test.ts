@@ -80,6 +80,7 @@ describe('a SubjectPublicKeyInfo is refused', () => {
     ['a length of indefinite form', `3080${good.slice(4)}0000`, 'not definite'],
     ['a length in long form for no reason', `30811a${good.slice(4)}`, 'not minimal'],
     ['a length with a leading zero', `3082001a${good.slice(4)}`, 'not minimal'],
+    ['a length of 256 in three bytes', `3083000100${good.slice(4)}`, 'not minimal'],
     ['a length of 5 bytes', `3085000000001a${good.slice(4)}`, '32 bits'],
     ['a length of 4 GiB', '3084ffffffff', 'longer than'],
     ['a length of 127 bytes', `30ff${good.slice(4)}`, '32 bits'],
@@ -97,6 +98,7 @@ describe('a SubjectPublicKeyInfo is refused', () => {
     ['a modulus of no bytes', `3019${algorithm}03080030050200020103`, 'zero'],
     ['a modulus of zero', good.replace('020107', '020100'), 'zero'],
     ['a negative modulus', good.replace('020107', '020187'), 'negative'],
+    ['the smallest negative modulus', good.replace('020107', '020180'), 'negative'],
     ['a modulus with a superfluous zero', `301b${algorithm}030a00300702020007020103`, 'not minimal'],
     [
       'an exponent with two superfluous zeros',
@@ -114,6 +116,16 @@ describe('a SubjectPublicKeyInfo is refused', () => {
 describe('a private key is refused', () => {
   const multiPrime = small.pkcs1.slice();
   multiPrime[small.pkcs1.indexOf(2) + 2] = 1;
+
+  test('as a private key, and a public key as a public one', () => {
+    const nothing = new Uint8Array(0);
+    for (const [decode, kind] of [
+      [decodeSpki, 'public'],
+      [decodePkcs8, 'private'],
+      [decodePkcs1Private, 'private'],
+    ] as const)
+      expect(() => decode(nothing)).toThrow(`malformed DER of an RSA ${kind} key: ends too early`);
+  });
 
   test.each([
     ['PKCS#1 of version 1', decodePkcs1Private, multiPrime, 'two primes'],

@@ -43,6 +43,8 @@ test.each([
   ['a space within', `${canonical.slice(0, 20)} ${canonical.slice(21)}`],
   ['hex with colons', hex.replace(/../g, '$&:').slice(0, -1)],
   ['62 hex digits', hex.slice(2)],
+  ['something before sha256//', `AAAAsha256//${base64}=`],
+  ['something behind sha256//', `sha256//${base64}=AAAA`],
   ['a digit that is not one', `g${hex.slice(1)}`],
   ['another hash', 'MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48'],
 ])('refused: %s', (_, text) => {
@@ -51,6 +53,15 @@ test.each([
 
 test('what is no text is refused as such', () => {
   expectRefusal(spki as unknown as string, 'a value of type object');
+});
+
+test.each([canonical, hex])('an object that turns into %s is none', (text) => {
+  expectRefusal({ toString: () => text } as string, 'a value of type object');
+});
+
+test('a long text is shown up to its hundredth character', () => {
+  expectRefusal('A'.repeat(100), `"${'A'.repeat(100)}";`);
+  expectRefusal('A'.repeat(101), `"${'A'.repeat(100)}...";`);
 });
 
 test('a text as long as a book is not repeated in the error', () => {

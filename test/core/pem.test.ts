@@ -12,6 +12,10 @@ test('what is written is what Node writes', () => {
   expect(encodePem('PRIVATE KEY', der)).toBe(pem);
 });
 
+test('no bytes are two lines without any between them', () => {
+  expect(encodePem('KEY', new Uint8Array(0))).toBe('-----BEGIN KEY-----\n-----END KEY-----\n');
+});
+
 test('what Node writes is read', () => {
   expect(decodePem(pem)).toEqual({ label: 'PRIVATE KEY', der, explanatory: [] });
 });
@@ -64,10 +68,11 @@ describe('refused', () => {
     ['an empty label', pem.replaceAll('PRIVATE KEY', ''), 'line 1'],
     ['a label in lower case', pem.replaceAll('PRIVATE KEY', 'private key'), 'line 1'],
     ['a label with two spaces', pem.replaceAll('PRIVATE KEY', 'PRIVATE  KEY'), 'line 1'],
-    ['text behind END', `${pem}text`, 'text behind'],
+    ['text behind END', `${pem}text`, `text behind line ${pem.trimEnd().split('\n').length}`],
     ['a second encoding', pem + pem, 'text behind'],
     ['a header as in RFC 1421', whole(begin, 'Proc-Type: 4,ENCRYPTED', '', first, rest, end), 'line 2'],
     ['a blank line within', whole(begin, first, '', rest, end), 'line 3'],
+    ['a blank line before END', whole(begin, first, '', end), 'line 3'],
     ['a short line that is not the last', whole(begin, first.slice(4), rest, end), 'line 2'],
     ['a long line', whole(begin, `${first}AAAA`, rest, end), 'line 2'],
     ['a space within', whole(begin, first.replace(/.$/, ' '), rest, end), 'base64'],

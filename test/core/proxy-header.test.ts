@@ -92,6 +92,7 @@ describe('a line is refused', () => {
     ['that is HTTP', 'GET / HTTP/1.1\r\n'],
     ['in lowercase', 'proxy TCP4 192.0.2.33 198.51.100.2 50000 443\r\n'],
     ['of UDP', 'PROXY UDP4 192.0.2.33 198.51.100.2 50000 443\r\n'],
+    ['of UDP over IPv6', 'PROXY UDP6 2001:db8::a 2001:db8::b 50000 443\r\n'],
     ['without a protocol', 'PROXY \r\n'],
     ['without ports', 'PROXY TCP4 192.0.2.33 198.51.100.2\r\n'],
     ['without the last port', 'PROXY TCP4 192.0.2.33 198.51.100.2 50000\r\n'],
@@ -120,6 +121,16 @@ describe('a line is refused', () => {
     expect(refusal(bytes(line)).code).toBe('PROTOCOL');
   });
 
+  it('with the reason', () => {
+    const reason = (line: string): string => refusal(bytes(line)).message;
+    expect(reason('PROXY TCP4 192.0.2.33 198.51.100.2 1 2\n')).toBe(
+      'a proxy was expected: the PROXY line does not end in CR LF',
+    );
+    expect(reason('PROXY TCP4 \r\n')).toBe(
+      'a proxy was expected: the PROXY line is not two addresses and two ports of TCP4 or TCP6',
+    );
+  });
+
   it('as soon as it cannot become one', () => {
     expect(read('PROXY ')).toBe('incomplete');
     expect(refusal(bytes('PROXZ')).message).toContain('does not begin with a PROXY header');
@@ -140,6 +151,13 @@ describe('a binary header is refused', () => {
     ['longer than any we take', `${SIGNATURE} 21 11 07f1`],
   ])('%s', (_, header) => {
     expect(refusal(hex(header)).code).toBe('PROTOCOL');
+  });
+
+  it('with the reason', () => {
+    expect(refusal(hex(`${SIGNATURE} 22 11 000c`)).message).toContain('the PROXY command 0x22 is not known');
+    expect(refusal(hex(`${SIGNATURE} 21 21 0003 010203`)).message).toContain(
+      'the PROXY header has 3 bytes of addresses, which take 36',
+    );
   });
 
   it('for its length before so many bytes are waited for', () => {

@@ -133,6 +133,35 @@ describe('private numbers', () => {
     ).toThrow(unfit);
   });
 
+  test('with an exponent that does not belong to what it leaves for one of the primes are refused', () => {
+    const [d, p, q] = [toBigInt(key.d), toBigInt(key.p), toBigInt(key.q)];
+    for (const wrong of [d + p - 1n, d + q - 1n])
+      expect(() => checkPrivateKey({ ...key, d: fromBigInt(wrong) })).toThrow(unfit);
+  });
+
+  test('of which dp, dq or qi is right but not reduced are refused', () => {
+    const [p, q] = [toBigInt(key.p), toBigInt(key.q)];
+    for (const [name, by] of [
+      ['dp', p - 1n],
+      ['dq', q - 1n],
+      ['qi', p],
+    ] as const)
+      expect(() => checkPrivateKey({ ...key, [name]: fromBigInt(toBigInt(key[name]) + by) })).toThrow(unfit);
+  });
+
+  test('with one factor twice are refused', () => {
+    const p = toBigInt(key.p);
+    const square: RsaPrivateNumbers = { ...key, n: fromBigInt(p * p), q: key.p, dq: key.dp };
+    for (const qi of [0n, 1n, p - 1n])
+      expect(() => checkPrivateKey({ ...square, qi: fromBigInt(qi) })).toThrow(unfit);
+  });
+
+  test('with factors that are none are refused', () => {
+    const one = Uint8Array.of(1);
+    expect(() => checkPrivateKey({ ...key, p: one, q: key.n })).toThrow(unfit);
+    expect(() => checkPrivateKey({ ...key, p: key.n, q: one })).toThrow(unfit);
+  });
+
   test('with an exponent beyond the modulus are refused', () => {
     const [d, p, q] = [toBigInt(key.d), toBigInt(key.p), toBigInt(key.q)];
     expect(() => checkPrivateKey({ ...key, d: fromBigInt(d + 2n * (p - 1n) * (q - 1n)) })).toThrow(unfit);

@@ -65,6 +65,7 @@ describe('bytes', () => {
     const end = new Recorder(ask([2, 1], answers));
     end.session.receive(run(1, 3));
     expect(answers).toEqual([]);
+    expect([end.session.isBlocked, end.session.turnIsOver]).toEqual([false, false]);
     end.session.start();
     expect(answers).toEqual([[1, 2], [3]]);
   });
@@ -381,12 +382,31 @@ describe('a session that is stopped', () => {
     end.write = (chunks) => {
       write.call(end, chunks);
       end.session.stop();
-      expect(log).toEqual([]);
+      log.push('stopped');
     };
     end.session.receive(run(0, 10));
-    expect(log).toEqual(['tidied']);
+    expect(log).toEqual(['stopped', 'tidied']);
     expect(end.written).toEqual([run(1, 1)]);
     expect([end.error, end.session.held]).toEqual([undefined, 0]);
+  });
+
+  it('by what the script itself calls lets it come to its next request, and no error of it matters', () => {
+    for (const fails of [false, true]) {
+      const log: string[] = [];
+      const script = function* (): Script {
+        yield 1;
+        end.session.stop();
+        log.push('went on');
+        if (fails) throw new SecureSocketError('PROTOCOL', 'as an example');
+        yield { write: [run(1, 1)] };
+        log.push('too far');
+      };
+      const end = new Recorder(script());
+      end.session.start();
+      end.session.receive(run(0, 1));
+      expect(log).toEqual(['went on']);
+      expect([end.written, end.error]).toEqual([[], undefined]);
+    }
   });
 
   it('by its own failure is not failed twice', () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Staging } from '../../src/core/staging.js';
+import { partLengthOf, Staging } from '../../src/core/staging.js';
 
 const FEW = 4 * 1024;
 const MANY = 64 * 1024;
@@ -75,6 +75,11 @@ describe('plaintext that is staged', () => {
     own.release();
     expect(put(own, 1, 1)).toBe(0);
   });
+});
+
+it('a large message is encrypted in parts that leave the event loop its turns', () => {
+  expect(partLengthOf({ native: true })).toBe(4 * 2 ** 20);
+  expect(partLengthOf({ native: false })).toBe(128 * 1024);
 });
 
 describe('the memory', () => {
