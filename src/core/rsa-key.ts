@@ -46,9 +46,8 @@ export function checkPrivateKey(key: RsaPrivateNumbers): void {
   const [p, q, dp, dq] = [toBigInt(key.p), toBigInt(key.q), toBigInt(key.dp), toBigInt(key.dq)];
   const qi = toBigInt(key.qi);
   const fits =
-    p > 2n &&
-    q > 2n &&
-    p !== q &&
+    p > 1n &&
+    q > 1n &&
     p * q === n &&
     d < n &&
     dp === d % (p - 1n) &&

@@ -121,7 +121,7 @@ export class Session {
 
   #run(): void {
     let asks = 0;
-    while (!this.#isDone && !this.#taskPending && !this.paused && this.#ask !== undefined) {
+    while (!this.#isDone && !this.paused && this.#ask !== undefined) {
       if (asks++ === ASKS_A_TURN) {
         this.#turnIsOver = true;
         return;
@@ -221,7 +221,6 @@ export class Session {
 
   #finish(): void {
     this.#isDone = true;
-    this.#taskPending = false;
     this.#turnIsOver = false;
     this.#holding = 0;
     this.#bytes.clear();
