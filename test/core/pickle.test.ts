@@ -82,12 +82,74 @@ describe('encodings that no pickler makes', () => {
     ['in LONG1', `8004${body('8a01078a0103')}`],
     ['in LONG', `8004${body('4c370a4c334c0a')}`],
     ['in INT', `8004${body('49370a49330a')}`],
+    [
+      'with LONG_BINPUT, the memo of a long pickler',
+      `800263${GLOBAL}7200010000298172010100004b074b03867202010000622e`,
+    ],
+    ['with PUT of ten digits', `800263${GLOBAL}298170${'31'.repeat(10)}0a4b074b0386622e`],
     ['with slots named by SHORT_BINSTRING', `800263${GLOBAL}29814e7d2855016e4b075501654b037586622e`],
   ])('accepted: %s', (_, hex) => {
     expect(decodePickle(fromHex(hex))).toEqual({
       key: { n: Uint8Array.of(7), e: Uint8Array.of(3) },
       length: hex.length / 2,
     });
+  });
+
+  // as pickle.dumps(number, 4) of CPython writes them
+  test.each([
+    ['1', '01', '4b01'],
+    ['255', 'ff', '4bff'],
+    ['256', '0100', '4d0001'],
+    ['65535', 'ffff', '4dffff'],
+    ['65536', '010000', '4a00000100'],
+    ['2^31 - 1', '7fffffff', '4affffff7f'],
+    ['2^31', '80000000', '8a050000008000'],
+    ['2^39 - 1', '7fffffffff', '8a05ffffffff7f'],
+  ])('%s has one encoding, which is written and read', (_, hex, encoded) => {
+    const key = { n: fromHex(hex), e: Uint8Array.of(3) };
+    const pickle = fromHex(`8004${frame(bytesOf(body(`${encoded}4b03`)))}${body(`${encoded}4b03`)}`);
+    expect(decodePickle(fromHex(`8004${body(`${encoded}4b03`)}`))).toMatchObject({ key });
+    expect(Buffer.from(encodePickle(key)).toString('hex')).toContain(`8194${encoded}4b03`);
+    expect(decodePickle(pickle)).toEqual({ key, length: pickle.length });
+  });
+
+  test('a number may have 1300 digits', () => {
+    const digits = '9'.repeat(1300);
+    const hex = body(`4c${Buffer.from(digits).toString('hex')}4c0a4b03`);
+    const n = fromHex(BigInt(digits).toString(16));
+    expect(decodePickle(fromHex(`8004${hex}`))).toMatchObject({ key: { n, e: Uint8Array.of(3) } });
+  });
+
+  test('a frame may make the pickle 4000 bytes long, and not a byte longer', () => {
+    expect(decodePickle(fromHex('8004 95 950f000000000000'.replaceAll(' ', '')))).toBe('incomplete');
+    expectRefusal(fromHex('800495960f000000000000'), '4000');
+  });
+
+  test.each([
+    ['a wrong first byte', '81'],
+    ['a wrong protocol', '8006'],
+    ['a zero', `8004${body(`${n}4b00`).slice(0, -6)}`],
+    ['a number that is not minimal', `8004${body(`${n}4dff00`).slice(0, -6)}`],
+    ['a negative number', `8004${body(`${n}8a0180`).slice(0, -6)}`],
+    ['another byte than the template has', `8004${plain.slice(0, -2)}2f`],
+  ])('is refused with the byte that makes it impossible: %s', (_, hex) => {
+    const bytes = fromHex(hex);
+    expect(firstRefusal(bytes)).toBe(bytes.length);
+  });
+
+  test('a frame that is too short is refused where it ends', () => {
+    const short = fromHex(`8004${frame(bytesOf(plain) - 1)}${plain}`);
+    expect(firstRefusal(short)).toBe(short.length - 1);
+  });
+
+  test('the error names the byte that was met and the one that was expected', () => {
+    expectRefusal(Uint8Array.of(0x81), 'not the pickle of an rsa.PublicKey: byte 0 is 0x81; expected 0x80');
+    expectRefusal(fromHex('80048d'), 'byte 2 is 0x8d; expected 0x8c');
+  });
+
+  test.each(['56', '5a', '4e', '00'])('opcode 0x%s names no slot', (opcode) => {
+    const named = `800263${GLOBAL}29814e7d28${opcode}016e4b075501654b037586622e`;
+    expectRefusal(fromHex(named), `opcode 0x${opcode} where the name of a slot belongs`);
   });
 
   test.each([
