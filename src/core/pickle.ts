@@ -167,8 +167,7 @@ function fromLittleEndian(bytes: Uint8Array): Uint8Array {
 }
 
 function encodeInteger(number: Uint8Array): number[] {
-  const value =
-    number.length <= 4 ? number.reduce((sum, byte) => 256 * sum + byte, 0) : Number.POSITIVE_INFINITY;
+  const value = number.reduce((sum, byte) => 256 * sum + byte, 0);
   if (value < 0x100) return [OP.BININT1, value];
   if (value < 0x10000) return [OP.BININT2, ...littleEndian(value, 2)];
   if (value < 0x80000000) return [OP.BININT, ...littleEndian(value, 4)];
