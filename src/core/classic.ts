@@ -40,7 +40,7 @@ export interface ClassicClientOptions extends ClassicOptions {
 /** The server's end of classic (docs/protocol.md, K1 to K3). */
 export function* classicServer(options: ClassicServerOptions): Script {
   const { backend, publicKey, privateKey, rejectionSecret, keyLength } = options;
-  yield { write: [encodePickle(publicKey)] };
+  yield { write: [greetingOf(publicKey)] };
   const view: Uint8Array = yield publicKey.n.length;
   const ciphertext = view.slice();
   // K2: a number beyond the modulus is a public fact; it goes on like any other bad ciphertext
@@ -57,6 +57,15 @@ export function* classicServer(options: ClassicServerOptions): Script {
     },
   };
   yield* classicFrames(cipher, options.maxMessage);
+}
+
+/** What a server says first, the same to everybody: strangers must not cost more than a copy of it. */
+const greetings = new WeakMap<RsaPublicNumbers, Uint8Array>();
+
+function greetingOf(publicKey: RsaPublicNumbers): Uint8Array {
+  const greeting = greetings.get(publicKey) ?? encodePickle(publicKey);
+  greetings.set(publicKey, greeting);
+  return greeting.slice();
 }
 
 /** The client's end of classic. */

@@ -1,6 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PrivateKeyQueue } from '../../src/private-key-queue.js';
 import { clientEnd, serverEnd } from '../helpers/sealed-ends.js';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const never = (): boolean => false;
 
@@ -16,6 +20,32 @@ describe('private operations of a server', () => {
     setImmediate(note);
     await Promise.all([1, 2, 3].map(() => queue.run(() => order.push('operation'), never)));
     expect(order.join(' ')).toMatch(/operation( turn)+ operation( turn)+ operation/);
+  });
+
+  // defence: the rest after an operation
+  it('on the main thread are followed by a rest that is four times as long, ten milliseconds at most', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const queue = new PrivateKeyQueue(1, 10, false);
+    let done = 0;
+    const takes = (milliseconds: number) => (): void => {
+      vi.advanceTimersByTime(milliseconds);
+      done++;
+    };
+    const turns = async (): Promise<void> => {
+      for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const all = Promise.all([1, 300, 0].map((milliseconds) => queue.run(takes(milliseconds), never)));
+    for (const rest of [4, 10]) {
+      const before = done;
+      await turns();
+      expect(done).toBe(before + 1);
+      vi.advanceTimersByTime(rest - 1);
+      await turns();
+      expect(done).toBe(before + 1);
+      vi.advanceTimersByTime(1);
+    }
+    await all;
+    expect(done).toBe(3);
   });
 
   // defence: the queue's concurrency
