@@ -1,5 +1,6 @@
+import { setPriority } from 'node:os';
 import { type ProtocolName, SecureClient } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { pause, protocols } from '../helpers/sockets.js';
 import { type Address, ask, Program, startServer } from './programs.js';
 
@@ -9,6 +10,16 @@ const ROUND_MS = 600;
 /** How far the rounds without an attack may be apart, as a factor, and how often it is tried until they are not. */
 const SPREAD = 3;
 const ATTEMPTS = 3;
+
+beforeAll(() => {
+  // as the server does: what is measured goes before what else the machine does, where that is allowed
+  try {
+    setPriority(-10);
+  } catch (error) {
+    const { info } = error as { info?: { code?: string } };
+    if (info?.code !== 'EACCES' && info?.code !== 'EPERM') throw error;
+  }
+});
 
 const running: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -44,16 +55,13 @@ interface Comparison {
   /** The medians of what 99 of 100 round trips take, without and with an attack. */
   readonly calm: number;
   readonly attacked: number;
-  /** The median of what 99 of 100 timers of the server wait during the attack. */
+  /** The medians of what 99 of 100 timers of the server wait, without and with it. */
+  readonly calmLoop: number;
   readonly loopDelay: number;
 }
 
-/** One round: 99 of 100 round trips without an attack, the same with it, and timers of the server during it. */
-interface Round {
-  readonly calm: number;
-  readonly attacked: number;
-  readonly loopDelay: number;
-}
+/** The same of one round. */
+type Round = Comparison;
 
 /**
  * Rounds without an attack that do not agree tell of a machine with other things to do. Then there are as many rounds
@@ -80,28 +88,35 @@ async function compare(protocol: ProtocolName, attack: string): Promise<Comparis
 }
 
 async function playRound(client: SecureClient, server: Program, attack: object): Promise<Round> {
+  await ask(server);
   const calm = await pingPong(client, ROUND_MS);
+  const { loopDelay: calmLoop } = await ask(server);
   const attacker = await Program.start('attacker', attack);
   await ask(server);
   const attacked = await pingPong(client, ROUND_MS);
   const { loopDelay } = await ask(server);
   await attacker.program[Symbol.asyncDispose]();
   await pause(100);
-  return { calm, attacked, loopDelay };
+  return { calm, attacked, calmLoop, loopDelay };
 }
 
 function summary(rounds: readonly Round[]): Comparison {
   const medianOf = (name: keyof Round): number => median(rounds.map((round) => round[name]));
-  return { calm: medianOf('calm'), attacked: medianOf('attacked'), loopDelay: medianOf('loopDelay') };
+  return {
+    ...{ calm: medianOf('calm'), attacked: medianOf('attacked') },
+    ...{ calmLoop: medianOf('calmLoop'), loopDelay: medianOf('loopDelay') },
+  };
 }
 
 function report(what: string, rounds: readonly Round[]): void {
-  const { calm, attacked, loopDelay } = summary(rounds);
+  const { calm, attacked, calmLoop, loopDelay } = summary(rounds);
   const shown = (name: 'calm' | 'attacked'): string =>
     rounds.map((round) => round[name].toFixed(2)).join(' ');
   const without = `${calm.toFixed(2)} (${shown('calm')}) ms without`;
   const during = `${attacked.toFixed(2)} (${shown('attacked')}) ms with`;
-  process.stdout.write(`${what}: p99 ${without}, ${during}; loop ${loopDelay.toFixed(1)} ms\n`);
+  process.stdout.write(
+    `${what}: p99 ${without}, ${during}; loop ${calmLoop.toFixed(1)}, ${loopDelay.toFixed(1)} ms\n`,
+  );
 }
 
 const attacks: Record<ProtocolName, readonly string[]> = {
@@ -113,15 +128,15 @@ const attacks: Record<ProtocolName, readonly string[]> = {
 describe.each(protocols)('an open %s connection goes on as before during', (protocol) => {
   // defences: caps on pending handshakes, private operations off the main thread and bounded, work per turn, deadline
   it.each(attacks[protocol])('%s', async (attack) => {
-    const { calm, attacked, loopDelay } = await compare(protocol, attack);
+    const { calm, attacked, calmLoop, loopDelay } = await compare(protocol, attack);
     expect(attacked).toBeLessThanOrEqual(3 * calm + 1);
-    expect(loopDelay).toBeLessThan(50);
+    expect(loopDelay).toBeLessThan(Math.max(50, 3 * calmLoop));
   });
 
   // defence: work per connection and turn
   it('a flood of empty messages', async () => {
-    const { attacked } = await compare(protocol, 'empty');
-    expect(attacked).toBeLessThan(50);
+    const { calm, attacked } = await compare(protocol, 'empty');
+    expect(attacked).toBeLessThan(Math.max(50, 3 * calm));
   });
 });
 

@@ -1,4 +1,5 @@
 // Strangers that do one server as much harm as they can, in one way. Writes a line once the harm is being done.
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { setPriority } from 'node:os';
@@ -107,9 +108,13 @@ const attacks = {
   },
 };
 
-/** Strangers have machines of their own: here they get what the server and its client leave. */
+/**
+ * Strangers have machines of their own: here they get what the server and its client leave. Where the system has a class
+ * for that (Linux), they are in it; a low priority is what the others have.
+ */
 function begin() {
   setPriority(19);
+  spawnSync('chrt', ['--idle', '--all-tasks', '--pid', '0', String(process.pid)]);
   console.log('ready');
 }
 
