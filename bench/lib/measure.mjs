@@ -52,7 +52,7 @@ const figures = {
     };
   },
   /** The first connections pay for code and shared memory; those after them for themselves. */
-  async idle(work, server, { connections, settleWith = 1000, alsoPing }) {
+  async idle(work, server, { connections, settleWith = Math.min(1000, connections), alsoPing }) {
     const first = await work({ connections: settleWith });
     const before = await server.do('memory');
     const rest = await work({ connections: settleWith + connections });
