@@ -3,7 +3,7 @@ import { SecureSocketError } from './errors.js';
 import { nextTurn } from './turn.js';
 
 /** After an operation on the main thread it is left to others for so many times as long, in milliseconds at most. */
-const REST = 4;
+const REST = 9;
 const LONGEST_REST = 10;
 
 /**
