@@ -19,12 +19,12 @@ function rank({ moduleId }: TestSpecification): number {
   return place < 0 && !moduleId.includes('/sealed/') ? -2 : place;
 }
 
-/** What `npm run mutation` tries on every mutant of src/core: the tests that need no socket. */
+/** What `npm run mutation` tries on every mutant of src/core: the tests of the core, which know neither sockets nor clocks. */
 export default defineConfig({
   ...common,
   test: {
     ...common.test,
-    include: ['test/core/**/*.test.ts', 'test/faults/private-keys.test.ts'],
+    include: ['test/core/**/*.test.ts'],
     // One worker for all files of a mutant: most of the time would go into loading the backends again for each.
     isolate: false,
     setupFiles: ['./vitest.mutation.setup.ts'],
