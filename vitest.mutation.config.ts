@@ -19,7 +19,7 @@ function rank({ moduleId }: TestSpecification): number {
   return place < 0 && !moduleId.includes('/sealed/') ? -2 : place;
 }
 
-/** What `npm run mutation` tries on every mutant of src/core: the tests of the core, which know neither sockets nor clocks. */
+/** What `npm run mutation` tries on every mutant of src/core: its own tests, which need no socket and no clock. */
 export default defineConfig({
   ...common,
   test: {
