@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '../../../src/core/script.js';
@@ -5,6 +7,9 @@ import { MessageStream } from '../../../src/core/sealed/stream.js';
 import { digests } from '../../helpers/sealed-open.js';
 
 const SLAB = 16 * 1024;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 describe('cutting the stream into messages', () => {
   it('gives the same messages for any cutting into records', () => {
@@ -140,6 +145,24 @@ describe('memory', () => {
     const kept = drain(stream.push(plaintext));
     drain(stream.push(record(frame(Array.from({ length: 500 }, () => new Uint8Array(100).fill(0xff))))));
     expect(kept).toEqual([bytes(200), bytes(200)]);
+  });
+
+  it('of a record that is mostly part of a larger message is not held by the few messages before it', async () => {
+    const stream = new MessageStream(2 ** 24);
+    const push = (): [Batch | undefined, WeakRef<ArrayBufferLike>] => {
+      const payload = Buffer.concat([
+        frame([bytes(10), bytes(20)]),
+        frame([bytes(900_000)]).subarray(0, 600_000),
+      ]);
+      const plaintext = record(payload);
+      return [stream.push(plaintext), new WeakRef(plaintext.buffer)];
+    };
+    const [batch, memory] = push();
+    // what a WeakRef was made of stays until the turn is over
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(memory.deref()).toBeUndefined();
+    expect(drain(batch)).toEqual([bytes(10), bytes(20)]);
   });
 
   it('messages are plain Uint8Arrays, even out of a Buffer', () => {
