@@ -159,7 +159,7 @@ describe('private numbers', () => {
   test('with factors that are none are refused', () => {
     const one = Uint8Array.of(1);
     expect(() => checkPrivateKey({ ...key, p: one, q: key.n })).toThrow(unfit);
-    expect(() => checkPrivateKey({ ...key, p: key.n, q: one })).toThrow(unfit);
+    expect(() => checkPrivateKey({ ...key, p: key.n, q: one, dp: key.d })).toThrow(unfit);
   });
 
   test('with an exponent beyond the modulus are refused', () => {
