@@ -274,6 +274,7 @@ describe('classic server', () => {
     ['no digit', 'x'],
     ['zero digits', '0'],
     ['a leading zero', '203'],
+    ['a leading zero before a length that would do', '3032'],
     ['a length that is no multiple of 32', '233'],
     ['a length of zero', '10'],
     ['a letter in the length', '23x'],
