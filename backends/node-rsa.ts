@@ -21,7 +21,11 @@ import { checkModulusLength, checkPrivateNumbers, checkPublicNumbers, mapNumbers
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {
   checkModulusLength(modulusLength);
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength, publicExponent: 65537 });
-  return mapNumbers(privateKey.export({ format: 'jwk' }) as PrivateJwk, fromBase64url);
+  // out by DER and in again: the export of a generated key as JWK may stand still for ever (see node-agreement.ts)
+  const key = privateKey.export({ format: 'der', type: 'pkcs8' });
+  const jwk = createPrivateKey({ key, format: 'der', type: 'pkcs8' }).export({ format: 'jwk' });
+  key.fill(0);
+  return mapNumbers(jwk as PrivateJwk, fromBase64url);
 }
 
 /** Public operations over a key imported once; as JWK in about 10 us, where DER costs 230 on Node 20. */
