@@ -1,6 +1,7 @@
 import type { BlockCipher } from '../backend.js';
 import { SecureSocketError } from '../errors.js';
-import type { Batch, Script } from './script.js';
+import { Growing } from './growing.js';
+import type { Ask, Batch, Effect, Script } from './script.js';
 
 /** The seed pads to this, not to the cipher's 16 bytes. */
 const PADDING_BLOCK = 32;
@@ -14,18 +15,21 @@ interface Frame {
   readonly to: number;
 }
 
-/** What the bytes at hand hold: whole frames, then the size of the one begun, then perhaps a mistake. */
+/** What the bytes at hand hold: whole frames, then the one begun, then perhaps a mistake. */
 interface Scan {
   readonly frames: readonly Frame[];
   /** Bytes the whole frames take. */
   readonly used: number;
-  /** Bytes from `used` on that the next step needs. */
-  readonly needed: number;
+  /** Where the frame begun lies, as far as its header is there. */
+  readonly begun?: Frame;
   readonly error?: SecureSocketError;
 }
 
-/** Reads frames (docs/protocol.md, K3) until the stream ends at the start of one. */
-export function* classicFrames(cipher: BlockCipher, maxMessage: number): Script {
+/**
+ * Reads frames (docs/protocol.md, K3) until the stream ends at the start of one. A frame larger than `partLength` is
+ * decrypted in parts of that length, as they come.
+ */
+export function* classicFrames(cipher: BlockCipher, maxMessage: number, partLength: number): Script {
   let used = 0;
   let atLeast = 1;
   for (;;) {
@@ -39,9 +43,34 @@ export function* classicFrames(cipher: BlockCipher, maxMessage: number): Script 
     }
     if (scan.error) throw scan.error;
     used = scan.used;
-    atLeast = scan.needed;
+    atLeast = scan.begun ? scan.begun.to - used : 1;
+    if (scan.begun && lengthOf(scan.begun) > partLength) {
+      yield { atLeast: 0, used: scan.begun.from };
+      yield { batch: yield* openInParts(cipher, lengthOf(scan.begun), partLength, maxMessage) };
+      used = 0;
+      atLeast = 1;
+    }
   }
   yield { ended: 0 };
+}
+
+/** Decrypts the body of a frame, whose header has been taken. */
+function* openInParts(
+  cipher: BlockCipher,
+  length: number,
+  partLength: number,
+  maxMessage: number,
+): Generator<Ask | Effect, Batch, never> {
+  const body = new Growing(length);
+  while (body.missing > 0) {
+    const part: Uint8Array = yield Math.min(partLength, body.missing);
+    body.append(cipher.decrypt(part));
+    yield { holding: body.held };
+  }
+  yield { holding: 0 };
+  const batch = opened(body.bytes, [length], maxMessage);
+  if (batch.error) throw batch.error;
+  return batch;
 }
 
 /** The length on the wire of a message of `length` bytes: padding adds 1 to 32. */
@@ -56,25 +85,25 @@ function scanFrames(view: Uint8Array, maxMessage: number): Scan {
   try {
     while (used < view.length) {
       const header = readHeader(view, used, maxMessage);
-      if (header.end > view.length) return { frames, used, needed: header.end - used };
-      frames.push({ from: header.body, to: header.end });
-      used = header.end;
+      if (header.to > view.length) return { frames, used, begun: header };
+      frames.push(header);
+      used = header.to;
     }
   } catch (error) {
-    return { frames, used, needed: 1, error: error as SecureSocketError };
+    return { frames, used, error: error as SecureSocketError };
   }
-  return { frames, used, needed: 1 };
+  return { frames, used };
 }
 
-/** Where the frame's body begins and the frame ends; as far as its header is there. */
-function readHeader(view: Uint8Array, at: number, maxMessage: number): { body: number; end: number } {
+/** Where the frame's body lies, as far as its header is there: if it is not, from behind the header to its own start. */
+function readHeader(view: Uint8Array, at: number, maxMessage: number): Frame {
   const digits = (view[at] as number) - ZERO;
   if (digits < 1 || digits > 9) throw badFrame(maxMessage);
   const body = at + 1 + digits;
   let length = 0;
   for (let i = at + 1; i < body; i++) {
     const byte = view[i];
-    if (byte === undefined) return { body, end: body };
+    if (byte === undefined) return { from: body, to: body };
     const digit = byte - ZERO;
     if (digit < 0 || digit > 9) throw badFrame(maxMessage);
     if (digit === 0 && i === at + 1) throw badFrame(maxMessage);
@@ -82,7 +111,7 @@ function readHeader(view: Uint8Array, at: number, maxMessage: number): { body: n
   }
   if (length % PADDING_BLOCK !== 0) throw badFrame(maxMessage);
   if (length > paddedLength(maxMessage)) throw badFrame(maxMessage);
-  return { body, end: body + length };
+  return { from: body, to: body + length };
 }
 
 /** Frames that are decrypted together: as many as fit into a slab, or one. */
@@ -108,17 +137,25 @@ function openGroup(
   group: readonly Frame[],
   maxMessage: number,
 ): ClassicBatch {
-  const plaintext = cipher.decrypt(gather(view, group));
+  return opened(cipher.decrypt(gather(view, group)), group.map(lengthOf), maxMessage);
+}
+
+/** The messages of a plaintext that consists of padded messages of these lengths. */
+function opened(plaintext: Uint8Array, padded: readonly number[], maxMessage: number): ClassicBatch {
   const lengths: number[] = [];
   let at = 0;
-  for (const { from, to } of group) {
-    const end = at + to - from;
+  for (const paddedTo of padded) {
+    const end = at + paddedTo;
     const length = unpaddedLength(plaintext, at, end);
     if (length < 0 || length > maxMessage) return new ClassicBatch(plaintext, lengths, badFrame(maxMessage));
     lengths.push(length);
     at = end;
   }
   return new ClassicBatch(plaintext, lengths);
+}
+
+function lengthOf({ from, to }: Frame): number {
+  return to - from;
 }
 
 function gather(view: Uint8Array, group: readonly Frame[]): Uint8Array {

@@ -50,13 +50,8 @@ export function* classicServer(options: ClassicServerOptions): Script {
   const key = implicitRejection(backend, rejectionSecret, ciphertext, block, keyLength);
   block.fill(0);
   const cipher = keyed(backend, key);
-  yield {
-    open: {
-      sender: new ClassicSender(cipher, options.maxMessage, partLengthOf(options.backend)),
-      peer: null,
-    },
-  };
-  yield* classicFrames(cipher, options.maxMessage);
+  yield { open: { sender: makeSender(cipher, options), peer: null } };
+  yield* classicFrames(cipher, options.maxMessage, partLengthOf(backend));
 }
 
 /** What a server says first, the same to everybody: strangers must not cost more than a copy of it. */
@@ -79,9 +74,8 @@ export function* classicClient(options: ClassicClientOptions): Script {
   const key = backend.randomBytes(options.keyLength);
   yield { write: [backend.rsaPublicKey(server).encryptPkcs1(key)] };
   const cipher = keyed(backend, key);
-  const sender = new ClassicSender(cipher, options.maxMessage, partLengthOf(options.backend));
-  yield { open: { sender, peer, settleMs: options.settleMs } };
-  yield* classicFrames(cipher, options.maxMessage);
+  yield { open: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs } };
+  yield* classicFrames(cipher, options.maxMessage, partLengthOf(backend));
 }
 
 function* readPickle(): Generator<{ atLeast: number; used: number }, RsaPublicNumbers, Uint8Array | null> {
@@ -106,6 +100,10 @@ function* readPickle(): Generator<{ atLeast: number; used: number }, RsaPublicNu
       return read.key;
     }
   }
+}
+
+function makeSender(cipher: BlockCipher, { backend, maxMessage }: ClassicOptions): ClassicSender {
+  return new ClassicSender(cipher, maxMessage, partLengthOf(backend));
 }
 
 function keyed(backend: Backend, key: Uint8Array): BlockCipher {

@@ -16,7 +16,7 @@ export type Ask =
   /** Exactly so many bytes, or `null` if the stream ends right here. */
   | { readonly orEnd: number }
   /**
-   * Everything at hand, but no less than `atLeast` bytes, after dropping the first `used` bytes of what the last
+   * What is at hand, as far as it is worth looking at in one turn, but no less than `atLeast` bytes, after dropping the first `used` bytes of what the last
    * such ask gave. `null` if the stream ends with nothing left.
    */
   | { readonly atLeast: number; readonly used: number }
@@ -81,7 +81,7 @@ export interface Sender {
   readonly maxMessage: number;
   /** Bytes taken by `stage` and not yet returned by `flush`. */
   readonly staged: number;
-  /** So many bytes are worth encrypting at once; whoever has more to send lets others have their turn in between. */
+  /** So many bytes are worth encrypting or decrypting at once; with more of them, others have their turn in between. */
   readonly partLength: number;
   /**
    * Takes a message, `from` a place on if it was begun before, and all of it or a little more than `most` bytes. Returns

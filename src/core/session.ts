@@ -19,6 +19,8 @@ export interface Host {
 
 /** So many requests of a script are answered in one go, then the other connections have their turn. */
 const ASKS_A_TURN = 512;
+/** The same for bytes, until a sender says how many are worth encrypting, and so decrypting, at once. */
+const BYTES_A_TURN = 64 * 1024;
 
 /** So many bytes may come early, while a step is under way: reading on is how the peer's death is noticed. */
 const EARLY_BYTES = 4096;
@@ -31,6 +33,7 @@ export class Session {
   readonly #host: Host;
   readonly #bytes = new ByteQueue();
   #ask: Exclude<Ask, { task: unknown }> | undefined;
+  #bytesATurn = BYTES_A_TURN;
   #farewell: readonly Uint8Array[] | undefined;
   #holding = 0;
   #atEnd = false;
@@ -121,13 +124,15 @@ export class Session {
 
   #run(): void {
     let asks = 0;
+    let bytes = 0;
     while (!this.#isDone && !this.paused && this.#ask !== undefined) {
-      if (asks++ === ASKS_A_TURN) {
+      if (asks++ === ASKS_A_TURN || bytes >= this.#bytesATurn) {
         this.#turnIsOver = true;
         return;
       }
       const answer = this.#answer(this.#ask);
       if (answer === undefined) return;
+      bytes += answer?.length ?? 0;
       this.#step(answer);
     }
   }
@@ -136,7 +141,9 @@ export class Session {
   #answer(ask: Exclude<Ask, { task: unknown }>): Uint8Array | null | undefined {
     const bytes = this.#bytes;
     if (typeof ask === 'object' && 'atLeast' in ask) {
-      if (bytes.length >= ask.atLeast) return bytes.peek(ask.atLeast);
+      if (bytes.length >= ask.atLeast) {
+        return bytes.peek(ask.atLeast).subarray(0, Math.max(ask.atLeast, this.#bytesATurn));
+      }
     } else {
       const count = typeof ask === 'number' ? ask : ask.orEnd;
       if (bytes.length >= count) return bytes.take(count);
@@ -198,6 +205,7 @@ export class Session {
     else if ('ended' in wish) this.#host.ended(wish.ended);
     else if ('open' in wish) {
       this.#isOpen = true;
+      this.#bytesATurn = wish.open.sender.partLength;
       this.#host.opened(wish.open);
     } else {
       this.#taskPending = true;

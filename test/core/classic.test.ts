@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes }
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { node } from '../../backends/node.js';
-import type { RsaPrivateKey, RsaPrivateNumbers } from '../../src/backend.js';
+import type { Backend, BlockCipher, RsaPrivateKey, RsaPrivateNumbers } from '../../src/backend.js';
 import { classicClient, classicServer } from '../../src/core/classic.js';
 import { encodeSpki } from '../../src/core/der.js';
 import { fingerprintOf } from '../../src/core/fingerprint.js';
@@ -345,6 +345,86 @@ describe('classic server', () => {
     end.session.receive(new Uint8Array(100));
     expect(end.code).toBeUndefined();
     expect(end.session.held).toBeLessThan(1024);
+  });
+});
+
+describe('a message larger than is decrypted at once', () => {
+  /** What JavaScript decrypts at once. */
+  const PART = 128 * 1024;
+  const slow: Backend = { ...node, native: false };
+
+  function* piecesOf(bytes: Uint8Array, size: number): Generator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  }
+
+  async function openSlow(): Promise<{ end: Recorder; key: Buffer; parts: number[] }> {
+    const parts: number[] = [];
+    const aesEcb = (bytes: Uint8Array): BlockCipher => {
+      const cipher = node.aesEcb(bytes);
+      return {
+        encrypt: (plaintext) => cipher.encrypt(plaintext),
+        decrypt: (ciphertext) => {
+          parts.push(ciphertext.length);
+          return cipher.decrypt(ciphertext);
+        },
+      };
+    };
+    const end = serverWith({ backend: { ...slow, aesEcb } });
+    end.session.start();
+    const sessionKey = randomBytes(32);
+    end.session.receive(node.rsaPublicKey(numbers).encryptPkcs1(sessionKey));
+    await end.settle();
+    return { end, key: sessionKey, parts };
+  }
+
+  it.each([PART - 32, PART - 31, PART - 1, PART, PART + 1, 2 * PART, 1_000_000])(
+    'of %i bytes arrives between its neighbours, however the bytes come',
+    async (length) => {
+      const message = randomBytes(length);
+      for (const size of [1000, 65_536, 400_000]) {
+        const { end, key: sessionKey, parts } = await openSlow();
+        const sent = ['before', message, 'after'].map((each) => frame(sessionKey, Buffer.from(each)));
+        for (const chunk of piecesOf(Buffer.concat(sent), size)) {
+          end.session.receive(chunk);
+          end.finishTurns();
+        }
+        expect(end.error).toBeUndefined();
+        expect(texts(end.messages.slice(0, 1))).toEqual(['before']);
+        expect(message.equals(end.messages[1] as Uint8Array)).toBe(true);
+        expect(texts(end.messages.slice(2))).toEqual(['after']);
+        expect(Math.max(...parts)).toBeLessThanOrEqual(PART);
+        expect(end.session.held).toBe(0);
+      }
+    },
+  );
+
+  it('is decrypted a part a turn', async () => {
+    const { end, key: sessionKey, parts } = await openSlow();
+    end.session.receive(frame(sessionKey, randomBytes(3 * PART)));
+    const turns = [parts.length];
+    while (end.session.turnIsOver) {
+      end.session.work();
+      turns.push(parts.length);
+    }
+    expect(turns.at(-1)).toBe(4);
+    for (const [i, done] of turns.entries()) expect(done - (turns[i - 1] ?? 0)).toBeLessThanOrEqual(1);
+    expect(end.messages.map(({ length }) => length)).toEqual([3 * PART]);
+  });
+
+  it('is refused for its padding, TRUNCATED at an end inside it, and counted as far as it has come', async () => {
+    const bad = await openSlow();
+    bad.end.session.receive(rawFrame(bad.key, new Uint8Array(2 * PART)));
+    bad.end.finishTurns();
+    expect([bad.end.error, bad.end.messages]).toEqual([expect.objectContaining({ code: 'BAD_FRAME' }), []]);
+
+    const cutOff = await openSlow();
+    cutOff.end.session.receive(frame(cutOff.key, randomBytes(2 * PART)).subarray(0, PART + 9));
+    cutOff.end.finishTurns();
+    expect(cutOff.end.session.held).toBeGreaterThanOrEqual(PART);
+    expect(cutOff.end.session.held).toBeLessThan(3 * PART + 1024);
+    cutOff.end.session.endOfStream();
+    expect(cutOff.end.error).toMatchObject({ code: 'TRUNCATED' });
+    expect(cutOff.end.session.held).toBe(0);
   });
 });
 

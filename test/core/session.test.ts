@@ -9,7 +9,7 @@ const run = (first: number, length: number): Uint8Array => Uint8Array.from({ len
 
 const opening: Opening = {
   sender: {
-    ...{ maxMessage: 0, partLength: 0, staged: 0, stage: () => 0, flush: () => [], close: () => [] },
+    ...{ maxMessage: 0, partLength: 100, staged: 0, stage: () => 0, flush: () => [], close: () => [] },
     abandon: () => undefined,
   },
   peer: null,
@@ -287,6 +287,35 @@ describe('a flood', () => {
     expect(answers).toHaveLength(512);
     end.session.work();
     expect(answers).toEqual([...Array.from(run(0, 600), (byte) => [byte]), null]);
+  });
+
+  it('of bytes is taken in turns of 64 KiB', () => {
+    const { end, answers } = asking(40_000, 40_000, 40_000, 1);
+    end.session.receive(run(0, 120_001));
+    expect(answers).toHaveLength(2);
+    expect([end.session.turnIsOver, end.session.isBlocked]).toEqual([true, true]);
+    end.session.work();
+    expect(answers).toHaveLength(4);
+    expect(end.session.turnIsOver).toBe(false);
+  });
+
+  it('of bytes is taken in turns of what is worth decrypting at once, when that is known', () => {
+    const numbers = [60, 60, 60, 60];
+    const { end, answers } = asking(
+      { open: opening },
+      ...numbers,
+      { atLeast: 1, used: 0 },
+      { atLeast: 150, used: 0 },
+    );
+    const lengths = (): unknown[] => answers.slice(1).map((answer) => (answer as number[]).length);
+    end.session.receive(run(0, 1000));
+    expect(lengths()).toEqual([60, 60]);
+    end.session.work();
+    expect(lengths()).toEqual([60, 60, 60, 60]);
+    end.session.work();
+    expect(lengths().slice(4)).toEqual([100]);
+    end.session.work();
+    expect(lengths().slice(5)).toEqual([150]);
   });
 
   it('is over with its end', () => {

@@ -26,6 +26,11 @@ export class Recorder implements Host {
     return new Uint8Array(bytes);
   }
 
+  /** Gives the session all the turns it wants. */
+  finishTurns(): void {
+    while (this.session.turnIsOver) this.session.work();
+  }
+
   /** Performs pending tasks until none is left. */
   async settle(): Promise<void> {
     for (let next = this.tasks.shift(); next !== undefined; next = this.tasks.shift()) {

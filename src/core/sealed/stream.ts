@@ -1,7 +1,7 @@
+import { Growing } from '../growing.js';
 import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;
-const NONE = new Uint8Array(0);
 /** A message that is kept pins at most so many bytes beyond its own. */
 export const SLAB: number = 16 * 1024;
 /** From here on a message is copied alone: a slab would hold few of them. */
@@ -10,12 +10,10 @@ const COPIED_ALONE = 4 * 1024;
 /** Cuts the stream of `u32 length || body` that the DATA payloads of one direction are (docs/protocol.md, R3). */
 export class MessageStream {
   readonly #maxMessage: number;
-  /** The length field as far as it has come. */
+  /** The length field of the unfinished message as far as it has come, and its body if the field is complete. */
   #length = 0;
   #lengthBytes = 0;
-  /** The body of the unfinished message: room for what has come, and as much again. */
-  #body = NONE;
-  #have = 0;
+  #body: Growing | undefined;
   #tooBig: number | undefined;
 
   constructor(maxMessage: number) {
@@ -29,7 +27,7 @@ export class MessageStream {
 
   /** Bytes of memory held for the unfinished message. */
   get held(): number {
-    return this.#body.length;
+    return this.#body?.held ?? 0;
   }
 
   /** The length of a message beyond the limit, at which the stream stops for good. */
@@ -43,7 +41,10 @@ export class MessageStream {
     let first: Uint8Array | undefined;
     if (this.#lengthBytes > 0) {
       at = this.#continue(plaintext, at);
-      if (this.#isComplete) first = this.#finish();
+      if (this.#body?.missing === 0) {
+        first = this.#body.bytes;
+        this.clear();
+      }
     }
     const start = at;
     let count = 0;
@@ -69,12 +70,8 @@ export class MessageStream {
 
   /** Drops the unfinished message. */
   clear(): void {
-    this.#body = NONE;
-    this.#length = this.#lengthBytes = this.#have = 0;
-  }
-
-  get #isComplete(): boolean {
-    return this.#lengthBytes === LENGTH_FIELD && this.#have === this.#length && this.#tooBig === undefined;
+    this.#body = undefined;
+    this.#length = this.#lengthBytes = 0;
   }
 
   /** Takes what belongs to the unfinished message, or begins one. Returns where that ends. */
@@ -89,26 +86,10 @@ export class MessageStream {
       this.#tooBig = this.#length;
       return at;
     }
-    const end = Math.min(plaintext.length, at + this.#length - this.#have);
-    this.#append(plaintext.subarray(at, end));
+    this.#body ??= new Growing(this.#length);
+    const end = Math.min(plaintext.length, at + this.#body.missing);
+    this.#body.append(plaintext.subarray(at, end));
     return end;
-  }
-
-  #append(bytes: Uint8Array): void {
-    const have = this.#have + bytes.length;
-    if (have > this.#body.length) {
-      const body = new Uint8Array(Math.min(this.#length, 2 * have));
-      body.set(this.#body.subarray(0, this.#have));
-      this.#body = body;
-    }
-    this.#body.set(bytes, this.#have);
-    this.#have = have;
-  }
-
-  #finish(): Uint8Array {
-    const message = this.#body;
-    this.clear();
-    return message;
   }
 }
 

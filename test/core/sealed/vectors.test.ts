@@ -156,6 +156,7 @@ function expectRecords(end: Recorder, vector: SealedVector, own: 'c' | 's', othe
   }
   for (const { name, record } of vector.records.filter((each) => each.name.startsWith(other))) {
     end.session.receive(record ? bytes(record) : longRecord(vector, name, other));
+    end.finishTurns();
   }
   expect(end.code).toBeUndefined();
   expect(end.messages.map((message) => sha256Of([message]))).toEqual(
