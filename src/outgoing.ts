@@ -19,8 +19,11 @@ interface Waiter {
 
 /** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
 const WORTH_A_RECORD = 64 * 1024;
-/** So much is written at a time: whoever waits for room hears of it before all is gone. */
-const SLICE = 256 * 1024;
+/**
+ * So much is written at a time, and more only when that is gone. Smaller slices wake the peer more often: at 256 KiB a
+ * stream loses up to a tenth.
+ */
+const SLICE = 1024 * 1024;
 
 /** A key is not used for longer, in milliseconds, if there are messages to send. */
 const KEY_LIFE = 3_600_000;
@@ -287,7 +290,11 @@ export class Outgoing {
     if (this.#transport.pending > 0 || this.#ready.length === 0) return;
     let bytes = 0;
     let count = 0;
-    while (count < this.#ready.length && bytes < SLICE) bytes += (this.#ready[count++] as Uint8Array).length;
+    for (const { length } of this.#ready) {
+      if (bytes >= SLICE && length >= SMALL_CHUNK) break;
+      bytes += length;
+      count++;
+    }
     const slice = count === this.#ready.length ? this.#ready : this.#ready.slice(0, count);
     this.#ready = slice === this.#ready ? [] : this.#ready.slice(count);
     this.#readyBytes -= bytes;
