@@ -24,7 +24,7 @@ const usage = `Usage: npm run bench -- [OPTIONS]
   --only TEXT         those primitives whose name contains it
   --rounds N          how often each measurement is made, in turns with the others (3)
   --duration MS       how long an operation is repeated (200)
-  --connection MS     how long a connection is measured (1500)
+  --connection MS     how long a connection is measured, and warmed up before (1500)
   --json FILE         where the results go (docs/benchmarks/backends.json); "-" for nowhere`;
 
 const given = readArguments(usage, {
@@ -87,7 +87,7 @@ async function requireAgreement(id, size, of) {
 }
 
 async function measureConnections() {
-  const settings = { duration: connectionDuration, warmUp: connectionDuration / 3 };
+  const settings = { duration: connectionDuration, warmUp: connectionDuration };
   const tests = connectionTests.map((id) => {
     const { work, rows } = peerTests[id];
     return { id, work: { ...settings, ...work }, rows };

@@ -21,7 +21,7 @@ const usage = `Usage: npm run bench:curves -- [OPTIONS]
   --curves A,B        ${ids.join(', ')}
   --contenders A,B    ${usual.join(', ')}; and what bench:peers knows without packages
   --rounds N          how often each measurement is made, in turns with the others (3)
-  --duration MS       how long a measurement takes (1500)
+  --duration MS       how long a measurement takes, and is warmed up before (1500)
   --largest BYTES     the longest message (16777216)
   --idle N            the most idle connections (10000)
   --active N          the most connections that are used (1000)
@@ -43,7 +43,7 @@ const wanted = chosen('curve', given.curves, ids);
 const names = chosen('contender', given.contenders, Object.keys(known));
 const rounds = positive('rounds', given.rounds);
 const duration = positive('duration', given.duration);
-const timing = { duration, warmUp: duration / 3 };
+const timing = { duration, warmUp: duration };
 
 const curves = {
   sizes: {

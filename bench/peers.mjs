@@ -25,7 +25,7 @@ const usage = `Usage: npm run bench:peers -- [OPTIONS]
                       and ${known.filter((name) => !usual.includes(name)).join(', ')}
   --tests A,B         ${Object.keys(peerTests).join(', ')}
   --duration MS       how long a measurement takes (1500)
-  --warm-up MS        and how long it is done before, every byte compared (500)
+  --warm-up MS        and how long it is done before, every byte compared (1500)
   --connections N     how many idle connections are opened (5000)
   --node FILE         the Node that is measured (this one)
   --json FILE         where the results go (docs/benchmarks/peers.json); "-" for nowhere
@@ -36,7 +36,7 @@ const given = readArguments(usage, {
   contenders: { type: 'string' },
   tests: { type: 'string' },
   duration: { type: 'string', default: '1500' },
-  'warm-up': { type: 'string', default: '500' },
+  'warm-up': { type: 'string', default: '1500' },
   connections: { type: 'string', default: '5000' },
   node: { type: 'string', default: process.execPath },
   json: { type: 'string', default: 'docs/benchmarks/peers.json' },

@@ -102,7 +102,7 @@ async function connecting(connect, { size, lanes, warmUp, duration, isWarmUp }) 
  * of a server that has been up for a minute, native code none. Slow contenders are not waited for as long.
  */
 function isWarm(connections, milliseconds, warmUp) {
-  return milliseconds >= warmUp && (connections >= 2000 || milliseconds >= 16 * warmUp);
+  return milliseconds >= warmUp && (connections >= 2000 || milliseconds >= 6 * warmUp);
 }
 
 const held = [];
@@ -130,12 +130,6 @@ async function idle(connect, { size, connections }) {
 /** Many connections at once, each with one message on its way at a time. */
 async function active(connect, { size, connections, warmUp, duration, close = false }) {
   const { messages, mask } = makeRing(size);
-  const open = [];
-  while (open.length < connections) {
-    const some = Math.min(16, connections - open.length);
-    open.push(...(await Promise.all(Array.from({ length: some }, connect))));
-  }
-  const all = open.map((connection) => ({ connection, replies: connection[Symbol.asyncIterator]() }));
   const times = [];
   let compared = 0;
   const exchange = async ({ connection, replies }) => {
@@ -145,6 +139,18 @@ async function active(connect, { size, connections, warmUp, duration, close = fa
     requireEcho(await replies.next(), message);
     times.push(performance.now() - begin);
   };
+  // a connection is used once before others follow: of classic, a client knows no sooner that the server has done its part
+  const all = [];
+  while (all.length < connections) {
+    const some = Math.min(16, connections - all.length);
+    const opened = Array.from({ length: some }, async () => {
+      const connection = await connect();
+      const one = { connection, replies: connection[Symbol.asyncIterator]() };
+      await exchange(one);
+      return one;
+    });
+    all.push(...(await Promise.all(opened)));
+  }
   const together = (milliseconds) =>
     Promise.all(all.map((one) => repeatFor(milliseconds, () => exchange(one))));
   await together(warmUp);
@@ -153,6 +159,7 @@ async function active(connect, { size, connections, warmUp, duration, close = fa
   await together(duration);
   const seconds = (performance.now() - begin) / 1000;
   const result = { compared, count: times.length, seconds, ...latencies(times) };
+  const open = all.map(({ connection }) => connection);
   if (close) await Promise.all(open.map((connection) => connection.close()));
   else held.push(...open);
   return result;
