@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { type ProtocolName, SecureClient } from 'secure-sockets';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -11,8 +12,14 @@ const ROUND_MS = 600;
 const SPREAD = 3;
 const ATTEMPTS = 2;
 
+/**
+ * The client has a machine of its own as the attackers have, so it must not wait for a processor that the server's threads
+ * are on: what it measures is how long the server takes. Where the system lets it go first, it does; elsewhere it goes
+ * before what else the machine does, as the server itself.
+ */
 beforeAll(() => {
-  // as the server does: what is measured goes before what else the machine does, where that is allowed
+  const realTime = ['--rr', '--all-tasks', '--pid', '1', String(process.pid)];
+  if (spawnSync('chrt', realTime).status === 0) return;
   try {
     setPriority(-10);
   } catch (error) {
