@@ -4,6 +4,12 @@ const FULL_ALLOCATION = 64 * 1024;
 const LARGEST_FULL_ALLOCATION = 1024 * 1024 + 2 * FULL_ALLOCATION;
 
 /**
+ * The last large storage that was done with, of whichever connection: ciphertext, which the next one may write over. Fresh
+ * memory has to be found and cleared by the system, at a tenth of what a stream of large messages costs.
+ */
+let spare: Uint8Array | undefined;
+
+/**
  * Bytes between a transport and a script. What arrives is looked at where it lies; only what is left over when
  * the reader has to wait is copied into storage of its own. Storage follows the bytes received, not those asked for,
  * until 64 KiB of a larger request have come.
@@ -84,6 +90,8 @@ export class ByteQueue {
   }
 
   #release(): void {
+    const { length } = this.#store;
+    if (length >= FULL_ALLOCATION && length <= LARGEST_FULL_ALLOCATION) spare = this.#store;
     this.#store = EMPTY;
     this.#start = this.#end = 0;
   }
@@ -111,10 +119,19 @@ export class ByteQueue {
     const capacity = isWorthIt
       ? wanted
       : Math.max(need, Math.min(2 * have, wanted >= need ? wanted : 2 * have));
-    const store = capacity > this.#store.length ? new Uint8Array(capacity) : this.#store;
+    const store = capacity > this.#store.length ? allocate(capacity) : this.#store;
     store.set(this.#store.subarray(this.#start, this.#end));
     this.#store = store;
     this.#start = 0;
     this.#end = have;
   }
+}
+
+/** The spare memory, unless it is smaller or so large that more would be held than is counted on. */
+function allocate(length: number): Uint8Array {
+  if (spare === undefined || spare.length < length || spare.length > 2 * length)
+    return new Uint8Array(length);
+  const memory = spare;
+  spare = undefined;
+  return memory;
 }

@@ -173,6 +173,29 @@ describe('ByteQueue', () => {
     }
   });
 
+  it('uses the memory of a large request again, and never that of one that is not done with', () => {
+    const length = 400 * 1024;
+    const begun = (wanted: number): { queue: ByteQueue; buffer: unknown } => {
+      const queue = new ByteQueue();
+      queue.lend(new Uint8Array(70_000));
+      queue.keep(wanted);
+      return { queue, buffer: queue.target(wanted)?.buffer };
+    };
+    const first = begun(length);
+    const second = begun(length);
+    expect(second.buffer).not.toBe(first.buffer);
+    first.queue.filled(length - 70_000);
+    first.queue.take(length);
+    first.queue.keep(0);
+    expect(first.queue.capacity).toBe(0);
+    expect(begun(length + 1).buffer).not.toBe(first.buffer);
+    expect(begun(length / 2 - 1).buffer).not.toBe(first.buffer);
+    const third = begun(length / 2);
+    expect(third.buffer).toBe(first.buffer);
+    expect(third.queue.capacity).toBe(length);
+    expect(begun(length).buffer).not.toBe(first.buffer);
+  });
+
   it('forgets everything when it is cleared', () => {
     const queue = new ByteQueue();
     queue.lend(new Uint8Array(100));
