@@ -39,9 +39,9 @@ describe('a reader', () => {
   // defence: MESSAGES_A_TURN
   it('of a flood leaves turns to others', async () => {
     const incoming = new Incoming(READ_AHEAD, () => {});
-    incoming.push(batchOf(100_000));
+    incoming.push(batchOf(400_000));
     const counted = turns();
-    for (let i = 0; i < 100_000; i++) await incoming.recv();
+    for (let i = 0; i < 400_000; i++) await incoming.recv();
     counted.stop();
     expect(counted.count).toBeGreaterThan(90);
   });
@@ -52,7 +52,7 @@ describe('a reader', () => {
       [() => new Error('over'), 'over'],
     ] as const) {
       const incoming = new Incoming(READ_AHEAD, () => {});
-      incoming.push(batchOf(2000));
+      incoming.push(batchOf(6000));
       const error = end();
       const results: unknown[] = [];
       const reading = (async () => {
@@ -60,19 +60,19 @@ describe('a reader', () => {
           const message = await incoming.recv();
           if (message === null) return null;
           results.push(message);
-          if (results.length === 1024)
+          if (results.length === 4096)
             queueMicrotask(() => (error ? incoming.fail(error) : incoming.finish()));
         }
       })().catch((thrown: Error) => thrown.message);
       expect(await reading).toBe(outcome);
-      expect(results.length).toBe(2000);
+      expect(results.length).toBe(6000);
     }
   });
 
   it('that waits for its turn is told if what it waits for is dropped meanwhile', async () => {
     const incoming = new Incoming(READ_AHEAD, () => {});
-    incoming.push(batchOf(2000));
-    for (let i = 0; i < 1024; i++) await incoming.recv();
+    incoming.push(batchOf(6000));
+    for (let i = 0; i < 4096; i++) await incoming.recv();
     const waiting = incoming.recv();
     incoming.drop(new Error('dropped'));
     await expect(waiting).rejects.toThrow('dropped');
@@ -81,13 +81,13 @@ describe('a reader', () => {
 
   it('that waits for its turn may give up, and the next one gets the message', async () => {
     const incoming = new Incoming(READ_AHEAD, () => {});
-    incoming.push(batchOf(2000));
-    for (let i = 0; i < 1024; i++) await incoming.recv();
+    incoming.push(batchOf(6000));
+    for (let i = 0; i < 4096; i++) await incoming.recv();
     const controller = new AbortController();
     const waiting = incoming.recv(controller.signal);
     await expect(incoming.recv()).rejects.toMatchObject({ code: 'RECV_PENDING' });
     controller.abort(new Error('enough'));
     await expect(waiting).rejects.toThrow('enough');
-    for (let i = 1024; i < 2000; i++) expect((await incoming.recv())?.length).toBe(1);
+    for (let i = 4096; i < 6000; i++) expect((await incoming.recv())?.length).toBe(1);
   });
 });
