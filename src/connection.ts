@@ -21,6 +21,8 @@ export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
   readonly charge?: (bytes: number) => void;
   /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
   readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
+  /** Where the steps of a handshake wait for their turn; absent where it need not wait for others. */
+  readonly inTurn?: (step: () => void) => void;
 }
 
 /** The CLOSE code of a connection that nobody used. */
@@ -278,6 +280,7 @@ export class Connection {
     this.#outgoing.settled();
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
     this.#target = undefined;
+    if (this.#isInTurn) this.#session.putOff();
     if (isInPlace) this.#session.filled(bytes.length);
     else this.#session.receive(bytes);
     this.#goOn();
@@ -313,10 +316,15 @@ export class Connection {
   }
 
   #perform(task: () => unknown, kind: TaskKind): void {
+    const { inTurn } = this.#settings;
     const goOn = (step: () => void): void => {
-      if (this.#isOver) return;
-      step();
-      this.#goOn();
+      const go = (): void => {
+        if (this.#isOver) return;
+        step();
+        this.#goOn();
+      };
+      if (inTurn) inTurn(go);
+      else go();
     };
     this.#settings
       .run(task, kind, () => this.#isOver)
@@ -358,10 +366,16 @@ export class Connection {
     this.#liveness?.setPaused(this.#session.paused);
     if (!this.#session.turnIsOver || this.#isScheduled) return;
     this.#isScheduled = true;
-    nextTurn(() => {
+    const inTurn = (this.#isInTurn ? this.#settings.inTurn : undefined) ?? nextTurn;
+    inTurn(() => {
       this.#isScheduled = false;
       this.#work();
     });
+  }
+
+  /** Whether this is one of many handshakes, which are done in turn. */
+  get #isInTurn(): boolean {
+    return this.#sender === undefined && this.#settings.inTurn !== undefined;
   }
 
   #goOnSoon(): void {
@@ -430,7 +444,8 @@ export class Connection {
 
   #gone(error: Error | undefined): void {
     clearTimeout(this.#farewellTimer);
-    if (!this.#isOver) this.#drain();
+    // for a stranger who has gone nothing more is computed
+    if (!this.#isOver && !(this.#isInTurn && error)) this.#drain();
     const isOrderly = this.#incoming.isOver && this.#outgoing.isOver;
     this.#fail(error ?? (isOrderly ? undefined : this.#vanished()));
     this.#settleClosed();

@@ -7,6 +7,7 @@ import { Connection, type ConnectionSettings } from './connection.js';
 import type { Script } from './core/script.js';
 import { traceConnection, traceHandshake } from './diagnostics.js';
 import { type ErrorCode, SecureSocketError } from './errors.js';
+import { HandshakeTurns } from './handshake-turns.js';
 import type { ServerSettings } from './options.js';
 import type { PrivateKeyQueue } from './private-key-queue.js';
 import { behindProxy } from './proxied.js';
@@ -64,10 +65,12 @@ export class Intake {
       () => this.#holders(),
       (connection) => this.#evict(connection),
     );
+    const turns = new HandshakeTurns();
     this.#settings = {
       ...settings,
       readAhead: settings.maxMessage + settings.maxRecord,
       run: async (task, kind, isOver) => (kind === 'privateKey' ? privateKeyQueue.run(task, isOver) : task()),
+      inTurn: (step) => turns.wait(step),
       charge: (bytes) => this.#budget.charge(bytes),
     };
   }

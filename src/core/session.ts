@@ -22,7 +22,7 @@ const ASKS_A_TURN = 512;
 /** The same for bytes, until a sender says how many are worth encrypting, and so decrypting, at once. */
 const BYTES_A_TURN = 64 * 1024;
 
-/** So many bytes may come early, while a step is under way: reading on is how the peer's death is noticed. */
+/** So many bytes may come early, while a step is under way or before its turn: reading on is how the peer's death is noticed. */
 const EARLY_BYTES = 4096;
 
 /** Runs one script: bytes in, effects out. Synchronous, and the same for every protocol. */
@@ -42,6 +42,7 @@ export class Session {
   #isRunning = false;
   #taskPending = false;
   #turnIsOver = false;
+  #isPutOff = false;
 
   constructor(script: Script, host: Host) {
     this.#script = script;
@@ -50,13 +51,18 @@ export class Session {
 
   /** Whether it takes no more bytes at the moment: the host stops reading. */
   get isBlocked(): boolean {
-    const isEarly = this.#taskPending && this.#bytes.length > EARLY_BYTES;
+    const isEarly = (this.#taskPending || this.#isPutOff) && this.#bytes.length > EARLY_BYTES;
     return !this.#isDone && (this.paused || isEarly || this.#turnIsOver);
+  }
+
+  /** Leaves what comes alone until `work` is called. */
+  putOff(): void {
+    if (!this.#isDone) this.#isPutOff = true;
   }
 
   /** Whether `work` is to be called again in a later turn of the event loop. */
   get turnIsOver(): boolean {
-    return this.#turnIsOver;
+    return this.#turnIsOver || this.#isPutOff;
   }
 
   /** Bytes of memory held for what has not become a message yet. */
@@ -73,7 +79,7 @@ export class Session {
   receive(chunk: Uint8Array): void {
     if (this.#isDone) return;
     this.#bytes.lend(chunk);
-    if (!this.#turnIsOver) this.#run();
+    if (!this.turnIsOver) this.#run();
     this.#bytes.keep(wanted(this.#ask));
   }
 
@@ -91,12 +97,12 @@ export class Session {
   /** The peer's half of the stream has ended. */
   endOfStream(): void {
     this.#atEnd = true;
-    if (!this.#turnIsOver) this.work();
+    if (!this.turnIsOver) this.work();
   }
 
   /** Goes on with what is at hand. */
   work(): void {
-    this.#turnIsOver = false;
+    this.#turnIsOver = this.#isPutOff = false;
     this.#run();
     this.#bytes.keep(wanted(this.#ask));
   }
@@ -229,7 +235,7 @@ export class Session {
 
   #finish(): void {
     this.#isDone = true;
-    this.#turnIsOver = false;
+    this.#turnIsOver = this.#isPutOff = false;
     this.#holding = 0;
     this.#bytes.clear();
   }
