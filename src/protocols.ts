@@ -20,7 +20,7 @@ export interface ServerPlan {
 /** A client's script for one connection, and what is to happen once the server is proven. */
 export interface ClientPlan {
   readonly script: Script;
-  readonly confirmed: (fingerprint: string) => Promise<void>;
+  readonly confirmed?: (fingerprint: string) => Promise<void>;
 }
 
 /** Makes or takes the server's key and everything that its connections share. */
@@ -92,7 +92,7 @@ function classicPlan(settings: ClientSettings): ClientPlan {
     serverKey === undefined ? undefined : pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
   const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
   const script = classicClient({ backend, keyLength, maxMessage, minModulusBits, settleMs, decide });
-  return { script, confirmed: async () => {} };
+  return { script };
 }
 
 async function sealedPlan(settings: ClientSettings, trust: Trust): Promise<ClientPlan> {
@@ -103,7 +103,8 @@ async function sealedPlan(settings: ClientSettings, trust: Trust): Promise<Clien
   const identity = clientIdentity(settings);
   const decide = (spki: Uint8Array, fingerprint: string): unknown => trust.decide(spki, fingerprint);
   const script = sealedClient({ backend, keylog, suites, mlKem768, identity, maxMessage, maxRecord, decide });
-  return { script, confirmed: async (fingerprint) => trust.confirmed?.(fingerprint) };
+  const { confirmed } = trust;
+  return confirmed ? { script, confirmed } : { script };
 }
 
 async function serverIdentity(settings: ServerSettings, role: IdentityRole): Promise<Identity> {

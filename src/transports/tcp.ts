@@ -1,5 +1,4 @@
 import { connect, type NetConnectOpts, Socket } from 'node:net';
-import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transport.js';
 import { type DirectReads, fromDirectSocket, fromDuplex } from './duplex.js';
 
@@ -19,18 +18,17 @@ export interface UnixAddress {
 
 /** What dialling needs of a client's options. */
 export interface DialSettings {
-  readonly handshakeTimeout: number;
   readonly keepAlive: boolean;
   readonly keepAliveInitialDelay: number;
 }
 
-/** Opens a connection; every failure is the system's own error, `signal.reason` or HANDSHAKE_TIMEOUT. */
+/** Opens a connection; every failure is the system's own error or `signal.reason`. */
 export function dial(
   settings: DialSettings,
   to: TcpAddress | UnixAddress,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Transport> {
-  const { handshakeTimeout, keepAlive, keepAliveInitialDelay } = settings;
+  const { keepAlive, keepAliveInitialDelay } = settings;
   const reads: DirectReads = { events: undefined };
   const common = {
     allowHalfOpen: true,
@@ -42,12 +40,11 @@ export function dial(
   const options: NetConnectOpts =
     'path' in to ? { ...common, path: to.path } : { ...common, port: to.port, host: to.host ?? 'localhost' };
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     // paused: nothing is read before the transport has somebody to report to
     const socket = connect(options).pause();
     const settle = (act: () => void): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', abort);
       socket.removeAllListeners('connect').removeAllListeners('error');
       act();
     };
@@ -58,12 +55,8 @@ export function dial(
         socket.destroy();
         reject(error);
       });
-    const abort = (): void => fail(signal?.reason);
-    const timer = setTimeout(
-      () => fail(new SecureSocketError('HANDSHAKE_TIMEOUT', `no connection within ${handshakeTimeout} ms`)),
-      handshakeTimeout,
-    );
-    signal?.addEventListener('abort', abort, { once: true });
+    const abort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
     socket.once('error', fail);
     socket.once('connect', () => settle(() => resolve(fromDirectSocket(socket, reads))));
   });
