@@ -43,7 +43,7 @@ export interface TransportEvents {
   written(): void;
   /** All is over, with the error if it was not orderly. The last call. */
   close(error?: Error): void;
-  /** Where the next bytes may be read to, if the receiver wants them in a place of its own. `data` then gets a view of it. */
+  /** Where the next bytes may be read to, if the receiver wants them in a place of its own. `data` then gets a view of it. Asked for before every read, and not written to once `data` was called for that read. */
   target?(): Uint8Array | undefined;
 }
 

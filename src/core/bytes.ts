@@ -40,7 +40,10 @@ export class ByteQueue {
   keep(wanted: number): void {
     const { length } = this.#chunk;
     if (length === 0) {
-      if (this.#start === this.#end) this.#release();
+      if (this.#start === this.#end) {
+        spareIfLarge(this.#store);
+        this.#release();
+      }
       return;
     }
     this.#reserve(length, wanted);
@@ -84,14 +87,13 @@ export class ByteQueue {
     this.#end += count;
   }
 
+  /** Drops everything. The storage is not used again: somebody may be reading into `target` still. */
   clear(): void {
     this.#chunk = EMPTY;
     this.#release();
   }
 
   #release(): void {
-    const { length } = this.#store;
-    if (length >= FULL_ALLOCATION && length <= LARGEST_FULL_ALLOCATION) spare = this.#store;
     this.#store = EMPTY;
     this.#start = this.#end = 0;
   }
@@ -127,9 +129,13 @@ export class ByteQueue {
   }
 }
 
-/** The spare memory, unless it is smaller or so large that more would be held than is counted on. */
+function spareIfLarge(store: Uint8Array): void {
+  if (store.length >= FULL_ALLOCATION && store.length <= LARGEST_FULL_ALLOCATION) spare = store;
+}
+
+/** The spare memory, unless it is smaller or much larger: no more is to be held than follows from what has come. */
 function allocate(length: number): Uint8Array {
-  if (spare === undefined || spare.length < length || spare.length > 2 * length)
+  if (spare === undefined || spare.length < length || spare.length > length + FULL_ALLOCATION)
     return new Uint8Array(length);
   const memory = spare;
   spare = undefined;
