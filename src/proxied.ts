@@ -105,9 +105,10 @@ class ProxiedTransport implements Transport {
   }
 
   start(events: TransportEvents): void {
+    // first: whoever gets the rest may want to pause
+    this.#inner.resume();
     if (this.#rest.length > 0) events.data(this.#rest);
     this.#relay.handTo(events);
-    this.#inner.resume();
   }
 
   get remoteAddress(): string | undefined {

@@ -11,6 +11,8 @@ import {
   type ServerOptions,
 } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
+import { node } from '../backends/node.js';
+import type { Backend } from '../src/backend.js';
 import { behindProxy as readHeaderOf } from '../src/proxied.js';
 import type { Transport, TransportEvents } from '../src/transport.js';
 import { clientOf, listening, pause, protocols, rawConnection, rejection } from './helpers/sockets.js';
@@ -182,6 +184,25 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     expect(sent).toBeLessThan(1900);
     for (let i = 0; i < 2000; i++) expect((await peer.recv())?.length).toBe(10_000);
     await flood;
+  });
+
+  it('takes no more than a little of what comes before the handshake is done', async () => {
+    const never: Backend = {
+      ...node,
+      rsaPrivateKey: (numbers) => ({
+        ...node.rsaPrivateKey(numbers),
+        decryptRaw: () => new Promise(() => {}),
+        decryptOaep: () => new Promise(() => {}),
+      }),
+    };
+    const { server } = await behindProxy(protocol, { backend: never });
+    const socket = await proxyTo(server);
+    // more than waits for a turn, and what makes a classic server compute
+    socket.write(Buffer.concat([line('192.0.2.33'), randomBytes(256).fill(0, 0, 1), Buffer.alloc(20_000)]));
+    const flood = Buffer.alloc(2 ** 20);
+    for (let i = 0; i < 32 && !socket.destroyed; i++) socket.write(flood);
+    await pause(300);
+    expect(server.stats.bytesRead).toBeLessThan(2 ** 20);
   });
 
   describe('reports and drops', () => {

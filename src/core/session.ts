@@ -72,7 +72,7 @@ export class Session {
 
   start(): void {
     this.#step(undefined);
-    this.work();
+    if (!this.turnIsOver) this.work();
   }
 
   /** Takes bytes, which may be reused after the call. */

@@ -254,6 +254,48 @@ describe('a host without room', () => {
   });
 });
 
+describe('what is put off', () => {
+  it('waits for work, and so does the end behind it', () => {
+    const { end, answers } = asking(1, 2, { orEnd: 1 });
+    end.session.putOff();
+    end.session.receive(run(0, 2));
+    end.session.receive(run(2, 1));
+    end.session.endOfStream();
+    expect([answers, end.session.turnIsOver, end.session.isBlocked]).toEqual([[], true, false]);
+    end.session.work();
+    expect([answers, end.session.turnIsOver]).toEqual([[[0], [1, 2], null], false]);
+  });
+
+  it('waits also if it has come before the start', () => {
+    const answers: unknown[] = [];
+    const { session } = new Recorder(ask([2], answers));
+    session.putOff();
+    session.receive(run(0, 2));
+    session.start();
+    expect([answers, session.turnIsOver]).toEqual([[], true]);
+    session.work();
+    expect(answers).toEqual([[0, 1]]);
+  });
+
+  it('is no more than 4 KiB before reading stops', () => {
+    const { end } = asking(5000);
+    end.session.putOff();
+    end.session.receive(new Uint8Array(4096));
+    expect(end.session.isBlocked).toBe(false);
+    end.session.receive(new Uint8Array(1));
+    expect(end.session.isBlocked).toBe(true);
+    end.session.work();
+    expect(end.session.isBlocked).toBe(false);
+  });
+
+  it('is nothing any more once the session has ended', () => {
+    const { end } = asking(1);
+    end.session.stop();
+    end.session.putOff();
+    expect(end.session.turnIsOver).toBe(false);
+  });
+});
+
 describe('a flood', () => {
   function flooded(count: number): { end: Recorder; answers: unknown[] } {
     const flood = asking(...new Array<number>(count).fill(1));
