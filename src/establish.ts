@@ -63,6 +63,7 @@ async function attempt(
     traceHandshake('client', connection);
     connection.start();
     const opening = await connection.ready;
+    signal.throwIfAborted();
     if (confirmed && opening.peer) await abortable(confirmed(opening.peer.fingerprint), signal);
     return { connection, opening };
   } catch (error) {

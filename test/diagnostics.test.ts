@@ -57,6 +57,21 @@ describe.each(protocols)('%s', (protocol) => {
     for (const [name, listener] of listeners) unsubscribe(name, listener);
   });
 
+  it('a client that is given up while the end of its handshake is told does not connect', async () => {
+    const server = await listening(protocol);
+    keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 100 }) });
+    const client = clientOf(server, { protocol });
+    const giveUp = (facts: unknown): void => {
+      if ((facts as Facts).side === 'client') client.destroy(new Error('given up'));
+    };
+    subscribe('secure-sockets:handshake:end', giveUp);
+    try {
+      await expect(client.connect({ port: portOf(server), host: '127.0.0.1' })).rejects.toThrow('given up');
+    } finally {
+      unsubscribe('secure-sockets:handshake:end', giveUp);
+    }
+  });
+
   describe('the channels', () => {
     it('tell the life of a connection, from both ends', async () => {
       const { client, peer } = keep(await pair(protocol));
