@@ -125,7 +125,8 @@ export class Connection {
   #isClosing = false;
   #isOver = false;
   #isPaused = false;
-  #isScheduled = false;
+  /** Where it waits for its next turn, if it does. */
+  #waitsBy: ((step: () => void) => void) | undefined;
   #bytesRead = 0;
   #charged = 0;
   #peerCloseCode: number | undefined;
@@ -364,11 +365,12 @@ export class Connection {
       else this.#transport.resume();
     }
     this.#liveness?.setPaused(this.#session.paused);
-    if (!this.#session.turnIsOver || this.#isScheduled) return;
-    this.#isScheduled = true;
     const inTurn = (this.#isInTurn ? this.#settings.inTurn : undefined) ?? nextTurn;
+    // one that has just become open does not wait where handshakes do
+    if (!this.#session.turnIsOver || this.#waitsBy === inTurn) return;
+    this.#waitsBy = inTurn;
     inTurn(() => {
-      this.#isScheduled = false;
+      if (this.#waitsBy === inTurn) this.#waitsBy = undefined;
       this.#work();
     });
   }

@@ -1,7 +1,9 @@
 import { nextTurn } from './turn.js';
 
-/** So long handshakes compute in a turn of the event loop, in milliseconds, beside the step with which they exceed it. */
+/** So long handshakes compute in a turn of the event loop, in milliseconds, and finish the step they have begun. */
 const TURN = 0.25;
+/** Where turns are long, because others compute, they get this part of the time for which they have waited. */
+const SHARE = 0.2;
 
 /**
  * The steps of a server's handshakes, which cost a fraction of a millisecond each, one after the other. After a few of
@@ -20,20 +22,23 @@ export class HandshakeTurns {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    const since = performance.now();
     nextTurn(() => {
       this.#isScheduled = false;
-      this.#work();
+      try {
+        this.#work(since);
+      } finally {
+        if (this.#waiting.length > 0) this.#schedule();
+      }
     });
   }
 
-  #work(): void {
-    const until = performance.now() + TURN;
-    let step = this.#waiting.shift();
-    while (step !== undefined) {
+  #work(since: number): void {
+    const now = performance.now();
+    const until = now + Math.max(TURN, SHARE * (now - since));
+    for (let step = this.#waiting.shift(); step !== undefined; step = this.#waiting.shift()) {
       step();
-      if (performance.now() >= until) break;
-      step = this.#waiting.shift();
+      if (performance.now() >= until) return;
     }
-    if (this.#waiting.length > 0) this.#schedule();
   }
 }
