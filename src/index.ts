@@ -3,7 +3,7 @@
  *
  * @module secure-sockets
  */
-export type { AcceptOptions } from './accept-queue.js';
+
 export type {
   Aead,
   Backend,
@@ -17,29 +17,35 @@ export type {
   RsaPublicKey,
   RsaPublicNumbers,
 } from './backend.js';
-export { type CloseOptions, type RecvOptions, SecureClient } from './client.js';
-export type { ConnectionDiagnostics, HandshakeDiagnostics, LimitDiagnostics, Side } from './diagnostics.js';
+export { type CloseOptions, type RecvOptions, SecureClient } from './client/client.node.js';
+export type { ConnectOptions } from './client/establish.node.js';
+export { type ReconnectOptions, reconnecting } from './client/reconnecting.node.js';
+export type {
+  ConnectionDiagnostics,
+  HandshakeDiagnostics,
+  LimitDiagnostics,
+  Side,
+} from './diagnostics.node.js';
 export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
-export type { ConnectOptions } from './establish.js';
 export {
   type GenerateOptions,
   Identity,
   type IdentityRole,
   type LoadOptions,
   type SaveOptions,
-} from './identity.js';
+} from './identity.node.js';
 export type {
   AddressList,
   ClientOptions,
   CommonOptions,
-  KnownHostsOption,
   Peer,
   ProtocolName,
   ServerOptions,
   SuiteName,
-} from './options.js';
-export { type ReconnectOptions, reconnecting } from './reconnecting.js';
-export { SecureServer, type ServerCloseOptions, type ServerStats } from './server.js';
-export type { Transport, TransportEvents } from './transport.js';
-export { fromDuplex } from './transports/duplex.js';
-export type { TcpAddress, UnixAddress } from './transports/tcp.js';
+} from './options/options.js';
+export type { AcceptOptions } from './server/accept-queue.js';
+export { SecureServer, type ServerCloseOptions, type ServerStats } from './server/server.node.js';
+export { fromDuplex } from './transports/duplex.node.js';
+export type { TcpAddress, UnixAddress } from './transports/tcp.node.js';
+export type { Transport, TransportEvents } from './transports/transport.js';
+export type { KnownHostsOption } from './trust/trust.node.js';

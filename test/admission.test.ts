@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Admission, sourceOf } from '../src/admission.js';
+import { Admission, sourceOf } from '../src/server/handshake-limiter.js';
 
 describe('a source', () => {
   it.each([

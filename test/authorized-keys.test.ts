@@ -4,7 +4,7 @@ import { mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { AuthorizedKeys } from '../src/authorized-keys.js';
+import { AuthorizedKeys } from '../src/trust/authorized-keys.node.js';
 
 // The real file system, counting, and with coarse times where a test wants them
 vi.mock('node:fs/promises', async (original) => {

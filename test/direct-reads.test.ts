@@ -3,8 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import type { Transport } from '../src/transport.js';
-import { fromAccepted } from '../src/transports/tcp.js';
+import { fromAccepted } from '../src/transports/tcp.node.js';
+import type { Transport } from '../src/transports/transport.js';
 import { pair } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];

@@ -2,9 +2,9 @@ import { connect } from 'node:net';
 import { SecureServer } from 'secure-sockets';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { node } from '../backends/node.js';
+import { HandshakeTurns } from '../src/connection/handshake-scheduler.js';
 import { encodeClientHello } from '../src/core/sealed/messages.js';
 import { suiteIds } from '../src/core/sealed/suites.js';
-import { HandshakeTurns } from '../src/handshake-turns.js';
 import { identityFor, pause } from './helpers/sockets.js';
 
 /** What the clock shows, in milliseconds: it goes on by what is computed here, and by nothing else. */

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { inspect, promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { RsaPrivateNumbers } from '../src/backend.js';
-import { decodePkcs8, encodePkcs8 } from '../src/core/der.js';
-import { encodePem } from '../src/core/pem.js';
+import { decodePkcs8, encodePkcs8 } from '../src/core/encodings/der.js';
+import { encodePem } from '../src/core/encodings/pem.js';
 import { SecureSocketError } from '../src/errors.js';
-import { Identity, type IdentityRole, type LoadOptions, privateNumbersOf } from '../src/identity.js';
+import { Identity, type IdentityRole, type LoadOptions, privateNumbersOf } from '../src/identity.node.js';
 
 const roles: readonly IdentityRole[] = ['server', 'client', 'classic-server'];
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { KnownHosts } from '../src/known-hosts.js';
+import { KnownHosts } from '../src/trust/known-hosts.node.js';
 
 // The real file system, into which a test can step at the moment a file takes another's place
 vi.mock('node:fs/promises', async (original) => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Liveness, type LivenessSettings } from '../src/liveness.js';
+import { Liveness, type LivenessSettings } from '../src/connection/heartbeat.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

@@ -13,8 +13,8 @@ import {
 import { afterEach, describe, expect, it } from 'vitest';
 import { node } from '../backends/node.js';
 import type { Backend } from '../src/backend.js';
-import { behindProxy as readHeaderOf } from '../src/proxied.js';
-import type { Transport, TransportEvents } from '../src/transport.js';
+import { behindProxy as readHeaderOf } from '../src/server/proxy-protocol.js';
+import type { Transport, TransportEvents } from '../src/transports/transport.js';
 import { clientOf, listening, pause, protocols, rawConnection, rejection } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];

@@ -1,8 +1,8 @@
 import { type Backend, Identity, SecureClient, SecureServer } from '../index.js';
-import { type Command, commonFlags, parse, wholeNumber } from './arguments.js';
-import { backendNames, loadBackend } from './backends.js';
-import { CommandError, usageError } from './failure.js';
-import { reportAs } from './output.js';
+import { type Command, commonFlags, parse, wholeNumber } from './shared/arguments.js';
+import { backendNames, loadBackend } from './shared/backends.js';
+import { CommandError, usageError } from './shared/failure.js';
+import { reportAs } from './shared/output.js';
 
 /** `secure-sockets bench`. */
 export const bench: Command = {

@@ -1,13 +1,13 @@
-import { parseAddress } from './address.js';
-import { announceServer } from './announce.js';
-import { type Command, onePositional, parse } from './arguments.js';
-import { converse } from './dialogue.js';
-import { clientFlags, endpointFlags } from './endpoint.js';
-import { clientHelp, endpointHelp, inputHelp } from './help.js';
-import { reportAs } from './output.js';
-import { Input, inputFlags, inputOptions, Output } from './pipes.js';
-import { stopSignal } from './signals.js';
-import { diallerFor } from './trust.js';
+import { parseAddress } from './shared/address.js';
+import { announceServer } from './shared/announce.js';
+import { type Command, onePositional, parse } from './shared/arguments.js';
+import { converse } from './shared/dialogue.js';
+import { clientFlags, endpointFlags } from './shared/endpoint.js';
+import { clientHelp, endpointHelp, inputHelp } from './shared/help.js';
+import { reportAs } from './shared/output.js';
+import { Input, inputFlags, inputOptions, Output } from './shared/pipes.js';
+import { stopSignal } from './shared/signals.js';
+import { diallerFor } from './shared/trust.js';
 
 /** `secure-sockets connect`. */
 export const connect: Command = {

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { decodeSpki } from '../core/der.js';
-import { fingerprintOf } from '../core/fingerprint.js';
-import { decodePem } from '../core/pem.js';
-import { checkSealedKey } from '../core/rsa-key.js';
+import { decodeSpki } from '../core/encodings/der.js';
+import { fingerprintOf } from '../core/encodings/fingerprint.js';
+import { decodePem } from '../core/encodings/pem.js';
+import { checkSealedKey } from '../core/encodings/rsa-key.js';
 import { Identity } from '../index.js';
-import { formatAddress, isAddress, parseAddress } from './address.js';
-import { type Command, onePositional, parse } from './arguments.js';
-import { type ClientValues, clientFlags, clientOptions, endpointFlags } from './endpoint.js';
-import { usageError } from './failure.js';
-import { oldPassphrase } from './keys.js';
-import { reportAs } from './output.js';
-import { stopSignal } from './signals.js';
-import { fingerprintShown } from './trust.js';
+import { formatAddress, isAddress, parseAddress } from './shared/address.js';
+import { type Command, onePositional, parse } from './shared/arguments.js';
+import { type ClientValues, clientFlags, clientOptions, endpointFlags } from './shared/endpoint.js';
+import { usageError } from './shared/failure.js';
+import { oldPassphrase } from './shared/keys.js';
+import { reportAs } from './shared/output.js';
+import { stopSignal } from './shared/signals.js';
+import { fingerprintShown } from './shared/trust.js';
 
 /** `secure-sockets fingerprint`. */
 export const fingerprint: Command = {

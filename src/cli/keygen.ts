@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { parse as parsePath } from 'node:path';
 import { Identity } from '../index.js';
-import { type Command, commonFlags, oneOf, parse, wholeNumber } from './arguments.js';
-import { loadBackend } from './backends.js';
-import { usageError } from './failure.js';
-import { newPassphrase } from './keys.js';
-import { print, reportAs } from './output.js';
+import { type Command, commonFlags, oneOf, parse, wholeNumber } from './shared/arguments.js';
+import { loadBackend } from './shared/backends.js';
+import { usageError } from './shared/failure.js';
+import { newPassphrase } from './shared/keys.js';
+import { print, reportAs } from './shared/output.js';
 
 /** `secure-sockets keygen`. */
 export const keygen: Command = {

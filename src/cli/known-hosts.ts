@@ -1,9 +1,9 @@
-import { KnownHosts } from '../known-hosts.js';
-import { formatAddress, knownName, parseAddress } from './address.js';
-import { type Command, commonFlags, parse } from './arguments.js';
-import { CommandError, exitCodes, usageError } from './failure.js';
-import { type Report, reportAs } from './output.js';
-import { defaultKnownHosts } from './trust.js';
+import { KnownHosts } from '../trust/known-hosts.node.js';
+import { formatAddress, knownName, parseAddress } from './shared/address.js';
+import { type Command, commonFlags, parse } from './shared/arguments.js';
+import { CommandError, exitCodes, usageError } from './shared/failure.js';
+import { type Report, reportAs } from './shared/output.js';
+import { defaultKnownHosts } from './shared/trust.js';
 
 /** `secure-sockets known-hosts`. */
 export const knownHosts: Command = {

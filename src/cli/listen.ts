@@ -1,14 +1,14 @@
 import { SecureServer } from '../index.js';
-import { parseAddress } from './address.js';
-import { announceClient, announceListening, turnAway } from './announce.js';
-import { type Command, onePositional, parse } from './arguments.js';
-import { converse, type DialogueOptions } from './dialogue.js';
-import { endpointFlags, serverFlags, serverOptions } from './endpoint.js';
-import { endpointHelp, inputHelp, serverHelp } from './help.js';
-import { serveMany } from './keep-open.js';
-import { type Report, reportAs } from './output.js';
-import { Input, inputFlags, inputOptions, Output } from './pipes.js';
-import { stopSignal } from './signals.js';
+import { parseAddress } from './shared/address.js';
+import { announceClient, announceListening, turnAway } from './shared/announce.js';
+import { type Command, onePositional, parse } from './shared/arguments.js';
+import { converse, type DialogueOptions } from './shared/dialogue.js';
+import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
+import { endpointHelp, inputHelp, serverHelp } from './shared/help.js';
+import { serveMany } from './shared/keep-open.js';
+import { type Report, reportAs } from './shared/output.js';
+import { Input, inputFlags, inputOptions, Output } from './shared/pipes.js';
+import { stopSignal } from './shared/signals.js';
 
 /** `secure-sockets listen`. */
 export const listen: Command = {

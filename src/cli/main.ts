@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import type { Command } from './arguments.js';
 import { bench } from './bench.js';
 import { connect } from './connect.js';
-import { usageError } from './failure.js';
 import { fingerprint } from './fingerprint.js';
 import { keygen } from './keygen.js';
 import { knownHosts } from './known-hosts.js';
 import { listen } from './listen.js';
-import { print, reportAs, reportWarning } from './output.js';
 import { receive } from './receive.js';
 import { send } from './send.js';
+import type { Command } from './shared/arguments.js';
+import { usageError } from './shared/failure.js';
+import { print, reportAs, reportWarning } from './shared/output.js';
 import { tunnel } from './tunnel.js';
 
 const commands: readonly Command[] = [

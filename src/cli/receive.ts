@@ -1,16 +1,22 @@
 import { stat } from 'node:fs/promises';
 import { type SecureClient, SecureServer } from '../index.js';
-import { formatPeer, parseAddress } from './address.js';
-import { announceClient, announceListening, turnAway } from './announce.js';
-import { type Command, onePositional, parse } from './arguments.js';
-import { endpointFlags, serverFlags, serverOptions } from './endpoint.js';
-import { lost, usageError } from './failure.js';
-import { endpointHelp, serverHelp } from './help.js';
-import { IncomingFile, Refusal } from './incoming-file.js';
-import { type Report, reportAs } from './output.js';
-import { formatBytes, progressOf } from './progress.js';
-import { stopSignal } from './signals.js';
-import { checkLetter, decodeHeader, decodeMessage, encodeMessage, type FileHeader } from './transfer.js';
+import { formatPeer, parseAddress } from './shared/address.js';
+import { announceClient, announceListening, turnAway } from './shared/announce.js';
+import { type Command, onePositional, parse } from './shared/arguments.js';
+import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
+import { lost, usageError } from './shared/failure.js';
+import { endpointHelp, serverHelp } from './shared/help.js';
+import { IncomingFile, Refusal } from './shared/incoming-file.js';
+import { type Report, reportAs } from './shared/output.js';
+import { formatBytes, progressOf } from './shared/progress.js';
+import { stopSignal } from './shared/signals.js';
+import {
+  checkLetter,
+  decodeHeader,
+  decodeMessage,
+  encodeMessage,
+  type FileHeader,
+} from './shared/transfer.js';
 
 /** `secure-sockets receive`. */
 export const receive: Command = {

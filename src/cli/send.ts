@@ -2,17 +2,24 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { SecureClient } from '../index.js';
-import { parseAddress } from './address.js';
-import { announceServer } from './announce.js';
-import { type Command, parse } from './arguments.js';
-import { clientFlags, endpointFlags } from './endpoint.js';
-import { CommandError, exitCodes, lost, usageError } from './failure.js';
-import { clientHelp, endpointHelp } from './help.js';
-import { type Report, reportAs } from './output.js';
-import { formatBytes, progressOf } from './progress.js';
-import { stopSignal } from './signals.js';
-import { checkLetter, decodeMessage, encodeHeader, encodeMessage, PIECE, printable } from './transfer.js';
-import { diallerFor } from './trust.js';
+import { parseAddress } from './shared/address.js';
+import { announceServer } from './shared/announce.js';
+import { type Command, parse } from './shared/arguments.js';
+import { clientFlags, endpointFlags } from './shared/endpoint.js';
+import { CommandError, exitCodes, lost, usageError } from './shared/failure.js';
+import { clientHelp, endpointHelp } from './shared/help.js';
+import { type Report, reportAs } from './shared/output.js';
+import { formatBytes, progressOf } from './shared/progress.js';
+import { stopSignal } from './shared/signals.js';
+import {
+  checkLetter,
+  decodeMessage,
+  encodeHeader,
+  encodeMessage,
+  PIECE,
+  printable,
+} from './shared/transfer.js';
+import { diallerFor } from './shared/trust.js';
 
 /** `secure-sockets send`. */
 export const send: Command = {

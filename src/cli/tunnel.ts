@@ -1,18 +1,18 @@
 import { createServer, type Server } from 'node:net';
 import PQueue from 'p-queue';
 import { type SecureClient, SecureServer } from '../index.js';
-import { type Address, formatAddress, parseAddress } from './address.js';
-import { announceClient, announceListening } from './announce.js';
-import { type Command, parse, wholeNumber } from './arguments.js';
-import { clientFlags, endpointFlags, serverFlags, serverOptions } from './endpoint.js';
-import { usageError } from './failure.js';
-import { clientHelp, endpointHelp, serverHelp } from './help.js';
-import { Links } from './links.js';
-import { reportAs } from './output.js';
-import { acceptedPlain, dialPlain, type Plain } from './plain.js';
-import { relay } from './relay.js';
-import { stopSignal } from './signals.js';
-import { type Dialler, diallerFor } from './trust.js';
+import { type Address, formatAddress, parseAddress } from './shared/address.js';
+import { announceClient, announceListening } from './shared/announce.js';
+import { type Command, parse, wholeNumber } from './shared/arguments.js';
+import { clientFlags, endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
+import { usageError } from './shared/failure.js';
+import { clientHelp, endpointHelp, serverHelp } from './shared/help.js';
+import { Links } from './shared/links.js';
+import { reportAs } from './shared/output.js';
+import { acceptedPlain, dialPlain, type Plain } from './shared/plain.js';
+import { relay } from './shared/relay.js';
+import { stopSignal } from './shared/signals.js';
+import { type Dialler, diallerFor } from './shared/trust.js';
 
 /** `secure-sockets tunnel`. */
 export const tunnel: Command = {

@@ -1,7 +1,7 @@
 import { Identity, SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
-import { optionNames } from '../../src/options.js';
+import { optionNames } from '../../src/options/options.js';
 import { readDocument } from '../helpers/documents.js';
 import { readHeadings, readTables } from '../helpers/markdown.js';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { BlockList, type Socket } from 'node:net';
 import { SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Admission } from '../../src/admission.js';
+import { Admission } from '../../src/server/handshake-limiter.js';
 import {
   clientOf,
   identityFor,

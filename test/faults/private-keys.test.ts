@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { PrivateKeyQueue } from '../../src/private-key-queue.js';
+import { PrivateKeyQueue } from '../../src/connection/private-key-queue.js';
 import { clientEnd, serverEnd } from '../helpers/sealed-ends.js';
 
 afterEach(() => {

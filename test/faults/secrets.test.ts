@@ -7,7 +7,7 @@ import { forge } from 'secure-sockets/backends/forge';
 import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it } from 'vitest';
-import { privateNumbersOf } from '../../src/identity.js';
+import { privateNumbersOf } from '../../src/identity.node.js';
 import {
   clientOf,
   identityFor,

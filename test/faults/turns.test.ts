@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Incoming } from '../../src/connection/receive-queue.js';
 import type { Batch } from '../../src/core/script.js';
-import { Incoming } from '../../src/incoming.js';
 
 /** So many messages of one byte. */
 function batchOf(count: number): Batch {

@@ -1,10 +1,10 @@
 import { node } from '../../backends/node.js';
 import type { Aead, Backend, RsaPrivateKey } from '../../src/backend.js';
-import { classicServer } from '../../src/core/classic.js';
-import { ClassicSender } from '../../src/core/classic-sender.js';
-import { decodeSpki, encodeSpki } from '../../src/core/der.js';
-import { privateExponentHash } from '../../src/core/pkcs1.js';
-import { checkSealedKey } from '../../src/core/rsa-key.js';
+import { privateExponentHash } from '../../src/core/classic/pkcs1.js';
+import { classicServer } from '../../src/core/classic/scripts.js';
+import { ClassicSender } from '../../src/core/classic/sender.js';
+import { decodeSpki, encodeSpki } from '../../src/core/encodings/der.js';
+import { checkSealedKey } from '../../src/core/encodings/rsa-key.js';
 import { SecureSocketError } from '../../src/errors.js';
 import { backends } from '../helpers/backends.js';
 import { Recorder } from '../helpers/recorder.js';

@@ -1,13 +1,12 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AuthorizedKeys } from '../../src/authorized-keys.js';
-import { decodePkcs8, decodeSpki, encodePkcs8, encodeSpki } from '../../src/core/der.js';
-import { parseFingerprint } from '../../src/core/fingerprint.js';
-import { decodePem, encodePem } from '../../src/core/pem.js';
-import { decodePickle, encodePickle } from '../../src/core/pickle.js';
-import { readProxyHeader } from '../../src/core/proxy-header.js';
-import { checkPrivateKey, checkSealedKey } from '../../src/core/rsa-key.js';
+import { decodePickle, encodePickle } from '../../src/core/classic/pickle.js';
+import { decodePkcs8, decodeSpki, encodePkcs8, encodeSpki } from '../../src/core/encodings/der.js';
+import { parseFingerprint } from '../../src/core/encodings/fingerprint.js';
+import { decodePem, encodePem } from '../../src/core/encodings/pem.js';
+import { readProxyHeader } from '../../src/core/encodings/proxy-header.js';
+import { checkPrivateKey, checkSealedKey } from '../../src/core/encodings/rsa-key.js';
 import {
   decodeClientAuth,
   decodeClientHello,
@@ -23,7 +22,8 @@ import {
   encodeServerHello,
   encodeServerIdentity,
 } from '../../src/core/sealed/messages.js';
-import { KnownHosts } from '../../src/known-hosts.js';
+import { AuthorizedKeys } from '../../src/trust/authorized-keys.node.js';
+import { KnownHosts } from '../../src/trust/known-hosts.node.js';
 import { insecure } from '../helpers/insecure-backend.js';
 import { testKey, vectors } from '../helpers/sealed-vectors.js';
 import pickles from '../vectors/pickle.json' with { type: 'json' };

@@ -1,6 +1,6 @@
-import { classicClient, classicServer } from '../../src/core/classic.js';
-import { encodeSpki } from '../../src/core/der.js';
-import { decodePickle, encodePickle } from '../../src/core/pickle.js';
+import { decodePickle, encodePickle } from '../../src/core/classic/pickle.js';
+import { classicClient, classicServer } from '../../src/core/classic/scripts.js';
+import { encodeSpki } from '../../src/core/encodings/der.js';
 import type { Script } from '../../src/core/script.js';
 import { sealedClient } from '../../src/core/sealed/client.js';
 import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';

@@ -2,7 +2,7 @@ import { forge } from '../../backends/forge.js';
 import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
 import type { Backend, RsaPrivateKey } from '../../src/backend.js';
-import { encodeSpki } from '../../src/core/der.js';
+import { encodeSpki } from '../../src/core/encodings/der.js';
 import { type SealedClientOptions, sealedClient } from '../../src/core/sealed/client.js';
 import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';
 import { Recorder } from './recorder.js';

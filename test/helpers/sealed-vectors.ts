@@ -1,6 +1,6 @@
 import type { Backend, KeyEncapsulation, RsaPrivateKey, RsaPrivateNumbers } from '../../src/backend.js';
-import { decodePkcs8 } from '../../src/core/der.js';
-import { decodePem } from '../../src/core/pem.js';
+import { decodePkcs8 } from '../../src/core/encodings/der.js';
+import { decodePem } from '../../src/core/encodings/pem.js';
 import { type SuiteName, suiteIds, suiteNames } from '../../src/core/sealed/suites.js';
 import file from '../vectors/sealed.json' with { type: 'json' };
 

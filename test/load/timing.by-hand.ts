@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it } from 'vitest';
-import { encodeSpki } from '../../src/core/der.js';
-import { implicitRejection, privateExponentHash } from '../../src/core/pkcs1.js';
+import { implicitRejection, privateExponentHash } from '../../src/core/classic/pkcs1.js';
+import { encodeSpki } from '../../src/core/encodings/der.js';
 import { rawRsa } from '../helpers/misbehaving-peer-crypto.js';
 import { testKey } from '../helpers/sealed-vectors.js';
 import { summarize } from './timing.js';

@@ -1,6 +1,6 @@
 import type { KeyEncapsulation, RsaPrivateKey, RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
-import { fingerprintOf } from '../fingerprint.js';
+import { fingerprintOf } from '../encodings/fingerprint.js';
 import type { PeerKey, Script } from '../script.js';
 import { concat, malformed } from './codec.js';
 import { agree, makeOffer, type Offer, withdraw } from './exchange.js';

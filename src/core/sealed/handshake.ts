@@ -1,8 +1,8 @@
 import type { Backend, RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
-import { decodeSpki } from '../der.js';
-import { encodeHex } from '../encodings.js';
-import { checkSealedKey } from '../rsa-key.js';
+import { decodeSpki } from '../encodings/der.js';
+import { checkSealedKey } from '../encodings/rsa-key.js';
+import { encodeHex } from '../encodings/text.js';
 import type { Ask, Effect, PeerKey } from '../script.js';
 import { ascii, concat, malformed, u16 } from './codec.js';
 import { bodyLength, MAGIC, MESSAGE_HEADER, type ReceiveLimits } from './messages.js';

@@ -1,6 +1,6 @@
 import type { KeyEncapsulation, RsaPrivateKey } from '../../backend.js';
 import { type ErrorDetails, SecureSocketError } from '../../errors.js';
-import { fingerprintOf } from '../fingerprint.js';
+import { fingerprintOf } from '../encodings/fingerprint.js';
 import type { PeerKey, Script } from '../script.js';
 import { concat } from './codec.js';
 import { respond } from './exchange.js';

@@ -1,4 +1,4 @@
-import { Growing } from '../growing.js';
+import { Growing } from '../growable-buffer.js';
 import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Backend, KeyEncapsulation, RsaPrivateKey } from '../../../src/backend.js';
-import { encodeSpki } from '../../../src/core/der.js';
-import { fingerprintOf } from '../../../src/core/fingerprint.js';
+import { encodeSpki } from '../../../src/core/encodings/der.js';
+import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import { type SealedClientOptions, sealedClient } from '../../../src/core/sealed/client.js';
 import { type SealedServerOptions, sealedServer } from '../../../src/core/sealed/server.js';
 import type { SuiteName } from '../../../src/core/sealed/suites.js';

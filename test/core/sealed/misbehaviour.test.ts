@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
-import { fingerprintOf } from '../../../src/core/fingerprint.js';
+import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
 import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
 import { PeerClient, PeerServer, type Wire } from '../../helpers/misbehaving-peer.js';

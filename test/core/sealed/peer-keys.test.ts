@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Backend, RsaPublicNumbers } from '../../../src/backend.js';
-import { encodeSpki } from '../../../src/core/der.js';
+import { encodeSpki } from '../../../src/core/encodings/der.js';
 import { importPeerKey } from '../../../src/core/sealed/handshake.js';
 import { spkiOf } from '../../helpers/sealed-ends.js';
 

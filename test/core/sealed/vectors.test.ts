@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../../src/backend.js';
-import { fingerprintOf } from '../../../src/core/fingerprint.js';
+import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
 import { RecordType, TrafficKey, writeNonce } from '../../../src/core/sealed/records.js';
 import { expandLabel } from '../../../src/core/sealed/schedule.js';

@@ -1,0 +1,61 @@
+import type { TcpAddress, UnixAddress } from '../../index.js';
+import { usageError } from './failure.js';
+
+/** Where to connect to or to listen at. */
+export type Address = TcpAddress | UnixAddress;
+
+/**
+ * Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, `unix:PATH` or an absolute path. Port 0, for any free port, is for
+ * listening only.
+ */
+export function parseAddress(text: string, use: 'connect' | 'listen'): Address {
+  const path = pathIn(text);
+  if (path !== undefined) return { path };
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65535 || (port === 0 && use === 'connect')) {
+    throw usageError(
+      `not an address: ${JSON.stringify(text)}`,
+      'write HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH',
+    );
+  }
+  return host === '' ? { port } : { port, host };
+}
+
+/** Whether a text is written as an address. */
+export function isAddress(text: string): boolean {
+  return pathIn(text) !== undefined || /^(\[[^\]]+\]|[^:[\]\s/\\]*):\d{1,5}$/.test(text);
+}
+
+/** An address as `parseAddress` reads it. */
+export function formatAddress(address: Address): string {
+  if ('path' in address) return `unix:${address.path}`;
+  return formatHostPort(address.host ?? '', address.port);
+}
+
+/** The address of a peer, for messages. */
+export function formatPeer(peer: {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+}): string {
+  if (peer.remoteAddress === undefined) return 'a local client';
+  return formatHostPort(peer.remoteAddress, peer.remotePort ?? 0);
+}
+
+/** The name that a known-hosts file has for an address. */
+export function knownName(address: Address): { readonly host: string; readonly port: number } {
+  return 'path' in address
+    ? { host: `unix:${address.path}`, port: 0 }
+    : { host: (address.host ?? 'localhost').toLowerCase(), port: address.port };
+}
+
+function formatHostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function pathIn(text: string): string | undefined {
+  const path = text.startsWith('unix:') ? text.slice(5) : text;
+  const isPath = text.startsWith('unix:') || text.startsWith('/') || text.startsWith('\\\\.\\pipe\\');
+  return isPath && path !== '' ? path : undefined;
+}

@@ -1,0 +1,56 @@
+import type { SecureClient, SecureServer } from '../../index.js';
+import { type Address, formatAddress, formatPeer } from './address.js';
+import type { Report } from './output.js';
+
+/** Says where a server listens, and with which key. */
+export function announceListening(server: SecureServer, report: Report): void {
+  const address = formatAddress(server.address);
+  const { fingerprint } = server;
+  report.event('listening', `listening at ${address}, key ${fingerprint}`, { address, fingerprint });
+}
+
+/** Says which client has connected. */
+export function announceClient(client: SecureClient, report: Report): void {
+  const { peer, suite } = client;
+  const from = formatPeer(client);
+  const who = peer === null ? 'without a key' : [peer.name, peer.fingerprint].filter(Boolean).join(' ');
+  report.detail('connected', `connected: ${from}, ${who}`, {
+    peer: from,
+    fingerprint: peer?.fingerprint,
+    name: peer?.name,
+    suite,
+  });
+}
+
+/** Says which server was reached. */
+export function announceServer(client: SecureClient, to: Address, report: Report): void {
+  const address = formatAddress(to);
+  const { peer, suite } = client;
+  report.detail('connected', `connected to ${address}, key ${peer?.fingerprint}`, {
+    address,
+    fingerprint: peer?.fingerprint,
+    suite,
+  });
+}
+
+/** Says that a connection failed, where that ends nothing else. */
+export function announceLoss(what: string, error: unknown, report: Report): void {
+  const message = messageOf(error);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  report.event('lost', `${what}: ${message}`, { what, code, message });
+}
+
+/** Whoever comes while the one client is served must not believe that anybody reads what it sends. */
+export async function turnAway(server: SecureServer, report: Report): Promise<void> {
+  for await (const client of server) {
+    const peer = formatPeer(client);
+    client.destroy();
+    report.event('refused', `refused ${peer}: one client is served, more with --keep-open`, { peer });
+  }
+}
+
+/** An attempt on several addresses has no message of its own. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,11 @@
+import type { SecureClient } from '../../index.js';
+
+/** CLOSE codes of these commands: the input is at its end and the connection still read; or stopped before that. */
+export const closeCodes = { readsOn: 0x4000, goingAway: 1 } as const;
+
+/** Why what a peer sent is only a part, if it says so. */
+export function stopOf({ closeCode }: SecureClient): string | undefined {
+  return closeCode === closeCodes.goingAway
+    ? 'the peer was stopped before it had sent everything'
+    : undefined;
+}

@@ -1,0 +1,141 @@
+import type { SecureClient } from '../../index.js';
+import { closeCodes, stopOf } from './close-codes.js';
+import { CommandError, exitCodes, lost } from './failure.js';
+import type { Input, Output } from './pipes.js';
+
+/** How the two directions of a dialogue end. */
+export interface DialogueOptions {
+  /** Ends it in order; the dialogue then rejects with the reason. */
+  readonly stop: AbortSignal;
+  /** Milliseconds of the peer's silence, after the end of our input, that end our side. */
+  readonly wait: number;
+  /** Whether a side without any input leaves the end to the peer. */
+  readonly isServer: boolean;
+}
+
+/** How long input may be silent, in milliseconds, before it is given up for a peer that has closed. */
+const PATIENCE = 250;
+
+/**
+ * Carries input to the peer and what the peer sends to output, until both directions have ended. Rejects if either was
+ * cut off.
+ */
+export async function converse(
+  client: SecureClient,
+  input: Input,
+  output: Output,
+  options: DialogueOptions,
+): Promise<void> {
+  const { stop } = options;
+  const close = (): void => {
+    input.close();
+    void client.close(coded(client, closeCodes.goingAway));
+  };
+  stop.addEventListener('abort', close, { once: true });
+  if (stop.aborted) close();
+  const outcome = await new Dialogue(client, input, output, options).run();
+  stop.removeEventListener('abort', close);
+  input.close();
+  await output.flush();
+  stop.throwIfAborted();
+  if (outcome !== undefined) throw lost(outcome.error);
+  await client.close();
+  const why = stopOf(client);
+  if (why !== undefined) throw new CommandError(exitCodes.damaged, why);
+}
+
+/** Classic has no codes. */
+function coded({ protocol }: SecureClient, code: number): { readonly code: number } {
+  return { code: protocol === 'sealed' ? code : 0 };
+}
+
+class Dialogue {
+  readonly #client: SecureClient;
+  readonly #input: Input;
+  readonly #output: Output;
+  readonly #options: DialogueOptions;
+  #failure: { readonly error: unknown } | undefined;
+  #hasReceived = false;
+  #hasPeerEnded = false;
+  #heard: () => void = () => {};
+
+  constructor(client: SecureClient, input: Input, output: Output, options: DialogueOptions) {
+    this.#client = client;
+    this.#input = input;
+    this.#output = output;
+    this.#options = options;
+  }
+
+  /** Each way goes on after the other has ended, but not after it has failed. Resolves to the first failure. */
+  async run(): Promise<{ readonly error: unknown } | undefined> {
+    const giveUp = (error: unknown): void => {
+      this.#failure ??= { error };
+      this.#client.destroy(error instanceof Error ? error : undefined);
+      this.#input.close();
+      this.#heard();
+    };
+    await Promise.all([this.#receive().catch(giveUp), this.#send().catch(giveUp)]);
+    return this.#failure;
+  }
+
+  async #receive(): Promise<void> {
+    for await (const message of this.#client) {
+      this.#hasReceived ||= message.length > 0;
+      await this.#output.write(message);
+      this.#heard();
+    }
+    this.#hasPeerEnded = true;
+    this.#peerIsDone();
+    this.#heard();
+  }
+
+  /** Input for a peer that has closed, or of a side that has only received, is not waited for. */
+  #peerIsDone(): void {
+    const isListening = this.#client.closeCode === closeCodes.readsOn;
+    const isSink = this.#hasReceived && !this.#input.hasBegun;
+    if (isSink || !isListening) this.#input.endWhenSilent(PATIENCE);
+  }
+
+  /** A peer that ends with our end is left the time to answer. */
+  async #send(): Promise<void> {
+    const { stop, wait, isServer } = this.#options;
+    const isComplete = await this.#sendInput();
+    if (!isComplete || stop.aborted) return;
+    const isMute = isServer && !this.#input.hasBegun;
+    await this.#silence(isMute ? undefined : wait);
+    await this.#client.end(coded(this.#client, this.#hasPeerEnded ? 0 : closeCodes.readsOn));
+  }
+
+  /** Resolves to whether all of it was sent; false after `stop`. */
+  async #sendInput(): Promise<boolean> {
+    for (;;) {
+      const piece = await this.#input.next();
+      if (piece === null) return true;
+      try {
+        await this.#client.send(piece);
+      } catch (error) {
+        if (this.#options.stop.aborted) return false;
+        throw this.#hasPeerEnded ? unsent(error) : error;
+      }
+    }
+  }
+
+  /** Resolves when the peer has ended, or has been silent for so many milliseconds. */
+  async #silence(milliseconds: number | undefined): Promise<void> {
+    let isSilent = false;
+    while (!isSilent && !this.#hasPeerEnded && !this.#failure) {
+      isSilent = await new Promise<boolean>((resolve) => {
+        const timer = milliseconds === undefined ? undefined : setTimeout(() => resolve(true), milliseconds);
+        this.#heard = () => {
+          clearTimeout(timer);
+          resolve(false);
+        };
+      });
+    }
+  }
+}
+
+function unsent(error: unknown): CommandError {
+  const text = 'the peer closed before all of the input was sent';
+  return new CommandError(exitCodes.damaged, text, [], error);
+}

@@ -1,0 +1,114 @@
+import type {
+  ClientOptions,
+  CommonOptions,
+  Identity,
+  IdentityRole,
+  ProtocolName,
+  ServerOptions,
+} from '../../index.js';
+import { formatPeer } from './address.js';
+import { oneOf, wholeNumber } from './arguments.js';
+import { loadBackend } from './backends.js';
+import { usageError } from './failure.js';
+import { loadIdentity } from './keys.js';
+import type { Report } from './output.js';
+
+/** Flags of every command that speaks to a peer. */
+export const endpointFlags = {
+  help: { type: 'boolean', short: 'h' },
+  json: { type: 'boolean' },
+  verbose: { type: 'boolean', short: 'v' },
+  protocol: { type: 'string' },
+  backend: { type: 'string' },
+  identity: { type: 'string' },
+  'passphrase-file': { type: 'string' },
+  timeout: { type: 'string' },
+  'key-length': { type: 'string' },
+} as const;
+
+/** Flags of a command that connects. */
+export const clientFlags = {
+  'server-key': { type: 'string', multiple: true },
+  'known-hosts': { type: 'string' },
+  'min-modulus-bits': { type: 'string' },
+} as const;
+
+/** Flags of a command that listens. */
+export const serverFlags = { 'authorized-keys': { type: 'string' } } as const;
+
+/** What the flags of an endpoint hold. */
+export interface EndpointValues {
+  readonly protocol?: string | undefined;
+  readonly backend?: string | undefined;
+  readonly identity?: string | undefined;
+  readonly 'passphrase-file'?: string | undefined;
+  readonly timeout?: string | undefined;
+  readonly 'key-length'?: string | undefined;
+}
+
+/** What the flags of a client hold. */
+export interface ClientValues extends EndpointValues {
+  readonly 'server-key'?: string[] | undefined;
+  readonly 'known-hosts'?: string | undefined;
+  readonly 'min-modulus-bits'?: string | undefined;
+}
+
+/** What the flags of a server hold. */
+export interface ServerValues extends EndpointValues {
+  readonly 'authorized-keys'?: string | undefined;
+}
+
+/** The options of a client, but for whom it trusts. */
+export async function clientOptions(values: ClientValues): Promise<ClientOptions> {
+  const minModulusBits = wholeNumber('min-modulus-bits', values['min-modulus-bits'], 512, 4096);
+  return {
+    ...(await commonOptions(values, 'client')),
+    ...(minModulusBits === undefined ? {} : { minModulusBits }),
+  };
+}
+
+/** The options of a server. */
+export async function serverOptions(values: ServerValues, report: Report): Promise<ServerOptions> {
+  const authorizedKeys = values['authorized-keys'];
+  const role = protocolOf(values) === 'classic' ? 'classic-server' : 'server';
+  return {
+    ...(await commonOptions(values, role)),
+    ...(authorizedKeys === undefined ? {} : { authorizedKeys }),
+    onHandshakeError: (error, from) =>
+      report.event('refused', `refused ${formatPeer(from)}: ${error.message}`, {
+        peer: formatPeer(from),
+        code: 'code' in error ? error.code : undefined,
+        message: error.message,
+      }),
+  };
+}
+
+/** The protocol that the flags name. */
+function protocolOf(values: EndpointValues): ProtocolName {
+  return oneOf('protocol', values.protocol, ['sealed', 'classic']) ?? 'sealed';
+}
+
+type Endpoint = CommonOptions & { identity?: Identity };
+
+/** Whatever the peer does with its half, ours ends when our input does. */
+async function commonOptions(values: EndpointValues, role: IdentityRole): Promise<Endpoint> {
+  const protocol = protocolOf(values);
+  const backend = await loadBackend(values.backend);
+  const seconds = wholeNumber('timeout', values.timeout, 1, 86_400);
+  const keyLength = keyLengthOf(values);
+  if (role === 'client' && protocol === 'classic' && values.identity !== undefined)
+    throw usageError('a classic client has no identity: --identity goes with --protocol sealed');
+  return {
+    protocol,
+    allowHalfOpen: true,
+    ...(backend && { backend }),
+    ...(seconds === undefined ? {} : { handshakeTimeout: 1000 * seconds }),
+    ...(keyLength === undefined ? {} : { keyLength }),
+    ...(values.identity === undefined ? {} : { identity: await loadIdentity(values.identity, role, values) }),
+  };
+}
+
+function keyLengthOf(values: EndpointValues): 16 | 24 | 32 | undefined {
+  const text = oneOf('key-length', values['key-length'], ['16', '24', '32']);
+  return text === undefined ? undefined : (Number(text) as 16 | 24 | 32);
+}

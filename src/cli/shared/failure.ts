@@ -1,0 +1,130 @@
+import { type ErrorCode, SecureSocketError } from '../../index.js';
+
+/** What the command's exit code says. */
+export const exitCodes = { ok: 0, network: 1, usage: 2, trust: 3, damaged: 4 } as const;
+
+/** A failure that the command line words itself, with what to do about it. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+  readonly hints: readonly string[];
+
+  constructor(exitCode: number, message: string, hints: readonly string[] = [], cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitCode = exitCode;
+    this.hints = hints;
+  }
+}
+
+/** The command was not written as it has to be. */
+export function usageError(message: string, ...hints: string[]): CommandError {
+  return new CommandError(exitCodes.usage, message, hints);
+}
+
+/** The reader of standard output has gone, as `head` does: nothing to report. */
+export class OutputClosed extends CommandError {
+  constructor() {
+    super(128 + 13, 'standard output is closed');
+  }
+}
+
+/** SIGINT or SIGTERM came. */
+export class Interrupted extends CommandError {
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(128 + (signal === 'SIGINT' ? 2 : 15), `stopped by ${signal}`);
+  }
+}
+
+/** An error as the command reports it. */
+export interface Explanation {
+  readonly message: string;
+  readonly code: string | undefined;
+  readonly hints: readonly string[];
+  readonly exitCode: number;
+}
+
+/** What an error means to whoever runs the command. */
+export function explain(error: unknown): Explanation {
+  if (error instanceof CommandError) {
+    const { message, hints, exitCode, cause } = error;
+    return { message, code: cause === undefined ? undefined : codeOf(cause), hints, exitCode };
+  }
+  if (error instanceof SecureSocketError) {
+    const { message, code } = error;
+    return { message, code, hints: hintsFor[code] ?? [], exitCode: exitCodeOf[code] ?? exitCodes.usage };
+  }
+  if (isSystemError(error)) return explainSystemError(error);
+  throw error;
+}
+
+/** The same for an error that ended an open connection: whatever it was, something may be missing. */
+export function lost(error: unknown): unknown {
+  if (error instanceof CommandError) return error;
+  const { message, code, hints, exitCode } = explain(error);
+  if (exitCode !== exitCodes.network && code !== 'TRUNCATED') return error;
+  return new CommandError(exitCodes.damaged, `the connection was lost: ${message}`, hints, error);
+}
+
+const { network, trust, damaged } = exitCodes;
+
+/** Codes not listed are the caller's mistakes. */
+const exitCodeOf: Partial<Record<ErrorCode, number>> = {
+  BAD_FRAME: damaged,
+  BAD_KEY: trust,
+  BUFFER_LIMIT: damaged,
+  BUSY: network,
+  CLOSED: network,
+  DECRYPT_FAILED: damaged,
+  HANDSHAKE_FAILED: network,
+  HANDSHAKE_TIMEOUT: network,
+  IDLE_TIMEOUT: network,
+  MESSAGE_TOO_BIG: damaged,
+  NO_COMMON_SUITE: network,
+  NO_TRUST: trust,
+  NOT_SEALED: network,
+  PEER_CLOSED: damaged,
+  PING_TIMEOUT: network,
+  PROTOCOL: damaged,
+  TRUNCATED: damaged,
+  UNAUTHORIZED_CLIENT: trust,
+  UNTRUSTED_SERVER: trust,
+};
+
+const hintsFor: Partial<Record<ErrorCode, readonly string[]>> = {
+  BAD_KEY: ['a classic server with a short key is admitted by --min-modulus-bits'],
+  MESSAGE_TOO_LARGE_FOR_PEER: ['send smaller messages with --message-size BYTES'],
+  NOT_SEALED: ['both ends must use the same --protocol, sealed or classic'],
+  UNAUTHORIZED_CLIENT: ["the client's key has to be in the server's --authorized-keys: see --identity"],
+};
+
+interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall?: string;
+  /** Of an attempt on several addresses: what became of each. */
+  readonly errors?: readonly Error[];
+}
+
+function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && typeof codeOf(error) === 'string' && !(error instanceof TypeError);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+const networkCalls = ['accept', 'bind', 'connect', 'getaddrinfo', 'listen', 'read', 'shutdown', 'write'];
+
+function explainSystemError(error: SystemError): Explanation {
+  const { code, syscall, errors } = error;
+  const first = errors?.[0];
+  const call = syscall ?? (first && 'syscall' in first ? String(first.syscall) : '');
+  const isNetwork = networkCalls.includes(call) && !('path' in error && call !== 'connect');
+  const message = error.message || (errors ?? []).map((one) => one.message).join(', ');
+  const hints = systemHints[code] ?? [];
+  return { message, code, hints, exitCode: isNetwork ? exitCodes.network : exitCodes.usage };
+}
+
+const systemHints: Readonly<Record<string, readonly string[]>> = {
+  EADDRINUSE: ['another program listens there, or a Unix socket was left behind: choose another address'],
+  ECONNREFUSED: ['nothing listens there: is the server running, and the port right?'],
+  ENOTFOUND: ['the name could not be resolved: check its spelling'],
+};

@@ -1,0 +1,64 @@
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { type DirectReads, fromDirectSocket, fromDuplex } from '../../transports/duplex.node.js';
+import { onread, readDirectly } from '../../transports/tcp.node.js';
+import type { Transport } from '../../transports/transport.js';
+import { type Address, formatAddress } from './address.js';
+
+/** A plain connection of a tunnel: nothing is read before its transport is started. */
+export class Plain {
+  readonly transport: Transport;
+  readonly #socket: Socket;
+  #reason: Error | undefined;
+
+  constructor(socket: Socket, reads: DirectReads | undefined) {
+    this.#socket = socket;
+    this.transport = reads ? fromDirectSocket(socket, reads) : fromDuplex(socket);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.transport.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.transport.remotePort;
+  }
+
+  /** Why it was given up, if that was said. */
+  get reason(): Error | undefined {
+    return this.#reason;
+  }
+
+  /** Gives it up. Over TCP its peer sees a reset, and takes nothing for an end; Unix domain sockets have no such thing. */
+  destroy(reason?: Error): void {
+    this.#reason ??= reason;
+    if (this.transport.remoteAddress === undefined) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+}
+
+/** A connection accepted with `pauseOnConnect` and `allowHalfOpen`. */
+export function acceptedPlain(accepted: Socket): Plain {
+  const { socket, reads } = readDirectly(accepted);
+  return new Plain(socket, reads);
+}
+
+/** Opens a connection. */
+export function dialPlain(to: Address, timeout: number): Promise<Plain> {
+  const reads: DirectReads = { events: undefined };
+  const options = { ...to, allowHalfOpen: true, noDelay: true, keepAlive: true, onread: onread(reads) };
+  // paused: read by the relay, and not before
+  const socket = connect(options as NetConnectOpts).pause();
+  return new Promise((resolve, reject) => {
+    const late = new Error(`${formatAddress(to)} did not answer within ${timeout} ms`);
+    const timer = setTimeout(() => socket.destroy(late), timeout);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      resolve(new Plain(socket, reads));
+    });
+    // later errors are the transport's, and rejecting means nothing then
+    socket.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}

@@ -1,0 +1,145 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parseFingerprint } from '../../core/encodings/fingerprint.js';
+import { type ClientOptions, SecureClient, SecureSocketError } from '../../index.js';
+import { KnownHosts } from '../../trust/known-hosts.node.js';
+import { type Address, formatAddress, knownName } from './address.js';
+import { type ClientValues, clientOptions } from './endpoint.js';
+import { CommandError, exitCodes, usageError } from './failure.js';
+import { openTerminal } from './terminal.js';
+
+/** Opens connections to one server, each trusted in the way that the flags name. */
+export type Dialler = (signal: AbortSignal) => Promise<SecureClient>;
+
+/**
+ * Settles how a server is trusted: by `--server-key`, or by the known-hosts file. For a server that the file does not
+ * have, the person at the terminal decides, and the file is added to once the server has proven its key. `more` is what
+ * the flags do not say.
+ */
+export async function diallerFor(
+  address: Address,
+  values: ClientValues,
+  signal: AbortSignal,
+  more: ClientOptions = {},
+): Promise<Dialler> {
+  const pins = values['server-key']?.map(parseFingerprint);
+  const path = values['known-hosts'];
+  if (pins && path !== undefined)
+    throw usageError('--server-key and --known-hosts exclude each other: give one way to trust the server');
+  const options = { ...(await clientOptions(values)), ...more };
+  if (pins) return (signal) => open({ ...options, serverKey: pins }, address, signal);
+  if (options.protocol === 'classic') return classicDialler(options, path, address);
+  return knownDialler(options, new KnownHosts(path ?? defaultKnownHosts()), address, signal);
+}
+
+/** Where the command keeps the servers it knows, unless told otherwise. */
+export function defaultKnownHosts(): string {
+  const { XDG_CONFIG_HOME, APPDATA } = process.env;
+  const base = XDG_CONFIG_HOME || (process.platform === 'win32' && APPDATA) || join(homedir(), '.config');
+  return join(base, 'secure-sockets', 'known_hosts');
+}
+
+/** The fingerprint of the key that a server shows, proven or not. */
+export function fingerprintShown(
+  address: Address,
+  options: ClientOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  return options.protocol === 'classic'
+    ? shownInClassic(address, options, signal)
+    : shownInSealed(address, options, signal);
+}
+
+async function shownInClassic(
+  address: Address,
+  options: ClientOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const client = await open(options, address, signal);
+  client.destroy();
+  if (client.peer === null) throw new Error('a classic server without a key');
+  return client.peer.fingerprint;
+}
+
+/** Breaks off as soon as the key is seen. */
+async function shownInSealed(address: Address, options: ClientOptions, signal: AbortSignal): Promise<string> {
+  let shown: string | undefined;
+  const verifyServer = (_: Uint8Array, fingerprint: string): boolean => {
+    shown = fingerprint;
+    return false;
+  };
+  try {
+    const client = await open({ ...options, verifyServer }, address, signal);
+    client.destroy();
+  } catch (error) {
+    if (shown !== undefined) return shown;
+    throw error;
+  }
+  throw new Error('a server was accepted that was refused');
+}
+
+function classicDialler(options: ClientOptions, knownHosts: string | undefined, address: Address): Dialler {
+  if (knownHosts !== undefined)
+    throw usageError('classic proves no key, so there are no hosts to know: leave out --known-hosts');
+  return (signal) => open(options, address, signal);
+}
+
+async function knownDialler(
+  options: ClientOptions,
+  store: KnownHosts,
+  address: Address,
+  signal: AbortSignal,
+): Promise<Dialler> {
+  const { host, port } = knownName(address);
+  const isKnown = (await store.list()).some((entry) => entry.host === host && entry.port === port);
+  if (isKnown) return (signal) => openKnown({ ...options, knownHosts: store.path }, address, signal);
+  const fingerprint = await fingerprintShown(address, options, signal);
+  await confirm(address, fingerprint);
+  return async (signal) => {
+    const client = await open({ ...options, serverKey: fingerprint }, address, signal);
+    await store.add(host, port, fingerprint);
+    return client;
+  };
+}
+
+async function openKnown(
+  options: ClientOptions,
+  address: Address,
+  signal: AbortSignal,
+): Promise<SecureClient> {
+  try {
+    return await open(options, address, signal);
+  } catch (error) {
+    if (!(error instanceof SecureSocketError) || error.code !== 'UNTRUSTED_SERVER') throw error;
+    const hint = `secure-sockets known-hosts remove ${formatAddress(address)}`;
+    throw new CommandError(exitCodes.trust, error.message, [hint], error);
+  }
+}
+
+async function open(options: ClientOptions, address: Address, signal: AbortSignal): Promise<SecureClient> {
+  const client = new SecureClient(options);
+  await client.connect(address, { signal });
+  return client;
+}
+
+async function confirm(address: Address, fingerprint: string): Promise<void> {
+  const name = formatAddress(address);
+  const terminal = openTerminal();
+  if (terminal === undefined) {
+    throw new CommandError(exitCodes.trust, `the server ${name} is not known; its key is ${fingerprint}`, [
+      `compare that with what the server printed, then give --server-key ${fingerprint}`,
+      'or run the command on a terminal once and answer its question',
+    ]);
+  }
+  try {
+    const question = `secure-sockets: the server ${name} is not known yet. Its key has the fingerprint\n  ${fingerprint}\nCompare it with what the server printed. Trust this key from now on? (yes/no) `;
+    let answer = await terminal.ask(question);
+    while (answer !== null && answer !== 'yes' && answer !== 'no') {
+      answer = await terminal.ask('Please type yes or no: ');
+    }
+    if (answer === 'yes') return;
+  } finally {
+    terminal.close();
+  }
+  throw new CommandError(exitCodes.trust, `the server ${name} is not trusted`);
+}

@@ -1,0 +1,68 @@
+import PQueue from 'p-queue';
+import { SecureSocketError } from '../errors.js';
+import { nextTurn } from './turn.js';
+
+/** After an operation on the main thread it is left to others for so many times as long, in milliseconds at most. */
+const REST = 9;
+const LONGEST_REST = 10;
+
+/**
+ * Bounds what costs a server the most: RSA private operations. A few run at once, a bounded number waits, the rest
+ * is refused. Between two of them on the main thread all others have their turn.
+ */
+export class PrivateKeyQueue {
+  readonly #queue: PQueue;
+  readonly #maxWaiting: number;
+  readonly #isOffThread: boolean;
+  #count = 0;
+  #restUntil = 0;
+
+  /** `isOffThread`: the operations do not run on the main thread. */
+  constructor(concurrency: number, maxWaiting: number, isOffThread: boolean) {
+    this.#queue = new PQueue({ concurrency });
+    this.#maxWaiting = maxWaiting;
+    this.#isOffThread = isOffThread;
+  }
+
+  /** Whether another operation would be refused. */
+  get isFull(): boolean {
+    return this.#queue.size >= this.#maxWaiting;
+  }
+
+  /** Operations waiting for their turn. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Operations begun since the start. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Runs `operation` when its turn comes, unless `isOver` says that nobody waits for it by then. */
+  async run(operation: () => unknown, isOver: () => boolean): Promise<unknown> {
+    if (this.isFull) throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations wait already`);
+    return this.#queue.add(async () => {
+      if (this.#isOffThread) return isOver() ? undefined : this.#begin(operation);
+      await this.#others();
+      if (isOver()) return undefined;
+      const begun = performance.now();
+      const result = await this.#begin(operation);
+      const now = performance.now();
+      this.#restUntil = now + Math.min(REST * (now - begun), LONGEST_REST);
+      return result;
+    });
+  }
+
+  #begin(operation: () => unknown): unknown {
+    this.#count++;
+    return operation();
+  }
+
+  /** A turn at least, and a rest that grows with what the operation before has taken from them. */
+  async #others(): Promise<void> {
+    await new Promise<void>(nextTurn);
+    const rest = Math.ceil(this.#restUntil - performance.now());
+    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+  }
+}

@@ -1,0 +1,192 @@
+import { Inbox } from '../core/inbox.js';
+import type { Batch } from '../core/script.js';
+import { SecureSocketError } from '../errors.js';
+import { nextTurn } from './turn.js';
+
+/** Somebody who waits for the next message. `null`: the peer has ended. */
+interface Reader {
+  deliver(message: Uint8Array | null): void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * So many messages are given at once, one after the other; before the next one everybody else has a turn. A reader's
+ * promises settle without one: a flood of small messages would keep the event loop from all other connections.
+ */
+const MESSAGES_A_TURN = 4096;
+
+const DONE: IteratorResult<Uint8Array> = { value: undefined, done: true };
+
+/** The receiving half of a connection: messages until they are read, and then how it ended. */
+export class Incoming {
+  readonly #inbox = new Inbox();
+  readonly #readAhead: number;
+  readonly #onRoom: () => void;
+  #reader: Reader | undefined;
+  #inARow = 0;
+  #end: { readonly error?: unknown } | undefined;
+  #isDiscarding = false;
+
+  /** `readAhead`: how many bytes may wait here, overhead included; `onRoom` is called when reading makes room again. */
+  constructor(readAhead: number, onRoom: () => void) {
+    this.#readAhead = readAhead;
+    this.#onRoom = onRoom;
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Whether no more messages are to be taken for now. */
+  get isFull(): boolean {
+    return !this.#isDiscarding && this.#inbox.cost > this.#readAhead;
+  }
+
+  /** Bytes waiting to be read, overhead included. */
+  get cost(): number {
+    return this.#inbox.cost;
+  }
+
+  push(batch: Batch): void {
+    if (this.#isDiscarding && this.#inbox.cost > this.#readAhead) {
+      this.fail(
+        new SecureSocketError('CLOSED', 'messages that came after close() and were not read are discarded'),
+      );
+      return;
+    }
+    if (this.isOver) return;
+    this.#inbox.push(batch);
+    if (this.#reader) this.#serve(this.#reader);
+  }
+
+  /** The peer has ended in order. */
+  finish(): void {
+    this.#settle({});
+  }
+
+  /** There will be no more messages, because of `error`; those already here stay readable. */
+  fail(error: unknown): void {
+    this.#settle({ error });
+  }
+
+  /** Gives up what waits to be read: whoever asks for it is told `error`. */
+  drop(error: unknown): void {
+    this.fail(error);
+    if (this.#inbox.cost === 0) return;
+    this.#inbox.clear();
+    this.#end = { error };
+  }
+
+  /** From now on what nobody asks for may be thrown away. */
+  discard(): void {
+    this.#isDiscarding = true;
+  }
+
+  /** The next message, or `null` at the end. One call at a time. */
+  recv(signal?: AbortSignal): Promise<Uint8Array | null> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#reader) return Promise.reject(pending());
+    const message = this.#atOnce();
+    if (message !== undefined) return Promise.resolve(message);
+    if (this.#end && this.#inbox.cost === 0)
+      return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(null);
+    return new Promise((resolve, reject) => this.#await({ deliver: resolve, fail: reject }, signal));
+  }
+
+  /** The same for an iterator: one promise a message, no generator in between. */
+  next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#reader) return Promise.reject(pending());
+    const message = this.#atOnce();
+    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (this.#end && this.#inbox.cost === 0)
+      return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(DONE);
+    return new Promise((resolve, reject) => this.#await(new Step(resolve, reject)));
+  }
+
+  #atOnce(): Uint8Array | undefined {
+    if (this.#inARow === MESSAGES_A_TURN) return undefined;
+    this.#inARow++;
+    return this.#shift();
+  }
+
+  #await(reader: Reader, signal?: AbortSignal): void {
+    this.#inARow = 0;
+    if (this.#inbox.cost > 0) nextTurn(() => this.#serveLate());
+    if (signal === undefined) {
+      this.#reader = reader;
+      return;
+    }
+    const abort = (): void => {
+      this.#reader = undefined;
+      reader.fail(signal.reason);
+    };
+    const settle = <T>(act: (value: T) => void, value: T): void => {
+      signal.removeEventListener('abort', abort);
+      act(value);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    this.#reader = {
+      deliver: (message) => settle((value) => reader.deliver(value), message),
+      fail: (error) => settle(reader.fail, error),
+    };
+  }
+
+  #serve(reader: Reader): void {
+    const message = this.#shift();
+    if (message === undefined) return;
+    this.#reader = undefined;
+    reader.deliver(message);
+  }
+
+  /** A reader had to wait for his turn, and what he waits for may be gone by now. */
+  #serveLate(): void {
+    if (this.#reader) this.#serve(this.#reader);
+    if (this.#end) this.#settleReader(this.#end);
+  }
+
+  #shift(): Uint8Array | undefined {
+    const inbox = this.#inbox;
+    const before = inbox.cost;
+    const message = inbox.shift();
+    const half = this.#readAhead / 2;
+    if (before > half && inbox.cost <= half) this.#onRoom();
+    return message;
+  }
+
+  #settle(end: { readonly error?: unknown }): void {
+    if (this.#end) return;
+    this.#end = end;
+    // a reader may still have to wait for his turn, and gets what is there first
+    if (this.#inbox.cost === 0) this.#settleReader(end);
+  }
+
+  #settleReader(end: { readonly error?: unknown }): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#reader = undefined;
+    if ('error' in end) reader.fail(end.error);
+    else reader.deliver(null);
+  }
+}
+
+/** A step of an iteration. A class, since many an idle connection holds one. */
+class Step implements Reader {
+  readonly #resolve: (result: IteratorResult<Uint8Array>) => void;
+  readonly fail: (error: unknown) => void;
+
+  constructor(resolve: (result: IteratorResult<Uint8Array>) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.fail = reject;
+  }
+
+  deliver(message: Uint8Array | null): void {
+    this.#resolve(message === null ? DONE : { value: message, done: false });
+  }
+}
+
+function pending(): SecureSocketError {
+  return new SecureSocketError(
+    'RECV_PENDING',
+    'a recv() or iteration step is already waiting on this connection: one at a time',
+  );
+}

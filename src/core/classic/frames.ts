@@ -1,0 +1,227 @@
+import type { BlockCipher } from '../../backend.js';
+import { SecureSocketError } from '../../errors.js';
+import { Growing } from '../growable-buffer.js';
+import type { Ask, Batch, Effect, Script } from '../script.js';
+
+/** The seed pads to this, not to the cipher's 16 bytes. */
+const PADDING_BLOCK = 32;
+/** Messages read from one decryption share its memory, which is no longer than this unless one message alone is. */
+const SLAB = 16 * 1024;
+const ZERO = 0x30;
+
+/** Where one frame's ciphertext lies in the bytes at hand. */
+interface Frame {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the bytes at hand hold: whole frames, then the one begun, then perhaps a mistake. */
+interface Scan {
+  readonly frames: readonly Frame[];
+  /** Bytes the whole frames take. */
+  readonly used: number;
+  /** Where the frame begun lies, as far as its header is there. */
+  readonly begun?: Frame;
+  readonly error?: SecureSocketError;
+}
+
+/**
+ * Reads frames (docs/protocol.md, K3) until the stream ends at the start of one. A frame larger than `partLength` is
+ * decrypted in parts of that length, as they come.
+ */
+export function* classicFrames(cipher: BlockCipher, maxMessage: number, partLength: number): Script {
+  let used = 0;
+  let atLeast = 1;
+  for (;;) {
+    const view: Uint8Array | null = yield { atLeast, used };
+    if (view === null) break;
+    const scan = scanFrames(view, maxMessage);
+    for (const group of groups(scan.frames)) {
+      const batch = openGroup(cipher, view, group, maxMessage);
+      if (batch.count > 0) yield { batch };
+      if (batch.error) throw batch.error;
+    }
+    if (scan.error) throw scan.error;
+    used = scan.used;
+    atLeast = scan.begun ? scan.begun.to - used : 1;
+    if (scan.begun && lengthOf(scan.begun) > partLength) {
+      yield { atLeast: 0, used: scan.begun.from };
+      yield { batch: yield* openInParts(cipher, lengthOf(scan.begun), partLength, maxMessage) };
+      used = 0;
+      atLeast = 1;
+    }
+  }
+  yield { ended: 0 };
+}
+
+/** Decrypts the body of a frame, whose header has been taken. */
+function* openInParts(
+  cipher: BlockCipher,
+  length: number,
+  partLength: number,
+  maxMessage: number,
+): Generator<Ask | Effect, Batch, never> {
+  const body = new Growing(length);
+  while (body.missing > 0) {
+    const part: Uint8Array = yield Math.min(partLength, body.missing);
+    body.append(cipher.decrypt(part));
+    yield { holding: body.held };
+  }
+  yield { holding: 0 };
+  const batch = opened(body.bytes, [length], maxMessage);
+  if (batch.error) throw batch.error;
+  return batch;
+}
+
+/** The length on the wire of a message of `length` bytes: padding adds 1 to 32. */
+export function paddedLength(length: number): number {
+  return length - (length % PADDING_BLOCK) + PADDING_BLOCK;
+}
+
+/** One frame at a time, each byte checked as soon as it is there, so that a bad length is refused before its body. */
+function scanFrames(view: Uint8Array, maxMessage: number): Scan {
+  const frames: Frame[] = [];
+  let used = 0;
+  try {
+    while (used < view.length) {
+      const header = readHeader(view, used, maxMessage);
+      if (header.to > view.length) return { frames, used, begun: header };
+      frames.push(header);
+      used = header.to;
+    }
+  } catch (error) {
+    return { frames, used, error: error as SecureSocketError };
+  }
+  return { frames, used };
+}
+
+/** Where the frame's body lies, as far as its header is there: if it is not, from behind the header to its own start. */
+function readHeader(view: Uint8Array, at: number, maxMessage: number): Frame {
+  const digits = (view[at] as number) - ZERO;
+  if (digits < 1 || digits > 9) throw badFrame(maxMessage);
+  const body = at + 1 + digits;
+  let length = 0;
+  for (let i = at + 1; i < body; i++) {
+    const byte = view[i];
+    if (byte === undefined) return { from: body, to: body };
+    const digit = byte - ZERO;
+    if (digit < 0 || digit > 9) throw badFrame(maxMessage);
+    if (digit === 0 && i === at + 1) throw badFrame(maxMessage);
+    length = length * 10 + digit;
+  }
+  if (length % PADDING_BLOCK !== 0) throw badFrame(maxMessage);
+  if (length > paddedLength(maxMessage)) throw badFrame(maxMessage);
+  return { from: body, to: body + length };
+}
+
+/** Frames that are decrypted together: as many as fit into a slab, or one. */
+function* groups(frames: readonly Frame[]): Generator<readonly Frame[]> {
+  let first = 0;
+  let bytes = 0;
+  for (let i = 0; i < frames.length; i++) {
+    const { from, to } = frames[i] as Frame;
+    if (i > first && bytes + (to - from) > SLAB) {
+      yield frames.slice(first, i);
+      first = i;
+      bytes = 0;
+    }
+    bytes += to - from;
+  }
+  if (first < frames.length) yield frames.slice(first);
+}
+
+/** Decrypts a group; the batch holds the messages before the first bad padding. */
+function openGroup(
+  cipher: BlockCipher,
+  view: Uint8Array,
+  group: readonly Frame[],
+  maxMessage: number,
+): ClassicBatch {
+  return opened(cipher.decrypt(gather(view, group)), group.map(lengthOf), maxMessage);
+}
+
+/** The messages of a plaintext that consists of padded messages of these lengths. */
+function opened(plaintext: Uint8Array, padded: readonly number[], maxMessage: number): ClassicBatch {
+  const lengths: number[] = [];
+  let at = 0;
+  for (const paddedTo of padded) {
+    const end = at + paddedTo;
+    const length = unpaddedLength(plaintext, at, end);
+    if (length < 0 || length > maxMessage) return new ClassicBatch(plaintext, lengths, badFrame(maxMessage));
+    lengths.push(length);
+    at = end;
+  }
+  return new ClassicBatch(plaintext, lengths);
+}
+
+function lengthOf({ from, to }: Frame): number {
+  return to - from;
+}
+
+function gather(view: Uint8Array, group: readonly Frame[]): Uint8Array {
+  const first = group[0] as Frame;
+  if (group.length === 1) return view.subarray(first.from, first.to);
+  const together = new Uint8Array(group.reduce((sum, { from, to }) => sum + to - from, 0));
+  let at = 0;
+  for (const { from, to } of group) {
+    together.set(view.subarray(from, to), at);
+    at += to - from;
+  }
+  return together;
+}
+
+/**
+ * PKCS#7 with a block of 32 bytes (RFC 5652 6.3), all of the last 32 bytes looked at whatever they are; -1 if wrong.
+ */
+function unpaddedLength(plaintext: Uint8Array, from: number, end: number): number {
+  const count = plaintext[end - 1] as number;
+  let wrong = ((count - 1) | (PADDING_BLOCK - count)) >>> 31;
+  for (let back = 1; back <= PADDING_BLOCK; back++) {
+    const isPadding = (back - count - 1) >> 31;
+    wrong |= isPadding & ((plaintext[end - back] as number) ^ count);
+  }
+  return wrong === 0 ? end - from - count : -1;
+}
+
+/** One text for everything that can be wrong with a frame (K3). */
+function badFrame(maxMessage: number): SecureSocketError {
+  return new SecureSocketError(
+    'BAD_FRAME',
+    `the peer sent what is no message of at most ${maxMessage} bytes under the key of this connection`,
+  );
+}
+
+/** The messages of one decryption, still uncut: views that nobody reads would cost more than short messages. */
+class ClassicBatch implements Batch {
+  readonly error: SecureSocketError | undefined;
+  readonly #plaintext: Uint8Array;
+  readonly #lengths: readonly number[];
+  #next = 0;
+  #at = 0;
+  #bytes: number;
+
+  constructor(plaintext: Uint8Array, lengths: readonly number[], error?: SecureSocketError) {
+    this.#plaintext = plaintext;
+    this.#lengths = lengths;
+    this.#bytes = lengths.reduce((sum, length) => sum + length, 0);
+    this.error = error;
+  }
+
+  get count(): number {
+    return this.#lengths.length - this.#next;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  next(): Uint8Array | undefined {
+    const length = this.#lengths[this.#next];
+    if (length === undefined) return undefined;
+    const message = this.#plaintext.subarray(this.#at, this.#at + length);
+    this.#next++;
+    this.#at += paddedLength(length);
+    this.#bytes -= length;
+    return message;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Backend } from '../../backend.js';
+
+/** What the alternative key is derived from (K2): SHA-256 of the private exponent as k bytes, k the modulus' length. */
+export function privateExponentHash(backend: Pick<Backend, 'sha256'>, d: Uint8Array, k: number): Uint8Array {
+  const padded = new Uint8Array(k);
+  padded.set(d, k - d.length);
+  return backend.sha256(padded);
+}
+
+/**
+ * The session key in a PKCS#1 v1.5 encoded message, or, if that is malformed, a key that depends on nothing but the
+ * private key and the ciphertext (K2). Which of the two it was cannot be seen, not even by repeating the ciphertext:
+ * positions are fixed, every byte is read, and the choice is made by masks.
+ */
+export function implicitRejection(
+  backend: Pick<Backend, 'sha256' | 'hmacSha256'>,
+  privateExponentHash: Uint8Array,
+  ciphertext: Uint8Array,
+  encodedMessage: Uint8Array,
+  keyLength: 16 | 24 | 32,
+): Uint8Array {
+  const derivationKey = backend.hmacSha256(privateExponentHash, ciphertext);
+  const alternative = backend.hmacSha256(derivationKey, ALTERNATIVE_KEY_LABEL);
+  const mask = malformed(encodedMessage, keyLength);
+  const start = encodedMessage.length - keyLength;
+  const key = new Uint8Array(keyLength);
+  for (let index = 0; index < keyLength; index += 1) {
+    key[index] = (byteAt(alternative, index) & mask) | (byteAt(encodedMessage, start + index) & ~mask);
+  }
+  return key;
+}
+
+const ALTERNATIVE_KEY_LABEL: Uint8Array = new TextEncoder().encode('secure-sockets classic key');
+
+/** All ones if the encoded message is not 0, 2, non-zero bytes, 0, key; else zero. */
+function malformed(encodedMessage: Uint8Array, keyLength: number): number {
+  const separator = encodedMessage.length - keyLength - 1;
+  let bad = byteAt(encodedMessage, 0) | (byteAt(encodedMessage, 1) ^ 2) | byteAt(encodedMessage, separator);
+  for (let index = 2; index < separator; index += 1) bad |= isZero(byteAt(encodedMessage, index));
+  return isZero(bad) - 1;
+}
+
+/** 1 for 0, 0 for 1 to 2^31 - 1. */
+function isZero(value: number): number {
+  return (value - 1) >>> 31;
+}
+
+/** A typed array gives `undefined` out of bounds; `| 0` makes that 0 without a branch on the value. */
+function byteAt(bytes: Uint8Array, index: number): number {
+  return (bytes[index] as number) | 0;
+}

@@ -1,0 +1,121 @@
+import type { Backend, BlockCipher, RsaPrivateKey, RsaPublicNumbers } from '../../backend.js';
+import { SecureSocketError } from '../../errors.js';
+import { encodeSpki } from '../encodings/der.js';
+import { fingerprintOf } from '../encodings/fingerprint.js';
+import { checkClassicKey } from '../encodings/rsa-key.js';
+import type { PeerKey, Script } from '../script.js';
+import { partLengthOf } from '../staging.js';
+import { classicFrames } from './frames.js';
+import { decodePickle, encodePickle } from './pickle.js';
+import { implicitRejection } from './pkcs1.js';
+import { ClassicSender } from './sender.js';
+
+/** Length of the session key in bytes, the same on both ends. */
+export type KeyLength = 16 | 24 | 32;
+
+/** What both ends of classic need to know. */
+interface ClassicOptions {
+  readonly backend: Backend;
+  readonly keyLength: KeyLength;
+  /** The longest message taken, in bytes. */
+  readonly maxMessage: number;
+}
+
+export interface ClassicServerOptions extends ClassicOptions {
+  readonly publicKey: RsaPublicNumbers;
+  readonly privateKey: RsaPrivateKey;
+  /** SHA-256 of the private exponent, from `privateExponentHash`: what a bad ciphertext's key is derived from. */
+  readonly rejectionSecret: Uint8Array;
+}
+
+export interface ClassicClientOptions extends ClassicOptions {
+  /** The smallest modulus taken, in bits. */
+  readonly minModulusBits: number;
+  /** How long the first message waits for a first byte of the server, in milliseconds. */
+  readonly settleMs: number;
+  /** Throws, or rejects, if the server's key is not the one wanted. */
+  readonly decide?: ((server: PeerKey) => unknown) | undefined;
+}
+
+/** The server's end of classic (docs/protocol.md, K1 to K3). */
+export function* classicServer(options: ClassicServerOptions): Script {
+  const { backend, publicKey, privateKey, rejectionSecret, keyLength } = options;
+  yield { write: [greetingOf(publicKey)] };
+  const view: Uint8Array = yield publicKey.n.length;
+  const ciphertext = view.slice();
+  // K2: a number beyond the modulus is a public fact; it goes on like any other bad ciphertext
+  const block: Uint8Array = isBelow(ciphertext, publicKey.n)
+    ? yield { task: () => privateKey.decryptRaw(ciphertext), kind: 'privateKey' }
+    : new Uint8Array(ciphertext.length);
+  const key = implicitRejection(backend, rejectionSecret, ciphertext, block, keyLength);
+  block.fill(0);
+  const cipher = keyed(backend, key);
+  yield { open: { sender: makeSender(cipher, options), peer: null } };
+  yield* classicFrames(cipher, options.maxMessage, partLengthOf(backend));
+}
+
+/** What a server says first, the same to everybody: strangers must not cost more than a copy of it. */
+const greetings = new WeakMap<RsaPublicNumbers, Uint8Array>();
+
+function greetingOf(publicKey: RsaPublicNumbers): Uint8Array {
+  const greeting = greetings.get(publicKey) ?? encodePickle(publicKey);
+  greetings.set(publicKey, greeting);
+  return greeting.slice();
+}
+
+/** The client's end of classic. */
+export function* classicClient(options: ClassicClientOptions): Script {
+  const { backend, decide } = options;
+  const server: RsaPublicNumbers = yield* readPickle();
+  checkClassicKey(server, options.minModulusBits);
+  const spki = encodeSpki(server);
+  const peer: PeerKey = { spki, fingerprint: fingerprintOf(backend, spki) };
+  if (decide) yield { task: () => decide(peer), kind: 'decision' };
+  const key = backend.randomBytes(options.keyLength);
+  yield { write: [backend.rsaPublicKey(server).encryptPkcs1(key)] };
+  const cipher = keyed(backend, key);
+  yield { open: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs } };
+  yield* classicFrames(cipher, options.maxMessage, partLengthOf(backend));
+}
+
+function* readPickle(): Generator<{ atLeast: number; used: number }, RsaPublicNumbers, Uint8Array | null> {
+  let atLeast = 1;
+  for (;;) {
+    const view = yield { atLeast, used: 0 };
+    if (view === null)
+      throw new SecureSocketError(
+        'HANDSHAKE_FAILED',
+        'the server closed the connection before it sent its key',
+      );
+    const read = decodePickle(view);
+    if (read === 'incomplete') {
+      atLeast = view.length + 1;
+    } else if (view.length > read.length) {
+      throw new SecureSocketError(
+        'BAD_KEY',
+        `${view.length - read.length} bytes follow the server's key, which nothing may`,
+      );
+    } else {
+      yield { atLeast: 0, used: read.length };
+      return read.key;
+    }
+  }
+}
+
+function makeSender(cipher: BlockCipher, { backend, maxMessage }: ClassicOptions): ClassicSender {
+  return new ClassicSender(cipher, maxMessage, partLengthOf(backend));
+}
+
+function keyed(backend: Backend, key: Uint8Array): BlockCipher {
+  const cipher = backend.aesEcb(key);
+  key.fill(0);
+  return cipher;
+}
+
+function isBelow(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}

@@ -1,0 +1,68 @@
+import { channel } from 'node:diagnostics_channel';
+import type { Connection } from './connection/connection.js';
+
+/** Which side of a connection this process is. */
+export type Side = 'client' | 'server';
+
+/** What is told of a handshake. The peer's address is absent on Unix domain sockets and transports of one's own. */
+export interface HandshakeDiagnostics {
+  /** Which end this process is. */
+  readonly side: Side;
+  /** The peer's address. */
+  readonly remoteAddress: string | undefined;
+  /** The peer's port. */
+  readonly remotePort: number | undefined;
+  /** Why it failed, on the error channel. */
+  readonly error?: unknown;
+}
+
+/** What is told of an open connection; `Client` is `SecureClient`. */
+export interface ConnectionDiagnostics<Client> {
+  /** Which end this process is. */
+  readonly side: Side;
+  /** The connection. */
+  readonly client: Client;
+}
+
+/** What is told when a limit has turned something away; `Server` is `SecureServer`. */
+export interface LimitDiagnostics<Server> {
+  /** The server that has the limit. */
+  readonly server: Server;
+  /** The option or the error code that stands for the limit. */
+  readonly limit: string;
+  /** Whom it was turned against. */
+  readonly remoteAddress: string | undefined;
+}
+
+const handshakeStart = channel('secure-sockets:handshake:start');
+const handshakeEnd = channel('secure-sockets:handshake:end');
+const handshakeError = channel('secure-sockets:handshake:error');
+const opened = channel('secure-sockets:open');
+const closed = channel('secure-sockets:close');
+const limited = channel('secure-sockets:limit');
+
+/** Tells of a handshake from its beginning to its end. Costs next to nothing while nobody listens. */
+export function traceHandshake(side: Side, connection: Connection): void {
+  if (!handshakeStart.hasSubscribers && !handshakeEnd.hasSubscribers && !handshakeError.hasSubscribers)
+    return;
+  const { remoteAddress, remotePort } = connection.transport;
+  const facts: HandshakeDiagnostics = { side, remoteAddress, remotePort };
+  handshakeStart.publish(facts);
+  connection.ready.then(
+    () => handshakeEnd.publish(facts),
+    (error: unknown) => handshakeError.publish({ ...facts, error }),
+  );
+}
+
+/** Tells of an open connection, and later of its end. */
+export function traceConnection<Client>(side: Side, client: Client, connection: Connection): void {
+  if (!opened.hasSubscribers && !closed.hasSubscribers) return;
+  const facts: ConnectionDiagnostics<Client> = { side, client };
+  opened.publish(facts);
+  void connection.closed.then(() => closed.publish(facts));
+}
+
+/** Tells that a limit was met. */
+export function traceLimit<Server>(facts: LimitDiagnostics<Server>): void {
+  if (limited.hasSubscribers) limited.publish(facts);
+}

@@ -1,0 +1,303 @@
+import type { Backend } from '../backend.js';
+import { parseFingerprint } from '../core/encodings/fingerprint.js';
+import type { Identity } from '../identity.node.js';
+import type { KnownHostsOption } from '../trust/trust.node.js';
+import {
+  backendObject,
+  badOption,
+  blockList,
+  boolean,
+  callback,
+  check,
+  identityObject,
+  integer,
+  knownHostsOption,
+  modulusLength,
+  oneOf,
+  type Rule,
+  suiteNames,
+  textOrTexts,
+} from './rules.js';
+
+/** The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little. */
+export type ProtocolName = 'sealed' | 'classic';
+
+/** The key exchanges of sealed, by name. */
+export type SuiteName = 'X25519' | 'X25519MLKEM768';
+
+/** Whom a peer proved to be. */
+export interface Peer {
+  /** `SHA256:` and 43 characters of base64: the SHA-256 of `spki`. */
+  readonly fingerprint: string;
+  /** The name beside its key in `authorizedKeys`, if there is one. */
+  readonly name?: string;
+  /** Its public key as SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+}
+
+/** Options of both ends. Times in milliseconds, sizes in bytes. */
+export interface CommonOptions {
+  /** `'sealed'` (default) or `'classic'`. Both ends must use the same; there is no negotiation and no fallback. */
+  protocol?: ProtocolName;
+  /** Who computes: an object from `secure-sockets/backends/node` (default), `/forge` or `/noble`. */
+  backend?: Backend;
+  /** The largest message received. Default 16 MiB (16777216), 1024 to 2147483647; classic at most 999999967. */
+  maxMessage?: number;
+  /** From the start to the end of the handshake, whatever happens in between. Default 10000. */
+  handshakeTimeout?: number;
+  /** How long `close()` waits for the peer's end before it gives up. Default 5000. */
+  closeTimeout?: number;
+  /** Whether the peer's end leaves this side open for sending. Default false: the end is answered with the end. */
+  allowHalfOpen?: boolean;
+  /** From so many bytes on, encrypted or waiting for it, `send()` waits for the network. Default 1 MiB (1048576). */
+  highWaterMark?: number;
+  /** With more than so many bytes waiting, `send()` rejects with SEND_QUEUE_FULL. Default 64 MiB (67108864). */
+  maxSendQueue?: number;
+  /** TCP keep-alive probes. Default true. */
+  keepAlive?: boolean;
+  /** Silence before the first TCP keep-alive probe. Default 60000. */
+  keepAliveInitialDelay?: number;
+  /** Time without a message in either direction after which the connection is closed. Default 0: never. */
+  idleTimeout?: number;
+  /** Silence of the peer after which it is asked for a sign of life; 0: never. Default 30000. Sealed only. */
+  pingInterval?: number;
+  /** Silence after that at which the connection ends with PING_TIMEOUT. Default 20000. Sealed only. */
+  pingTimeout?: number;
+  /** Length of the session key, 16, 24 or 32, the same on both ends. Default 32. Classic only. */
+  keyLength?: 16 | 24 | 32;
+  /** Key exchanges, most wanted first. Default: the hybrid first where ML-KEM is native, else `['X25519']`. Sealed only. */
+  suites?: readonly SuiteName[];
+  /**
+   * Told the secrets of every connection, a line each, so that a recording of it can be decrypted: for debugging, and
+   * never otherwise. Warns once. The format is in docs/protocol.md. Default: none. Sealed only.
+   */
+  keylog?: (line: string) => void;
+  /** The largest record received. Default 1052672, or 131072 on JavaScript backends; 16384 to 1052672. Sealed only. */
+  maxRecord?: number;
+}
+
+/** What a `BlockList` of `node:net` has. */
+export interface AddressList {
+  /** Whether an address is on the list. */
+  check(address: string, family?: 'ipv4' | 'ipv6'): boolean;
+}
+
+/** Options of a {@link SecureClient}. */
+export interface ClientOptions extends CommonOptions {
+  /** The fingerprint of the server's key, or several. In classic it is checked too, but protects no message. */
+  serverKey?: string | readonly string[];
+  /** A known-hosts file: its path, or its path and what to do with unknown servers. Sealed only. */
+  knownHosts?: string | KnownHostsOption;
+  /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
+  verifyServer?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
+  /** Who this client is, if the server asks. Sealed only. */
+  identity?: Identity;
+  /** The smallest modulus of a server's key taken, in bits. Default 2048, at least 512. Classic only. */
+  minModulusBits?: number;
+  /** How long the first message waits for a first byte of the server. Default 100. Classic only. */
+  settleMs?: number;
+}
+
+/** Options of a {@link SecureServer}. */
+export interface ServerOptions extends CommonOptions {
+  /** The server's key. Default: a new one for this server object alone. */
+  identity?: Identity;
+  /** Size of the key made when there is no `identity`, in bits. Default 3072, classic 2048. */
+  modulusLength?: number;
+  /** Handshakes under way at once; connections beyond are closed. Default 256. */
+  maxPendingHandshakes?: number;
+  /** The same for one IPv4 address or IPv6 /64; loopback and Unix domain sockets are not counted. Default 32. */
+  maxPendingPerSource?: number;
+  /** Connections at once, handshakes included. Default: no limit but the system's. */
+  maxConnections?: number;
+  /**
+   * What all connections may hold together, in both directions: unfinished and unread messages, and messages that wait
+   * to be sent. Beyond it the connection that holds the most ends with BUFFER_LIMIT. Default 256 MiB (268435456).
+   */
+  maxBuffered?: number;
+  /** Addresses that are not let in: a `BlockList` of `node:net`, or anything with its `check`. */
+  blockList?: AddressList;
+  /**
+   * Addresses of proxies, as a `BlockList` of `node:net`: connections from them begin with a PROXY protocol header,
+   * version 1 or 2, which says where they really come from. Default: none.
+   */
+  proxies?: AddressList;
+  /** Told of every connection that did not become a client. It must not throw. */
+  onHandshakeError?: (
+    error: Error,
+    from: { remoteAddress: string | undefined; remotePort: number | undefined },
+  ) => void;
+  /** Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`. Sealed only. */
+  clients?: 'none' | 'optional' | 'required';
+  /** The clients let in: fingerprints, or the path of a file with one key and name a line. Sealed only. */
+  authorizedKeys?: string | readonly string[];
+  /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
+  verifyClient?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
+}
+
+const MEBIBYTE = 2 ** 20;
+
+const commonRules: Record<keyof CommonOptions, Rule> = {
+  protocol: { wants: oneOf('sealed', 'classic') },
+  backend: { wants: backendObject },
+  maxMessage: { wants: integer(1024, 2 ** 31 - 1, 'bytes') },
+  handshakeTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  closeTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  allowHalfOpen: { wants: boolean },
+  highWaterMark: { wants: integer(1, 2 ** 31 - 1, 'bytes') },
+  maxSendQueue: { wants: integer(1, 2 ** 40, 'bytes') },
+  keepAlive: { wants: boolean },
+  keepAliveInitialDelay: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  idleTimeout: { wants: integer(0, 2 ** 31 - 1, 'milliseconds') },
+  pingInterval: { wants: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
+  pingTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
+  keyLength: { wants: oneOf(16, 24, 32), only: 'classic' },
+  suites: { wants: suiteNames, only: 'sealed' },
+  keylog: { wants: callback('(line) => void'), only: 'sealed' },
+  maxRecord: { wants: integer(16384, 1052672, 'bytes'), only: 'sealed' },
+};
+
+const clientRules: Record<keyof ClientOptions, Rule> = {
+  ...commonRules,
+  serverKey: { wants: textOrTexts('a fingerprint such as "SHA256:…", or an array of them') },
+  knownHosts: { wants: knownHostsOption, only: 'sealed' },
+  verifyServer: { wants: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
+  identity: { wants: identityObject, only: 'sealed' },
+  minModulusBits: { wants: integer(512, 4096, 'bits'), only: 'classic' },
+  settleMs: { wants: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'classic' },
+};
+
+const serverRules: Record<keyof ServerOptions, Rule> = {
+  ...commonRules,
+  identity: { wants: identityObject },
+  modulusLength: { wants: modulusLength },
+  maxPendingHandshakes: { wants: integer(1, 2 ** 31 - 1, 'connections') },
+  maxPendingPerSource: { wants: integer(1, 2 ** 31 - 1, 'connections') },
+  maxConnections: { wants: integer(1, 2 ** 31 - 1, 'connections') },
+  maxBuffered: { wants: integer(2 ** 16, 2 ** 40, 'bytes') },
+  blockList: { wants: blockList },
+  proxies: { wants: blockList },
+  onHandshakeError: { wants: callback('(error, { remoteAddress, remotePort }) => void') },
+  clients: { wants: oneOf('none', 'optional', 'required'), only: 'sealed' },
+  authorizedKeys: { wants: textOrTexts('a file path, or an array of fingerprints'), only: 'sealed' },
+  verifyClient: { wants: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
+};
+
+/** Names of all options, for the documentation's check. */
+export const optionNames: { readonly client: readonly string[]; readonly server: readonly string[] } = {
+  client: Object.keys(clientRules),
+  server: Object.keys(serverRules),
+};
+
+/** What has a default in both protocols, filled in. */
+type Defaulted = Required<
+  Pick<
+    CommonOptions,
+    | 'backend'
+    | 'protocol'
+    | 'maxMessage'
+    | 'handshakeTimeout'
+    | 'closeTimeout'
+    | 'allowHalfOpen'
+    | 'highWaterMark'
+    | 'maxSendQueue'
+    | 'keepAlive'
+    | 'keepAliveInitialDelay'
+    | 'idleTimeout'
+    | 'pingInterval'
+    | 'pingTimeout'
+    | 'keyLength'
+    | 'maxRecord'
+  >
+>;
+
+/** A client's options, checked once and filled up. */
+export type ClientSettings = ClientOptions &
+  Defaulted &
+  Required<Pick<ClientOptions, 'minModulusBits' | 'settleMs'>>;
+
+/** A server's options, checked once and filled up. */
+export type ServerSettings = ServerOptions &
+  Defaulted &
+  Required<
+    Pick<
+      ServerOptions,
+      | 'modulusLength'
+      | 'maxConnections'
+      | 'maxBuffered'
+      | 'maxPendingHandshakes'
+      | 'maxPendingPerSource'
+      | 'clients'
+    >
+  >;
+
+/** Checks a client's options and fills in the defaults. Throws BAD_OPTION. */
+export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
+  const given = check(options, clientRules, 'SecureClient');
+  const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
+  for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
+  if (trust.length > 1)
+    throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);
+  return { ...defaults(given, defaultBackend), minModulusBits: 2048, settleMs: 100, ...given };
+}
+
+/** Checks a server's options and fills in the defaults. Throws BAD_OPTION. */
+export function readServerOptions(options: ServerOptions, defaultBackend: Backend): ServerSettings {
+  const given = check(options, serverRules, 'SecureServer');
+  if (given.identity && given.modulusLength !== undefined) {
+    throw badOption(
+      'modulusLength is the size of a key to be made; an identity already has one: give one of the two',
+    );
+  }
+  if (given.protocol !== 'classic' && (given.modulusLength ?? 2048) < 2048) {
+    throw badOption(`modulusLength must be at least 2048 bits in sealed, not ${given.modulusLength}`);
+  }
+  return {
+    ...defaults(given, defaultBackend),
+    modulusLength: given.protocol === 'classic' ? 2048 : 3072,
+    maxPendingHandshakes: 256,
+    maxPendingPerSource: 32,
+    maxConnections: Number.POSITIVE_INFINITY,
+    maxBuffered: 256 * MEBIBYTE,
+    clients: clientsWanted(given),
+    ...given,
+  };
+}
+
+function defaults(given: CommonOptions, defaultBackend: Backend): Defaulted {
+  const backend = given.backend ?? defaultBackend;
+  return {
+    backend,
+    protocol: 'sealed',
+    maxMessage: 16 * MEBIBYTE,
+    handshakeTimeout: 10_000,
+    closeTimeout: 5_000,
+    allowHalfOpen: false,
+    highWaterMark: MEBIBYTE,
+    maxSendQueue: 64 * MEBIBYTE,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+    idleTimeout: 0,
+    pingInterval: 30_000,
+    pingTimeout: 20_000,
+    keyLength: 32,
+    maxRecord: backend.native ? 1052672 : 131072,
+  };
+}
+
+function clientsWanted(given: ServerOptions): 'none' | 'optional' | 'required' {
+  const { clients, authorizedKeys, verifyClient } = given;
+  if (authorizedKeys !== undefined && verifyClient !== undefined) {
+    throw badOption('authorizedKeys and verifyClient exclude each other: give one way to let clients in');
+  }
+  const judged = authorizedKeys !== undefined || verifyClient !== undefined;
+  if (clients === 'none' && judged) {
+    throw badOption(
+      "clients: 'none' asks nobody who they are, so authorizedKeys and verifyClient have no use: leave one out",
+    );
+  }
+  if (clients !== undefined && clients !== 'none' && !judged) {
+    throw badOption(`clients: '${clients}' needs authorizedKeys or verifyClient to say who is let in`);
+  }
+  return clients ?? (judged ? 'required' : 'none');
+}

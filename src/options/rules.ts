@@ -1,0 +1,150 @@
+import { SecureSocketError } from '../errors.js';
+
+/** An option's rule: what is wrong with a value, and where the option belongs. */
+export interface Rule {
+  /** What the value should have been, or `undefined` if it is right. */
+  readonly wants: (value: unknown) => string | undefined;
+  readonly only?: 'sealed' | 'classic';
+}
+
+/** Reads every option once; whoever changes the object later changes nothing. */
+export function check<T extends object>(options: T, rules: Record<string, Rule>, owner: string): T {
+  if (typeof options !== 'object' || options === null)
+    throw badOption(`${owner} takes an object of options, not ${show(options)}`);
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (rule === undefined) throw badOption(unknownOption(name, Object.keys(rules), owner));
+    const wanted = rule.wants(value);
+    if (wanted !== undefined) throw badOption(`${name} must be ${wanted}, not ${show(value)}`);
+    given[name] = value;
+  }
+  const protocol = given.protocol ?? 'sealed';
+  for (const name of Object.keys(given)) {
+    const only = rules[name]?.only;
+    if (only !== undefined && only !== protocol)
+      throw badOption(`${name} belongs to the ${only} protocol; this one is ${String(protocol)}`);
+  }
+  if (protocol === 'classic' && (given.maxMessage as number) > 999_999_967) {
+    throw badOption('maxMessage must be at most 999999967 bytes in classic, whose lengths have nine digits');
+  }
+  const { pingInterval = 30_000, pingTimeout = 20_000 } = given as {
+    pingInterval?: number;
+    pingTimeout?: number;
+  };
+  if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
+    throw badOption(
+      'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
+    );
+  }
+  const { highWaterMark = 2 ** 20, maxSendQueue = 2 ** 26 } = given as {
+    highWaterMark?: number;
+    maxSendQueue?: number;
+  };
+  if (maxSendQueue < highWaterMark) {
+    throw badOption(`maxSendQueue (${maxSendQueue}) must be at least highWaterMark (${highWaterMark})`);
+  }
+  return given as T;
+}
+
+function unknownOption(name: string, known: readonly string[], owner: string): string {
+  const near = known.find((other) => other.toLowerCase() === name.toLowerCase());
+  const hint = near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`;
+  return `${owner} has no option "${name}": ${hint}`;
+}
+
+/** A whole number within bounds. */
+export function integer(least: number, most: number, unit: string): Rule['wants'] {
+  return (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `a whole number of ${unit} from ${least} to ${most}`;
+}
+
+/** One of a few values. */
+export function oneOf(...values: readonly (string | number)[]): Rule['wants'] {
+  return (value) => (values.includes(value as never) ? undefined : `one of ${values.map(show).join(', ')}`);
+}
+
+/** True or false. */
+export function boolean(value: unknown): string | undefined {
+  return typeof value === 'boolean' ? undefined : 'true or false';
+}
+
+/** A function. */
+export function callback(signature: string): Rule['wants'] {
+  return (value) => (typeof value === 'function' ? undefined : `a function ${signature}`);
+}
+
+/** Text, or a list of texts. */
+export function textOrTexts(what: string): Rule['wants'] {
+  return (value) => {
+    const texts = Array.isArray(value) ? value : [value];
+    return texts.length > 0 && texts.every((text) => typeof text === 'string' && text !== '')
+      ? undefined
+      : what;
+  };
+}
+
+/** The size of an RSA key. */
+export function modulusLength(value: unknown): string | undefined {
+  const isRight = integer(512, 4096, 'bits')(value) === undefined && (value as number) % 8 === 0;
+  return isRight ? undefined : 'a multiple of 8 from 512 to 4096 bits';
+}
+
+/** Names of key exchanges, each once. */
+export function suiteNames(value: unknown): string | undefined {
+  const known = ['X25519', 'X25519MLKEM768'];
+  const isRight =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    new Set(value).size === value.length &&
+    value.every((name) => known.includes(name));
+  return isRight ? undefined : `an array of ${known.map(show).join(' and ')}, most wanted first`;
+}
+
+/** A backend, which is an object and not a name. */
+export function backendObject(value: unknown): string | undefined {
+  const isBackend =
+    typeof value === 'object' && value !== null && 'rsaPrivateKey' in value && 'aesGcm' in value;
+  if (isBackend) return undefined;
+  const name = typeof value === 'string' && /^\w+$/.test(value) ? value : 'noble';
+  return `a backend object: import { ${name} } from 'secure-sockets/backends/${name}' and give { backend: ${name} }`;
+}
+
+/** An identity. */
+export function identityObject(value: unknown): string | undefined {
+  const isIdentity = typeof value === 'object' && value !== null && 'fingerprint' in value && 'role' in value;
+  return isIdentity ? undefined : 'an Identity: await Identity.load(path) or await Identity.generate()';
+}
+
+/** What has the `check` of a `BlockList`. */
+export function blockList(value: unknown): string | undefined {
+  const isList =
+    typeof value === 'object' && value !== null && 'check' in value && typeof value.check === 'function';
+  return isList ? undefined : 'a BlockList of node:net';
+}
+
+/** A path, or a path and a mode. */
+export function knownHostsOption(value: unknown): string | undefined {
+  const wanted = 'a path, or { path, mode } with mode "strict" or "tofu"';
+  if (typeof value === 'string') return value === '' ? wanted : undefined;
+  if (typeof value !== 'object' || value === null) return wanted;
+  const { path, mode = 'strict', ...more } = value as Record<string, unknown>;
+  const isRight = typeof path === 'string' && path !== '' && (mode === 'strict' || mode === 'tofu');
+  return isRight && Object.keys(more).length === 0 ? undefined : wanted;
+}
+
+/** The error of every wrong option. */
+export function badOption(text: string): SecureSocketError {
+  return new SecureSocketError('BAD_OPTION', text);
+}
+
+/** A value as an error text shows it: short, and no object's content. */
+function show(value: unknown): string {
+  if (typeof value === 'string')
+    return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return String(value);
+}

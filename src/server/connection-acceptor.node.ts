@@ -1,0 +1,265 @@
+import type { Socket } from 'node:net';
+import { connectedClient, type SecureClient } from '../client/client.node.js';
+import { Connection, type ConnectionSettings } from '../connection/connection.js';
+import { HandshakeTurns } from '../connection/handshake-scheduler.js';
+import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
+import type { Script } from '../core/script.js';
+import { traceConnection, traceHandshake } from '../diagnostics.node.js';
+import { type ErrorCode, SecureSocketError } from '../errors.js';
+import type { ServerSettings } from '../options/options.js';
+import type { Transport } from '../transports/transport.js';
+import type { AcceptQueue } from './accept-queue.js';
+import { Admission } from './handshake-limiter.js';
+import { MemoryBudget } from './memory-budget.js';
+import { behindProxy } from './proxy-protocol.js';
+
+/** Where a connection comes from. */
+export interface Origin {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+}
+
+/** What an intake needs of its server. */
+export interface IntakeOptions {
+  readonly settings: ServerSettings;
+  readonly privateKeyQueue: PrivateKeyQueue;
+  readonly accepted: AcceptQueue;
+  /** Ready clients that may wait to be accepted, beside the handshakes under way. */
+  readonly backlog: () => number;
+  readonly script: () => Script;
+  /** Told of every connection that does not become a client. */
+  readonly report: (error: Error, from: Origin) => void;
+  /** Told of every connection that a limit has turned away. */
+  readonly limited: (limit: string, from: Origin) => void;
+}
+
+/** The CLOSE codes of a server that ends, and of one that must let go of a connection. */
+const GOING_AWAY = 1;
+const INTERNAL_ERROR = 5;
+
+/** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #admission: Admission;
+  readonly #connections = new Set<Connection>();
+  /** Connections whose proxy has yet to say who is behind it. */
+  readonly #arriving = new Set<Transport>();
+  /** Connections that are over while messages of theirs wait to be read, which costs memory still. */
+  readonly #unread = new Set<Connection>();
+  readonly #readers = new FinalizationRegistry<Connection>((connection) => this.#drop(connection));
+  readonly #budget: MemoryBudget<Connection>;
+  readonly #settings: ConnectionSettings;
+  readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
+  #taken = 0;
+  #open = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+  #isClosed = false;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    const { settings, privateKeyQueue } = options;
+    this.#admission = new Admission(settings.maxPendingHandshakes, settings.maxPendingPerSource);
+    this.#budget = new MemoryBudget(
+      settings.maxBuffered,
+      () => this.#holders(),
+      (connection) => this.#evict(connection),
+    );
+    const turns = new HandshakeTurns();
+    this.#settings = {
+      ...settings,
+      readAhead: settings.maxMessage + settings.maxRecord,
+      run: async (task, kind, isOver) => (kind === 'privateKey' ? privateKeyQueue.run(task, isOver) : task()),
+      inTurn: (step) => turns.wait(step),
+      charge: (bytes) => this.#budget.charge(bytes),
+    };
+  }
+
+  /** Handshakes under way. */
+  get pending(): number {
+    return this.#admission.pending;
+  }
+
+  /** Connections whose handshake is done and that are not over. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Connections that became clients, since the start. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Connections that did not, by error code; `SYSTEM` for errors of the system. */
+  get rejected(): Readonly<Partial<Record<ErrorCode | 'SYSTEM', number>>> {
+    return { ...this.#rejected };
+  }
+
+  /** Bytes held for all connections. */
+  get buffered(): number {
+    let total = 0;
+    for (const connection of this.#holders()) total += connection.buffered;
+    return total;
+  }
+
+  /** Bytes received on the wire, ended connections included. */
+  get bytesRead(): number {
+    return this.#sum((connection) => connection.bytesRead, this.#bytesRead);
+  }
+
+  /** Bytes written to the wire, ended connections included. */
+  get bytesWritten(): number {
+    return this.#sum((connection) => connection.bytesWritten, this.#bytesWritten);
+  }
+
+  /** Takes a socket in, or lets it go. `open` makes its transport. */
+  receive(socket: Socket, open: (socket: Socket) => Transport): void {
+    if (!this.#hasRoom(socket)) return;
+    if (isListed(this.#options.settings.proxies, socket.remoteAddress)) void this.#takeProxied(open(socket));
+    else this.#take(open(socket));
+  }
+
+  /** Takes in a transport of somebody's own, or lets it go. */
+  attach(transport: Transport): void {
+    if (this.#hasRoom(transport)) this.#take(transport);
+  }
+
+  /** Does the handshake with a new connection, within its time or what is left of it. */
+  #take(transport: Transport, handshakeTimeout?: number): void {
+    const { remoteAddress, remotePort } = transport;
+    const from = { remoteAddress, remotePort };
+    const leave = this.#isClosed ? undefined : this.#admit(transport, from);
+    if (this.#isClosed) transport.destroy();
+    if (leave === undefined) return;
+    const connection = new Connection(transport, this.#options.script(), this.#settings);
+    this.#connections.add(connection);
+    traceHandshake('server', connection);
+    let client: SecureClient | undefined;
+    connection.ready.then(
+      (opening) => {
+        leave();
+        this.#taken++;
+        this.#open++;
+        client = connectedClient(connection, opening, this.#options.settings);
+        traceConnection('server', client, connection);
+        this.#options.accepted.put(client);
+      },
+      (error: Error) => this.#reject(error, from),
+    );
+    void connection.closed.then(() => {
+      leave();
+      this.#ended(connection, client);
+    });
+    connection.start(handshakeTimeout);
+  }
+
+  /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
+  async close(timeout: number): Promise<void> {
+    this.#isClosed = true;
+    for (const transport of this.#arriving) transport.destroy();
+    const connections = [...this.#connections];
+    const timer = setTimeout(() => {
+      for (const connection of connections) connection.destroy();
+    }, timeout);
+    await Promise.all(connections.map((connection) => connection.close(GOING_AWAY)));
+    clearTimeout(timer);
+  }
+
+  /** What lies behind a proxy comes in like everybody else, once the proxy has said who it is. */
+  async #takeProxied(transport: Transport): Promise<void> {
+    const { remoteAddress, remotePort } = transport;
+    const from = { remoteAddress, remotePort };
+    const leave = this.#admit(transport, { remoteAddress: undefined, remotePort });
+    if (leave === undefined) return;
+    this.#arriving.add(transport);
+    const { handshakeTimeout } = this.#settings;
+    const begun = performance.now();
+    try {
+      const proxied = await behindProxy(transport, handshakeTimeout);
+      leave();
+      this.#take(proxied, Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun))));
+    } catch (error) {
+      leave();
+      this.#reject(error as Error, from);
+    } finally {
+      this.#arriving.delete(transport);
+    }
+  }
+
+  /** Whether one connection more may be open; if not, it is destroyed. */
+  #hasRoom(newcomer: Partial<Origin> & { destroy(): unknown }): boolean {
+    if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
+    const { remoteAddress, remotePort } = newcomer;
+    newcomer.destroy();
+    this.#turnAway('maxConnections', { remoteAddress, remotePort });
+    return false;
+  }
+
+  /** Counts a connection in, or destroys it; returns how it is counted out. */
+  #admit(transport: Transport, from: Origin): (() => void) | undefined {
+    const { settings, accepted, backlog } = this.#options;
+    const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + backlog();
+    const isBlocked = isListed(settings.blockList, from.remoteAddress);
+    const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
+    if (leave !== undefined) return leave;
+    const ofSource = !isFull && this.#admission.isSourceFull(from.remoteAddress);
+    transport.destroy();
+    this.#turnAway(isBlocked ? 'blockList' : ofSource ? 'maxPendingPerSource' : 'maxPendingHandshakes', from);
+    return undefined;
+  }
+
+  #turnAway(limit: string, from: Origin): void {
+    this.#options.limited(limit, from);
+    const why = limit === 'blockList' ? 'its address is on the block list' : `${limit} is reached`;
+    this.#reject(new SecureSocketError('BUSY', `a connection was closed at once: ${why}`), from);
+  }
+
+  #reject(error: Error, from: Origin): void {
+    const code = error instanceof SecureSocketError ? error.code : 'SYSTEM';
+    this.#rejected[code] = (this.#rejected[code] ?? 0) + 1;
+    this.#options.report(error, from);
+  }
+
+  #evict(connection: Connection): void {
+    const { remoteAddress, remotePort } = connection.transport;
+    this.#options.limited('maxBuffered', { remoteAddress, remotePort });
+    const { maxBuffered } = this.#options.settings;
+    const text = `the server's connections hold more than ${maxBuffered} bytes, and this one the most of them`;
+    connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
+  }
+
+  #ended(connection: Connection, client: SecureClient | undefined): void {
+    this.#connections.delete(connection);
+    if (client !== undefined) this.#open--;
+    this.#bytesRead += connection.bytesRead;
+    this.#bytesWritten += connection.bytesWritten;
+    if (client === undefined || connection.buffered === 0) return;
+    this.#unread.add(connection);
+    this.#readers.register(client, connection);
+  }
+
+  *#holders(): Generator<Connection> {
+    yield* this.#connections;
+    yield* this.#unread;
+  }
+
+  /** Nobody can read the messages of this connection any more. */
+  #drop(connection: Connection): void {
+    this.#unread.delete(connection);
+    connection.abandon(new SecureSocketError('CLOSED', 'nobody has read these messages'), GOING_AWAY);
+  }
+
+  #sum(of: (connection: Connection) => number, before: number): number {
+    let total = before;
+    for (const connection of this.#connections) total += of(connection);
+    return total;
+  }
+}
+
+function isListed(list: ServerSettings['blockList'], address: string | undefined): boolean {
+  return (
+    list !== undefined &&
+    address !== undefined &&
+    list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+  );
+}

@@ -1,0 +1,140 @@
+import { Duplex } from 'node:stream';
+import type { Connection } from '../connection/connection.js';
+import { SecureSocketError } from '../errors.js';
+
+/** What a byte stream needs to know of its connection. */
+export interface ByteStreamOptions {
+  /** The longest message the peer takes. */
+  readonly maxMessage: number;
+  /** Whether the peer's end leaves the stream open for writing, as it leaves the connection. */
+  readonly allowHalfOpen: boolean;
+  /** Lives as long as the stream: what nobody can read any more is dropped, and that is told by its reader's end. */
+  readonly owner: object;
+}
+
+/**
+ * A connection as a stream of bytes without message boundaries, for everything that speaks over a `node:stream` Duplex.
+ * It has what Node's HTTP asks of a socket: addresses, `setTimeout`, `ref` and `unref`.
+ */
+export function byteStream(connection: Connection, options: ByteStreamOptions): Duplex {
+  return new ByteStream(connection, options);
+}
+
+/** Longer writes are cut: the peer's stream gets nothing of a message before all of it has arrived. */
+const PIECE = 64 * 1024;
+
+class ByteStream extends Duplex {
+  /** As set, in milliseconds; 0 is none. */
+  timeout = 0;
+  readonly #connection: Connection;
+  readonly #piece: number;
+  /** Not used, but kept. */
+  readonly owner: object;
+  #timer: NodeJS.Timeout | undefined;
+  #peerHasEnded = false;
+
+  constructor(connection: Connection, { maxMessage, allowHalfOpen, owner }: ByteStreamOptions) {
+    super({ allowHalfOpen });
+    this.#connection = connection;
+    this.owner = owner;
+    this.#piece = Math.min(maxMessage, PIECE);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#connection.transport.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#connection.transport.remotePort;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#connection.transport.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.#connection.transport.localPort;
+  }
+
+  /** As of `net.Socket`: emits 'timeout' after so long without a byte in either direction, and does nothing else. */
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    clearTimeout(this.#timer);
+    this.timeout = milliseconds;
+    this.#timer = undefined;
+    if (milliseconds === 0) {
+      if (listener) this.off('timeout', listener);
+    } else {
+      if (listener) this.once('timeout', listener);
+      this.#timer = setTimeout(() => this.emit('timeout'), milliseconds).unref();
+    }
+    return this;
+  }
+
+  /** Set by the connection's own options. */
+  setKeepAlive(): this {
+    return this;
+  }
+
+  /** Set by the connection itself. */
+  setNoDelay(): this {
+    return this;
+  }
+
+  ref(): this {
+    this.#connection.transport.ref?.();
+    return this;
+  }
+
+  unref(): this {
+    this.#connection.transport.unref?.();
+    return this;
+  }
+
+  override _read(): void {
+    this.#receive().catch((error: Error) => this.#giveUp(error));
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#send(chunk).then(
+      () => done(),
+      (error: Error) => {
+        this.#giveUp(error);
+        done(error);
+      },
+    );
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#connection.end().then(() => done(), done);
+  }
+
+  /** What was written and ended is still delivered; anything else is given up. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    if (error === null && this.writableFinished) void this.#connection.close();
+    else this.#connection.destroy(error ?? undefined);
+    void this.#connection.closed.then(() => done(error));
+  }
+
+  /** An empty message is no bytes at all, which a stream cannot pass on. */
+  async #receive(): Promise<void> {
+    let message = await this.#connection.recv();
+    while (message?.length === 0) message = await this.#connection.recv();
+    this.#timer?.refresh();
+    this.#peerHasEnded = message === null;
+    this.push(message);
+  }
+
+  async #send(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; at += this.#piece) {
+      this.#timer?.refresh();
+      await this.#connection.send(chunk.subarray(at, at + this.#piece));
+    }
+  }
+
+  /** A connection closed on this side closes the stream without an error, as a socket destroyed does. */
+  #giveUp(error: Error): void {
+    const isOurs = error instanceof SecureSocketError && error.code === 'CLOSED' && !this.#peerHasEnded;
+    this.destroy(isOurs ? undefined : error);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Connection } from '../connection/connection.js';
+import { SecureSocketError } from '../errors.js';
+
+/** What `receive` gives as a stream of the Web Streams standard: one chunk is one message. Cancelling it closes. */
+export function readableOf(
+  connection: Connection,
+  receive: () => Promise<Uint8Array | null>,
+): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const message = await receive();
+        if (message === null) controller.close();
+        else controller.enqueue(message);
+      },
+      cancel: () => connection.close(),
+    },
+    // nothing is read ahead: that is done, and bounded, below
+    { highWaterMark: 0 },
+  );
+}
+
+/**
+ * Gives each chunk to `send` as one message. Closing it ends the sending half, aborting it destroys the connection, and
+ * the connection's end is its end: whoever waits for something to write does not wait in vain.
+ */
+export function writableOf(
+  connection: Connection,
+  send: (message: Uint8Array) => Promise<void>,
+): WritableStream<Uint8Array> {
+  return new WritableStream<Uint8Array>({
+    start: (controller) => {
+      void failureOf(connection).then((error) => controller.error(error));
+    },
+    write: (message) => send(message),
+    close: () => connection.end(),
+    abort: (reason) => connection.destroy(reason),
+  });
+}
+
+/** Why nothing can be sent any more, once the connection is over. */
+async function failureOf(connection: Connection): Promise<unknown> {
+  await connection.closed;
+  try {
+    await connection.end();
+  } catch (error) {
+    return error;
+  }
+  return new SecureSocketError('CLOSED', 'the connection is closed');
+}

@@ -1,0 +1,31 @@
+import { badArgument, kindOf } from '../errors.js';
+import type { TcpAddress, UnixAddress } from './tcp.node.js';
+
+/** An address as it was meant, its own copy. `leastPort` is 0 where a free one may be asked for. */
+export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1): TcpAddress | UnixAddress {
+  if (typeof address !== 'object' || address === null) {
+    throw badArgument(`an address is { port, host } or { path }, not ${show(address)}`);
+  }
+  if ('pipe' in address) throw badArgument('a stream is no address: wrap it in fromDuplex()');
+  const { port, host, path, ...others } = address as Partial<TcpAddress & UnixAddress>;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    const hint = unknown === 'hostname' || unknown === 'address' ? ': did you mean host?' : '';
+    throw badArgument(`an address is { port, host } or { path }, and has no "${unknown}"${hint}`);
+  }
+  if (path !== undefined) {
+    if (typeof path !== 'string' || path === '') throw badArgument(`path must be text, not ${show(path)}`);
+    return { path };
+  }
+  if (port === undefined || !Number.isInteger(port) || port < leastPort || port > 65535) {
+    throw badArgument(`port must be a whole number from ${leastPort} to 65535, not ${show(port)}`);
+  }
+  if (host !== undefined && (typeof host !== 'string' || host === ''))
+    throw badArgument(`host must be text, not ${show(host)}`);
+  return host === undefined ? { port } : { port, host };
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return `"${value}"`;
+  return typeof value === 'number' ? String(value) : kindOf(value);
+}

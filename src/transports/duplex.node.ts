@@ -1,0 +1,145 @@
+import type { Duplex } from 'node:stream';
+import type { Transport, TransportEvents } from './transport.js';
+
+/** What a socket has beyond a Duplex. */
+interface SocketFacts {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/**
+ * The transport of a `node:stream` Duplex, a `net.Socket` among them. The stream must be open, in byte mode and
+ * not flowing, and is the transport's from then on: it is destroyed with it. Create it with `allowHalfOpen: true` if the
+ * two directions are to end apart.
+ */
+export function fromDuplex(stream: Duplex): Transport {
+  return new DuplexTransport(stream);
+}
+
+/** Where a stream that does not hand its bytes to 'data' listeners hands them instead. */
+export interface DirectReads {
+  events: TransportEvents | undefined;
+}
+
+/** The transport of a socket whose bytes come by another way than 'data'. */
+export function fromDirectSocket(socket: Duplex, reads: DirectReads): Transport {
+  return new DuplexTransport(socket, reads);
+}
+
+class DuplexTransport implements Transport {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly #stream: Duplex & SocketFacts;
+  readonly #reads: DirectReads | undefined;
+  #events: TransportEvents | undefined;
+  #pending = 0;
+  #error: Error | undefined;
+
+  constructor(stream: Duplex, reads?: DirectReads) {
+    this.#stream = stream;
+    this.#reads = reads;
+    // read now: a socket forgets its addresses when it ends, just when logs want them
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#stream;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.localAddress = localAddress;
+    this.localPort = localPort;
+    // from the first moment: an error without a listener would end the process
+    stream.on('error', (error) => {
+      this.#error ??= error;
+    });
+  }
+
+  start(events: TransportEvents): void {
+    const stream = this.#stream;
+    this.#events = events;
+    if (stream.destroyed) {
+      queueMicrotask(() => events.close(this.#error));
+      return;
+    }
+    stream.on('end', () => events.end());
+    whenGone(stream, () => events.close(this.#error));
+    if (this.#reads) this.#reads.events = events;
+    else stream.on('data', (chunk: Uint8Array) => events.data(chunk));
+    // a stream that was paused on purpose does not flow by a listener alone
+    stream.resume();
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** libuv counts what is left of a write, and Node's own socket time-outs go by it; elsewhere whole writes must do. */
+  get unsent(): number {
+    const { _handle } = this.#stream as { _handle?: { writeQueueSize?: unknown } | null };
+    const left = _handle?.writeQueueSize;
+    return typeof left === 'number' ? left + this.#stream.writableLength : this.#pending;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    const stream = this.#stream;
+    const last = chunks.length - 1;
+    if (last < 0 || stream.destroyed || stream.writableEnded) return;
+    if (last > 0) stream.cork();
+    for (let i = 0; i < last; i++) {
+      const chunk = chunks[i] as Uint8Array;
+      this.#pending += chunk.length;
+      stream.write(chunk, () => {
+        this.#pending -= chunk.length;
+      });
+    }
+    const chunk = chunks[last] as Uint8Array;
+    this.#pending += chunk.length;
+    stream.write(chunk, (error) => {
+      this.#pending -= chunk.length;
+      if (!error) this.#events?.written();
+    });
+    if (last > 0) stream.uncork();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  end(): void {
+    if (!this.#stream.writableEnded) this.#stream.end();
+  }
+
+  destroy(error?: Error): void {
+    this.#stream.destroy(error);
+  }
+
+  ref(): void {
+    this.#stream.ref?.();
+  }
+
+  unref(): void {
+    this.#stream.unref?.();
+  }
+}
+
+/** By its own last step, in case it was made with `emitClose: false`, and by its event if that comes first. */
+function whenGone(stream: Duplex, tell: () => void): void {
+  let isTold = false;
+  const tellOnce = (): void => {
+    if (!isTold) tell();
+    isTold = true;
+  };
+  stream.on('close', tellOnce);
+  const destroy = stream._destroy;
+  stream._destroy = (error, done) =>
+    destroy.call(stream, error, (failure) => {
+      done(failure);
+      setImmediate(tellOnce);
+    });
+}
