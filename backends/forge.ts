@@ -1,13 +1,13 @@
 /**
- * The backend over node-forge, with X25519 and ML-KEM-768 borrowed from @noble. JavaScript: not constant-time, so
+ * The backend over node-forge, with X25519 and ML-KEM-768 from @noble. JavaScript: not constant-time, so
  * do not use it for a server on a network; RSA private operations take 50 to 400 ms each and hold up the event loop.
  *
  * @module secure-sockets/backends/forge
  */
 import forgeLibrary from 'node-forge';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
-import * as borrowed from './borrowed.js';
 import { requireCount, requireLength, requireWholeBlocks } from './checks.js';
+import * as fallbacks from './fallbacks.js';
 import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './forge-rsa.js';
 import { expand } from './hkdf.js';
@@ -16,7 +16,7 @@ import { expand } from './hkdf.js';
 export const forge: Backend = {
   name: 'forge',
   native: false,
-  borrowed: { x25519: '@noble/curves', mlKem768: '@noble/post-quantum' },
+  fallbacks: { x25519: '@noble/curves', mlKem768: '@noble/post-quantum' },
   randomBytes,
   equal,
   sha256: (data) => digest(forgeLibrary.md.sha256.create(), data),
@@ -25,8 +25,8 @@ export const forge: Backend = {
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
   aesEcb,
   aesGcm,
-  x25519: (privateKey) => borrowed.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
-  mlKem768: () => borrowed.mlKem768(randomBytes),
+  x25519: (privateKey) => fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
+  mlKem768: () => fallbacks.mlKem768(randomBytes),
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,

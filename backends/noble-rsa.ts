@@ -87,19 +87,19 @@ const E = 65537n;
 const pss = PSS(sha256, mgf1(sha256), 32);
 
 /** Milliseconds of search between two turns of the event loop. */
-const PATIENCE = 10;
+const TIMEOUT = 10;
 
 /** A prime with its two highest bits set, so that the product of two has exactly twice as many bits. */
 async function findPrime(bits: number): Promise<bigint> {
   const highest = 3n << BigInt(bits - 2);
-  let due = performance.now() + PATIENCE;
+  let due = performance.now() + TIMEOUT;
   for (;;) {
     const random = BigInt.asUintN(bits, toInteger(randomBytes(Math.ceil(bits / 8))));
     const candidate = random | highest | 1n;
     if (candidate % E !== 1n && isProbablePrimeRSA(candidate)) return candidate;
     if (performance.now() < due) continue;
     await new Promise((resolve) => setTimeout(resolve, 0));
-    due = performance.now() + PATIENCE;
+    due = performance.now() + TIMEOUT;
   }
 }
 

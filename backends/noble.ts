@@ -12,15 +12,15 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes as fewRandomBytes } from '@noble/hashes/utils.js';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
-import * as borrowed from './borrowed.js';
 import { nullIf, requireCount, requireLength, requireWholeBlocks } from './checks.js';
+import * as fallbacks from './fallbacks.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
 
 /** The backend over the `@noble` packages. */
 export const noble: Backend = {
   name: 'noble',
   native: false,
-  borrowed: {},
+  fallbacks: {},
   randomBytes,
   equal: equalBytes,
   sha256: (data) => sha256(data),
@@ -32,8 +32,8 @@ export const noble: Backend = {
   },
   aesEcb,
   aesGcm,
-  x25519: (privateKey) => borrowed.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
-  mlKem768: () => borrowed.mlKem768(randomBytes),
+  x25519: (privateKey) => fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
+  mlKem768: () => fallbacks.mlKem768(randomBytes),
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,

@@ -25,7 +25,7 @@ import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './node-rsa.js';
 export const node: Backend = {
   name: 'node',
   native: true,
-  borrowed: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
+  fallbacks: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
   randomBytes,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   sha256: (data) => plain(hash('sha256', data, 'buffer')),
@@ -73,6 +73,6 @@ function aesEcb(key: Uint8Array): BlockCipher {
 
 async function mlKem768(): Promise<KeyEncapsulation> {
   if (nativeMlKem768 !== undefined) return nativeMlKem768;
-  const borrowed = await import('./borrowed.js');
-  return borrowed.mlKem768(randomBytes);
+  const fallbacks = await import('./fallbacks.js');
+  return fallbacks.mlKem768(randomBytes);
 }

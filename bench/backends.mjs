@@ -50,7 +50,7 @@ printPrimitives(primitives);
 if (connections) printComparison(connections, connections.names, rounds, 'sealed');
 writeResults(given.json, {
   about,
-  borrowed: Object.fromEntries(names.map((name) => [name, backends[name].borrowed])),
+  fallbacks: Object.fromEntries(names.map((name) => [name, backends[name].fallbacks])),
   primitives,
   connections: connections && { contenders: describe(connections.names), ...connections },
 });

@@ -14,7 +14,7 @@ export interface Backend {
    */
   readonly native: boolean;
   /** Primitives that come from another library than the backend's own, and from which. */
-  readonly borrowed: Readonly<Partial<Record<'x25519' | 'mlKem768', string>>>;
+  readonly fallbacks: Readonly<Partial<Record<'x25519' | 'mlKem768', string>>>;
 
   /** Cryptographically secure random bytes, any length. Tests inject a deterministic source here. */
   randomBytes(length: number): Uint8Array;

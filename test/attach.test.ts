@@ -59,7 +59,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     expect(() => server.address).toThrow(expect.objectContaining({ code: 'NOT_LISTENING' }));
     await client.close();
     expect(await peer.recv()).toBeNull();
-    expect(server.stats).toMatchObject({ taken: 1, open: 0, rejected: {} });
+    expect(server.stats).toMatchObject({ handshakesCompleted: 1, open: 0, rejected: {} });
   });
 
   it('it has its fingerprint after the first transport, that of its identity', async () => {
@@ -172,7 +172,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
       await expect.poll(() => reports.length).toBe(1);
       expect(reports[0]?.from).toEqual({ remoteAddress: undefined, remotePort: undefined });
       await expect.poll(() => far.destroyed).toBe(true);
-      expect(server.stats).toMatchObject({ pending: 0, open: 0, taken: 0 });
+      expect(server.stats).toMatchObject({ pending: 0, open: 0, handshakesCompleted: 0 });
     });
 
     it('of silence too', async () => {
@@ -267,7 +267,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
       const [error] = await Promise.all([rejection(attaching), server.close()]);
       expect(error.code).toBe('CLOSED');
       await pause(10);
-      expect(server.stats).toMatchObject({ pending: 0, taken: 0 });
+      expect(server.stats).toMatchObject({ pending: 0, handshakesCompleted: 0 });
     });
   });
 });

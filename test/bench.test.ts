@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
-const PATIENCE = 120_000;
+const TIMEOUT = 120_000;
 
 interface Row {
   readonly id: string;
@@ -69,7 +69,7 @@ describe('bench:peers', () => {
         expect(ping.contenders[name]?.verified.echoes).toBeGreaterThan(2);
       }
     },
-    PATIENCE,
+    TIMEOUT,
   );
 
   test(
@@ -85,7 +85,7 @@ describe('bench:peers', () => {
       }
       expect(results[3]?.contenders.sealed?.verified.echoes).toBe(20);
     },
-    PATIENCE,
+    TIMEOUT,
   );
 
   test('does not know every contender', async () => {
@@ -104,7 +104,7 @@ test(
     for (const { perSecond } of primitives)
       for (const name of ['node', 'noble', 'forge']) expect(perSecond[name]?.median).toBeGreaterThan(0);
   },
-  PATIENCE,
+  TIMEOUT,
 );
 
 test(
@@ -120,7 +120,7 @@ test(
     ]);
     expect(Object.keys(curves[0]?.points[0]?.contenders.sealed ?? {})).toHaveLength(3);
   },
-  PATIENCE,
+  TIMEOUT,
 );
 
 describe('the receiver of a benchmark', () => {
@@ -188,8 +188,9 @@ describe('the targets', () => {
       title: id,
       contenders: { sealed: { median: sealed }, tls: { median: tls } },
     });
-    const judged = judge([row('stream-1k', 116, 100), row('stream-1m', 134, 100), row('idle', 4, 10)]);
-    const verdict = (id: string): unknown => judged.find((one) => one.row === id && one.against === 'tls');
+    const hasVerifier = judge([row('stream-1k', 116, 100), row('stream-1m', 134, 100), row('idle', 4, 10)]);
+    const verdict = (id: string): unknown =>
+      hasVerifier.find((one) => one.row === id && one.against === 'tls');
     expect(verdict('stream-1k')).toMatchObject({ ratio: 1.16, isReached: true });
     expect(verdict('stream-1m')).toMatchObject({ ratio: 1.34, isReached: false });
     expect(verdict('idle')).toMatchObject({ ratio: 0.4, isReached: true });

@@ -220,7 +220,7 @@ describe.each(protocols)('%s', (protocol) => {
         pending: 0,
         waiting: 0,
         open: 0,
-        taken: 0,
+        handshakesCompleted: 0,
         rejected: {},
         privateKeyOperations: 0,
         privateKeyOperationsWaiting: 0,
@@ -236,15 +236,19 @@ describe.each(protocols)('%s', (protocol) => {
     it('follow clients from the handshake to the end', async () => {
       const server = keep(await listening(protocol));
       const raw = await rawConnection(server);
-      await expect.poll(() => server.stats).toMatchObject({ pending: 1, open: 0, waiting: 0, taken: 0 });
+      await expect
+        .poll(() => server.stats)
+        .toMatchObject({ pending: 1, open: 0, waiting: 0, handshakesCompleted: 0 });
       const first = await dial(server);
       const second = await dial(server);
-      await expect.poll(() => server.stats).toMatchObject({ pending: 1, waiting: 2, open: 2, taken: 2 });
+      await expect
+        .poll(() => server.stats)
+        .toMatchObject({ pending: 1, waiting: 2, open: 2, handshakesCompleted: 2 });
       expect(server.stats.privateKeyOperations).toBe(2);
       const peer = await server.accept();
-      expect(server.stats).toMatchObject({ pending: 1, waiting: 1, open: 2, taken: 2 });
+      expect(server.stats).toMatchObject({ pending: 1, waiting: 1, open: 2, handshakesCompleted: 2 });
       await first.close();
-      await expect.poll(() => server.stats).toMatchObject({ open: 1, taken: 2 });
+      await expect.poll(() => server.stats).toMatchObject({ open: 1, handshakesCompleted: 2 });
       expect(await peer.recv()).toBeNull();
       raw.destroy();
       await expect.poll(() => server.stats).toMatchObject({ pending: 0, rejected: { HANDSHAKE_FAILED: 1 } });
@@ -293,7 +297,7 @@ describe.each(protocols)('%s', (protocol) => {
       expect(before.rejected).toEqual({});
       const client = clientOf(server, { protocol });
       await client.connect(fromDuplex(await rawConnection(server)));
-      expect(before.taken).toBe(0);
+      expect(before.handshakesCompleted).toBe(0);
       client.destroy();
     });
   });

@@ -165,7 +165,7 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
   it('carries large messages both ways, and ends in order', { timeout: 60_000 }, async () => {
     const proxies = new BlockList();
     proxies.addAddress('127.0.0.1');
-    const server = new SecureServer({ identity, proxies, allowHalfOpen: true });
+    const server = new SecureServer({ identity, trustedProxies: proxies, allowHalfOpen: true });
     await server.listen({ host: '127.0.0.1', port: 0 });
     const { port: behind } = server.address as { port: number };
     const port = await haproxy(behind, behind);

@@ -173,8 +173,8 @@ test('a tree that keeps the rules passes', () => {
     'src/identity.node.ts': "import { readFile } from 'node:fs/promises';",
     'src/index.ts': "export * from './identity.node.js'; import { node } from '../backends/node.js';",
     'backends/node.ts': `import type { Backend } from '../src/backend.js'; import * as crypto from 'node:crypto';
-      export const load = () => import('./borrowed.js');`,
-    'backends/borrowed.ts': "import { x25519 } from '@noble/curves/ed25519.js';",
+      export const load = () => import('./fallbacks.js');`,
+    'backends/fallbacks.ts': "import { x25519 } from '@noble/curves/ed25519.js';",
   };
   expect(importProblems(new Map(Object.entries(files)))).toEqual([]);
 });

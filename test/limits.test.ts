@@ -3,7 +3,7 @@ import { type Backend, Identity, SecureServer } from 'secure-sockets';
 import { forge } from 'secure-sockets/backends/forge';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it, vi } from 'vitest';
-import { Incoming } from '../src/connection/receive-queue.js';
+import { ReceiveQueue } from '../src/connection/receive-queue.js';
 import { BATCH_OVERHEAD, MESSAGE_OVERHEAD } from '../src/core/inbox.js';
 import type { Script } from '../src/core/script.js';
 import { MESSAGE_HEADER } from '../src/core/sealed/messages.js';
@@ -66,7 +66,7 @@ describe('docs/limits.md', () => {
 describe('limits of a turn are as docs/limits.md says', () => {
   it('for messages given at once', async () => {
     const limit = documented.get('messages given at once') as number;
-    const incoming = new Incoming(2 ** 30, () => {});
+    const incoming = new ReceiveQueue(2 ** 30, () => {});
     let left = 2 * limit;
     incoming.push({
       ...{ count: left, bytes: left },

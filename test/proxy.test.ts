@@ -46,7 +46,7 @@ async function behindProxy(
 ): Promise<{ server: SecureServer; reports: Report[] }> {
   const reports: Report[] = [];
   const server = await listening(protocol, {
-    proxies,
+    trustedProxies: proxies,
     onHandshakeError: (error: Error & { code?: string }, from) =>
       reports.push({
         code: error.code,
@@ -224,7 +224,12 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
           from: `127.0.0.1 ${localPort}`,
         },
       ]);
-      expect(server.stats).toMatchObject({ pending: 0, open: 0, taken: 0, rejected: { PROTOCOL: 1 } });
+      expect(server.stats).toMatchObject({
+        pending: 0,
+        open: 0,
+        handshakesCompleted: 0,
+        rejected: { PROTOCOL: 1 },
+      });
     });
 
     it('a header that does not come, or not whole', async () => {
@@ -342,20 +347,23 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     await gone;
     expect(performance.now() - begun).toBeLessThan(5000);
     expect(reports).toEqual([]);
-    expect(server.stats).toMatchObject({ pending: 0, open: 0, taken: 0 });
+    expect(server.stats).toMatchObject({ pending: 0, open: 0, handshakesCompleted: 0 });
   });
 
   it('takes no header from an address that is no proxy', async () => {
     const others = new BlockList();
     others.addAddress('192.0.2.1');
-    const { server, reports } = await behindProxy(protocol, { proxies: others, handshakeTimeout: 2000 });
+    const { server, reports } = await behindProxy(protocol, {
+      trustedProxies: others,
+      handshakeTimeout: 2000,
+    });
     const socket = await proxyTo(server);
     socket.write(line('192.0.2.33'));
     socket.write(new Uint8Array(2000));
     if (protocol === 'sealed') {
       await once(socket.resume(), 'close');
       expect(reports).toMatchObject([{ code: 'NOT_SEALED', from: expect.stringContaining('127.0.0.1') }]);
-      expect(server.stats.taken).toBe(0);
+      expect(server.stats.handshakesCompleted).toBe(0);
     } else {
       // classic takes anything for a session key, so that nothing can be learnt from it; no message comes of it
       const peer = await server.accept();

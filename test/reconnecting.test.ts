@@ -133,7 +133,7 @@ describe.each(protocols)('%s', (protocol) => {
     }
     const last = clients[2] as SecureClient;
     expect((await rejection(last.send(bytes('late')))).code).toBe('CLOSED');
-    expect(server.stats.taken).toBe(3);
+    expect(server.stats.handshakesCompleted).toBe(3);
   });
 
   it('closes the client in order when the body throws, and passes the error on', async () => {
@@ -151,7 +151,7 @@ describe.each(protocols)('%s', (protocol) => {
     };
     expect(await rejection(loop())).toBe(mistake);
     await expect.poll(() => ends).toEqual(['before', null]);
-    expect(server.stats.taken).toBe(1);
+    expect(server.stats.handshakesCompleted).toBe(1);
   });
 
   it('waits for a server to start, and goes on with the next one on the same port', async () => {
@@ -275,7 +275,7 @@ describe.each(protocols)('%s', (protocol) => {
         signal: AbortSignal.abort(reason),
       });
       expect(await rejection(iteration.next())).toBe(reason);
-      expect(server.stats.taken).toBe(0);
+      expect(server.stats.handshakesCompleted).toBe(0);
     });
 
     it('during a handshake', async () => {

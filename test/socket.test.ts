@@ -525,16 +525,16 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('lets several accept() wait, and rejects them when it closes', async () => {
       const server = await listening(protocol);
-      const takers = [server.accept(), server.accept(), server.accept()];
+      const acceptWaiters = [server.accept(), server.accept(), server.accept()];
       const client = clientOf(server, { protocol });
       await client.connect({ port: portOf(server), host: '127.0.0.1' });
-      await takers[0];
+      await acceptWaiters[0];
       const loop = (async () => {
         let count = 0;
         for await (const _ of server) count++;
         return count;
       })();
-      const outcomes = Promise.all(takers.slice(1).map((taker) => rejection(taker)));
+      const outcomes = Promise.all(acceptWaiters.slice(1).map((waiter) => rejection(waiter)));
       await server.close();
       expect((await outcomes).map(({ code }) => code)).toEqual(['CLOSED', 'CLOSED']);
       expect(await loop).toBe(0);
@@ -655,8 +655,8 @@ describe('options', () => {
         () => new SecureClient({ serverKey: `SHA256:${'A'.repeat(43)}`, verifyServer: () => true }),
         'serverKey and verifyServer',
       ],
-      [() => new SecureServer({ clients: 'required' }), 'needs authorizedKeys or verifyClient'],
-      [() => new SecureServer({ clients: 'none', verifyClient: () => true }), 'have no use'],
+      [() => new SecureServer({ clientAuth: 'required' }), 'needs authorizedKeys or verifyClient'],
+      [() => new SecureServer({ clientAuth: 'none', verifyClient: () => true }), 'have no use'],
       [() => new SecureClient(5 as never), 'takes an object of options'],
     ];
     for (const [make, expected] of wrong) {

@@ -538,7 +538,7 @@ describe.each(protocols)('%s', (protocol) => {
           expect(hash.digest('hex')).toBe(sha256(file));
         } else expect(await allText(reply)).toBe(`/${i}`);
       }
-      expect(server.stats.taken).toBe(1);
+      expect(server.stats.handshakesCompleted).toBe(1);
       agent.destroy();
     });
 

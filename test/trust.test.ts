@@ -230,7 +230,7 @@ describe('a server', () => {
   });
 
   it('with optional clients takes the anonymous, and refuses an identity it does not know', async () => {
-    const { server: to } = await server({ clients: 'optional', authorizedKeys: [ann.fingerprint] });
+    const { server: to } = await server({ clientAuth: 'optional', authorizedKeys: [ann.fingerprint] });
     await connect(to, { serverKey: to.fingerprint });
     expect((await to.accept()).peer).toBeNull();
     await connect(to, { serverKey: to.fingerprint, identity: ann });

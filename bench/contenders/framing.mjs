@@ -18,7 +18,7 @@ export class FramedConnection {
   #socket;
   #staging;
   #used = 0;
-  #outgoing = [];
+  #sendQueue = [];
   #unwritten = 0;
   #isWriting = false;
   #flushIsDue = false;
@@ -57,7 +57,7 @@ export class FramedConnection {
       const header = Buffer.allocUnsafe(HEADER);
       header.writeUInt32BE(message.length);
       this.#unstage();
-      this.#outgoing.push(header, message);
+      this.#sendQueue.push(header, message);
     }
     this.#unwritten += HEADER + message.length;
     this.#flushSoon();
@@ -103,7 +103,7 @@ export class FramedConnection {
 
   #unstage() {
     if (this.#used === 0) return;
-    this.#outgoing.push(this.#staging.subarray(0, this.#used));
+    this.#sendQueue.push(this.#staging.subarray(0, this.#used));
     this.#staging = undefined;
     this.#used = 0;
   }
@@ -120,9 +120,9 @@ export class FramedConnection {
   #flush() {
     if (this.#isWriting || this.#unwritten === 0 || !this.#socket.writable) return;
     this.#unstage();
-    const outgoing = this.#outgoing;
+    const outgoing = this.#sendQueue;
     const bytes = this.#unwritten;
-    this.#outgoing = [];
+    this.#sendQueue = [];
     this.#isWriting = true;
     const last = outgoing.length - 1;
     if (last > 0) this.#socket.cork();

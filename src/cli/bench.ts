@@ -80,7 +80,7 @@ function row(name: string, figures: Figures): string {
 }
 
 async function measure(backend: Backend, identity: Identity, milliseconds: number): Promise<Figures> {
-  const server = new SecureServer({ backend, identity, clients: 'none' });
+  const server = new SecureServer({ backend, identity, clientAuth: 'none' });
   await server.listen({ host: '127.0.0.1', port: 0 });
   const draining = drainAll(server);
   const rate = (size: number): Promise<number> => messagesPerSecond(backend, server, size, milliseconds);

@@ -64,7 +64,7 @@ async function runClient(args: string[]): Promise<void> {
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
   const stop = stopSignal();
-  const dial = inTurn(await diallerFor(to, values, stop, { maxMessage: MAX_MESSAGE }));
+  const dial = schedule(await diallerFor(to, values, stop, { maxMessage: MAX_MESSAGE }));
   const listener = createServer({
     allowHalfOpen: true,
     noDelay: true,
@@ -86,7 +86,7 @@ async function runClient(args: string[]): Promise<void> {
 const MOST_HANDSHAKES = 24;
 
 /** The same, for any number at once: those beyond what a server admits wait. */
-function inTurn(dial: Dialler): Dialler {
+function schedule(dial: Dialler): Dialler {
   const queue = new PQueue({ concurrency: MOST_HANDSHAKES });
   return (signal) => queue.add(() => dial(signal), { signal });
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.js';
-import type { Opening } from '../core/script.js';
+import type { HandshakeResult } from '../core/script.js';
 import { defaultBackend } from '../defaults.node.js';
 import { traceConnection } from '../diagnostics.node.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
@@ -30,7 +30,7 @@ export interface CloseOptions {
   readonly code?: number;
 }
 
-let adopt: (connection: Connection, opening: Opening, settings: ServerSettings) => SecureClient;
+let adopt: (connection: Connection, opening: HandshakeResult, settings: ServerSettings) => SecureClient;
 
 /**
  * An encrypted connection that carries whole messages in both directions: the client's end, and what a server's
@@ -39,7 +39,7 @@ let adopt: (connection: Connection, opening: Opening, settings: ServerSettings) 
 export class SecureClient implements AsyncIterable<Uint8Array> {
   #settings: ClientSettings | ServerSettings;
   #connection: Connection | undefined;
-  #opening: Opening | undefined;
+  #opening: HandshakeResult | undefined;
   #peer: Peer | null = null;
   #connecting: AbortController | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
@@ -166,7 +166,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
    */
   toDuplex(): Duplex {
     const connection = this.#connected();
-    const { maxMessage } = (this.#opening as Opening).sender;
+    const { maxMessage } = (this.#opening as HandshakeResult).sender;
     const { allowHalfOpen } = this.#settings;
     this.#duplex ??= byteStream(connection, { maxMessage, allowHalfOpen, owner: this });
     return this.#duplex;
@@ -249,7 +249,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
     return this.#connection;
   }
 
-  #open(connection: Connection, opening: Opening): void {
+  #open(connection: Connection, opening: HandshakeResult): void {
     this.#connection = connection;
     this.#opening = opening;
     this.#peer = opening.peer;
@@ -259,7 +259,7 @@ export class SecureClient implements AsyncIterable<Uint8Array> {
 /** The client object of a connection that a server has accepted. */
 export function connectedClient(
   connection: Connection,
-  opening: Opening,
+  opening: HandshakeResult,
   settings: ServerSettings,
 ): SecureClient {
   return adopt(connection, opening, settings);

@@ -1,5 +1,5 @@
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
-import type { Opening } from '../core/script.js';
+import type { HandshakeResult } from '../core/script.js';
 import { traceHandshake } from '../diagnostics.node.js';
 import { SecureSocketError } from '../errors.js';
 import type { ClientSettings } from '../options/options.js';
@@ -28,7 +28,7 @@ export async function establish(
   to: TcpAddress | UnixAddress | Transport,
   options: ConnectOptions,
   giveUp: AbortController,
-): Promise<{ connection: Connection; opening: Opening }> {
+): Promise<{ connection: Connection; opening: HandshakeResult }> {
   const { handshakeTimeout } = settings;
   const late = (): SecureSocketError =>
     new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
@@ -52,7 +52,7 @@ async function attempt(
   to: TcpAddress | UnixAddress | Transport,
   options: ConnectOptions,
   signal: AbortSignal,
-): Promise<{ connection: Connection; opening: Opening }> {
+): Promise<{ connection: Connection; opening: HandshakeResult }> {
   const address = isTransport(to) ? to : readAddress(to, 1);
   const { script, confirmed } = await abortable(planClient(settings, targetOf(address, options)), signal);
   const transport = isTransport(address) ? address : await dial(settings, address, signal);

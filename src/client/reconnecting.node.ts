@@ -70,12 +70,12 @@ class Waits {
   constructor(options: ReconnectOptions) {
     const { initialDelay = 250, maxDelay = 30_000, onError = () => {} } = options;
     const milliseconds = integer(1, 2 ** 31 - 1, 'milliseconds');
-    for (const [name, value, wants] of [
+    for (const [name, value, validate] of [
       ['initialDelay', initialDelay, milliseconds],
       ['maxDelay', maxDelay, milliseconds],
       ['onError', onError, callback('(error, delay) => void')],
     ] as const) {
-      const wanted = wants(value);
+      const wanted = validate(value);
       if (wanted !== undefined) throw badOption(`${name} of reconnecting() must be ${wanted}`);
     }
     this.#first = Math.min(initialDelay, maxDelay);

@@ -1,14 +1,14 @@
-import type { Batch, Opening, Script, Sender, TaskKind } from '../core/script.js';
+import type { Batch, HandshakeResult, Script, Sender, TaskKind } from '../core/script.js';
 import { type Host, Session } from '../core/session.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
-import { Liveness, type LivenessActions, type LivenessSettings } from './heartbeat.js';
-import { Incoming } from './receive-queue.js';
-import { Outgoing, type OutgoingLimits } from './send-queue.js';
-import { afterTick, nextTurn } from './turn.js';
+import { Heartbeat, type HeartbeatActions, type HeartbeatSettings } from './heartbeat.js';
+import { ReceiveQueue } from './receive-queue.js';
+import { SendQueue, type SendQueueLimits } from './send-queue.js';
+import { afterTick, onNextLoop } from './turn.js';
 
 /** Times in milliseconds, sizes in bytes. */
-export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
+export interface ConnectionSettings extends SendQueueLimits, HeartbeatSettings {
   /** From the start to the end of the handshake, whatever happens in between. */
   readonly handshakeTimeout: number;
   /** How long close() waits for the peer. */
@@ -22,14 +22,14 @@ export interface ConnectionSettings extends OutgoingLimits, LivenessSettings {
   /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
   readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
   /** Where the steps of a handshake wait for their turn; absent where it need not wait for others. */
-  readonly inTurn?: (step: () => void) => void;
+  readonly schedule?: (step: () => void) => void;
 }
 
 /** The CLOSE code of a connection that nobody used. */
 const IDLE = 4;
 
 /** Changes of what is held below this are not worth a report. */
-const WORTH_REPORTING = 16 * 1024;
+const REPORT_THRESHOLD = 16 * 1024;
 
 /** One session on one transport, and the clocks that go with it. */
 export class Connection {
@@ -44,10 +44,10 @@ export class Connection {
     }
 
     write(chunks: readonly Uint8Array[]): void {
-      this.#of.#outgoing.write(chunks);
+      this.#of.#sendQueue.write(chunks);
     }
 
-    opened(opening: Opening): void {
+    opened(opening: HandshakeResult): void {
       this.#of.#opened(opening);
     }
 
@@ -68,16 +68,16 @@ export class Connection {
     }
 
     progressed(): void {
-      this.#of.#liveness?.message();
+      this.#of.#heartbeat?.message();
     }
 
-    failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void {
-      this.#of.#fail(error, farewell);
+    failed(error: unknown, finalBytes: readonly Uint8Array[] | undefined): void {
+      this.#of.#fail(error, finalBytes);
     }
   };
 
   /** What heartbeats and idleness do. */
-  static readonly #Watch = class implements LivenessActions {
+  static readonly #Watch = class implements HeartbeatActions {
     readonly #of: Connection;
 
     constructor(of: Connection) {
@@ -85,7 +85,7 @@ export class Connection {
     }
 
     ping(): void {
-      this.#of.#outgoing.write(this.#of.#sender?.ping?.() ?? []);
+      this.#of.#sendQueue.write(this.#of.#sender?.ping?.() ?? []);
     }
 
     pong(): void {
@@ -107,21 +107,21 @@ export class Connection {
   };
 
   /** Settles with the handshake. */
-  readonly ready: Promise<Opening>;
+  readonly ready: Promise<HandshakeResult>;
   /** Resolves when the transport is gone, however it went. */
   readonly closed: Promise<void>;
   readonly #transport: Transport;
   readonly #settings: ConnectionSettings;
   readonly #session: Session;
-  readonly #incoming: Incoming;
-  readonly #outgoing: Outgoing;
-  #settleReady: { resolve: (opening: Opening) => void; reject: (error: unknown) => void } | undefined;
+  readonly #receiveQueue: ReceiveQueue;
+  readonly #sendQueue: SendQueue;
+  #settleReady: { resolve: (opening: HandshakeResult) => void; reject: (error: unknown) => void } | undefined;
   #settleClosed: () => void = () => {};
   #sender: Sender | undefined;
-  #liveness: Liveness | undefined;
+  #heartbeat: Heartbeat | undefined;
   #pongIsWaiting = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
-  #farewellTimer: ReturnType<typeof setTimeout> | undefined;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
   #isOver = false;
   #isPaused = false;
@@ -144,8 +144,8 @@ export class Connection {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
-    this.#incoming = new Incoming(settings.readAhead, () => this.#goOnSoon());
-    this.#outgoing = new Outgoing(transport, settings);
+    this.#receiveQueue = new ReceiveQueue(settings.readAhead, () => this.#scheduleResume());
+    this.#sendQueue = new SendQueue(transport, settings);
     this.#session = new Session(script, new Connection.#SessionHost(this));
   }
 
@@ -156,12 +156,12 @@ export class Connection {
 
   /** Bytes given to the transport to be written. */
   get bytesWritten(): number {
-    return this.#outgoing.bytesWritten;
+    return this.#sendQueue.bytesWritten;
   }
 
   /** Bytes of memory held by what has arrived and what waits to leave. */
   get buffered(): number {
-    return this.#incoming.cost + (this.#isOver ? 0 : this.#session.held + this.#outgoing.queued);
+    return this.#receiveQueue.cost + (this.#isOver ? 0 : this.#session.held + this.#sendQueue.queued);
   }
 
   /** The code of the peer's CLOSE, once it has ended in order. */
@@ -185,39 +185,39 @@ export class Connection {
     }, handshakeTimeout);
     this.#transport.start(this.#events());
     this.#session.start();
-    this.#goOn();
+    this.#resume();
   }
 
   send(message: Uint8Array): Promise<void> {
-    this.#liveness?.message();
-    const sent = this.#outgoing.send(message);
+    this.#heartbeat?.message();
+    const sent = this.#sendQueue.send(message);
     this.#account();
     return sent;
   }
 
   recv(signal?: AbortSignal): Promise<Uint8Array | null> {
-    const message = this.#incoming.recv(signal);
+    const message = this.#receiveQueue.recv(signal);
     if (this.#isOver) this.#account();
     return message;
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    const message = this.#incoming.next();
+    const message = this.#receiveQueue.next();
     if (this.#isOver) this.#account();
     return message;
   }
 
   /** Asks for fresh keys before the next message. */
   rekey(): void {
-    this.#outgoing.rekey();
+    this.#sendQueue.rekey();
   }
 
   /** Ends the sending half; resolves when everything has been handed to the transport. */
   end(closeCode = 0): Promise<void> {
-    this.#liveness?.stopAsking();
-    this.#outgoing.end(closeCode);
-    if (this.#incoming.isOver) this.#boundFarewell();
-    return this.#outgoing.whenEnded();
+    this.#heartbeat?.stopAsking();
+    this.#sendQueue.end(closeCode);
+    if (this.#receiveQueue.isOver) this.#startCloseTimer();
+    return this.#sendQueue.whenEnded();
   }
 
   /** Ends the sending half, waits for the peer's end and gives up after `closeTimeout`. */
@@ -228,17 +228,17 @@ export class Connection {
       this.destroy(new SecureSocketError('CLOSED', 'closed during the handshake'));
       return this.closed;
     }
-    this.#liveness?.stop();
-    this.#incoming.discard();
-    this.#outgoing.end(closeCode);
-    this.#boundFarewell();
-    this.#goOnSoon();
+    this.#heartbeat?.stop();
+    this.#receiveQueue.discard();
+    this.#sendQueue.end(closeCode);
+    this.#startCloseTimer();
+    this.#scheduleResume();
     return this.closed;
   }
 
   /** Gives up because of `error`, unread messages too, and tells the peer the CLOSE code if it takes what is sent. */
   abandon(error: SecureSocketError, closeCode: number): void {
-    this.#incoming.drop(error);
+    this.#receiveQueue.drop(error);
     this.#fail(error, this.#transport.pending === 0 ? this.#sender?.close(closeCode) : undefined);
     this.#account();
   }
@@ -255,13 +255,13 @@ export class Connection {
       data: (bytes) => this.#data(bytes),
       end: () => {
         this.#session.endOfStream();
-        this.#goOn();
+        this.#resume();
       },
       written: () => {
         this.#pongIsWaiting = false;
-        this.#liveness?.said();
-        if (this.#farewellTimer !== undefined && !this.#outgoing.isOver) this.#boundFarewell();
-        if (this.#outgoing.written()) this.#liveness?.message();
+        this.#heartbeat?.onWrite();
+        if (this.#closeTimer !== undefined && !this.#sendQueue.isOver) this.#startCloseTimer();
+        if (this.#sendQueue.written()) this.#heartbeat?.message();
         this.#account();
       },
       close: (error) => this.#gone(error),
@@ -275,23 +275,23 @@ export class Connection {
   #data(bytes: Uint8Array): void {
     this.#bytesRead += bytes.length;
     if (this.#isOver) return;
-    this.#liveness?.heard();
+    this.#heartbeat?.onReceive();
     // without signs of life in between, all that comes is messages
-    if (!this.#sender?.ping) this.#liveness?.message();
-    this.#outgoing.settled();
+    if (!this.#sender?.ping) this.#heartbeat?.message();
+    this.#sendQueue.settled();
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
     this.#target = undefined;
-    if (this.#isInTurn) this.#session.putOff();
+    if (this.#isScheduled) this.#session.defer();
     if (isInPlace) this.#session.filled(bytes.length);
     else this.#session.receive(bytes);
-    this.#goOn();
+    this.#resume();
   }
 
-  #opened(opening: Opening): void {
+  #opened(opening: HandshakeResult): void {
     this.#sender = opening.sender;
-    this.#outgoing.open(opening);
+    this.#sendQueue.open(opening);
     const hasHeartbeat = opening.sender.ping !== undefined;
-    this.#liveness = new Liveness(this.#settings, new Connection.#Watch(this), hasHeartbeat);
+    this.#heartbeat = new Heartbeat(this.#settings, new Connection.#Watch(this), hasHeartbeat);
     this.#settleReady?.resolve(opening);
     this.#endHandshake();
   }
@@ -306,25 +306,25 @@ export class Connection {
   /** One answer waits at most: a flood of questions makes no flood of answers. */
   #pong(): void {
     if (this.#pongIsWaiting || this.#sender?.pong === undefined) return;
-    this.#outgoing.write(this.#sender.pong());
+    this.#sendQueue.write(this.#sender.pong());
     this.#pongIsWaiting = this.#transport.pending > 0;
   }
 
   #received(batch: Batch): void {
-    this.#liveness?.message();
-    this.#incoming.push(batch);
-    if (this.#incoming.isFull) this.#session.paused = true;
+    this.#heartbeat?.message();
+    this.#receiveQueue.push(batch);
+    if (this.#receiveQueue.isFull) this.#session.paused = true;
   }
 
   #perform(task: () => unknown, kind: TaskKind): void {
-    const { inTurn } = this.#settings;
+    const { schedule } = this.#settings;
     const goOn = (step: () => void): void => {
       const go = (): void => {
         if (this.#isOver) return;
         step();
-        this.#goOn();
+        this.#resume();
       };
-      if (inTurn) inTurn(go);
+      if (schedule) schedule(go);
       else go();
     };
     this.#settings
@@ -337,11 +337,11 @@ export class Connection {
 
   #peerEnded(closeCode: number): void {
     this.#peerCloseCode = closeCode;
-    this.#liveness?.stopAsking();
-    this.#incoming.finish();
+    this.#heartbeat?.stopAsking();
+    this.#receiveQueue.finish();
     if (this.#settings.allowHalfOpen && !this.#isClosing) return;
-    this.#outgoing.endNow(0);
-    this.#boundFarewell();
+    this.#sendQueue.endNow(0);
+    this.#startCloseTimer();
   }
 
   /** Reports what is held, when that has changed by more than a little. */
@@ -349,13 +349,13 @@ export class Connection {
     const { charge } = this.#settings;
     if (charge === undefined) return;
     const change = this.buffered - this.#charged;
-    if (change < WORTH_REPORTING && change > -WORTH_REPORTING && !this.#isOver) return;
+    if (change < REPORT_THRESHOLD && change > -REPORT_THRESHOLD && !this.#isOver) return;
     this.#charged += change;
     charge(change);
   }
 
   /** Holds the transport to what the session can take, and gives the session its next turn. */
-  #goOn(): void {
+  #resume(): void {
     this.#account();
     if (this.#isOver) return;
     const isBlocked = this.#session.isBlocked;
@@ -364,42 +364,42 @@ export class Connection {
       if (isBlocked) this.#transport.pause();
       else this.#transport.resume();
     }
-    this.#liveness?.setPaused(this.#session.paused);
-    const inTurn = (this.#isInTurn ? this.#settings.inTurn : undefined) ?? nextTurn;
+    this.#heartbeat?.setPaused(this.#session.paused);
+    const schedule = (this.#isScheduled ? this.#settings.schedule : undefined) ?? onNextLoop;
     // one that has just become open does not wait where handshakes do
-    if (!this.#session.turnIsOver || this.#waitsBy === inTurn) return;
-    this.#waitsBy = inTurn;
-    inTurn(() => {
-      if (this.#waitsBy === inTurn) this.#waitsBy = undefined;
+    if (!this.#session.turnIsOver || this.#waitsBy === schedule) return;
+    this.#waitsBy = schedule;
+    schedule(() => {
+      if (this.#waitsBy === schedule) this.#waitsBy = undefined;
       this.#work();
     });
   }
 
   /** Whether this is one of many handshakes, which are done in turn. */
-  get #isInTurn(): boolean {
-    return this.#sender === undefined && this.#settings.inTurn !== undefined;
+  get #isScheduled(): boolean {
+    return this.#sender === undefined && this.#settings.schedule !== undefined;
   }
 
-  #goOnSoon(): void {
+  #scheduleResume(): void {
     afterTick(() => this.#work());
   }
 
   #work(): void {
     if (this.#isOver) return;
-    this.#session.paused = this.#incoming.isFull;
+    this.#session.paused = this.#receiveQueue.isFull;
     this.#session.work();
-    this.#goOn();
+    this.#resume();
   }
 
   /** Starts the clock that ends the wait for the peer; while it takes what we send, the clock begins anew. */
-  #boundFarewell(): void {
-    clearTimeout(this.#farewellTimer);
+  #startCloseTimer(): void {
+    clearTimeout(this.#closeTimer);
     if (this.#isOver) return;
     const { closeTimeout } = this.#settings;
     const before = this.#unsent;
-    this.#farewellTimer = setTimeout(() => {
+    this.#closeTimer = setTimeout(() => {
       if (this.#unsent < before) {
-        this.#boundFarewell();
+        this.#startCloseTimer();
         return;
       }
       this.#drain();
@@ -411,7 +411,7 @@ export class Connection {
 
   /** Bytes that the peer has yet to take. */
   get #unsent(): number {
-    return this.#outgoing.waiting + (this.#transport.unsent ?? this.#transport.pending);
+    return this.#sendQueue.waiting + (this.#transport.unsent ?? this.#transport.pending);
   }
 
   /** Lets what has been received become messages, however many wait already: there will be no other time. */
@@ -421,34 +421,34 @@ export class Connection {
     while (this.#session.turnIsOver);
   }
 
-  /** The end of everything but a farewell: the first error counts, and a half that has ended in order stays so. */
-  #fail(error: unknown, farewell?: readonly Uint8Array[]): void {
+  /** The end of everything but final bytes: the first error counts, and a half that has ended in order stays so. */
+  #fail(error: unknown, finalBytes?: readonly Uint8Array[]): void {
     if (this.#isOver) return;
-    if (farewell) this.#outgoing.writeLast(farewell);
+    if (finalBytes) this.#sendQueue.writeLast(finalBytes);
     this.#isOver = true;
-    this.#liveness?.stop();
+    this.#heartbeat?.stop();
     this.#session.stop();
     this.#settleReady?.reject(error);
     this.#endHandshake();
-    this.#incoming.fail(error);
-    this.#outgoing.fail(error);
+    this.#receiveQueue.fail(error);
+    this.#sendQueue.fail(error);
     this.#account();
-    if (farewell) this.#depart();
+    if (finalBytes) this.#lingerThenDestroy();
     else this.#transport.destroy();
   }
 
-  /** Reads what still comes so that no reset overtakes the farewell, and gives up in bounded time. */
-  #depart(): void {
+  /** Reads what still comes so that no reset overtakes the final bytes, and gives up in bounded time. */
+  #lingerThenDestroy(): void {
     this.#transport.resume();
-    clearTimeout(this.#farewellTimer);
-    this.#farewellTimer = setTimeout(() => this.#transport.destroy(), this.#settings.closeTimeout);
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => this.#transport.destroy(), this.#settings.closeTimeout);
   }
 
   #gone(error: Error | undefined): void {
-    clearTimeout(this.#farewellTimer);
+    clearTimeout(this.#closeTimer);
     // for a stranger who has gone nothing more is computed
-    if (!this.#isOver && !(this.#isInTurn && error)) this.#drain();
-    const isOrderly = this.#incoming.isOver && this.#outgoing.isOver;
+    if (!this.#isOver && !(this.#isScheduled && error)) this.#drain();
+    const isOrderly = this.#receiveQueue.isOver && this.#sendQueue.isOver;
     this.#fail(error ?? (isOrderly ? undefined : this.#vanished()));
     this.#settleClosed();
   }
@@ -456,7 +456,7 @@ export class Connection {
   #vanished(): SecureSocketError {
     if (this.#sender === undefined)
       return new SecureSocketError('HANDSHAKE_FAILED', 'the connection closed during the handshake');
-    if (this.#incoming.isOver)
+    if (this.#receiveQueue.isOver)
       return new SecureSocketError('CLOSED', 'the connection closed before all was sent');
     return new SecureSocketError('TRUNCATED', 'the connection closed before the peer ended its side');
   }

@@ -1,4 +1,4 @@
-import { nextTurn } from './turn.js';
+import { onNextLoop } from './turn.js';
 
 /** So long handshakes compute in a turn of the event loop, in milliseconds, and finish the step they have begun. */
 const TURN = 0.25;
@@ -9,7 +9,7 @@ const SHARE = 0.2;
  * The steps of a server's handshakes, which cost a fraction of a millisecond each, one after the other. After a few of
  * them all others have their turn: a crowd of strangers does not keep those waiting who are connected.
  */
-export class HandshakeTurns {
+export class HandshakeScheduler {
   readonly #waiting: (() => void)[] = [];
   #isScheduled = false;
 
@@ -23,7 +23,7 @@ export class HandshakeTurns {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     const since = performance.now();
-    nextTurn(() => {
+    onNextLoop(() => {
       this.#isScheduled = false;
       try {
         this.#work(since);

@@ -1,7 +1,7 @@
 import { SecureSocketError } from '../errors.js';
 
 /** Times in milliseconds; 0 switches a watch off. */
-export interface LivenessSettings {
+export interface HeartbeatSettings {
   /** Silence of the peer after which it is asked for a sign of life. */
   readonly pingInterval: number;
   /** Silence after that at which it is taken for dead. */
@@ -11,7 +11,7 @@ export interface LivenessSettings {
 }
 
 /** What a watch does. */
-export interface LivenessActions {
+export interface HeartbeatActions {
   ping(): void;
   pong(): void;
   /** Bytes that the peer has yet to take: that they become fewer is a sign of life too. */
@@ -25,9 +25,9 @@ export interface LivenessActions {
 const PONG_INTERVAL = 10_000;
 
 /** Watches over one open connection: heartbeat and idleness, with one timer that is set anew only when it has run. */
-export class Liveness {
-  readonly #settings: LivenessSettings;
-  readonly #actions: LivenessActions;
+export class Heartbeat {
+  readonly #settings: HeartbeatSettings;
+  readonly #actions: HeartbeatActions;
   readonly #hasHeartbeat: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastHeard = performance.now();
@@ -41,7 +41,7 @@ export class Liveness {
   #isStopped = false;
 
   /** Without `hasHeartbeat` nothing is asked or said: the protocol has no signs of life. */
-  constructor(settings: LivenessSettings, actions: LivenessActions, hasHeartbeat: boolean) {
+  constructor(settings: HeartbeatSettings, actions: HeartbeatActions, hasHeartbeat: boolean) {
     this.#settings = settings;
     this.#actions = actions;
     this.#hasHeartbeat = hasHeartbeat;
@@ -49,7 +49,7 @@ export class Liveness {
   }
 
   /** Bytes came. A completed write says nothing: the system takes bytes for a dead peer too, until its buffer is full. */
-  heard(): void {
+  onReceive(): void {
     const now = performance.now();
     this.#lastHeard = now;
     this.#pingedAt = undefined;
@@ -58,7 +58,7 @@ export class Liveness {
   }
 
   /** A write was completed. */
-  said(): void {
+  onWrite(): void {
     this.#lastSaid = performance.now();
   }
 

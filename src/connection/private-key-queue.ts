@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
 import { SecureSocketError } from '../errors.js';
-import { nextTurn } from './turn.js';
+import { onNextLoop } from './turn.js';
 
 /** After an operation on the main thread it is left to others for so many times as long, in milliseconds at most. */
-const REST = 9;
-const LONGEST_REST = 10;
+const COOLDOWN = 9;
+const MAX_COOLDOWN = 10;
 
 /**
  * Bounds what costs a server the most: RSA private operations. A few run at once, a bounded number waits, the rest
@@ -49,7 +49,7 @@ export class PrivateKeyQueue {
       const begun = performance.now();
       const result = await this.#begin(operation);
       const now = performance.now();
-      this.#restUntil = now + Math.min(REST * (now - begun), LONGEST_REST);
+      this.#restUntil = now + Math.min(COOLDOWN * (now - begun), MAX_COOLDOWN);
       return result;
     });
   }
@@ -61,7 +61,7 @@ export class PrivateKeyQueue {
 
   /** A turn at least, and a rest that grows with what the operation before has taken from them. */
   async #others(): Promise<void> {
-    await new Promise<void>(nextTurn);
+    await new Promise<void>(onNextLoop);
     const rest = Math.ceil(this.#restUntil - performance.now());
     if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
   }

@@ -1,7 +1,7 @@
 import { Inbox } from '../core/inbox.js';
 import type { Batch } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
-import { nextTurn } from './turn.js';
+import { onNextLoop } from './turn.js';
 
 /** Somebody who waits for the next message. `null`: the peer has ended. */
 interface Reader {
@@ -18,7 +18,7 @@ const MESSAGES_A_TURN = 4096;
 const DONE: IteratorResult<Uint8Array> = { value: undefined, done: true };
 
 /** The receiving half of a connection: messages until they are read, and then how it ended. */
-export class Incoming {
+export class ReceiveQueue {
   readonly #inbox = new Inbox();
   readonly #readAhead: number;
   readonly #onRoom: () => void;
@@ -111,7 +111,7 @@ export class Incoming {
 
   #await(reader: Reader, signal?: AbortSignal): void {
     this.#inARow = 0;
-    if (this.#inbox.cost > 0) nextTurn(() => this.#serveLate());
+    if (this.#inbox.cost > 0) onNextLoop(() => this.#serveLate());
     if (signal === undefined) {
       this.#reader = reader;
       return;

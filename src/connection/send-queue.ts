@@ -1,11 +1,11 @@
-import type { ConnectionKeys, Opening, Sender } from '../core/script.js';
+import type { ConnectionKeys, HandshakeResult, Sender } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { joined, SMALL_CHUNK } from './chunks.js';
-import { afterTick, nextTurn } from './turn.js';
+import { afterTick, onNextLoop } from './turn.js';
 import { WaitingMessages } from './waiting-messages.js';
 
-export interface OutgoingLimits {
+export interface SendQueueLimits {
   /** From so many bytes on, staged and unwritten, `send` waits. */
   readonly highWaterMark: number;
   /** So many bytes may wait in all. */
@@ -18,7 +18,7 @@ interface Waiter {
 }
 
 /** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
-const WORTH_A_RECORD = 64 * 1024;
+const FLUSH_THRESHOLD = 64 * 1024;
 /**
  * So much is written at a time, and more only when that is gone. Smaller slices wake the peer more often: at 256 KiB a
  * stream loses up to a tenth.
@@ -34,9 +34,9 @@ const SENT: Promise<void> = Promise.resolve();
  * The sending half of a connection. Messages of one tick, and those sent while a write is unfinished, leave together.
  * Above the high-water mark messages wait, by reference and in order, until the transport has taken what came before.
  */
-export class Outgoing {
+export class SendQueue {
   readonly #transport: Transport;
-  readonly #limits: OutgoingLimits;
+  readonly #limits: SendQueueLimits;
   #sender: Sender | undefined;
   #keys: ConnectionKeys | undefined;
   /** Ending: there are messages left. Closing: the end is encrypted behind them. Ended: the transport has it. */
@@ -47,8 +47,8 @@ export class Outgoing {
   #readyBytes = 0;
   readonly #waiting = new WaitingMessages();
   /** Callers whose message is staged and who wait for the transport to catch up. */
-  #drainers: Waiter[] = [];
-  #enders: Waiter[] = [];
+  #drainWaiters: Waiter[] = [];
+  #endWaiters: Waiter[] = [];
   #flushIsDue = false;
   /** Enough was encrypted in this turn of the event loop. */
   #isResting = false;
@@ -60,7 +60,7 @@ export class Outgoing {
   #hasWrittenSmall = false;
   #keyedAt = performance.now();
 
-  constructor(transport: Transport, limits: OutgoingLimits) {
+  constructor(transport: Transport, limits: SendQueueLimits) {
     this.#transport = transport;
     this.#limits = limits;
   }
@@ -91,7 +91,7 @@ export class Outgoing {
   }
 
   /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
-  open({ sender, keys, settleMs = 0 }: Opening): void {
+  open({ sender, keys, settleMs = 0 }: HandshakeResult): void {
     this.#sender = sender;
     this.#keys = keys;
     if (settleMs === 0) return;
@@ -108,7 +108,7 @@ export class Outgoing {
   }
 
   send(message: Uint8Array): Promise<void> {
-    if (this.#state !== 'open') return unheard(Promise.reject(this.#refusal()));
+    if (this.#state !== 'open') return ignoreRejection(Promise.reject(this.#refusal()));
     const sender = this.#sender as Sender;
     if (message.length > sender.maxMessage)
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
@@ -117,10 +117,10 @@ export class Outgoing {
     this.#flushSoon();
     if (at < message.length) {
       this.#rest();
-      return unheard(this.#waiting.push(message, at));
+      return ignoreRejection(this.#waiting.push(message, at));
     }
     if (!this.#isFull) return SENT;
-    return unheard(new Promise((resolve, reject) => this.#drainers.push({ resolve, reject })));
+    return ignoreRejection(new Promise((resolve, reject) => this.#drainWaiters.push({ resolve, reject })));
   }
 
   /** Writes what is no message, ahead of all that is not encrypted yet. */
@@ -177,7 +177,7 @@ export class Outgoing {
   whenEnded(): Promise<void> {
     if (this.#state === 'ended' && this.#transport.pending === 0) return SENT;
     if (this.#state === 'failed') return this.#failure === undefined ? SENT : Promise.reject(this.#failure);
-    return unheard(new Promise((resolve, reject) => this.#enders.push({ resolve, reject })));
+    return ignoreRejection(new Promise((resolve, reject) => this.#endWaiters.push({ resolve, reject })));
   }
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
@@ -196,9 +196,9 @@ export class Outgoing {
     this.#isSettling = false;
     this.#ready = [];
     this.#readyBytes = 0;
-    for (const { reject } of [...this.#drainers, ...this.#enders]) reject(error);
-    this.#drainers = [];
-    this.#enders = [];
+    for (const { reject } of [...this.#drainWaiters, ...this.#endWaiters]) reject(error);
+    this.#drainWaiters = [];
+    this.#endWaiters = [];
     this.#waiting.reject(error);
     this.#sender?.abandon();
   }
@@ -217,7 +217,7 @@ export class Outgoing {
       const text = `${this.queued} bytes wait to be sent and maxSendQueue is ${maxSendQueue}: await send()`;
       return Promise.reject(new SecureSocketError('SEND_QUEUE_FULL', text));
     }
-    return unheard(this.#waiting.push(message));
+    return ignoreRejection(this.#waiting.push(message));
   }
 
   /** Stages what waits, as far as there is room. The rest of a large message has its turn after everybody else. */
@@ -229,7 +229,7 @@ export class Outgoing {
 
   #rest(): void {
     this.#isResting = true;
-    nextTurn(() => {
+    onNextLoop(() => {
       this.#isResting = false;
       if (this.#state !== 'failed') this.#admit();
     });
@@ -248,7 +248,7 @@ export class Outgoing {
   #flush(): void {
     const sender = this.#sender;
     if (sender === undefined || this.#isSettling || this.isOver || this.#state === 'closing') return;
-    if (this.#transport.pending > 0 && sender.staged < WORTH_A_RECORD) return;
+    if (this.#transport.pending > 0 && sender.staged < FLUSH_THRESHOLD) return;
     if (this.#state === 'ending' && this.#waiting.count === 0) this.#finish(sender);
     else if (sender.staged > 0) this.#writeMessages(sender);
   }
@@ -281,8 +281,8 @@ export class Outgoing {
 
   /** The system has everything. */
   #tellEnders(): void {
-    for (const { resolve } of this.#enders) resolve();
-    this.#enders = [];
+    for (const { resolve } of this.#endWaiters) resolve();
+    this.#endWaiters = [];
   }
 
   /** Gives the transport the next slice, if it has done with the one before. */
@@ -307,8 +307,8 @@ export class Outgoing {
   }
 
   #release(): void {
-    const drained = this.#drainers;
-    this.#drainers = [];
+    const drained = this.#drainWaiters;
+    this.#drainWaiters = [];
     for (const { resolve } of drained) resolve();
   }
 
@@ -318,7 +318,7 @@ export class Outgoing {
 }
 
 /** A promise that nobody has to wait for: a peer that dies must not end a program that does not. */
-function unheard(promise: Promise<void>): Promise<void> {
+function ignoreRejection(promise: Promise<void>): Promise<void> {
   promise.catch(() => {});
   return promise;
 }

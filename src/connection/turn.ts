@@ -5,5 +5,5 @@ export const afterTick: (work: () => void) => void =
     : (work) => void setTimeout(work, 0);
 
 /** Runs when the event loop has served everybody else once. */
-export const nextTurn: (work: () => void) => void =
+export const onNextLoop: (work: () => void) => void =
   typeof setImmediate === 'function' ? (work) => void setImmediate(work) : (work) => void setTimeout(work, 0);

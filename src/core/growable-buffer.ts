@@ -1,7 +1,7 @@
 const NONE: Uint8Array = new Uint8Array(0);
 
 /** Memory for bytes that are still arriving: room for those that have come, and as many again, but no more than all. */
-export class Growing {
+export class GrowableBuffer {
   readonly #length: number;
   #bytes = NONE;
   #have = 0;

@@ -31,7 +31,7 @@ export type Effect =
   /** Bytes for the peer. */
   | { readonly write: readonly Uint8Array[] }
   /** The handshake is done. */
-  | { readonly open: Opening }
+  | { readonly open: HandshakeResult }
   /** Messages arrived. */
   | { readonly batch: Batch }
   /** So many bytes of an unfinished message are held outside the session's own buffer. */
@@ -41,10 +41,10 @@ export type Effect =
   /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */
   | { readonly ended: number }
   /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */
-  | { readonly farewell: readonly Uint8Array[] };
+  | { readonly finalBytes: readonly Uint8Array[] };
 
 /** What the end of a handshake gives. */
-export interface Opening {
+export interface HandshakeResult {
   /** The power to send, which does not exist before. */
   readonly sender: Sender;
   /** Whom the peer proved to be (sealed) or claimed to be (classic, the server's key); `null`: nobody. */

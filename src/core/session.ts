@@ -1,11 +1,11 @@
 import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
-import type { Ask, Batch, Effect, Opening, Script, TaskKind } from './script.js';
+import type { Ask, Batch, Effect, HandshakeResult, Script, TaskKind } from './script.js';
 
 /** Who performs what a script wants. Calls arrive while the session is working, in the order of the script. */
 export interface Host {
   write(chunks: readonly Uint8Array[]): void;
-  opened(opening: Opening): void;
+  opened(opening: HandshakeResult): void;
   received(batch: Batch): void;
   /** Does the step and calls `resume` or `reject` later, never before returning. */
   perform(task: () => unknown, kind: TaskKind): void;
@@ -13,8 +13,8 @@ export interface Host {
   ended(closeCode: number): void;
   /** Bytes of a message have come that is not complete. */
   progressed(): void;
-  /** The script has failed; `farewell` are the last bytes for the peer, if there are any to be said. */
-  failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void;
+  /** The script has failed; `finalBytes` are the last bytes for the peer, if there are any to be said. */
+  failed(error: unknown, finalBytes: readonly Uint8Array[] | undefined): void;
 }
 
 /** So many requests of a script are answered in one go, then the other connections have their turn. */
@@ -34,7 +34,7 @@ export class Session {
   readonly #bytes = new ByteQueue();
   #ask: Exclude<Ask, { task: unknown }> | undefined;
   #bytesATurn = BYTES_A_TURN;
-  #farewell: readonly Uint8Array[] | undefined;
+  #finalBytes: readonly Uint8Array[] | undefined;
   #holding = 0;
   #atEnd = false;
   #isOpen = false;
@@ -42,7 +42,7 @@ export class Session {
   #isRunning = false;
   #taskPending = false;
   #turnIsOver = false;
-  #isPutOff = false;
+  #isDeferred = false;
 
   constructor(script: Script, host: Host) {
     this.#script = script;
@@ -51,18 +51,18 @@ export class Session {
 
   /** Whether it takes no more bytes at the moment: the host stops reading. */
   get isBlocked(): boolean {
-    const isEarly = (this.#taskPending || this.#isPutOff) && this.#bytes.length > EARLY_BYTES;
+    const isEarly = (this.#taskPending || this.#isDeferred) && this.#bytes.length > EARLY_BYTES;
     return !this.#isDone && (this.paused || isEarly || this.#turnIsOver);
   }
 
   /** Leaves what comes alone until `work` is called. */
-  putOff(): void {
-    if (!this.#isDone) this.#isPutOff = true;
+  defer(): void {
+    if (!this.#isDone) this.#isDeferred = true;
   }
 
   /** Whether `work` is to be called again in a later turn of the event loop. */
   get turnIsOver(): boolean {
-    return this.#turnIsOver || this.#isPutOff;
+    return this.#turnIsOver || this.#isDeferred;
   }
 
   /** Bytes of memory held for what has not become a message yet. */
@@ -102,7 +102,7 @@ export class Session {
 
   /** Goes on with what is at hand. */
   work(): void {
-    this.#turnIsOver = this.#isPutOff = false;
+    this.#turnIsOver = this.#isDeferred = false;
     this.#run();
     this.#bytes.keep(wanted(this.#ask));
   }
@@ -207,7 +207,7 @@ export class Session {
       this.#holding = wish.holding;
       this.#host.progressed();
     } else if ('answer' in wish) this.#host.answer();
-    else if ('farewell' in wish) this.#farewell = wish.farewell;
+    else if ('finalBytes' in wish) this.#finalBytes = wish.finalBytes;
     else if ('ended' in wish) this.#host.ended(wish.ended);
     else if ('open' in wish) {
       this.#isOpen = true;
@@ -230,12 +230,12 @@ export class Session {
   #fail(error: unknown): void {
     if (this.#isDone) return;
     this.#finish();
-    this.#host.failed(error, this.#farewell);
+    this.#host.failed(error, this.#finalBytes);
   }
 
   #finish(): void {
     this.#isDone = true;
-    this.#turnIsOver = this.#isPutOff = false;
+    this.#turnIsOver = this.#isDeferred = false;
     this.#holding = 0;
     this.#bytes.clear();
   }

@@ -121,14 +121,14 @@ export interface ServerOptions extends CommonOptions {
    * Addresses of proxies, as a `BlockList` of `node:net`: connections from them begin with a PROXY protocol header,
    * version 1 or 2, which says where they really come from. Default: none.
    */
-  proxies?: AddressList;
+  trustedProxies?: AddressList;
   /** Told of every connection that did not become a client. It must not throw. */
   onHandshakeError?: (
     error: Error,
     from: { remoteAddress: string | undefined; remotePort: number | undefined },
   ) => void;
   /** Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`. Sealed only. */
-  clients?: 'none' | 'optional' | 'required';
+  clientAuth?: 'none' | 'optional' | 'required';
   /** The clients let in: fingerprints, or the path of a file with one key and name a line. Sealed only. */
   authorizedKeys?: string | readonly string[];
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
@@ -138,49 +138,49 @@ export interface ServerOptions extends CommonOptions {
 const MEBIBYTE = 2 ** 20;
 
 const commonRules: Record<keyof CommonOptions, Rule> = {
-  protocol: { wants: oneOf('sealed', 'classic') },
-  backend: { wants: backendObject },
-  maxMessage: { wants: integer(1024, 2 ** 31 - 1, 'bytes') },
-  handshakeTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
-  closeTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
-  allowHalfOpen: { wants: boolean },
-  highWaterMark: { wants: integer(1, 2 ** 31 - 1, 'bytes') },
-  maxSendQueue: { wants: integer(1, 2 ** 40, 'bytes') },
-  keepAlive: { wants: boolean },
-  keepAliveInitialDelay: { wants: integer(1, 2 ** 31 - 1, 'milliseconds') },
-  idleTimeout: { wants: integer(0, 2 ** 31 - 1, 'milliseconds') },
-  pingInterval: { wants: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
-  pingTimeout: { wants: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
-  keyLength: { wants: oneOf(16, 24, 32), only: 'classic' },
-  suites: { wants: suiteNames, only: 'sealed' },
-  keylog: { wants: callback('(line) => void'), only: 'sealed' },
-  maxRecord: { wants: integer(16384, 1052672, 'bytes'), only: 'sealed' },
+  protocol: { validate: oneOf('sealed', 'classic') },
+  backend: { validate: backendObject },
+  maxMessage: { validate: integer(1024, 2 ** 31 - 1, 'bytes') },
+  handshakeTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  closeTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  allowHalfOpen: { validate: boolean },
+  highWaterMark: { validate: integer(1, 2 ** 31 - 1, 'bytes') },
+  maxSendQueue: { validate: integer(1, 2 ** 40, 'bytes') },
+  keepAlive: { validate: boolean },
+  keepAliveInitialDelay: { validate: integer(1, 2 ** 31 - 1, 'milliseconds') },
+  idleTimeout: { validate: integer(0, 2 ** 31 - 1, 'milliseconds') },
+  pingInterval: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
+  pingTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
+  keyLength: { validate: oneOf(16, 24, 32), only: 'classic' },
+  suites: { validate: suiteNames, only: 'sealed' },
+  keylog: { validate: callback('(line) => void'), only: 'sealed' },
+  maxRecord: { validate: integer(16384, 1052672, 'bytes'), only: 'sealed' },
 };
 
 const clientRules: Record<keyof ClientOptions, Rule> = {
   ...commonRules,
-  serverKey: { wants: textOrTexts('a fingerprint such as "SHA256:…", or an array of them') },
-  knownHosts: { wants: knownHostsOption, only: 'sealed' },
-  verifyServer: { wants: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
-  identity: { wants: identityObject, only: 'sealed' },
-  minModulusBits: { wants: integer(512, 4096, 'bits'), only: 'classic' },
-  settleMs: { wants: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'classic' },
+  serverKey: { validate: textOrTexts('a fingerprint such as "SHA256:…", or an array of them') },
+  knownHosts: { validate: knownHostsOption, only: 'sealed' },
+  verifyServer: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
+  identity: { validate: identityObject, only: 'sealed' },
+  minModulusBits: { validate: integer(512, 4096, 'bits'), only: 'classic' },
+  settleMs: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'classic' },
 };
 
 const serverRules: Record<keyof ServerOptions, Rule> = {
   ...commonRules,
-  identity: { wants: identityObject },
-  modulusLength: { wants: modulusLength },
-  maxPendingHandshakes: { wants: integer(1, 2 ** 31 - 1, 'connections') },
-  maxPendingPerSource: { wants: integer(1, 2 ** 31 - 1, 'connections') },
-  maxConnections: { wants: integer(1, 2 ** 31 - 1, 'connections') },
-  maxBuffered: { wants: integer(2 ** 16, 2 ** 40, 'bytes') },
-  blockList: { wants: blockList },
-  proxies: { wants: blockList },
-  onHandshakeError: { wants: callback('(error, { remoteAddress, remotePort }) => void') },
-  clients: { wants: oneOf('none', 'optional', 'required'), only: 'sealed' },
-  authorizedKeys: { wants: textOrTexts('a file path, or an array of fingerprints'), only: 'sealed' },
-  verifyClient: { wants: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
+  identity: { validate: identityObject },
+  modulusLength: { validate: modulusLength },
+  maxPendingHandshakes: { validate: integer(1, 2 ** 31 - 1, 'connections') },
+  maxPendingPerSource: { validate: integer(1, 2 ** 31 - 1, 'connections') },
+  maxConnections: { validate: integer(1, 2 ** 31 - 1, 'connections') },
+  maxBuffered: { validate: integer(2 ** 16, 2 ** 40, 'bytes') },
+  blockList: { validate: blockList },
+  trustedProxies: { validate: blockList },
+  onHandshakeError: { validate: callback('(error, { remoteAddress, remotePort }) => void') },
+  clientAuth: { validate: oneOf('none', 'optional', 'required'), only: 'sealed' },
+  authorizedKeys: { validate: textOrTexts('a file path, or an array of fingerprints'), only: 'sealed' },
+  verifyClient: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
 };
 
 /** Names of all options, for the documentation's check. */
@@ -227,7 +227,7 @@ export type ServerSettings = ServerOptions &
       | 'maxBuffered'
       | 'maxPendingHandshakes'
       | 'maxPendingPerSource'
-      | 'clients'
+      | 'clientAuth'
     >
   >;
 
@@ -259,7 +259,7 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
     maxPendingPerSource: 32,
     maxConnections: Number.POSITIVE_INFINITY,
     maxBuffered: 256 * MEBIBYTE,
-    clients: clientsWanted(given),
+    clientAuth: clientAuthMode(given),
     ...given,
   };
 }
@@ -285,19 +285,19 @@ function defaults(given: CommonOptions, defaultBackend: Backend): Defaulted {
   };
 }
 
-function clientsWanted(given: ServerOptions): 'none' | 'optional' | 'required' {
-  const { clients, authorizedKeys, verifyClient } = given;
+function clientAuthMode(given: ServerOptions): 'none' | 'optional' | 'required' {
+  const { clientAuth, authorizedKeys, verifyClient } = given;
   if (authorizedKeys !== undefined && verifyClient !== undefined) {
     throw badOption('authorizedKeys and verifyClient exclude each other: give one way to let clients in');
   }
-  const judged = authorizedKeys !== undefined || verifyClient !== undefined;
-  if (clients === 'none' && judged) {
+  const hasVerifier = authorizedKeys !== undefined || verifyClient !== undefined;
+  if (clientAuth === 'none' && hasVerifier) {
     throw badOption(
-      "clients: 'none' asks nobody who they are, so authorizedKeys and verifyClient have no use: leave one out",
+      "clientAuth: 'none' asks nobody who they are, so authorizedKeys and verifyClient have no use: leave one out",
     );
   }
-  if (clients !== undefined && clients !== 'none' && !judged) {
-    throw badOption(`clients: '${clients}' needs authorizedKeys or verifyClient to say who is let in`);
+  if (clientAuth !== undefined && clientAuth !== 'none' && !hasVerifier) {
+    throw badOption(`clientAuth: '${clientAuth}' needs authorizedKeys or verifyClient to say who is let in`);
   }
-  return clients ?? (judged ? 'required' : 'none');
+  return clientAuth ?? (hasVerifier ? 'required' : 'none');
 }

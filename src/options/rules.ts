@@ -3,7 +3,7 @@ import { SecureSocketError } from '../errors.js';
 /** An option's rule: what is wrong with a value, and where the option belongs. */
 export interface Rule {
   /** What the value should have been, or `undefined` if it is right. */
-  readonly wants: (value: unknown) => string | undefined;
+  readonly validate: (value: unknown) => string | undefined;
   readonly only?: 'sealed' | 'classic';
 }
 
@@ -16,7 +16,7 @@ export function check<T extends object>(options: T, rules: Record<string, Rule>,
     if (value === undefined) continue;
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (rule === undefined) throw badOption(unknownOption(name, Object.keys(rules), owner));
-    const wanted = rule.wants(value);
+    const wanted = rule.validate(value);
     if (wanted !== undefined) throw badOption(`${name} must be ${wanted}, not ${show(value)}`);
     given[name] = value;
   }
@@ -55,7 +55,7 @@ function unknownOption(name: string, known: readonly string[], owner: string): s
 }
 
 /** A whole number within bounds. */
-export function integer(least: number, most: number, unit: string): Rule['wants'] {
+export function integer(least: number, most: number, unit: string): Rule['validate'] {
   return (value) =>
     Number.isInteger(value) && (value as number) >= least && (value as number) <= most
       ? undefined
@@ -63,7 +63,7 @@ export function integer(least: number, most: number, unit: string): Rule['wants'
 }
 
 /** One of a few values. */
-export function oneOf(...values: readonly (string | number)[]): Rule['wants'] {
+export function oneOf(...values: readonly (string | number)[]): Rule['validate'] {
   return (value) => (values.includes(value as never) ? undefined : `one of ${values.map(show).join(', ')}`);
 }
 
@@ -73,12 +73,12 @@ export function boolean(value: unknown): string | undefined {
 }
 
 /** A function. */
-export function callback(signature: string): Rule['wants'] {
+export function callback(signature: string): Rule['validate'] {
   return (value) => (typeof value === 'function' ? undefined : `a function ${signature}`);
 }
 
 /** Text, or a list of texts. */
-export function textOrTexts(what: string): Rule['wants'] {
+export function textOrTexts(what: string): Rule['validate'] {
   return (value) => {
     const texts = Array.isArray(value) ? value : [value];
     return texts.length > 0 && texts.every((text) => typeof text === 'string' && text !== '')

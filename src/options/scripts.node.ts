@@ -62,7 +62,7 @@ async function sealedScripts(
   key: RsaPrivateKey,
   queue: PrivateKeyQueue,
 ): Promise<() => Script> {
-  const { backend, clients, maxMessage, maxRecord, keylog } = settings;
+  const { backend, clientAuth, maxMessage, maxRecord, keylog } = settings;
   const suites = suitesOf(settings);
   const mlKem768 = await kemFor(backend, suites);
   const authorize = await authorizer(settings);
@@ -76,7 +76,7 @@ async function sealedScripts(
     key,
     suites,
     mlKem768,
-    clients,
+    clientAuth,
     authorize,
     maxMessage,
     maxRecord,
@@ -141,7 +141,7 @@ function checkRole(identity: Identity, role: IdentityRole): Identity {
 /** The hybrid is offered unasked only where it costs next to nothing. */
 function suitesOf({ suites, backend }: CommonOptions & { backend: Backend }): readonly SuiteName[] {
   if (suites) return suites;
-  return backend.native && backend.borrowed.mlKem768 === undefined
+  return backend.native && backend.fallbacks.mlKem768 === undefined
     ? ['X25519MLKEM768', 'X25519']
     : ['X25519'];
 }

@@ -7,7 +7,7 @@ export interface AcceptOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Taker {
+interface AcceptWaiter {
   readonly resolve: (client: SecureClient | null) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -15,7 +15,7 @@ interface Taker {
 /** Clients that are ready and callers that wait for one: one of the two lines is always empty. */
 export class AcceptQueue {
   #clients: SecureClient[] = [];
-  readonly #takers = new Set<Taker>();
+  readonly #acceptWaiters = new Set<AcceptWaiter>();
   #end: SecureSocketError | undefined;
 
   /** Clients waiting. */
@@ -28,9 +28,9 @@ export class AcceptQueue {
       client.destroy(this.#end);
       return;
     }
-    for (const taker of this.#takers) {
-      this.#takers.delete(taker);
-      taker.resolve(client);
+    for (const waiter of this.#acceptWaiters) {
+      this.#acceptWaiters.delete(waiter);
+      waiter.resolve(client);
       return;
     }
     this.#clients.push(client);
@@ -56,28 +56,28 @@ export class AcceptQueue {
   end(error: SecureSocketError): void {
     this.#end = error;
     this.#clients = [];
-    const takers = [...this.#takers];
-    this.#takers.clear();
-    for (const { resolve } of takers) resolve(null);
+    const acceptWaiters = [...this.#acceptWaiters];
+    this.#acceptWaiters.clear();
+    for (const { resolve } of acceptWaiters) resolve(null);
   }
 
-  #wait(taker: Taker, signal: AbortSignal | undefined): void {
+  #wait(waiter: AcceptWaiter, signal: AbortSignal | undefined): void {
     if (signal === undefined) {
-      this.#takers.add(taker);
+      this.#acceptWaiters.add(waiter);
       return;
     }
     const abort = (): void => {
-      this.#takers.delete(waiting);
-      taker.reject(signal.reason);
+      this.#acceptWaiters.delete(waiting);
+      waiter.reject(signal.reason);
     };
-    const waiting: Taker = {
+    const waiting: AcceptWaiter = {
       resolve: (client) => {
         signal.removeEventListener('abort', abort);
-        taker.resolve(client);
+        waiter.resolve(client);
       },
-      reject: taker.reject,
+      reject: waiter.reject,
     };
     signal.addEventListener('abort', abort, { once: true });
-    this.#takers.add(waiting);
+    this.#acceptWaiters.add(waiting);
   }
 }

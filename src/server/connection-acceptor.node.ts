@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { connectedClient, type SecureClient } from '../client/client.node.js';
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
-import { HandshakeTurns } from '../connection/handshake-scheduler.js';
+import { HandshakeScheduler } from '../connection/handshake-scheduler.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import type { Script } from '../core/script.js';
 import { traceConnection, traceHandshake } from '../diagnostics.node.js';
@@ -9,7 +9,7 @@ import { type ErrorCode, SecureSocketError } from '../errors.js';
 import type { ServerSettings } from '../options/options.js';
 import type { Transport } from '../transports/transport.js';
 import type { AcceptQueue } from './accept-queue.js';
-import { Admission } from './handshake-limiter.js';
+import { HandshakeLimiter } from './handshake-limiter.js';
 import { MemoryBudget } from './memory-budget.js';
 import { behindProxy } from './proxy-protocol.js';
 
@@ -19,7 +19,7 @@ export interface Origin {
   readonly remotePort: number | undefined;
 }
 
-/** What an intake needs of its server. */
+/** What an acceptor needs of its server. */
 export interface IntakeOptions {
   readonly settings: ServerSettings;
   readonly privateKeyQueue: PrivateKeyQueue;
@@ -38,9 +38,9 @@ const GOING_AWAY = 1;
 const INTERNAL_ERROR = 5;
 
 /** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
-export class Intake {
+export class ConnectionAcceptor {
   readonly #options: IntakeOptions;
-  readonly #admission: Admission;
+  readonly #admission: HandshakeLimiter;
   readonly #connections = new Set<Connection>();
   /** Connections whose proxy has yet to say who is behind it. */
   readonly #arriving = new Set<Transport>();
@@ -50,7 +50,7 @@ export class Intake {
   readonly #budget: MemoryBudget<Connection>;
   readonly #settings: ConnectionSettings;
   readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
-  #taken = 0;
+  #handshakesCompleted = 0;
   #open = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
@@ -59,18 +59,18 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options;
     const { settings, privateKeyQueue } = options;
-    this.#admission = new Admission(settings.maxPendingHandshakes, settings.maxPendingPerSource);
+    this.#admission = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
     this.#budget = new MemoryBudget(
       settings.maxBuffered,
       () => this.#holders(),
       (connection) => this.#evict(connection),
     );
-    const turns = new HandshakeTurns();
+    const turns = new HandshakeScheduler();
     this.#settings = {
       ...settings,
       readAhead: settings.maxMessage + settings.maxRecord,
       run: async (task, kind, isOver) => (kind === 'privateKey' ? privateKeyQueue.run(task, isOver) : task()),
-      inTurn: (step) => turns.wait(step),
+      schedule: (step) => turns.wait(step),
       charge: (bytes) => this.#budget.charge(bytes),
     };
   }
@@ -86,8 +86,8 @@ export class Intake {
   }
 
   /** Connections that became clients, since the start. */
-  get taken(): number {
-    return this.#taken;
+  get handshakesCompleted(): number {
+    return this.#handshakesCompleted;
   }
 
   /** Connections that did not, by error code; `SYSTEM` for errors of the system. */
@@ -115,7 +115,8 @@ export class Intake {
   /** Takes a socket in, or lets it go. `open` makes its transport. */
   receive(socket: Socket, open: (socket: Socket) => Transport): void {
     if (!this.#hasRoom(socket)) return;
-    if (isListed(this.#options.settings.proxies, socket.remoteAddress)) void this.#takeProxied(open(socket));
+    if (isListed(this.#options.settings.trustedProxies, socket.remoteAddress))
+      void this.#takeProxied(open(socket));
     else this.#take(open(socket));
   }
 
@@ -138,7 +139,7 @@ export class Intake {
     connection.ready.then(
       (opening) => {
         leave();
-        this.#taken++;
+        this.#handshakesCompleted++;
         this.#open++;
         client = connectedClient(connection, opening, this.#options.settings);
         traceConnection('server', client, connection);

@@ -1,12 +1,12 @@
 /** Up to so many handshakes nobody is turned away by chance. */
-const SURE_ROOM = 16;
+const ALWAYS_ADMIT = 16;
 
 /**
  * Counts handshakes under way, in all and by source, and says when there are enough. From half of the room on it turns
  * newcomers away by chance, the likelier the less room is left (the idea of OpenSSH's MaxStartups): whoever fills the
  * room cannot keep everybody else out.
  */
-export class Admission {
+export class HandshakeLimiter {
   readonly #most: number;
   readonly #mostPerSource: number;
   readonly #random: () => number;
@@ -26,7 +26,8 @@ export class Admission {
 
   /** Lets a connection in and returns how it leaves, which works once; `undefined` if there is no room. */
   enter(remoteAddress: string | undefined): (() => void) | undefined {
-    if (this.#pending >= this.#most || this.isSourceFull(remoteAddress) || this.#isUnlucky) return undefined;
+    if (this.#pending >= this.#most || this.isSourceFull(remoteAddress) || this.#dropAtRandom)
+      return undefined;
     const source = sourceOf(remoteAddress);
     this.#pending++;
     if (source !== undefined) this.#bySource.set(source, this.#of(source) + 1);
@@ -38,8 +39,8 @@ export class Admission {
     };
   }
 
-  get #isUnlucky(): boolean {
-    const sure = Math.max(SURE_ROOM, this.#most / 2);
+  get #dropAtRandom(): boolean {
+    const sure = Math.max(ALWAYS_ADMIT, this.#most / 2);
     return this.#pending > sure && this.#random() * (this.#most - sure) < this.#pending - sure;
   }
 

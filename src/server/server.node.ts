@@ -11,7 +11,7 @@ import { readAddress } from '../transports/address.js';
 import { fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { isTransport, type Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
-import { Intake, type Origin } from './connection-acceptor.node.js';
+import { ConnectionAcceptor, type Origin } from './connection-acceptor.node.js';
 
 /** Node's own default: connections that the system, and then `accept()`, may leave waiting. */
 const BACKLOG = 511;
@@ -31,7 +31,7 @@ export interface ServerStats {
   /** Connections whose handshake is done and that are not over. */
   readonly open: number;
   /** Handshakes done since the start. */
-  readonly taken: number;
+  readonly handshakesCompleted: number;
   /** Connections that did not become clients, by error code; `SYSTEM` counts errors of the system. */
   readonly rejected: Readonly<Partial<Record<ErrorCode | 'SYSTEM', number>>>;
   /** RSA private operations since the start. */
@@ -54,8 +54,8 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   readonly #settings: ServerSettings;
   readonly #privateKeyQueue: PrivateKeyQueue;
   readonly #accepted = new AcceptQueue();
-  #intake: Intake | undefined;
-  #preparing: Promise<Intake> | undefined;
+  #acceptor: ConnectionAcceptor | undefined;
+  #preparing: Promise<ConnectionAcceptor> | undefined;
   #bound: TcpAddress | UnixAddress | undefined;
   #server: Server | undefined;
   #isListening = false;
@@ -134,9 +134,9 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     if (!isTransport(transport))
       throw badArgument(`attach() takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
     try {
-      const intake = await this.#prepare();
+      const acceptor = await this.#prepare();
       this.#isOpen = true;
-      intake.attach(transport);
+      acceptor.attach(transport);
     } catch (error) {
       transport.destroy();
       throw error;
@@ -191,41 +191,41 @@ export class SecureServer implements AsyncIterable<SecureClient> {
 
   /** Counters of this server: what it does now, and what it has done since `listen()`. */
   get stats(): ServerStats {
-    const intake = this.#intake;
+    const acceptor = this.#acceptor;
     return {
-      pending: intake?.pending ?? 0,
+      pending: acceptor?.pending ?? 0,
       waiting: this.#accepted.length,
-      open: intake?.open ?? 0,
-      taken: intake?.taken ?? 0,
-      rejected: intake?.rejected ?? {},
+      open: acceptor?.open ?? 0,
+      handshakesCompleted: acceptor?.handshakesCompleted ?? 0,
+      rejected: acceptor?.rejected ?? {},
       privateKeyOperations: this.#privateKeyQueue.count,
       privateKeyOperationsWaiting: this.#privateKeyQueue.waiting,
-      buffered: intake?.buffered ?? 0,
-      bytesRead: intake?.bytesRead ?? 0,
-      bytesWritten: intake?.bytesWritten ?? 0,
+      buffered: acceptor?.buffered ?? 0,
+      bytesRead: acceptor?.bytesRead ?? 0,
+      bytesWritten: acceptor?.bytesWritten ?? 0,
     };
   }
 
   /** Makes the key and what else connections share, once. */
-  async #prepare(): Promise<Intake> {
+  async #prepare(): Promise<ConnectionAcceptor> {
     this.#throwIfClosed();
     this.#preparing ??= planServer(this.#settings, this.#privateKeyQueue).then((plan) => {
       this.#fingerprint = plan.fingerprint;
-      this.#intake = this.#makeIntake(plan.script);
-      return this.#intake;
+      this.#acceptor = this.#makeIntake(plan.script);
+      return this.#acceptor;
     });
     try {
-      const intake = await this.#preparing;
+      const acceptor = await this.#preparing;
       this.#throwIfClosed();
-      return intake;
+      return acceptor;
     } catch (error) {
       this.#preparing = undefined;
       throw error;
     }
   }
 
-  #makeIntake(script: () => Script): Intake {
-    return new Intake({
+  #makeIntake(script: () => Script): ConnectionAcceptor {
+    return new ConnectionAcceptor({
       settings: this.#settings,
       privateKeyQueue: this.#privateKeyQueue,
       accepted: this.#accepted,
@@ -237,7 +237,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
   }
 
   #connected(socket: Socket): void {
-    this.#intake?.receive(socket, fromAccepted);
+    this.#acceptor?.receive(socket, fromAccepted);
   }
 
   #report(error: Error, from: Origin): void {
@@ -257,7 +257,7 @@ export class SecureServer implements AsyncIterable<SecureClient> {
     const gone = server?.listening
       ? new Promise<void>((resolve) => server.close(() => resolve()))
       : undefined;
-    await this.#intake?.close(timeout);
+    await this.#acceptor?.close(timeout);
     await gone;
   }
 

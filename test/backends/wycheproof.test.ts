@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import * as borrowed from '../../backends/borrowed.js';
+import * as fallbacks from '../../backends/fallbacks.js';
 import {
   backends,
   bytes,
@@ -184,7 +184,7 @@ describe.each(backends)('$name: Wycheproof', (backend) => {
   );
 });
 
-describe('borrowed: Wycheproof', () => {
+describe('fallbacks: Wycheproof', () => {
   itWithWycheproof<object, Encapsulation>(
     'mlkem_768_encaps',
     'ML-KEM-768 encapsulation with fixed randomness',
@@ -192,7 +192,7 @@ describe('borrowed: Wycheproof', () => {
       const seen = new Tally();
       for (const { ek, m, c, K, ...one } of testGroups.flatMap(({ tests }) => tests)) {
         if (one.result !== 'valid') continue;
-        const kem = await borrowed.mlKem768(() => bytes(m));
+        const kem = await fallbacks.mlKem768(() => bytes(m));
         const { ciphertext, sharedSecret } = kem.encapsulate(bytes(ek)) ?? {};
         seen.check(one, hex(ciphertext) + hex(sharedSecret), c + K, 'refused');
       }

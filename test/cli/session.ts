@@ -187,7 +187,7 @@ const kinds: Readonly<Record<string, string>> = {
   text: '.*',
 };
 
-const PATIENCE = 15_000;
+const TIMEOUT = 15_000;
 
 /** A command that runs or has run, and what it prints. */
 class Job {
@@ -244,7 +244,7 @@ class Job {
   }
 
   async ended(): Promise<void> {
-    const isLate = sleep(PATIENCE, true, { ref: false });
+    const isLate = sleep(TIMEOUT, true, { ref: false });
     if (await Promise.race([this.#closed.then(() => false), isLate]))
       throw new Error(`it does not end, after\n${this.#output}`);
   }
@@ -282,7 +282,7 @@ class Job {
   }
 
   async #until(isTrue: () => boolean, expected: string): Promise<void> {
-    const deadline = Date.now() + PATIENCE;
+    const deadline = Date.now() + TIMEOUT;
     while (!isTrue()) {
       if (this.#isClosed && !isTrue())
         throw new Error(`it ended without printing\n${expected}\nafter\n${this.#output}`);

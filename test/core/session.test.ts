@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Ask, Batch, Effect, Opening, Script } from '../../src/core/script.js';
+import type { Ask, Batch, Effect, HandshakeResult, Script } from '../../src/core/script.js';
 import { type Host, Session } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
 import { Recorder } from '../helpers/recorder.js';
@@ -7,7 +7,7 @@ import { Recorder } from '../helpers/recorder.js';
 /** Bytes from `first` on, each one more than the one before. */
 const run = (first: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => first + i);
 
-const opening: Opening = {
+const opening: HandshakeResult = {
   sender: {
     ...{ maxMessage: 0, partLength: 100, staged: 0, stage: () => 0, flush: () => [], close: () => [] },
     abandon: () => undefined,
@@ -142,7 +142,7 @@ describe('the end of the stream', () => {
         try {
           yield 1;
         } catch (error) {
-          yield { farewell: [run(1, 3)] };
+          yield { finalBytes: [run(1, 3)] };
           throw error;
         }
       })(),
@@ -150,7 +150,7 @@ describe('the end of the stream', () => {
     end.session.start();
     end.session.endOfStream();
     expect(end.code).toBe('HANDSHAKE_FAILED');
-    expect(end.farewell).toEqual([run(1, 3)]);
+    expect(end.finalBytes).toEqual([run(1, 3)]);
   });
 });
 
@@ -187,16 +187,16 @@ describe('what a script wants to happen', () => {
     const error = new SecureSocketError('PROTOCOL', 'as an example');
     const end = new Recorder(
       (function* (): Script {
-        yield { farewell: [run(9, 1)] };
+        yield { finalBytes: [run(9, 1)] };
         yield 1;
         throw error;
       })(),
     );
     end.session.start();
-    expect(end.farewell).toBeUndefined();
+    expect(end.finalBytes).toBeUndefined();
     end.session.receive(run(0, 100));
     expect(end.error).toBe(error);
-    expect(end.farewell).toEqual([run(9, 1)]);
+    expect(end.finalBytes).toEqual([run(9, 1)]);
     expect([end.session.held, end.session.isBlocked]).toEqual([0, false]);
     end.error = undefined;
     end.session.receive(run(0, 1));
@@ -257,7 +257,7 @@ describe('a host without room', () => {
 describe('what is put off', () => {
   it('waits for work, and so does the end behind it', () => {
     const { end, answers } = asking(1, 2, { orEnd: 1 });
-    end.session.putOff();
+    end.session.defer();
     end.session.receive(run(0, 2));
     end.session.receive(run(2, 1));
     end.session.endOfStream();
@@ -269,7 +269,7 @@ describe('what is put off', () => {
   it('waits also if it has come before the start', () => {
     const answers: unknown[] = [];
     const { session } = new Recorder(ask([2], answers));
-    session.putOff();
+    session.defer();
     session.receive(run(0, 2));
     session.start();
     expect([answers, session.turnIsOver]).toEqual([[], true]);
@@ -279,7 +279,7 @@ describe('what is put off', () => {
 
   it('is no more than 4 KiB before reading stops', () => {
     const { end } = asking(5000);
-    end.session.putOff();
+    end.session.defer();
     end.session.receive(new Uint8Array(4096));
     expect(end.session.isBlocked).toBe(false);
     end.session.receive(new Uint8Array(1));
@@ -291,7 +291,7 @@ describe('what is put off', () => {
   it('is nothing any more once the session has ended', () => {
     const { end } = asking(1);
     end.session.stop();
-    end.session.putOff();
+    end.session.defer();
     expect(end.session.turnIsOver).toBe(false);
   });
 });

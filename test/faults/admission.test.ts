@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { BlockList, type Socket } from 'node:net';
 import { SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Admission } from '../../src/server/handshake-limiter.js';
+import { HandshakeLimiter } from '../../src/server/handshake-limiter.js';
 import {
   clientOf,
   identityFor,
@@ -66,7 +66,7 @@ describe('the room for handshakes', () => {
   // defence: random early drop
   it('from half on takes newcomers by chance, with odds that fall with the room left', () => {
     let luck = 0;
-    const admission = new Admission(256, 1000, () => luck);
+    const admission = new HandshakeLimiter(256, 1000, () => luck);
     const enter = (): boolean => admission.enter('192.0.2.1') !== undefined;
     luck = 0;
     for (let i = 0; i < 129; i++) expect(enter(), `${i}`).toBe(true);
@@ -84,7 +84,7 @@ describe('the room for handshakes', () => {
 
   // defence: random early drop spares small limits
   it('is given out to the last place where there is little', () => {
-    const admission = new Admission(16, 1000, () => 0);
+    const admission = new HandshakeLimiter(16, 1000, () => 0);
     for (let i = 0; i < 16; i++) expect(admission.enter('192.0.2.1')).toBeDefined();
     expect(admission.enter('192.0.2.1')).toBeUndefined();
   });
@@ -199,11 +199,11 @@ describe.each(protocols)('a %s server', (protocol) => {
     expect(await connect()).toBe('in');
   });
 
-  // defence: the intake lets go of connections whose proxy is silent, and takes none when it is closed
+  // defence: the acceptor lets go of connections whose proxy is silent, and takes none when it is closed
   it('that closes lets go of connections whose proxy has not said who is behind it', async () => {
     const proxies = new BlockList();
     proxies.addAddress('127.0.0.1');
-    const server = await listening(protocol, { proxies, handshakeTimeout: 60_000 });
+    const server = await listening(protocol, { trustedProxies: proxies, handshakeTimeout: 60_000 });
     const [socket] = await silent(server, 1);
     await expect.poll(() => server.stats.pending).toBe(1);
     const gone = once(socket as Socket, 'close');

@@ -123,7 +123,7 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     }
     const client = clientOf(target, { protocol });
     await Promise.all([client.connect(local(target)), target.accept()]);
-    expect(target.stats).toMatchObject({ taken: 1, pending: 100 });
+    expect(target.stats).toMatchObject({ handshakesCompleted: 1, pending: 100 });
     client.destroy();
     for (const socket of slow) socket.destroy();
   });
@@ -139,7 +139,7 @@ describe.each(protocols)('a %s handshake', (protocol) => {
         return client;
       }),
     );
-    await expect.poll(() => target.stats.taken).toBe(60);
+    await expect.poll(() => target.stats.handshakesCompleted).toBe(60);
     expect(seen.count).toBe(60);
     expect(seen.most).toBeLessThanOrEqual(2);
     expect(target.stats.privateKeyOperations).toBe(60);
@@ -186,7 +186,7 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     await expect.poll(() => target.stats.pending).toBe(0);
     release();
     await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(0);
-    expect(target.stats).toMatchObject({ privateKeyOperations: running, taken: 0 });
+    expect(target.stats).toMatchObject({ privateKeyOperations: running, handshakesCompleted: 0 });
   });
 
   // defence: what is said to a stranger before he has said anything
@@ -226,7 +226,7 @@ describe('private operations of a sealed server', () => {
     expect(new Set(await Promise.all(strangers))).toEqual(new Set(['HANDSHAKE_FAILED']));
     expect(seen.count).toBe(40);
     expect(seen.most).toBe(2);
-    expect(target.stats).toMatchObject({ taken: 0, rejected: { HANDSHAKE_FAILED: 40 } });
+    expect(target.stats).toMatchObject({ handshakesCompleted: 0, rejected: { HANDSHAKE_FAILED: 40 } });
   });
 
   // defences: the bound of the waiting line, and that a server asks it before it computes anything
@@ -300,7 +300,7 @@ describe.each([noble, forge])('private operations of $name', (backend) => {
     // in line, all of them, so that one could follow upon the other
     await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(5);
     release();
-    while (target.stats.taken < 7) {
+    while (target.stats.handshakesCompleted < 7) {
       await client.send(Uint8Array.of(1));
       await client.recv();
       events.push('answer');
@@ -340,7 +340,7 @@ describe('decisions that never come', () => {
     expect(target.stats.rejected).toEqual({ HANDSHAKE_TIMEOUT: 1 });
     decide(true);
     await pause(20);
-    expect(target.stats).toMatchObject({ taken: 0, waiting: 0, pending: 0, open: 0 });
+    expect(target.stats).toMatchObject({ handshakesCompleted: 0, waiting: 0, pending: 0, open: 0 });
   });
 
   // defence: the deadline covers the client's decision

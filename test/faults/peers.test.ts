@@ -134,7 +134,7 @@ describe('a sealed peer', () => {
     expect(hand.isDestroyed).toBe(true);
   });
 
-  // defence: a farewell is bounded in time too
+  // defence: final bytes is bounded in time too
   it('that breaks the protocol and stays is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { hand, client, peer } = await inHand();

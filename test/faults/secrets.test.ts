@@ -196,7 +196,7 @@ describe('keys of one connection', () => {
     return { backend: spied, made: () => works.length, left: () => works.filter((still) => still()).length };
   }
 
-  // defence: withdraw() of an offer, wipe() of a server's key and of superseded ciphers
+  // defence: wipeOffer() of an offer, wipe() of a server's key and of superseded ciphers
   it.each([noble, forge])(
     'of $name are overwritten, also when a connection comes to nothing',
     async (backend) => {

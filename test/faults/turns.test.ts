@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Incoming } from '../../src/connection/receive-queue.js';
+import { ReceiveQueue } from '../../src/connection/receive-queue.js';
 import type { Batch } from '../../src/core/script.js';
 
 /** So many messages of one byte. */
@@ -38,7 +38,7 @@ const READ_AHEAD = 2 ** 30;
 describe('a reader', () => {
   // defence: MESSAGES_A_TURN
   it('of a flood leaves turns to others', async () => {
-    const incoming = new Incoming(READ_AHEAD, () => {});
+    const incoming = new ReceiveQueue(READ_AHEAD, () => {});
     incoming.push(batchOf(400_000));
     const counted = turns();
     for (let i = 0; i < 400_000; i++) await incoming.recv();
@@ -51,7 +51,7 @@ describe('a reader', () => {
       [() => undefined, null],
       [() => new Error('over'), 'over'],
     ] as const) {
-      const incoming = new Incoming(READ_AHEAD, () => {});
+      const incoming = new ReceiveQueue(READ_AHEAD, () => {});
       incoming.push(batchOf(6000));
       const error = end();
       const results: unknown[] = [];
@@ -70,7 +70,7 @@ describe('a reader', () => {
   });
 
   it('that waits for its turn is told if what it waits for is dropped meanwhile', async () => {
-    const incoming = new Incoming(READ_AHEAD, () => {});
+    const incoming = new ReceiveQueue(READ_AHEAD, () => {});
     incoming.push(batchOf(6000));
     for (let i = 0; i < 4096; i++) await incoming.recv();
     const waiting = incoming.recv();
@@ -80,7 +80,7 @@ describe('a reader', () => {
   });
 
   it('that waits for its turn may give up, and the next one gets the message', async () => {
-    const incoming = new Incoming(READ_AHEAD, () => {});
+    const incoming = new ReceiveQueue(READ_AHEAD, () => {});
     incoming.push(batchOf(6000));
     for (let i = 0; i < 4096; i++) await incoming.recv();
     const controller = new AbortController();

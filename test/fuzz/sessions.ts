@@ -24,11 +24,11 @@ const clientKey = testKey('client2048');
 const common = { backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, mlKem768: constantKem };
 const suites: readonly SuiteName[] = ['X25519MLKEM768', 'X25519'];
 
-function sealedServerEnd(clients: SealedServerOptions['clients'] = 'optional'): Recorder {
+function sealedServerEnd(clientAuth: SealedServerOptions['clientAuth'] = 'optional'): Recorder {
   return started(
     sealedServer({
       ...common,
-      ...{ suites, clients, authorize: (_, fingerprint) => fingerprint !== '' },
+      ...{ suites, clientAuth, authorize: (_, fingerprint) => fingerprint !== '' },
       ...{ spki: encodeSpki(serverKey), key: insecure.rsaPrivateKey(serverKey) },
     }),
   );
@@ -59,7 +59,7 @@ function classicClientEnd(): Recorder {
   return started(classicClient({ backend: insecure, ...options }));
 }
 
-/** What two ends say to each other, from the first byte to their farewell. */
+/** What two ends say to each other, from the first byte to their final bytes. */
 async function recorded(
   makeClient: () => Recorder,
   makeServer: () => Recorder,

@@ -112,12 +112,12 @@ function checkMemory(end: Recorder, received: number, input: Uint8Array): void {
 }
 
 function account(end: Recorder): string {
-  const { error, endCode, opening, messages, answers, farewell } = end;
+  const { error, endCode, opening, messages, answers, finalBytes } = end;
   const ending =
     error === undefined ? (endCode === undefined ? 'waits' : `ended ${endCode}`) : refusal(error);
   const facts = [
     ...[ending, opening ? 'open' : 'not open', `${messages.length} messages ${digest(messages)}`],
-    ...[`${answers} answers`, `wrote ${digest(end.written)}`, `farewell ${digest(farewell ?? [])}`],
+    ...[`${answers} answers`, `wrote ${digest(end.written)}`, `final bytes ${digest(finalBytes ?? [])}`],
   ];
   return facts.join(', ');
 }

@@ -26,8 +26,8 @@ interface Room {
 const queue = /^p-queue$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
 const backends = /^backends\/(node|forge|noble)\.ts$/;
-const borrowed = /^backends\/borrowed\.ts$/;
-const shared = /^backends\/(?!(node|forge|noble|borrowed)\b)[\w-]+\.ts$/;
+const fallbacks = /^backends\/fallbacks\.ts$/;
+const shared = /^backends\/(?!(node|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
 const backend = /^src\/backend\.ts$/;
 
@@ -55,18 +55,18 @@ const beside: readonly Room[] = [
   backendRoom('node', []),
   backendRoom('forge', [/^node-forge(\/|$)/]),
   backendRoom('noble', [noble, /^micro-rsa-dsa-dh(\/|$)/]),
-  { name: 'borrowed', files: borrowed, packages: [noble, shared], onlyTypesOf: [backend] },
+  { name: 'fallbacks', files: fallbacks, packages: [noble, shared], onlyTypesOf: [backend] },
   { name: 'shared by backends', files: shared, packages: [shared], onlyTypesOf: [backend] },
 ];
 
-// A backend is NAME.ts and its own NAME-*.ts. What its library lacks it takes from borrowed.ts, and what needs no
+// A backend is NAME.ts and its own NAME-*.ts. What its library lacks it takes from fallbacks.ts, and what needs no
 // library from the files that all share.
 function backendRoom(name: string, libraries: readonly RegExp[]): Room {
   const own = new RegExp(`^backends/${name}(-[\\w-]+)?\\.ts$`);
   return {
     name: `backend ${name}`,
     files: own,
-    packages: [own, borrowed, shared, ...libraries],
+    packages: [own, fallbacks, shared, ...libraries],
     onlyTypesOf: [backend],
   };
 }

@@ -15,7 +15,7 @@ import type {
 export const insecure: Backend = {
   name: 'insecure',
   native: true,
-  borrowed: {},
+  fallbacks: {},
   randomBytes: (length) => new Uint8Array(length).fill(0x5a),
   equal: (a, b) => a.length === b.length,
   sha256: () => new Uint8Array(32).fill(0x11),

@@ -1,4 +1,4 @@
-import type { Batch, Opening, Script, TaskKind } from '../../src/core/script.js';
+import type { Batch, HandshakeResult, Script, TaskKind } from '../../src/core/script.js';
 import { type Host, Session } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
 
@@ -7,9 +7,9 @@ export class Recorder implements Host {
   readonly session: Session;
   readonly messages: Uint8Array[] = [];
   readonly tasks: { task: () => unknown; kind: TaskKind }[] = [];
-  opening: Opening | undefined;
+  opening: HandshakeResult | undefined;
   written: Uint8Array[] = [];
-  farewell: readonly Uint8Array[] | undefined;
+  finalBytes: readonly Uint8Array[] | undefined;
   error: unknown;
   endCode: number | undefined;
   answers = 0;
@@ -54,7 +54,7 @@ export class Recorder implements Host {
     this.written.push(...chunks.map((chunk) => chunk.slice()));
   }
 
-  opened(opening: Opening): void {
+  opened(opening: HandshakeResult): void {
     this.opening = opening;
   }
 
@@ -79,9 +79,9 @@ export class Recorder implements Host {
     this.progress++;
   }
 
-  failed(error: unknown, farewell: readonly Uint8Array[] | undefined): void {
+  failed(error: unknown, finalBytes: readonly Uint8Array[] | undefined): void {
     this.error = error;
-    this.farewell = farewell;
+    this.finalBytes = finalBytes;
   }
 }
 

@@ -53,7 +53,7 @@ export function serverEnd(options: Partial<SealedServerOptions> = {}): Recorder 
   return new Recorder(
     sealedServer({
       ...{ backend, suites: ['X25519'], maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD },
-      ...{ clients: 'optional', authorize: () => true },
+      ...{ clientAuth: 'optional', authorize: () => true },
       ...{ spki: spkiOf('server2048'), key: privateKey(backend, 'server2048'), ...options },
     }),
   );

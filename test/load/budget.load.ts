@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as onNextLoop, setTimeout as pause } from 'node:timers/promises';
 import { type ProtocolName, SecureClient } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../helpers/proxy.js';
@@ -29,7 +29,7 @@ describe.each(protocols)('a %s connection that nobody reads', (protocol) => {
       const sends = Array.from({ length: perTurn }, () => client.send(new Uint8Array(length)));
       const sent = Promise.all(sends).then(() => true);
       // what comes after a turn of the event loop is in another record
-      await nextTurn();
+      await onNextLoop();
       isTaken = await Promise.race([sent, undefined]).then((taken) => taken ?? false);
       if (!isTaken) isTaken = await Promise.race([sent, pause(2000, false)]);
     }

@@ -14,7 +14,7 @@ export interface DialogueOptions {
 }
 
 /** How long input may be silent, in milliseconds, before it is given up for a peer that has closed. */
-const PATIENCE = 250;
+const TIMEOUT = 250;
 
 /**
  * Carries input to the peer and what the peer sends to output, until both directions have ended. Rejects if either was
@@ -57,7 +57,7 @@ class Dialogue {
   #failure: { readonly error: unknown } | undefined;
   #hasReceived = false;
   #hasPeerEnded = false;
-  #heard: () => void = () => {};
+  #onReceive: () => void = () => {};
 
   constructor(client: SecureClient, input: Input, output: Output, options: DialogueOptions) {
     this.#client = client;
@@ -72,7 +72,7 @@ class Dialogue {
       this.#failure ??= { error };
       this.#client.destroy(error instanceof Error ? error : undefined);
       this.#input.close();
-      this.#heard();
+      this.#onReceive();
     };
     await Promise.all([this.#receive().catch(giveUp), this.#send().catch(giveUp)]);
     return this.#failure;
@@ -82,18 +82,18 @@ class Dialogue {
     for await (const message of this.#client) {
       this.#hasReceived ||= message.length > 0;
       await this.#output.write(message);
-      this.#heard();
+      this.#onReceive();
     }
     this.#hasPeerEnded = true;
     this.#peerIsDone();
-    this.#heard();
+    this.#onReceive();
   }
 
   /** Input for a peer that has closed, or of a side that has only received, is not waited for. */
   #peerIsDone(): void {
     const isListening = this.#client.closeCode === closeCodes.readsOn;
     const isSink = this.#hasReceived && !this.#input.hasBegun;
-    if (isSink || !isListening) this.#input.endWhenSilent(PATIENCE);
+    if (isSink || !isListening) this.#input.endWhenSilent(TIMEOUT);
   }
 
   /** A peer that ends with our end is left the time to answer. */
@@ -126,7 +126,7 @@ class Dialogue {
     while (!isSilent && !this.#hasPeerEnded && !this.#failure) {
       isSilent = await new Promise<boolean>((resolve) => {
         const timer = milliseconds === undefined ? undefined : setTimeout(() => resolve(true), milliseconds);
-        this.#heard = () => {
+        this.#onReceive = () => {
           clearTimeout(timer);
           resolve(false);
         };

@@ -31,13 +31,13 @@ export async function serveMany(stage: Stage): Promise<void> {
     close();
   };
   stop.addEventListener('abort', close, { once: true });
-  const audience = new Audience(output);
-  const speaking = audience.speak(input).catch(fail);
+  const broadcast = new Broadcast(output);
+  const sending = broadcast.send(input).catch(fail);
   const serving = new Set<Promise<void>>();
   for await (const client of server) {
     announceClient(client, report);
-    const one = audience
-      .serve(client, speaking)
+    const one = broadcast
+      .serve(client, sending)
       .catch((error) =>
         error instanceof CommandError
           ? fail(error)
@@ -46,14 +46,14 @@ export async function serveMany(stage: Stage): Promise<void> {
       .finally(() => serving.delete(one));
     serving.add(one);
   }
-  audience.leave();
-  await Promise.all([speaking, ...serving]);
+  broadcast.leave();
+  await Promise.all([sending, ...serving]);
   await output.flush();
   if (failure) throw failure.error;
 }
 
 /** The clients that hear the input. */
-class Audience {
+class Broadcast {
   readonly #output: Output;
   readonly #clients = new Set<SecureClient>();
   #arrived: () => void = () => {};
@@ -83,7 +83,7 @@ class Audience {
   }
 
   /** Sends input to everybody there; while nobody is, it waits. Failed clients are found out when they are read from. */
-  async speak(input: Input): Promise<void> {
+  async send(input: Input): Promise<void> {
     for (;;) {
       await this.#somebody();
       const piece = await input.next();

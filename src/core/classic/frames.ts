@@ -1,6 +1,6 @@
 import type { BlockCipher } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
-import { Growing } from '../growable-buffer.js';
+import { GrowableBuffer } from '../growable-buffer.js';
 import type { Ask, Batch, Effect, Script } from '../script.js';
 
 /** The seed pads to this, not to the cipher's 16 bytes. */
@@ -61,7 +61,7 @@ function* openInParts(
   partLength: number,
   maxMessage: number,
 ): Generator<Ask | Effect, Batch, never> {
-  const body = new Growing(length);
+  const body = new GrowableBuffer(length);
   while (body.missing > 0) {
     const part: Uint8Array = yield Math.min(partLength, body.missing);
     body.append(cipher.decrypt(part));

@@ -3,7 +3,7 @@ import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import type { PeerKey, Script } from '../script.js';
 import { concat, malformed } from './codec.js';
-import { agree, makeOffer, type Offer, withdraw } from './exchange.js';
+import { agree, makeOffer, type Offer, wipeOffer } from './exchange.js';
 import {
   type ApplicationKeys,
   type Established,
@@ -50,14 +50,14 @@ export interface SealedClientOptions extends OpenOptions {
 /** The script of a sealed client (docs/protocol.md, C1 to C6). */
 export function sealedClient(options: SealedClientOptions): Script {
   checkSuites(options.suites, options.mlKem768);
-  return sealedConnection(() => shakeHands(options), options);
+  return sealedConnection(() => handshake(options), options);
 }
 
-function* shakeHands(options: SealedClientOptions): Handshaking<Established> {
+function* handshake(options: SealedClientOptions): Handshaking<Established> {
   const handshake = new Handshake(options.backend, 'client', options.keylog);
   try {
     const suite = yield* exchangeHellos(handshake, options);
-    const server = yield* meetServer(handshake, options);
+    const server = yield* readServerIdentity(handshake, options);
     const application = yield* prove(handshake, options, server);
     return { ...application, suite, peer: server.peer, peerLimits: server.identity };
   } finally {
@@ -71,7 +71,7 @@ function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Ha
   try {
     return yield* exchangeKeys(handshake, options, offer);
   } finally {
-    withdraw(offer);
+    wipeOffer(offer);
   }
 }
 
@@ -112,7 +112,7 @@ interface Server {
 }
 
 /** C3: SERVER_IDENTITY, and whether to trust its key. Nothing is encrypted to it before. */
-function* meetServer(handshake: Handshake, options: SealedClientOptions): Handshaking<Server> {
+function* readServerIdentity(handshake: Handshake, options: SealedClientOptions): Handshaking<Server> {
   const message = handshakeMessage(yield* readRecord(handshake));
   const identity = decodeServerIdentity(message);
   const publicKey = importServerKey(options, identity.spki);
@@ -173,7 +173,7 @@ function* prove(
   schedule.mix(secret);
   handshake.nextKeys('ahs');
   const proof = yield* identify(handshake, options, server.identity);
-  schedule.mixNothing();
+  schedule.mixZeros();
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof }));
   const finished = encodeFinished(MessageType.clientFinished, schedule.finished('c finished'));
   yield { write: [concat(clientKey, clientAuth, handshake.seal(finished))] };

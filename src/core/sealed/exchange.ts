@@ -31,7 +31,7 @@ export function makeOffer(
 }
 
 /** Forgets the keys of an offer, which serve for one connection. */
-export function withdraw({ x25519, kem }: Offer): void {
+export function wipeOffer({ x25519, kem }: Offer): void {
   x25519.wipe?.();
   kem?.wipe?.();
 }

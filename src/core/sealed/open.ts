@@ -37,8 +37,8 @@ export const RECEIVE_LIMITS: KeyLimits = { records: 2 ** 22, bytes: 2 ** 38 };
 const closeCodeOf: Partial<Record<ErrorCode, number>> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
 
 /** A whole connection: the handshake, then records until the peer closes. */
-export function* sealedConnection(shakeHands: () => Handshaking<Established>, options: OpenOptions): Script {
-  const established = yield* shakeHands();
+export function* sealedConnection(handshake: () => Handshaking<Established>, options: OpenOptions): Script {
+  const established = yield* handshake();
   const { receiving, suite, peer } = established;
   const sender = makeSender(established, options);
   let isOrderly = false;
@@ -48,7 +48,7 @@ export function* sealedConnection(shakeHands: () => Handshaking<Established>, op
     isOrderly = true;
   } catch (error) {
     const closeCode = error instanceof SecureSocketError ? closeCodeOf[error.code] : undefined;
-    if (closeCode !== undefined) yield { farewell: sender.close(closeCode) };
+    if (closeCode !== undefined) yield { finalBytes: sender.close(closeCode) };
     throw error;
   } finally {
     receiving.wipe();

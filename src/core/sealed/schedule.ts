@@ -104,7 +104,7 @@ export class KeySchedule {
   }
 
   /** The last step, where nothing is left to mix in. */
-  mixNothing(): void {
+  mixZeros(): void {
     this.mix(ZEROS.slice());
   }
 

@@ -40,7 +40,7 @@ export interface SealedServerOptions extends OpenOptions {
   /** Needed for the hybrid suite. */
   readonly mlKem768?: KeyEncapsulation | undefined;
   /** Whether clients may or must show an identity. */
-  readonly clients: 'none' | 'optional' | 'required';
+  readonly clientAuth: 'none' | 'optional' | 'required';
   /** Settles to `true`, or to what is known of the client, to admit it. Asked only about a proven identity. */
   readonly authorize?: ((spki: Uint8Array, fingerprint: string) => unknown) | undefined;
   /** Whether to turn away a client that has just said hello. */
@@ -50,18 +50,18 @@ export interface SealedServerOptions extends OpenOptions {
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
 export function sealedServer(options: SealedServerOptions): Script {
   checkSuites(options.suites, options.mlKem768);
-  return sealedConnection(() => shakeHands(options), options);
+  return sealedConnection(() => handshake(options), options);
 }
 
 /** The CLOSE code of a refusal. */
 const UNAUTHORIZED = 2;
 const clientModes = ['none', 'optional', 'required'] as const;
 
-function* shakeHands(options: SealedServerOptions): Handshaking<Established> {
+function* handshake(options: SealedServerOptions): Handshaking<Established> {
   const handshake = new Handshake(options.backend, 'server', options.keylog);
   try {
     const suite = yield* exchangeHellos(handshake, options);
-    const client = yield* meetClient(handshake, options);
+    const client = yield* authenticateClient(handshake, options);
     const peer = yield* admit(handshake, options, client.peer);
     return { ...(yield* finish(handshake)), suite, peer, peerLimits: client.auth };
   } finally {
@@ -81,7 +81,7 @@ function* exchangeHellos(handshake: Handshake, options: SealedServerOptions): Ha
   handshake.transcript.add(serverHello);
   handshake.schedule.mix(answer.secret);
   handshake.nextKeys('hs');
-  const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clients) });
+  const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
   yield { write: [concat(serverHello, handshake.seal(identity))] };
   return suite;
 }
@@ -89,12 +89,12 @@ function* exchangeHellos(handshake: Handshake, options: SealedServerOptions): Ha
 /** The first of our list that is offered, or a REJECT. */
 function* chooseSuite(hello: ClientHello, { suites, busy }: SealedServerOptions): Handshaking<SuiteName> {
   if (busy?.()) {
-    yield { farewell: [encodeReject(2)] };
+    yield { finalBytes: [encodeReject(2)] };
     throw new SecureSocketError('BUSY', 'a client was turned away: too many handshakes are under way');
   }
   const suite = suites.find((name) => hello.suites.includes(suiteIds[name]));
   if (suite !== undefined) return suite;
-  yield { farewell: [encodeReject(1)] };
+  yield { finalBytes: [encodeReject(1)] };
   throw new SecureSocketError('NO_COMMON_SUITE', `the client offers none of the suites ${suites.join(', ')}`);
 }
 
@@ -105,7 +105,7 @@ interface Client {
 }
 
 /** S3 to S5: the client's flight. Whatever is wrong with it is one and the same failure. */
-function* meetClient(handshake: Handshake, options: SealedServerOptions): Handshaking<Client> {
+function* authenticateClient(handshake: Handshake, options: SealedServerOptions): Handshaking<Client> {
   const { schedule, transcript } = handshake;
   const ciphertext = yield* read(handshake, decodeClientKey);
   schedule.mix(yield* decrypt(options, ciphertext));
@@ -113,7 +113,7 @@ function* meetClient(handshake: Handshake, options: SealedServerOptions): Handsh
   const signed = signatureInput(transcript.hash());
   const auth = yield* read(handshake, decodeClientAuth);
   const peer = verifyProof(options, auth.proof, signed);
-  schedule.mixNothing();
+  schedule.mixZeros();
   const expected = schedule.finished('c finished');
   const mac = yield* read(handshake, (message) => decodeFinished(message, MessageType.clientFinished));
   if (!options.backend.equal(mac, expected)) throw clientFailed();
@@ -127,7 +127,7 @@ function* read<Content>(
 ): Handshaking<Content> {
   const record = yield* handshake.readRecord();
   if (record === null) throw clientFailed();
-  return uniformly(() => {
+  return maskFailure(() => {
     const message = handshakeMessage(record);
     const content = decode(message);
     handshake.transcript.add(message);
@@ -156,13 +156,13 @@ function* decrypt({ backend, key }: SealedServerOptions, ciphertext: Uint8Array)
 }
 
 function verifyProof(
-  { backend, clients }: SealedServerOptions,
+  { backend, clientAuth }: SealedServerOptions,
   proof: ClientAuth['proof'],
   signed: Uint8Array,
 ): PeerKey | null {
   if (proof === null) return null;
-  if (clients === 'none') throw clientFailed();
-  const key = uniformly(() => importPeerKey(backend, proof.spki));
+  if (clientAuth === 'none') throw clientFailed();
+  const key = maskFailure(() => importPeerKey(backend, proof.spki));
   if (!key.verifyPss(signed, proof.signature)) throw clientFailed();
   return { spki: proof.spki, fingerprint: fingerprintOf(backend, proof.spki) };
 }
@@ -174,7 +174,7 @@ function* admit(
   peer: PeerKey | null,
 ): Handshaking<PeerKey | null> {
   if (peer === null) {
-    if (options.clients !== 'required') return null;
+    if (options.clientAuth !== 'required') return null;
     return yield* refuse(handshake, 'the client shows no identity, which is required', {});
   }
   const { spki, fingerprint } = peer;
@@ -195,7 +195,7 @@ function nameIn(verdict: object): { name?: string } {
 }
 
 function* refuse(handshake: Handshake, message: string, details: ErrorDetails): Handshaking<never> {
-  yield { farewell: [handshake.sealClose(UNAUTHORIZED)] };
+  yield { finalBytes: [handshake.sealClose(UNAUTHORIZED)] };
   throw new SecureSocketError('UNAUTHORIZED_CLIENT', message, details);
 }
 
@@ -210,7 +210,7 @@ function* finish(handshake: Handshake): Handshaking<ApplicationKeys> {
 }
 
 /** Between CLIENT_KEY and CLIENT_FINISHED nobody learns which check failed. */
-function uniformly<Result>(step: () => Result): Result {
+function maskFailure<Result>(step: () => Result): Result {
   try {
     return step();
   } catch (error) {

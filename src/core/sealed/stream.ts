@@ -1,4 +1,4 @@
-import { Growing } from '../growable-buffer.js';
+import { GrowableBuffer } from '../growable-buffer.js';
 import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;
@@ -13,7 +13,7 @@ export class MessageStream {
   /** The length field of the unfinished message as far as it has come, and its body if the field is complete. */
   #length = 0;
   #lengthBytes = 0;
-  #body: Growing | undefined;
+  #body: GrowableBuffer | undefined;
   #tooBig: number | undefined;
 
   constructor(maxMessage: number) {
@@ -86,7 +86,7 @@ export class MessageStream {
       this.#tooBig = this.#length;
       return at;
     }
-    this.#body ??= new Growing(this.#length);
+    this.#body ??= new GrowableBuffer(this.#length);
     const end = Math.min(plaintext.length, at + this.#body.missing);
     this.#body.append(plaintext.subarray(at, end));
     return end;

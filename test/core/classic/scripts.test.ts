@@ -288,7 +288,7 @@ describe('classic server', () => {
     end.session.receive(Buffer.concat([frame(shared, Buffer.from('kept')), Buffer.from(header)]));
     expect(texts(end.messages)).toEqual(['kept']);
     expect(end.code).toBe('BAD_FRAME');
-    expect(end.farewell).toBeUndefined();
+    expect(end.finalBytes).toBeUndefined();
   });
 
   it('takes a message of maxMessage bytes and none that is longer', async () => {

@@ -14,7 +14,7 @@ const SIGNATURE = '0d0a0d0a000d0a515549540a';
 const V4 = `${SIGNATURE} 21 11 000c c0000221 c6336402 c350 01bb`;
 /** [2001:db8::a]:50000 to [2001:db8::b]:443. */
 const V6 = `${SIGNATURE} 21 21 0024 20010db800000000000000000000000a 20010db800000000000000000000000b c350 01bb`;
-const REST = 'and the connection goes on';
+const COOLDOWN = 'and the connection goes on';
 
 function refusal(of: Uint8Array): SecureSocketError {
   try {
@@ -78,7 +78,7 @@ describe.each(headers)('%s', (_, header, source) => {
   });
 
   it('ends where it ends, whatever follows', () => {
-    expect(readProxyHeader(Uint8Array.of(...header, ...bytes(REST)))).toEqual(expected);
+    expect(readProxyHeader(Uint8Array.of(...header, ...bytes(COOLDOWN)))).toEqual(expected);
     expect(readProxyHeader(Uint8Array.of(...header, ...header))).toEqual(expected);
   });
 

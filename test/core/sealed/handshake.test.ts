@@ -118,9 +118,9 @@ describe('suites', () => {
     const mlKem768 = kemOf(node);
     const { client, server } = await openPair({}, { suites: ['X25519MLKEM768'], mlKem768 });
     expect(server.code).toBe('NO_COMMON_SUITE');
-    expect(hex(Buffer.concat(server.farewell as Uint8Array[]))).toBe('5345414c0f01000101');
+    expect(hex(Buffer.concat(server.finalBytes as Uint8Array[]))).toBe('5345414c0f01000101');
     expect(String(server.error)).toContain('the client offers none of the suites X25519MLKEM768');
-    client.session.receive(Buffer.concat(server.farewell as Uint8Array[]));
+    client.session.receive(Buffer.concat(server.finalBytes as Uint8Array[]));
     expect(client.code).toBe('NO_COMMON_SUITE');
     expect(String(client.error)).toContain('compare the option suites of both ends');
   });
@@ -156,7 +156,7 @@ describe('trust in the server', () => {
         ...{ code: 'UNTRUSTED_SERVER', fingerprint: serverFingerprint },
         message: `the server key ${serverFingerprint} is not trusted`,
       });
-      expect(client.farewell).toBeUndefined();
+      expect(client.finalBytes).toBeUndefined();
       expect(server.opening).toBeUndefined();
     },
   );
@@ -211,9 +211,9 @@ describe('who the client is', () => {
     ['optional', 'no identity', null],
     ['optional', 'an identity', clientFingerprint],
     ['required', 'an identity', clientFingerprint],
-  ] as const)('with clients %j and %s is seen as it should', async (clients, having, shown) => {
+  ] as const)('with clients %j and %s is seen as it should', async (clientAuth, having, shown) => {
     const client = having === 'an identity' ? known : {};
-    const pair = await openPair(client, { clients });
+    const pair = await openPair(client, { clientAuth });
     expect(pair.client.opening).toBeDefined();
     expect(pair.server.opening?.peer?.fingerprint ?? null).toBe(shown);
   });
@@ -233,14 +233,18 @@ describe('who the client is', () => {
   });
 
   const refusals: [string, Partial<SealedClientOptions>, Partial<SealedServerOptions>][] = [
-    ['no identity where one is required', {}, { clients: 'required' }],
+    ['no identity where one is required', {}, { clientAuth: 'required' }],
     ['authorize says false', known, { authorize: () => false }],
     ['authorize says nothing', known, { authorize: () => undefined }],
     ['authorize says 1', known, { authorize: () => 1 }],
     ['authorize says a text', known, { authorize: () => 'true' }],
     ['authorize fails', known, { authorize: () => Promise.reject(new RangeError('no database')) }],
     ['there is nobody to authorize it', known, { authorize: undefined }],
-    ['it is shown where it is optional, and refused', known, { clients: 'optional', authorize: () => null }],
+    [
+      'it is shown where it is optional, and refused',
+      known,
+      { clientAuth: 'optional', authorize: () => null },
+    ],
   ];
 
   it.each(refusals)('%s: UNAUTHORIZED_CLIENT at both ends', async (_, clientOptions, serverOptions) => {
@@ -250,11 +254,11 @@ describe('who the client is', () => {
     // an operator reads in the log whom to admit
     expect(String(server.error)).toContain(shown ?? 'the client shows no identity, which is required');
     expect([client.opening, server.opening]).toEqual([undefined, undefined]);
-    expect(server.farewell?.[0]).toHaveLength(22);
-    client.session.receive(server.farewell?.[0] as Uint8Array);
+    expect(server.finalBytes?.[0]).toHaveLength(22);
+    client.session.receive(server.finalBytes?.[0] as Uint8Array);
     expect(client.code).toBe('UNAUTHORIZED_CLIENT');
     expect(String(client.error)).toContain('the server does not admit this client');
-    expect(client.farewell).toBeUndefined();
+    expect(client.finalBytes).toBeUndefined();
   });
 
   it('that could not be decided says so, with its cause', async () => {
@@ -350,7 +354,7 @@ describe('RSA private operations', () => {
     const key: RsaPrivateKey = { ...broken(privateKey(node, 'server2048')), decryptOaep };
     const { client, server } = await openPair({}, { key });
     expect(server.code).toBe('HANDSHAKE_FAILED');
-    expect([server.farewell, client.opening, server.opening]).toEqual([undefined, undefined, undefined]);
+    expect([server.finalBytes, client.opening, server.opening]).toEqual([undefined, undefined, undefined]);
     expect(String(server.error)).toBe(uniformText);
   });
 });
@@ -374,8 +378,8 @@ it('a busy server says so instead of hello, and does no work', () => {
   expect(server.code).toBe('BUSY');
   expect(String(server.error)).toContain('a client was turned away: too many handshakes are under way');
   expect(exchanges).toBe(0);
-  expect(hex(server.farewell?.[0] as Uint8Array)).toBe('5345414c0f01000102');
-  client.session.receive(server.farewell?.[0] as Uint8Array);
+  expect(hex(server.finalBytes?.[0] as Uint8Array)).toBe('5345414c0f01000102');
+  client.session.receive(server.finalBytes?.[0] as Uint8Array);
   expect(client.code).toBe('BUSY');
   expect(String(client.error)).toContain('the server has too many handshakes under way; try again later');
 });
@@ -390,7 +394,7 @@ describe('a peer of another protocol', () => {
       expect(end.code).toBeUndefined();
       end.session.receive(greeting.subarray(place, place + 1));
       expect(end.code).toBe('NOT_SEALED');
-      expect(end.farewell).toBeUndefined();
+      expect(end.finalBytes).toBeUndefined();
     }
   });
 
@@ -430,7 +434,7 @@ describe('the stream ends', () => {
         cutShort.session.receive(bytes.subarray(0, length));
         cutShort.session.endOfStream();
         expect(cutShort.code).toBe('HANDSHAKE_FAILED');
-        expect(cutShort.farewell).toBeUndefined();
+        expect(cutShort.finalBytes).toBeUndefined();
       }
     }
   });

@@ -26,8 +26,8 @@ const mlKem768 = await node.mlKem768();
 
 const servers: Partial<Record<NonNullable<Misbehaviour['setUp']>, Partial<SealedServerOptions>>> = {
   hybrid: { suites: ['X25519MLKEM768', 'X25519'], mlKem768 },
-  'clients none': { clients: 'none' },
-  'clients required': { clients: 'required' },
+  'clients none': { clientAuth: 'none' },
+  'clients required': { clientAuth: 'required' },
   refusing: { authorize: () => false },
 };
 
@@ -52,9 +52,9 @@ function wireTo(end: Recorder): Wire {
   const written = async (): Promise<Buffer> => {
     await settle(end);
     for (; end.answers > 0; end.answers--) end.write(end.opening?.sender.pong?.() ?? []);
-    const farewell = end.farewell ?? [];
-    end.farewell = undefined;
-    return Buffer.concat([end.takeWritten(), ...farewell]);
+    const finalBytes = end.finalBytes ?? [];
+    end.finalBytes = undefined;
+    return Buffer.concat([end.takeWritten(), ...finalBytes]);
   };
   return {
     send: (bytes) => {

@@ -171,7 +171,7 @@ describe('the end of a connection', () => {
     end.opening?.sender.close(0);
     end.session.receive(peer.record(9));
     expect(end.code).toBe('PROTOCOL');
-    expect(end.farewell).toEqual([]);
+    expect(end.finalBytes).toEqual([]);
   });
 
   it('discards what follows a CLOSE', () => {
@@ -190,7 +190,7 @@ describe('the end of a connection', () => {
     end.session.endOfStream();
     expect(texts(end)).toEqual(['first']);
     expect(end.code).toBe('TRUNCATED');
-    expect(end.farewell).toBeUndefined();
+    expect(end.finalBytes).toBeUndefined();
   });
 });
 
@@ -235,10 +235,10 @@ function expectFarewell(end: Recorder, code: number | undefined, secret: Uint8Ar
   expect(end.error).toBeInstanceOf(SecureSocketError);
   expect(end.endCode).toBeUndefined();
   if (code === undefined) {
-    expect(end.farewell).toBeUndefined();
+    expect(end.finalBytes).toBeUndefined();
     return;
   }
-  const record = Buffer.concat(end.farewell as Uint8Array[]);
+  const record = Buffer.concat(end.finalBytes as Uint8Array[]);
   const plaintext = new TrafficKey(node, secret.slice()).open(record.subarray(3));
   expect([...(plaintext ?? [])]).toEqual([close, code >> 8, code & 255]);
 }

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { SecureServer } from 'secure-sockets';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { node } from '../backends/node.js';
-import { HandshakeTurns } from '../src/connection/handshake-scheduler.js';
+import { HandshakeScheduler } from '../src/connection/handshake-scheduler.js';
 import { encodeClientHello } from '../src/core/sealed/messages.js';
 import { suiteIds } from '../src/core/sealed/suites.js';
 import { identityFor, pause } from './helpers/sockets.js';
@@ -19,7 +19,7 @@ afterEach(() => {
 
 /** In which turn of the event loop each of so many steps runs that take so long, while others compute in each turn. */
 async function turnsOf(count: number, milliseconds: number, others = 0): Promise<number[]> {
-  const handshakes = new HandshakeTurns();
+  const handshakes = new HandshakeScheduler();
   const turns: number[] = [];
   let turn = 0;
   const next = (): void => {
@@ -58,7 +58,7 @@ it('if others take long, handshakes have a fifth of the time they have waited', 
 });
 
 it('all have their turn in order, and one that is asked for meanwhile comes last', async () => {
-  const handshakes = new HandshakeTurns();
+  const handshakes = new HandshakeScheduler();
   const order: number[] = [];
   await new Promise<void>((resolve) => {
     for (let i = 0; i < 1000; i++) {
@@ -72,7 +72,7 @@ it('all have their turn in order, and one that is asked for meanwhile comes last
   expect(order).toEqual(Array.from({ length: 1000 }, (_, i) => i));
 });
 
-// defence: HandshakeTurns, and that Intake gives it to its connections
+// defence: HandshakeScheduler, and that ConnectionAcceptor gives it to its connections
 it('what strangers send in one turn of the event loop is not all dealt with in one', async () => {
   await using server = new SecureServer({ identity: await identityFor('sealed') });
   await server.listen({ port: 0, host: '127.0.0.1' });

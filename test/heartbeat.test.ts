@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Liveness, type LivenessSettings } from '../src/connection/heartbeat.js';
+import { Heartbeat, type HeartbeatSettings } from '../src/connection/heartbeat.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -9,16 +9,16 @@ afterEach(() => {
 });
 
 function watch(
-  settings: Partial<LivenessSettings> = {},
+  settings: Partial<HeartbeatSettings> = {},
   hasHeartbeat = true,
 ): {
-  liveness: Liveness;
+  heartbeat: Heartbeat;
   seen: string[];
   unsent: { bytes: number };
 } {
   const seen: string[] = [];
   const unsent = { bytes: 0 };
-  const liveness = new Liveness(
+  const heartbeat = new Heartbeat(
     { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, ...settings },
     {
       ping: () => seen.push('ping'),
@@ -29,7 +29,7 @@ function watch(
     },
     hasHeartbeat,
   );
-  return { liveness, seen, unsent };
+  return { heartbeat, seen, unsent };
 }
 
 describe('heartbeat', () => {
@@ -47,31 +47,31 @@ describe('heartbeat', () => {
   });
 
   it('takes anything heard for life', () => {
-    const { liveness, seen } = watch();
+    const { heartbeat, seen } = watch();
     for (let i = 0; i < 10; i++) {
       vi.advanceTimersByTime(29_000);
-      liveness.heard();
+      heartbeat.onReceive();
     }
     const pings = (): number => seen.filter((sign) => sign === 'ping').length;
     expect(pings()).toBe(0);
     vi.advanceTimersByTime(40_000);
     expect(pings()).toBe(1);
-    liveness.heard();
+    heartbeat.onReceive();
     vi.advanceTimersByTime(29_000);
     expect(pings()).toBe(1);
     expect(seen).not.toContain('PING_TIMEOUT');
   });
 
   it('tells a peer that only sends that we live, every ten seconds at most', () => {
-    const { liveness, seen } = watch();
+    const { heartbeat, seen } = watch();
     for (let i = 0; i < 100; i++) {
       vi.advanceTimersByTime(500);
-      liveness.heard();
+      heartbeat.onReceive();
     }
     expect(seen).toEqual(['pong', 'pong', 'pong', 'pong', 'pong']);
-    liveness.said();
+    heartbeat.onWrite();
     vi.advanceTimersByTime(9000);
-    liveness.heard();
+    heartbeat.onReceive();
     expect(seen.length).toBe(5);
   });
 
@@ -89,14 +89,14 @@ describe('heartbeat', () => {
   });
 
   it('stands still while reading is paused, and gives a sign of life at once and every ten seconds', () => {
-    const { liveness, seen } = watch();
+    const { heartbeat, seen } = watch();
     vi.advanceTimersByTime(29_000);
-    liveness.setPaused(true);
+    heartbeat.setPaused(true);
     expect(seen).toEqual(['pong']);
     vi.advanceTimersByTime(100_050);
     expect(seen.filter((sign) => sign === 'pong').length).toBe(11);
     expect(seen).not.toContain('ping');
-    liveness.setPaused(false);
+    heartbeat.setPaused(false);
     vi.advanceTimersByTime(900);
     expect(seen).not.toContain('ping');
     vi.advanceTimersByTime(11_000);
@@ -105,43 +105,43 @@ describe('heartbeat', () => {
   });
 
   it('asks nothing with pingInterval 0, but gives signs of life where there are such', () => {
-    const { liveness, seen } = watch({ pingInterval: 0 });
+    const { heartbeat, seen } = watch({ pingInterval: 0 });
     expect(vi.getTimerCount()).toBe(0);
     vi.advanceTimersByTime(1_000_000);
     expect(seen).toEqual([]);
-    liveness.setPaused(true);
+    heartbeat.setPaused(true);
     expect(seen).toEqual(['pong']);
-    liveness.setPaused(false);
-    liveness.stop();
+    heartbeat.setPaused(false);
+    heartbeat.stop();
     const none = watch({ pingInterval: 0 }, false);
-    none.liveness.setPaused(true);
+    none.heartbeat.setPaused(true);
     vi.advanceTimersByTime(1_000_000);
     expect(none.seen).toEqual([]);
   });
 
   it('asks nothing after a CLOSE, and idleness goes on counting', () => {
-    const { liveness, seen } = watch({ idleTimeout: 60_000 });
-    liveness.stopAsking();
+    const { heartbeat, seen } = watch({ idleTimeout: 60_000 });
+    heartbeat.stopAsking();
     vi.advanceTimersByTime(59_000);
-    liveness.heard();
+    heartbeat.onReceive();
     expect(seen).toEqual([]);
     vi.advanceTimersByTime(1100);
     expect(seen).toEqual(['IDLE_TIMEOUT']);
   });
 
   it('does not come back to life when reading is paused after its end', () => {
-    const { liveness, seen } = watch();
-    liveness.stop();
-    liveness.setPaused(true);
-    liveness.setPaused(false);
+    const { heartbeat, seen } = watch();
+    heartbeat.stop();
+    heartbeat.setPaused(true);
+    heartbeat.setPaused(false);
     vi.advanceTimersByTime(100_000);
     expect(seen).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it('stops for good', () => {
-    const { liveness, seen } = watch();
-    liveness.stop();
+    const { heartbeat, seen } = watch();
+    heartbeat.stop();
     vi.advanceTimersByTime(100_000);
     expect(seen).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
@@ -150,12 +150,12 @@ describe('heartbeat', () => {
 
 describe('idleness', () => {
   it('stands still while we read nothing', () => {
-    const { liveness, seen } = watch({ pingInterval: 0, idleTimeout: 5000 }, false);
+    const { heartbeat, seen } = watch({ pingInterval: 0, idleTimeout: 5000 }, false);
     vi.advanceTimersByTime(4000);
-    liveness.setPaused(true);
+    heartbeat.setPaused(true);
     vi.advanceTimersByTime(100_000);
     expect(seen).toEqual([]);
-    liveness.setPaused(false);
+    heartbeat.setPaused(false);
     vi.advanceTimersByTime(900);
     expect(seen).toEqual([]);
     vi.advanceTimersByTime(200);
@@ -163,11 +163,11 @@ describe('idleness', () => {
   });
 
   it('counts messages only, not signs of life', () => {
-    const { liveness, seen } = watch({ pingInterval: 0, idleTimeout: 5000 });
+    const { heartbeat, seen } = watch({ pingInterval: 0, idleTimeout: 5000 });
     vi.advanceTimersByTime(4000);
-    liveness.message();
+    heartbeat.message();
     vi.advanceTimersByTime(4000);
-    liveness.heard();
+    heartbeat.onReceive();
     expect(seen).toEqual([]);
     vi.advanceTimersByTime(1050);
     expect(seen).toEqual(['IDLE_TIMEOUT']);

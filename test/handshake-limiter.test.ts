@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Admission, sourceOf } from '../src/server/handshake-limiter.js';
+import { HandshakeLimiter, sourceOf } from '../src/server/handshake-limiter.js';
 
 describe('a source', () => {
   it.each([
@@ -23,7 +23,7 @@ describe('a source', () => {
 
 describe('admission', () => {
   it('counts in all and by source, and lets in again whoever comes after one has left', () => {
-    const admission = new Admission(3, 2);
+    const admission = new HandshakeLimiter(3, 2);
     const first = admission.enter('192.0.2.7');
     const second = admission.enter('::ffff:192.0.2.7');
     expect(first && second).toBeDefined();
@@ -37,7 +37,7 @@ describe('admission', () => {
   });
 
   it('counts loopback and Unix peers towards the total only', () => {
-    const admission = new Admission(4, 1);
+    const admission = new HandshakeLimiter(4, 1);
     for (const address of ['127.0.0.1', '127.0.0.1', undefined, '::1'])
       expect(admission.enter(address)).toBeDefined();
     expect(admission.enter(undefined)).toBeUndefined();
