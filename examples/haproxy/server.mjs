@@ -11,7 +11,7 @@ proxies.addAddress(process.env.PROXY ?? '127.0.0.1');
 
 const server = new SecureServer({
   identity: await Identity.load(process.env.KEY_FILE ?? 'server.pem'),
-  proxies,
+  trustedProxies: proxies,
   onHandshakeError: (error, { remoteAddress }) => {
     // the proxy's own health checks, some of them gone before their address could be asked for
     if (remoteAddress === undefined || proxies.check(remoteAddress)) return;

@@ -37,25 +37,6 @@ export function findCycle(graph: ReadonlyMap<string, readonly Import[]>): string
   }
 }
 
-/** The way from `start` to the first target that `matches`, over imports that exist at run time, or nothing. */
-export function findPath(
-  graph: ReadonlyMap<string, readonly Import[]>,
-  start: string,
-  matches: (target: string) => boolean,
-): string[] | undefined {
-  const seen = new Set([start]);
-  const queue = [[start]];
-  for (const path of queue) {
-    for (const { target, typeOnly } of graph.get(path.at(-1) ?? '') ?? []) {
-      if (typeOnly || seen.has(target)) continue;
-      if (matches(target)) return [...path, target];
-      seen.add(target);
-      queue.push([...path, target]);
-    }
-  }
-  return undefined;
-}
-
 /** Calls `visit` with every node of a source. */
 export function visitNodes(path: string, text: string, visit: (node: ts.Node) => void): void {
   const step = (node: ts.Node): void => {
