@@ -2,9 +2,9 @@ import { SecureSocketError } from '../errors.js';
 
 /** Times in milliseconds; 0 switches a watch off. */
 export interface HeartbeatSettings {
-  /** Time without a byte from the peer after which it is sent a PING. */
+  /** Silence of the peer after which it is asked for a sign of life. */
   readonly pingInterval: number;
-  /** Time without a byte after that at which it is taken for dead. */
+  /** Silence after that at which it is taken for dead. */
   readonly pingTimeout: number;
   /** Time without a message in either direction after which the connection is closed. */
   readonly idleTimeout: number;
@@ -14,20 +14,15 @@ export interface HeartbeatSettings {
 export interface HeartbeatActions {
   ping(): void;
   pong(): void;
-  /** Bytes that the peer has yet to take: while they become fewer, it lives. */
+  /** Bytes that the peer has yet to take: that they become fewer is a sign of life too. */
   unsent(): number;
-  /** The peer is dead: nothing more can be sent to it. */
+  /** The peer is dead: nothing can be said to it any more. */
   dead(error: SecureSocketError): void;
   idle(error: SecureSocketError): void;
 }
 
-/** An end that owes its peer a byte sends it a PONG so long after it last sent anything (docs/protocol.md, R6.3). */
+/** While we read nothing, the peer is told so often that we live. */
 const PONG_INTERVAL = 10_000;
-/**
- * From so many bytes on an end owes one. What is less may be PINGs and PONGs: two ends that owed each other a PONG for a
- * PONG would never stop.
- */
-const OWED_FROM = 64;
 
 /** Watches over one open connection: heartbeat and idleness, with one timer that is set anew only when it has run. */
 export class Heartbeat {
@@ -35,20 +30,17 @@ export class Heartbeat {
   readonly #actions: HeartbeatActions;
   readonly #hasHeartbeat: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #timerDue = Number.POSITIVE_INFINITY;
-  #lastReceive = performance.now();
-  #lastMessage = this.#lastReceive;
+  #lastHeard = performance.now();
+  #lastMessage = this.#lastHeard;
   #pingedAt: number | undefined;
   #unsentAtPing = 0;
   #pausedAt: number | undefined;
-  /** When the peer was last sent a byte. */
-  #lastSend = this.#lastReceive;
-  /** Bytes that came since then. */
-  #receivedSince = 0;
+  /** When the peer last saw a sign of us, as far as we know. */
+  #lastSaid = this.#lastHeard;
   #asks = true;
   #isStopped = false;
 
-  /** Without `hasHeartbeat` the protocol has neither PING nor PONG. */
+  /** Without `hasHeartbeat` nothing is asked or said: the protocol has no signs of life. */
   constructor(settings: HeartbeatSettings, actions: HeartbeatActions, hasHeartbeat: boolean) {
     this.#settings = settings;
     this.#actions = actions;
@@ -56,24 +48,18 @@ export class Heartbeat {
     this.#schedule();
   }
 
-  /**
-   * Bytes came. A completed write says nothing of the peer: the system takes bytes for a dead one too, until its buffer
-   * is full.
-   */
-  onReceive(bytes: number): void {
-    this.#lastReceive = performance.now();
-    const owedBefore = this.#receivedSince >= OWED_FROM;
-    this.#receivedSince += bytes;
-    if (this.#pingedAt === undefined && owedBefore === this.#receivedSince >= OWED_FROM) return;
+  /** Bytes came. A completed write says nothing: the system takes bytes for a dead peer too, until its buffer is full. */
+  onReceive(): void {
+    const now = performance.now();
+    this.#lastHeard = now;
     this.#pingedAt = undefined;
-    // the timer may stand at the end of a ping timeout, or at the next PING: something is due before
-    if (this.#due() < this.#timerDue) this.#schedule();
+    // a peer that only sends hears nothing of us, and its question may wait behind megabytes of its own
+    if (this.#beats && now - this.#lastSaid >= PONG_INTERVAL) this.#sayWeLive(now);
   }
 
   /** A write was completed. */
   onWrite(): void {
-    this.#lastSend = performance.now();
-    this.#receivedSince = 0;
+    this.#lastSaid = performance.now();
   }
 
   /** A message, or a part of one, came or was sent. */
@@ -87,11 +73,11 @@ export class Heartbeat {
     const now = performance.now();
     if (isPaused) {
       this.#pausedAt = now;
-      if (this.#beats) this.#sendPong(now);
+      if (this.#beats) this.#sayWeLive(now);
       this.#schedule();
     } else {
       const pause = now - (this.#pausedAt ?? now);
-      this.#lastReceive += pause;
+      this.#lastHeard += pause;
       this.#lastMessage += pause;
       if (this.#pingedAt !== undefined) this.#pingedAt += pause;
       this.#pausedAt = undefined;
@@ -117,47 +103,43 @@ export class Heartbeat {
     return this.#asks && this.#hasHeartbeat;
   }
 
-  #sendPong(now: number): void {
-    this.#lastSend = now;
-    this.#receivedSince = 0;
+  #sayWeLive(now: number): void {
+    this.#lastSaid = now;
     this.#actions.pong();
   }
 
   #check(): void {
     const now = performance.now();
-    const { idleTimeout } = this.#settings;
+    const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
     if (idleTimeout > 0 && this.#pausedAt === undefined && now - this.#lastMessage >= idleTimeout) {
       this.#actions.idle(
         new SecureSocketError('IDLE_TIMEOUT', `no message was sent or received for ${idleTimeout} ms`),
       );
       return;
     }
-    if (this.#mustSend && now - this.#lastSend >= PONG_INTERVAL) this.#sendPong(now);
-    if (this.#pausedAt === undefined && this.#isDead(now)) return;
-    this.#schedule();
-  }
-
-  /** Sends PING in time, and reports a peer that has not answered it in time. */
-  #isDead(now: number): boolean {
-    const { pingInterval, pingTimeout } = this.#settings;
-    if (this.#pingedAt !== undefined) {
-      if (now - this.#pingedAt < pingTimeout || this.#hasTaken(now)) return false;
-      const silence = Math.round(now - this.#lastReceive);
+    if (this.#pausedAt !== undefined) {
+      if (this.#beats && now - this.#lastSaid >= PONG_INTERVAL) this.#sayWeLive(now);
+    } else if (this.#pingedAt !== undefined && now - this.#pingedAt >= pingTimeout && !this.#hasTaken(now)) {
+      const silence = Math.round(now - this.#lastHeard);
       this.#actions.dead(
-        new SecureSocketError('PING_TIMEOUT', `not a byte has come from the peer for ${silence} ms`),
+        new SecureSocketError('PING_TIMEOUT', `the peer has given no sign of life for ${silence} ms`),
       );
-      return true;
-    }
-    if (this.#beats && pingInterval > 0 && now - this.#lastReceive >= pingInterval) {
+      return;
+    } else if (
+      this.#beats &&
+      pingInterval > 0 &&
+      this.#pingedAt === undefined &&
+      now - this.#lastHeard >= pingInterval
+    ) {
       this.#pingedAt = now;
-      // without the PING itself: that the system takes it says nothing
+      // without the question itself: that the system takes it says nothing
       this.#unsentAtPing = this.#actions.unsent();
       this.#actions.ping();
     }
-    return false;
+    this.#schedule();
   }
 
-  /** Whether the peer has taken bytes since the PING, which may still wait among them; if so, it lives. */
+  /** Whether the peer has taken bytes since it was asked, among which the question may still wait; if so, it lives. */
   #hasTaken(now: number): boolean {
     const unsent = this.#actions.unsent();
     if (unsent >= this.#unsentAtPing) return false;
@@ -168,32 +150,21 @@ export class Heartbeat {
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    this.#timerDue = Number.POSITIVE_INFINITY;
     if (this.#isStopped) return;
     const due = this.#due();
     if (due === Number.POSITIVE_INFINITY) return;
-    this.#timerDue = due;
     this.#timer = setTimeout(() => this.#check(), Math.max(1, Math.ceil(due - performance.now())));
     this.#timer.unref?.();
-  }
-
-  /**
-   * Whether the peer waits for a byte: it is sending, and its PING may be queued behind megabytes of its own, or we do
-   * not read, so that it never arrives.
-   */
-  get #mustSend(): boolean {
-    return this.#beats && (this.#receivedSince >= OWED_FROM || this.#pausedAt !== undefined);
   }
 
   /** When something is to be done at the earliest, as things stand. */
   #due(): number {
     const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
-    const pong = this.#mustSend ? this.#lastSend + PONG_INTERVAL : Number.POSITIVE_INFINITY;
-    if (this.#pausedAt !== undefined) return pong;
     const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
-    if (pingInterval === 0 || !this.#beats) return Math.min(idle, pong);
-    const ping =
-      this.#pingedAt === undefined ? this.#lastReceive + pingInterval : this.#pingedAt + pingTimeout;
-    return Math.min(idle, pong, ping);
+    if (this.#pausedAt !== undefined)
+      return this.#beats ? this.#lastSaid + PONG_INTERVAL : Number.POSITIVE_INFINITY;
+    if (pingInterval === 0 || !this.#beats) return idle;
+    if (this.#pingedAt !== undefined) return Math.min(idle, this.#pingedAt + pingTimeout);
+    return Math.min(idle, this.#lastHeard + pingInterval);
   }
 }

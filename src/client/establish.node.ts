@@ -1,9 +1,11 @@
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import type { HandshakeResult } from '../core/script.js';
-import { traceHandshake } from '../diagnostics.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { traceHandshake } from '../diagnostics.node.js';
+import { SecureSocketError } from '../errors.js';
 import type { ClientSettings } from '../options/options.js';
-import type { ClientPlan } from '../options/scripts.node.js';
+import { planClient } from '../options/scripts.node.js';
+import { readAddress } from '../transports/address.js';
+import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { isTransport, type Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.node.js';
 
@@ -17,49 +19,17 @@ export interface ConnectOptions {
   readonly port?: number;
 }
 
-/** Where to connect to, and how. */
-export interface Destination {
-  /** What a known-hosts file calls it; absent where it has no name. */
-  readonly target: Target | undefined;
-  /** Opens the transport. */
-  readonly open: (signal: AbortSignal, settings: ClientSettings) => Transport | Promise<Transport>;
-  /** Lets go of what was given to be used, however far the attempt has come. */
-  readonly giveUp?: () => void;
-}
-
-/** The destination that a transport of the application's own leads to. */
-export function givenTransport(transport: Transport, { host, port }: ConnectOptions): Destination {
-  if (!isTransport(transport))
-    throw badArgument(
-      `connect() takes a Transport here, such as webSocket() makes, not ${kindOf(transport)}`,
-    );
-  return {
-    target: host === undefined ? undefined : { host, port: port ?? 0 },
-    open: () => transport,
-    giveUp: () => transport.destroy(),
-  };
-}
-
-/** Makes the script of one connection. */
-export type Planner = (settings: ClientSettings, target: Target | undefined) => Promise<ClientPlan>;
-
-/** What an attempt to connect goes by. */
-export interface Attempt {
-  readonly settings: ClientSettings;
-  readonly plan: Planner;
-  readonly destination: Destination;
-}
-
 /**
  * Dials and does the handshake, within one deadline from the first to the last. `giveUp` ends it from outside, as the
  * signal of the options does; a transport that was given is destroyed then.
  */
 export async function establish(
-  toDo: Attempt,
+  settings: ClientSettings,
+  to: TcpAddress | UnixAddress | Transport,
   options: ConnectOptions,
   giveUp: AbortController,
 ): Promise<{ connection: Connection; opening: HandshakeResult }> {
-  const { handshakeTimeout } = toDo.settings;
+  const { handshakeTimeout } = settings;
   const late = (): SecureSocketError =>
     new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
   const deadline = setTimeout(() => giveUp.abort(late()), handshakeTimeout);
@@ -67,9 +37,9 @@ export async function establish(
   if (options.signal?.aborted) follow();
   else options.signal?.addEventListener('abort', follow, { once: true });
   try {
-    return await attempt(toDo, giveUp.signal);
+    return await attempt(settings, to, options, giveUp.signal);
   } catch (error) {
-    toDo.destination.giveUp?.();
+    if (isTransport(to)) to.destroy();
     throw error;
   } finally {
     clearTimeout(deadline);
@@ -78,11 +48,14 @@ export async function establish(
 }
 
 async function attempt(
-  { settings, plan, destination }: Attempt,
+  settings: ClientSettings,
+  to: TcpAddress | UnixAddress | Transport,
+  options: ConnectOptions,
   signal: AbortSignal,
 ): Promise<{ connection: Connection; opening: HandshakeResult }> {
-  const { script, confirmed } = await abortable(plan(settings, destination.target), signal);
-  const transport = await destination.open(signal, settings);
+  const address = isTransport(to) ? to : readAddress(to, 1);
+  const { script, confirmed } = await abortable(planClient(settings, targetOf(address, options)), signal);
+  const transport = isTransport(address) ? address : await dial(settings, address, signal);
   const connection = new Connection(transport, script, connectionSettings(settings));
   const abort = (): void => connection.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -118,4 +91,14 @@ async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
 
 function connectionSettings(settings: ClientSettings): ConnectionSettings {
   return { ...settings, readAhead: settings.maxMessage + settings.maxRecord, run: async (task) => task() };
+}
+
+function targetOf(
+  to: TcpAddress | UnixAddress | Transport,
+  { host, port }: ConnectOptions,
+): Target | undefined {
+  if (isTransport(to)) return host === undefined ? undefined : { host, port: port ?? 0 };
+  return 'path' in to
+    ? { host: `unix:${to.path}`, port: 0 }
+    : { host: to.host ?? 'localhost', port: to.port };
 }

@@ -1,9 +1,10 @@
-import type { PortableClient } from '../client/client.js';
+import type { Socket } from 'node:net';
+import { connectedClient, type SecureClient } from '../client/client.node.js';
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import { HandshakeScheduler } from '../connection/handshake-scheduler.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
-import type { HandshakeResult, Script } from '../core/script.js';
-import { traceConnection, traceHandshake } from '../diagnostics.js';
+import type { Script } from '../core/script.js';
+import { traceConnection, traceHandshake } from '../diagnostics.node.js';
 import { type ErrorCode, SecureSocketError } from '../errors.js';
 import type { ServerSettings } from '../options/options.js';
 import type { Transport } from '../transports/transport.js';
@@ -18,16 +19,11 @@ export interface Origin {
   readonly remotePort: number | undefined;
 }
 
-/** Something that has arrived, not yet looked at. */
-type Arrival = Partial<Origin> & { destroy(): unknown };
-
 /** What an acceptor needs of its server. */
-export interface IntakeOptions<Client extends PortableClient> {
+export interface IntakeOptions {
   readonly settings: ServerSettings;
   readonly privateKeyQueue: PrivateKeyQueue;
-  readonly accepted: AcceptQueue<Client>;
-  /** Makes the client object of a connection that has become ready. */
-  readonly client: (connection: Connection, opening: HandshakeResult) => Client;
+  readonly accepted: AcceptQueue;
   /** Ready clients that may wait to be accepted, beside the handshakes under way. */
   readonly backlog: () => number;
   readonly script: () => Script;
@@ -42,8 +38,8 @@ const GOING_AWAY = 1;
 const INTERNAL_ERROR = 5;
 
 /** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
-export class ConnectionAcceptor<Client extends PortableClient> {
-  readonly #options: IntakeOptions<Client>;
+export class ConnectionAcceptor {
+  readonly #options: IntakeOptions;
   readonly #admission: HandshakeLimiter;
   readonly #connections = new Set<Connection>();
   /** Connections whose proxy has yet to say who is behind it. */
@@ -60,7 +56,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   #bytesWritten = 0;
   #isClosed = false;
 
-  constructor(options: IntakeOptions<Client>) {
+  constructor(options: IntakeOptions) {
     this.#options = options;
     const { settings, privateKeyQueue } = options;
     this.#admission = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
@@ -117,7 +113,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   }
 
   /** Takes a socket in, or lets it go. `open` makes its transport. */
-  receive<Socket extends Arrival>(socket: Socket, open: (socket: Socket) => Transport): void {
+  receive(socket: Socket, open: (socket: Socket) => Transport): void {
     if (!this.#hasRoom(socket)) return;
     if (isListed(this.#options.settings.trustedProxies, socket.remoteAddress))
       void this.#takeProxied(open(socket));
@@ -139,13 +135,13 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);
-    let client: Client | undefined;
+    let client: SecureClient | undefined;
     connection.ready.then(
       (opening) => {
         leave();
         this.#handshakesCompleted++;
         this.#open++;
-        client = this.#options.client(connection, opening);
+        client = connectedClient(connection, opening, this.#options.settings);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
       },
@@ -192,7 +188,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   }
 
   /** Whether one connection more may be open; if not, it is destroyed. */
-  #hasRoom(newcomer: Arrival): boolean {
+  #hasRoom(newcomer: Partial<Origin> & { destroy(): unknown }): boolean {
     if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
     const { remoteAddress, remotePort } = newcomer;
     newcomer.destroy();
@@ -233,7 +229,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
   }
 
-  #ended(connection: Connection, client: Client | undefined): void {
+  #ended(connection: Connection, client: SecureClient | undefined): void {
     this.#connections.delete(connection);
     if (client !== undefined) this.#open--;
     this.#bytesRead += connection.bytesRead;

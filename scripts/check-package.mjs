@@ -1,0 +1,29 @@
+// The packed package, as tools see it: npm run check:package. It is packed into a folder of its own, since npm sets
+// npm_config_dry_run for the scripts that run before `npm publish --dry-run`, and a dry run packs nothing.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const { npm_config_dry_run: _, ...env } = process.env;
+const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-package-'));
+try {
+  run('npx', 'publint', '--strict');
+  run('npm', 'pack', '--silent', '--pack-destination', folder);
+  const [tarball] = readdirSync(folder);
+  run('npx', 'attw', join(folder, tarball), '--profile', 'esm-only', '-q');
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function run(command, ...given) {
+  const { status, error } = spawnSync(command, given, {
+    stdio: 'inherit',
+    env,
+    shell: process.platform === 'win32',
+  });
+  if (error) throw error;
+  if (status === 0) return;
+  console.error(`${command} ${given.join(' ')} failed with exit code ${status}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,48 @@
+// Builds the documentation site from docs/ and the comments of the sources: npm run docs:site -- --help
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { stageSite } from './lib/site.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const site = join(root, 'site');
+const usage = `Usage: npm run docs:site -- [options]
+
+  --base PATH  where the site will be, such as /secure-sockets/ (default /)
+  --out DIR    where it is built to (default reports/site)
+  --serve      afterwards show it on 127.0.0.1 until interrupted`;
+
+const { values } = parseArgs({
+  options: {
+    base: { type: 'string', default: '/' },
+    out: { type: 'string', default: join(root, 'reports/site') },
+    serve: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) console.log(usage);
+else build(values);
+
+function build({ base, out, serve }) {
+  if (!base.startsWith('/') || !base.endsWith('/'))
+    throw new Error(`--base is ${base}: it must begin and end with /`);
+  if (!existsSync(join(site, 'node_modules'))) run(site, 'npm', 'ci', '--no-fund', '--no-audit');
+  stageSite(root);
+  run(site, 'npx', 'vitepress', 'build', '--base', base);
+  rmSync(out, { recursive: true, force: true });
+  cpSync(join(site, '.vitepress/dist'), out, { recursive: true });
+  console.log(`the site for ${base} is in ${out}`);
+  if (serve) run(site, 'npx', 'vitepress', 'preview', '--base', base, '--host', '127.0.0.1', '--port', '0');
+}
+
+function run(cwd, ...[command, ...given]) {
+  const { status, error } = spawnSync(command, given, {
+    cwd,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`${command} ${given.join(' ')} failed with exit code ${status}`);
+}

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'vitepress';
+
+const { sidebar } = JSON.parse(readFileSync(new URL('../content/pages.json', import.meta.url), 'utf8'));
+const { version, description } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+);
+
+export default defineConfig({
+  title: 'secure-sockets',
+  description,
+  srcDir: 'content',
+  lang: 'en',
+  cleanUrls: false,
+  // the pages are checked by the tests of the project; a link that leads nowhere here is a mistake of the staging
+  ignoreDeadLinks: false,
+  themeConfig: {
+    nav: [
+      { text: 'Start', link: '/docs/getting-started' },
+      { text: 'API', link: '/reference/' },
+      { text: 'Protocol', link: '/docs/protocol' },
+      { text: version, link: '/CHANGELOG' },
+    ],
+    sidebar,
+    outline: [2, 3],
+    search: { provider: 'local' },
+  },
+  // an API reference has generics, which Vue would take for elements
+  markdown: { html: true },
+});
