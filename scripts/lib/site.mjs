@@ -50,7 +50,8 @@ function repositoryOf(root) {
   return url?.replace(/^git\+/, '').replace(/\.git$/, '');
 }
 
-function stageDocument(context, name) {
+/** The text of a document as the site shows it; images it needs are added to `context.images`. */
+export function stageDocument(context, name) {
   const text = readFileSync(join(context.root, name), 'utf8');
   return outsideOfCode(withoutHiddenParts(text), (prose) =>
     prose

@@ -11,6 +11,7 @@ export default defineConfig({
   description,
   srcDir: 'content',
   lang: 'en',
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   cleanUrls: false,
   // the pages are checked by the tests of the project; a link that leads nowhere here is a mistake of the staging
   ignoreDeadLinks: false,

@@ -1,0 +1,60 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { stageDocument } from '../../scripts/lib/site.mjs';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'site-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+describe('a document on its way to the site', () => {
+  it.each([
+    ['a link to a document', '[a](api.md#close)', '[a](/docs/api.md#close)\n'],
+    ['a link to the README', '[a](../README.md)', '[a](/index.md)\n'],
+    ['a link within the page', '[a](#here)', '[a](#here)\n'],
+    ['a link to elsewhere', '[a](https://example.org/)', '[a](https://example.org/)\n'],
+    ['a link in code', '`[a](api.md)`', '`[a](api.md)`\n'],
+    ['a link in a block of code', '```\n[a](api.md)\n```', '```\n[a](api.md)\n```\n'],
+    ['what Vue would take for its own', 'a {{ b }}', 'a &#123;&#123; b }}\n'],
+    ['a part for the tests', 'a\n\n<!-- example: x\nconst a = 1;\n-->\nb', 'a\n\nb\n'],
+  ])('%s', (_what, text, expected) => {
+    expect(staged(text)).toBe(expected);
+  });
+
+  it('takes its images along', () => {
+    const images = new Set<string>();
+    expect(staged('![a](images/a.svg)', { images })).toBe('![a](/docs/images/a.svg)\n');
+    expect([...images]).toEqual(['docs/images/a.svg']);
+  });
+
+  it('links to sources in the repository, and names them where there is none', () => {
+    file('src/a.ts', '');
+    expect(staged('[a](../src/a.ts)')).toBe('a (`src/a.ts`)\n');
+    const repository = 'https://example.org/us/it';
+    expect(staged('[a](../src/a.ts)', { repository })).toBe(
+      '[a](https://example.org/us/it/blob/main/src/a.ts)\n',
+    );
+    expect(staged('[a](../src)', { repository })).toBe('[a](https://example.org/us/it/tree/main/src)\n');
+  });
+});
+
+interface Context {
+  readonly images?: Set<string>;
+  readonly repository?: string;
+}
+
+function staged(text: string, { images = new Set(), repository }: Context = {}): string {
+  file('docs/this.md', `${text}\n`);
+  const documents = ['README.md', 'docs/api.md', 'docs/this.md'];
+  return stageDocument({ root, documents, images, repository }, 'docs/this.md');
+}
+
+function file(name: string, contents: string): void {
+  const path = join(root, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, contents);
+  expect(readFileSync(path, 'utf8')).toBe(contents);
+}
