@@ -1,6 +1,7 @@
 /**
- * The backend over node-forge, with X25519 and ML-KEM-768 from @noble. JavaScript: not constant-time, so
- * do not use it for a server on a network; RSA private operations take 50 to 400 ms each and hold up the event loop.
+ * The backend over node-forge, with X25519, ML-KEM-768 and ChaCha20-Poly1305 fallbacks from @noble. JavaScript: not
+ * constant-time, so do not use it for a server on a network; RSA private operations take 50 to 400 ms each and hold up
+ * the event loop.
  *
  * @module secure-sockets/backends/forge
  */
@@ -11,12 +12,18 @@ import * as fallbacks from './fallbacks.js';
 import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './forge-rsa.js';
 import { expand } from './hkdf.js';
+import { lengthOf, NONE, write } from './pieces.js';
 
 /** The node-forge backend. node-forge is an optional peer dependency: install it beside this package. */
 export const forge: Backend = {
   name: 'forge',
   native: false,
-  fallbacks: { x25519: '@noble/curves', mlKem768: '@noble/post-quantum' },
+  fallbacks: {
+    x25519: '@noble/curves',
+    mlKem768: '@noble/post-quantum',
+    chaCha20Poly1305: '@noble/ciphers',
+  },
+  preferredAead: 'chaCha20Poly1305',
   randomBytes,
   equal,
   sha256: (data) => digest(forgeLibrary.md.sha256.create(), data),
@@ -25,6 +32,7 @@ export const forge: Backend = {
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
   aesEcb,
   aesGcm,
+  chaCha20Poly1305: fallbacks.chaCha20Poly1305,
   x25519: (privateKey) => fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
   mlKem768: () => fallbacks.mlKem768(randomBytes),
   generateRsaKey,
@@ -74,15 +82,17 @@ function aesGcm(key: Uint8Array): Aead {
   const cipher = forgeLibrary.cipher.createCipher('AES-GCM', toBinary(key));
   const decipher = forgeLibrary.cipher.createDecipher('AES-GCM', toBinary(key));
   return {
-    seal(nonce, associatedData, plaintext) {
+    seal(nonce, associatedData, plaintext, prefix = NONE) {
       cipher.start(gcmOptions(nonce, associatedData));
-      const output = join(plaintext, 16);
-      const end = output.length - 16;
-      const written = updateInto(cipher, output.subarray(0, end), output);
+      const end = prefix.length + lengthOf(plaintext);
+      const record = new Uint8Array(end + 16);
+      write([prefix, ...plaintext], record, 0);
+      const text = record.subarray(prefix.length, end);
+      const written = updateInto(cipher, text, text);
       cipher.finish();
-      drain(cipher, output, written);
-      output.set(fromBinary(cipher.mode.tag.getBytes()), end);
-      return [output];
+      drain(cipher, text, written);
+      record.set(fromBinary(cipher.mode.tag.getBytes()), end);
+      return [record];
     },
     open(nonce, associatedData, ciphertext) {
       const options = gcmOptions(nonce, associatedData);
@@ -101,16 +111,4 @@ function aesGcm(key: Uint8Array): Aead {
 function gcmOptions(nonce: Uint8Array, associatedData: Uint8Array): forgeLibrary.cipher.StartOptions {
   requireLength('nonce', nonce, 12);
   return { iv: toBinary(nonce), additionalData: toBinary(associatedData), tagLength: 128 };
-}
-
-/** The pieces in one, with room behind them. */
-function join(pieces: readonly Uint8Array[], room: number): Uint8Array {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const whole = new Uint8Array(length + room);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

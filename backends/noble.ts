@@ -15,12 +15,14 @@ import type { Aead, Backend, BlockCipher } from '../src/backend.js';
 import { nullIf, requireCount, requireLength, requireWholeBlocks } from './checks.js';
 import * as fallbacks from './fallbacks.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
+import { NONE, sealed } from './pieces.js';
 
 /** The backend over the `@noble` packages. */
 export const noble: Backend = {
   name: 'noble',
   native: false,
   fallbacks: {},
+  preferredAead: 'chaCha20Poly1305',
   randomBytes,
   equal: equalBytes,
   sha256: (data) => sha256(data),
@@ -32,6 +34,7 @@ export const noble: Backend = {
   },
   aesEcb,
   aesGcm,
+  chaCha20Poly1305: fallbacks.chaCha20Poly1305,
   x25519: (privateKey) => fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
   mlKem768: () => fallbacks.mlKem768(randomBytes),
   generateRsaKey,
@@ -65,10 +68,10 @@ function aesGcm(key: Uint8Array): Aead {
   requireLength('AES-256-GCM key', key, 32);
   const secret = Uint8Array.from(key);
   return {
-    seal(nonce, associatedData, plaintext) {
+    seal(nonce, associatedData, plaintext, prefix = NONE) {
       requireLength('nonce', nonce, 12);
       const whole = plaintext.length === 1 ? (plaintext[0] as Uint8Array) : concatBytes(...plaintext);
-      return [gcm(secret, nonce, associatedData).encrypt(whole)];
+      return sealed(prefix, [gcm(secret, nonce, associatedData).encrypt(whole)]);
     },
     open(nonce, associatedData, ciphertext) {
       requireLength('nonce', nonce, 12);

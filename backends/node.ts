@@ -16,9 +16,10 @@ import {
 import type { Backend, BlockCipher, KeyEncapsulation } from '../src/backend.js';
 import { requireCount, requireLength, requireWholeBlocks } from './checks.js';
 import { expand } from './hkdf.js';
+import { NodeAead } from './node-aead.js';
 import { nativeMlKem768, x25519 } from './node-agreement.js';
 import { plain } from './node-bytes.js';
-import { GcmKey } from './node-gcm.js';
+import { hasAesInstructions } from './node-processor.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './node-rsa.js';
 
 /** The node:crypto backend, the default on Node. */
@@ -26,6 +27,7 @@ export const node: Backend = {
   name: 'node',
   native: true,
   fallbacks: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
+  preferredAead: hasAesInstructions() ? 'aesGcm' : 'chaCha20Poly1305',
   randomBytes,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   sha256: (data) => plain(hash('sha256', data, 'buffer')),
@@ -33,7 +35,8 @@ export const node: Backend = {
   hkdfExtract: hmacSha256,
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
   aesEcb,
-  aesGcm: (key) => new GcmKey(key),
+  aesGcm: (key) => new NodeAead('aes-256-gcm', key),
+  chaCha20Poly1305: (key) => new NodeAead('chacha20-poly1305', key),
   x25519,
   mlKem768,
   generateRsaKey,

@@ -14,7 +14,9 @@ export interface Backend {
    */
   readonly native: boolean;
   /** Primitives that come from another library than the backend's own, and from which. */
-  readonly fallbacks: Readonly<Partial<Record<'x25519' | 'mlKem768', string>>>;
+  readonly fallbacks: Readonly<Partial<Record<'x25519' | 'mlKem768' | AeadName, string>>>;
+  /** The cipher that is faster here: suites with it come first unless `suites` says otherwise. */
+  readonly preferredAead: AeadName;
 
   /** Cryptographically secure random bytes, any length. Tests inject a deterministic source here. */
   randomBytes(length: number): Uint8Array;
@@ -34,6 +36,8 @@ export interface Backend {
   aesEcb(key: Uint8Array): BlockCipher;
   /** AES-256-GCM (NIST SP 800-38D) under a key of 32 bytes. */
   aesGcm(key: Uint8Array): Aead;
+  /** ChaCha20-Poly1305 (RFC 8439) under a key of 32 bytes. */
+  chaCha20Poly1305(key: Uint8Array): Aead;
 
   /**
    * An X25519 key pair (RFC 7748). Without `privateKey` (32 bytes) a fresh one from the backend's own random source.
@@ -49,6 +53,9 @@ export interface Backend {
   /** A private key from its numbers, all eight of them. Throws a `RangeError` on numbers that do not fit together. */
   rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey;
 }
+
+/** The ciphers for records, by the method that makes them. */
+export type AeadName = 'aesGcm' | 'chaCha20Poly1305';
 
 /** n and e of an RSA public key (RFC 8017 3.1). */
 export interface RsaPublicNumbers {
@@ -112,10 +119,17 @@ export interface BlockCipher {
 /** A keyed AEAD (RFC 5116): 12-byte nonce, 16-byte tag. The caller never repeats a nonce. */
 export interface Aead {
   /**
-   * Encrypts the concatenation of `plaintext`. Returns the ciphertext in one or more pieces, in order, the tag at
-   * the end of the last one: pieces, so that neither side of a large record has to be copied together.
+   * Encrypts the concatenation of `plaintext`. Returns `prefix`, unchanged, the ciphertext and the tag, in that order:
+   * in one piece where the library writes to memory that it is given, and whatever is small; else in several, so that
+   * neither side of a large record has to be copied together. `nonce`, `associatedData` and `prefix` may be overwritten
+   * after the call, and may be one and the same memory.
    */
-  seal(nonce: Uint8Array, associatedData: Uint8Array, plaintext: readonly Uint8Array[]): Uint8Array[];
+  seal(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    plaintext: readonly Uint8Array[],
+    prefix?: Uint8Array,
+  ): Uint8Array[];
   /** Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. */
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
   /**

@@ -6,6 +6,7 @@
 
 export type {
   Aead,
+  AeadName,
   Backend,
   BlockCipher,
   DecapsulationKey,
@@ -20,6 +21,7 @@ export type {
 export { type CloseOptions, type RecvOptions, SecureClient } from './client/client.node.js';
 export type { ConnectOptions } from './client/establish.node.js';
 export { type ReconnectOptions, reconnecting } from './client/reconnecting.node.js';
+export type { SuiteName } from './core/sealed/suites.js';
 export type {
   ConnectionDiagnostics,
   HandshakeDiagnostics,
@@ -41,7 +43,6 @@ export type {
   Peer,
   ProtocolName,
   ServerOptions,
-  SuiteName,
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';
 export { SecureServer, type ServerCloseOptions, type ServerStats } from './server/server.node.js';

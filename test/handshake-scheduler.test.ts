@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { node } from '../backends/node.js';
 import { HandshakeScheduler } from '../src/connection/handshake-scheduler.js';
 import { encodeClientHello } from '../src/core/sealed/messages.js';
-import { suiteIds } from '../src/core/sealed/suites.js';
+import { suites } from '../src/core/sealed/suites.js';
+
 import { identityFor, pause } from './helpers/sockets.js';
 
 /** What the clock shows, in milliseconds: it goes on by what is computed here, and by nothing else. */
@@ -79,7 +80,7 @@ it('what strangers send in one turn of the event loop is not all dealt with in o
   const { port } = server.address as { port: number };
   const hello = encodeClientHello({
     ...{ random: new Uint8Array(32), x25519: node.x25519().publicKey },
-    ...{ suites: [suiteIds.X25519], kemKey: new Uint8Array(0) },
+    ...{ suites: [suites.X25519.id], kemKey: new Uint8Array(0) },
   });
   const sockets = Array.from({ length: 16 }, () => connect(port, '127.0.0.1').pause());
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));

@@ -197,8 +197,8 @@ describe('the size of an entry and of what it loads at once, minified, in bytes'
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
     ['secure-sockets', 126_880, 44_438],
-    ['secure-sockets/backends/node', 8_748, 3_905],
-    ['secure-sockets/backends/noble', 64_677, 25_797],
+    ['secure-sockets/backends/node', 9_845, 4_357],
+    ['secure-sockets/backends/noble', 73_366, 29_276],
     ['secure-sockets/backends/forge', 332_802, 94_056],
   ];
 

@@ -28,8 +28,10 @@ function symmetric(backend, size) {
   const key = pattern(32);
   const ecb = backend.aesEcb(key);
   const gcm = backend.aesGcm(key);
+  const chacha = backend.chaCha20Poly1305(key);
   const blocks = ecb.encrypt(data);
   const sealed = joined(gcm.seal(NONCE, HEADER, [data]));
+  const sealedByChacha = joined(chacha.seal(NONCE, HEADER, [data]));
   return [
     { id: 'SHA-256', size, operation: () => backend.sha256(data) },
     { id: 'HMAC-SHA-256', size, operation: () => backend.hmacSha256(key, data) },
@@ -42,6 +44,17 @@ function symmetric(backend, size) {
       check: () => sealed,
     },
     { id: 'AES-256-GCM open', size, operation: () => gcm.open(NONCE, HEADER, sealed) },
+    {
+      id: 'ChaCha20-Poly1305 seal',
+      size,
+      operation: () => chacha.seal(NONCE, HEADER, [data]),
+      check: () => sealedByChacha,
+    },
+    {
+      id: 'ChaCha20-Poly1305 open',
+      size,
+      operation: () => chacha.open(NONCE, HEADER, sealedByChacha),
+    },
     { id: 'random bytes', size, operation: () => backend.randomBytes(size), check: () => size },
     { id: 'constant-time comparison', size, operation: () => backend.equal(data, data) },
   ];

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
+import type { SuiteName } from '../core/sealed/suites.js';
 import type { Identity } from '../identity.node.js';
 import type { KnownHostsOption } from '../trust/trust.node.js';
 import {
@@ -15,15 +16,12 @@ import {
   modulusLength,
   oneOf,
   type Rule,
-  suiteNames,
+  suiteList,
   textOrTexts,
 } from './rules.js';
 
 /** The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little. */
 export type ProtocolName = 'sealed' | 'classic';
-
-/** The key exchanges of sealed, by name. */
-export type SuiteName = 'X25519' | 'X25519MLKEM768';
 
 /** Whom a peer proved to be. */
 export interface Peer {
@@ -152,7 +150,7 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
   pingInterval: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
   pingTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
   keyLength: { validate: oneOf(16, 24, 32), only: 'classic' },
-  suites: { validate: suiteNames, only: 'sealed' },
+  suites: { validate: suiteList, only: 'sealed' },
   keylog: { validate: callback('(line) => void'), only: 'sealed' },
   maxRecord: { validate: integer(16384, 1052672, 'bytes'), only: 'sealed' },
 };

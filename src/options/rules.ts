@@ -1,3 +1,4 @@
+import { suiteNames } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 
 /** An option's rule: what is wrong with a value, and where the option belongs. */
@@ -93,15 +94,14 @@ export function modulusLength(value: unknown): string | undefined {
   return isRight ? undefined : 'a multiple of 8 from 512 to 4096 bits';
 }
 
-/** Names of key exchanges, each once. */
-export function suiteNames(value: unknown): string | undefined {
-  const known = ['X25519', 'X25519MLKEM768'];
+/** Names of suites, each once. */
+export function suiteList(value: unknown): string | undefined {
   const isRight =
     Array.isArray(value) &&
     value.length > 0 &&
     new Set(value).size === value.length &&
-    value.every((name) => known.includes(name));
-  return isRight ? undefined : `an array of ${known.map(show).join(' and ')}, most wanted first`;
+    value.every((name) => suiteNames.includes(name));
+  return isRight ? undefined : `an array of ${suiteNames.map(show).join(', ')}, most wanted first`;
 }
 
 /** A backend, which is an object and not a name. */

@@ -5,11 +5,12 @@ import { classicClient, classicServer } from '../core/classic/scripts.js';
 import type { PeerKey, Script } from '../core/script.js';
 import { sealedClient } from '../core/sealed/client.js';
 import { sealedServer } from '../core/sealed/server.js';
+import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 import { Identity, type IdentityRole, privateNumbersOf } from '../identity.node.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.node.js';
 import { pinned, type Target, type Trust, trustOf } from '../trust/trust.node.js';
-import type { ClientSettings, CommonOptions, ServerSettings, SuiteName } from './options.js';
+import type { ClientSettings, CommonOptions, ServerSettings } from './options.js';
 
 /** A server's key and what makes the script of each connection. */
 export interface ServerPlan {
@@ -138,16 +139,12 @@ function checkRole(identity: Identity, role: IdentityRole): Identity {
   );
 }
 
-/** The hybrid is offered unasked only where it costs next to nothing. */
 function suitesOf({ suites, backend }: CommonOptions & { backend: Backend }): readonly SuiteName[] {
-  if (suites) return suites;
-  return backend.native && backend.fallbacks.mlKem768 === undefined
-    ? ['X25519MLKEM768', 'X25519']
-    : ['X25519'];
+  return suites ?? defaultSuites(backend);
 }
 
 async function kemFor(backend: Backend, suites: readonly SuiteName[]): Promise<KeyEncapsulation | undefined> {
-  return suites.includes('X25519MLKEM768') ? backend.mlKem768() : undefined;
+  return hasHybrid(suites) ? backend.mlKem768() : undefined;
 }
 
 async function authorizer(

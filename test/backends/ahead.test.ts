@@ -12,9 +12,11 @@ function sealed(aead: Aead, i: number): Uint8Array {
   return Buffer.concat(aead.seal(nonce(i), AAD, [plaintext(i)]));
 }
 
-test('what is made ahead changes no result', () => {
+const ciphers = ['aesGcm', 'chaCha20Poly1305'] as const;
+
+test.each(ciphers)('what is made ahead under %s changes no result', (cipher) => {
   const key = new Uint8Array(32).fill(7);
-  const [plain, prepared] = [node.aesGcm(key), node.aesGcm(key)];
+  const [plain, prepared] = [node[cipher](key), node[cipher](key)];
   for (let i = 0; i < 5; i++) {
     prepared.prepareSeal?.(nonce(i));
     prepared.prepareOpen?.(nonce(i));
@@ -24,9 +26,9 @@ test('what is made ahead changes no result', () => {
   }
 });
 
-test('what is made ahead for one nonce never serves another', () => {
+test.each(ciphers)('what is made ahead under %s for one nonce never serves another', (cipher) => {
   const key = new Uint8Array(32).fill(7);
-  const [plain, prepared] = [node.aesGcm(key), node.aesGcm(key)];
+  const [plain, prepared] = [node[cipher](key), node[cipher](key)];
   prepared.prepareSeal?.(nonce(1));
   prepared.prepareOpen?.(nonce(1));
   expect(sealed(prepared, 2)).toEqual(sealed(plain, 2));

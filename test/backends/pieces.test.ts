@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { forge } from '../../backends/forge.js';
-import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
-import type { Backend } from '../../src/backend.js';
+import { backends } from '../helpers/backends.js';
 
-const withPieces: Backend[] = [node, forge, noble].filter(
-  (backend) => backend.aesGcm(new Uint8Array(32)).openInPieces,
-);
+const ciphers = ['aesGcm', 'chaCha20Poly1305'] as const;
+const withPieces = backends
+  .flatMap((backend) => ciphers.map((cipher) => ({ backend, name: backend.name, cipher })))
+  .filter(({ backend, cipher }) => backend[cipher](new Uint8Array(32)).openInPieces);
 
-describe.each(withPieces)('$name: AES-GCM opened in pieces', (backend) => {
-  const aead = backend.aesGcm(randomBytes(32));
+describe.each(withPieces)('$name: $cipher opened in pieces', ({ backend, cipher }) => {
+  const aead = backend[cipher](randomBytes(32));
   const nonce = randomBytes(12);
   const associated = randomBytes(3);
 
@@ -38,6 +37,6 @@ describe.each(withPieces)('$name: AES-GCM opened in pieces', (backend) => {
   });
 });
 
-it('the node backend opens in pieces', () => {
-  expect(withPieces).toContain(node);
+it('the node backend opens both ciphers in pieces', () => {
+  expect(withPieces.filter(({ backend }) => backend === node).map(({ cipher }) => cipher)).toEqual(ciphers);
 });

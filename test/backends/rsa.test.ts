@@ -319,7 +319,7 @@ describe.each(pairs)('$name', ({ one, other }) => {
     expect(publicKey.verifyPss(LABEL, await privateKey.signPss(LABEL))).toBe(true);
   });
 
-  it('AES, HMAC and HKDF', () => {
+  it('AES, ChaCha20-Poly1305, HMAC and HKDF', () => {
     const [key, data] = [pattern(32), pattern(4096)];
     for (const length of [16, 24, 32]) {
       const blocks = one.aesEcb(key.subarray(0, length)).encrypt(data);
@@ -327,8 +327,10 @@ describe.each(pairs)('$name', ({ one, other }) => {
     }
     for (const length of [0, 1, 15, 16, 17, 4096]) {
       const plain = data.subarray(0, length);
-      const sealed = Buffer.concat(one.aesGcm(key).seal(pattern(12), LABEL, [plain]));
-      expect(hex(other.aesGcm(key).open(pattern(12), LABEL, sealed))).toBe(hex(plain));
+      for (const aead of ['aesGcm', 'chaCha20Poly1305'] as const) {
+        const sealed = Buffer.concat(one[aead](key).seal(pattern(12), LABEL, [plain]));
+        expect(hex(other[aead](key).open(pattern(12), LABEL, sealed))).toBe(hex(plain));
+      }
       expect(hex(one.hmacSha256(plain, data))).toBe(hex(other.hmacSha256(plain, data)));
       const extracted = one.hkdfExtract(plain, data);
       expect(hex(extracted)).toBe(hex(other.hkdfExtract(plain, data)));

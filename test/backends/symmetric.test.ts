@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { backends, bytes, hex, join, pattern } from '../helpers/backends.js';
 import ecbVectors from '../vectors/aes-ecb.json' with { type: 'json' };
 import gcmVectors from '../vectors/aes-gcm.json' with { type: 'json' };
+import chachaVectors from '../vectors/chacha20-poly1305.json' with { type: 'json' };
 import hashVectors from '../vectors/sha256.json' with { type: 'json' };
 
 const SIZES = [0, 1, 15, 16, 17, 31, 32, 33, 1000, 16_383, 16_384, 16_385];
@@ -113,16 +114,22 @@ describe.each(backends)('$name: AES-ECB', (backend) => {
   });
 });
 
-describe.each(backends)('$name: AES-GCM', (backend) => {
-  it.each(gcmVectors.cases)('$name', ({ key, nonce, associatedData, plaintext, ciphertext, tag }) => {
-    const aead = backend.aesGcm(bytes(key));
+const aeads = [
+  { title: 'AES-256-GCM', aead: 'aesGcm', cases: gcmVectors.cases },
+  { title: 'ChaCha20-Poly1305', aead: 'chaCha20Poly1305', cases: chachaVectors.cases },
+] as const;
+const ofAll = backends.flatMap((backend) => aeads.map((each) => ({ ...each, backend })));
+
+describe.each(ofAll)('$backend.name: $title', ({ backend, aead: name, cases }) => {
+  it.each(cases)('$name', ({ key, nonce, associatedData, plaintext, ciphertext, tag }) => {
+    const aead = backend[name](bytes(key));
     const sealed = join(aead.seal(bytes(nonce), bytes(associatedData), [bytes(plaintext)]));
     expect(hex(sealed)).toBe(ciphertext + tag);
     expect(hex(aead.open(bytes(nonce), bytes(associatedData), sealed))).toBe(plaintext);
   });
 
   it.each([...SIZES, MEBIBYTE])('seals and opens %i bytes, in pieces or not', (length) => {
-    const aead = backend.aesGcm(pattern(32));
+    const aead = backend[name](pattern(32));
     const [nonce, associatedData, plain] = [pattern(12), pattern(5), pattern(length)];
     const sealed = join(aead.seal(nonce, associatedData, [plain]));
     expect(sealed).toHaveLength(length + 16);
@@ -132,15 +139,28 @@ describe.each(backends)('$name: AES-GCM', (backend) => {
     expect(Buffer.compare(join(aead.seal(nonce, associatedData, pieces)), sealed)).toBe(0);
   });
 
+  it.each([0, 1, 69, 1029, 8100, 20_000])('puts a prefix before %i bytes', (length) => {
+    const aead = backend[name](pattern(32));
+    const [nonce, head, plain] = [pattern(12), pattern(3), pattern(length)];
+    const expected = join([head, ...aead.seal(nonce, head, [plain])]);
+    for (const pieces of [[plain], [plain.subarray(0, 1), plain.subarray(1)]]) {
+      const lent = head.slice();
+      const chunks = aead.seal(nonce, lent, pieces, lent);
+      lent.fill(0xff);
+      expect(Buffer.compare(join(chunks), expected)).toBe(0);
+      if (length < 8000) expect(chunks).toHaveLength(1);
+    }
+  });
+
   it('takes no pieces at all for no plaintext', () => {
-    const aead = backend.aesGcm(pattern(32));
+    const aead = backend[name](pattern(32));
     const sealed = aead.seal(pattern(12), pattern(3), []);
     expect(hex(join(sealed))).toBe(hex(join(aead.seal(pattern(12), pattern(3), [new Uint8Array(0)]))));
     expect(sealed.at(-1)?.length).toBeGreaterThanOrEqual(16);
   });
 
   it('answers any damage with null, and opens the next one all the same', () => {
-    const aead = backend.aesGcm(pattern(32));
+    const aead = backend[name](pattern(32));
     const [nonce, data] = [pattern(12), pattern(5)];
     const sealed = join(aead.seal(nonce, data, [pattern(37)]));
     for (let index = 0; index < sealed.length; index++)
@@ -149,12 +169,12 @@ describe.each(backends)('$name: AES-GCM', (backend) => {
       expect(aead.open(flipped(nonce, index), data, sealed)).toBeNull();
     for (let index = 0; index < 5; index++) expect(aead.open(nonce, flipped(data, index), sealed)).toBeNull();
     expect(aead.open(nonce, new Uint8Array(0), sealed)).toBeNull();
-    expect(backend.aesGcm(pattern(32, 2)).open(nonce, data, sealed)).toBeNull();
+    expect(backend[name](pattern(32, 2)).open(nonce, data, sealed)).toBeNull();
     expect(hex(aead.open(nonce, data, sealed))).toBe(hex(pattern(37)));
   });
 
   it('answers every truncation with null, that to a shorter tag or to none included', () => {
-    const aead = backend.aesGcm(pattern(32));
+    const aead = backend[name](pattern(32));
     const sealed = join(aead.seal(pattern(12), pattern(5), [pattern(20)]));
     for (let length = 0; length < sealed.length; length++)
       expect(aead.open(pattern(12), pattern(5), sealed.subarray(0, length))).toBeNull();
@@ -165,8 +185,8 @@ describe.each(backends)('$name: AES-GCM', (backend) => {
 
   it('refuses other keys and nonces', () => {
     for (const length of [0, 16, 24, 31, 33])
-      expect(() => backend.aesGcm(new Uint8Array(length))).toThrow(RangeError);
-    const aead = backend.aesGcm(pattern(32));
+      expect(() => backend[name](new Uint8Array(length))).toThrow(RangeError);
+    const aead = backend[name](pattern(32));
     for (const length of [0, 8, 11, 13, 16]) {
       expect(() => aead.seal(new Uint8Array(length), pattern(0), [])).toThrow(RangeError);
       expect(() => aead.open(new Uint8Array(length), pattern(0), pattern(16))).toThrow(RangeError);
@@ -180,38 +200,44 @@ describe.each(backends)('$name: memory', (backend) => {
   it('changes no input', () => {
     const inputs = { key: pattern(32), nonce: pattern(12), data: pattern(21), blocks: pattern(48) };
     const { nonce, data, blocks } = inputs;
-    const sealed = join(backend.aesGcm(inputs.key).seal(nonce, data, [data, blocks]));
-    const before = hex(sealed);
-    backend.aesGcm(inputs.key).open(nonce, data, sealed);
+    const sealed = aeads.map(({ aead }) => join(backend[aead](inputs.key).seal(nonce, data, [data, blocks])));
+    const before = sealed.map(hex);
+    for (const [i, { aead }] of aeads.entries())
+      backend[aead](inputs.key).open(nonce, data, sealed[i] as Uint8Array);
     backend.aesEcb(inputs.key).decrypt(backend.aesEcb(inputs.key).encrypt(blocks));
     backend.aesEcb(inputs.key).decrypt(blocks);
     backend.sha256(data);
     backend.hmacSha256(inputs.key, data);
     backend.hkdfExpand(backend.hkdfExtract(data, inputs.key), data, 100);
-    expect(hex(sealed)).toBe(before);
+    expect(sealed.map(hex)).toEqual(before);
     const fresh = { key: pattern(32), nonce: pattern(12), data: pattern(21), blocks: pattern(48) };
     expect(inputs).toEqual(fresh);
   });
 
   it('keeps no key it was lent', () => {
     const lent = key.slice();
-    const [ecb, gcm] = [backend.aesEcb(lent), backend.aesGcm(lent)];
+    const ecb = backend.aesEcb(lent);
+    const keyed = aeads.map(({ aead }) => ({ aead, own: backend[aead](lent) }));
     lent.fill(0);
     expect(hex(ecb.encrypt(pattern(16)))).toBe(hex(backend.aesEcb(key).encrypt(pattern(16))));
-    const sealed = gcm.seal(pattern(12), pattern(0), [pattern(16)]);
-    expect(hex(join(sealed))).toBe(
-      hex(join(backend.aesGcm(key).seal(pattern(12), pattern(0), [pattern(16)]))),
-    );
+    for (const { aead, own } of keyed) {
+      const sealed = own.seal(pattern(12), pattern(0), [pattern(16)]);
+      const expected = backend[aead](key).seal(pattern(12), pattern(0), [pattern(16)]);
+      expect(hex(join(sealed))).toBe(hex(join(expected)));
+    }
   });
 
   it('returns plain Uint8Arrays in memory of their own', () => {
-    const [ecb, gcm] = [backend.aesEcb(key), backend.aesGcm(key)];
-    const sealed = gcm.seal(pattern(12), pattern(0), [pattern(16), pattern(3)]);
+    const ecb = backend.aesEcb(key);
+    const sealed = aeads.flatMap(({ aead }) => {
+      const own = backend[aead](key);
+      const pieces = own.seal(pattern(12), pattern(0), [pattern(16), pattern(3)]);
+      return [...pieces, own.open(pattern(12), pattern(0), join(pieces)) as Uint8Array];
+    });
     const results = [
       ...[backend.randomBytes(8), backend.sha256(key), backend.hmacSha256(key, key)],
       ...[backend.hkdfExtract(key, key), backend.hkdfExpand(key, key, 33)],
       ...[ecb.encrypt(pattern(16)), ecb.decrypt(pattern(16)), ecb.encrypt(pattern(16)), ...sealed],
-      gcm.open(pattern(12), pattern(0), join(sealed)) as Uint8Array,
     ];
     for (const result of results) expect(Object.getPrototypeOf(result)).toBe(Uint8Array.prototype);
     for (const result of results) expect(result.buffer.byteLength).toBe(result.length);
@@ -219,11 +245,13 @@ describe.each(backends)('$name: memory', (backend) => {
   });
 
   it('works without its object', () => {
-    const { aesEcb, hkdfExpand, randomBytes, sha256 } = backend;
+    const { aesEcb, aesGcm, chaCha20Poly1305, hkdfExpand, randomBytes, sha256 } = backend;
     expect(randomBytes(9)).toHaveLength(9);
     expect(sha256(key)).toHaveLength(32);
     expect(hkdfExpand(key, key, 9)).toHaveLength(9);
     expect(aesEcb(key).encrypt(pattern(16))).toHaveLength(16);
+    for (const aead of [aesGcm, chaCha20Poly1305])
+      expect(join(aead(key).seal(pattern(12), key, [key]))).toHaveLength(48);
   });
 });
 

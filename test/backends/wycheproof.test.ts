@@ -14,6 +14,11 @@ import { unpadPkcs1 } from '../helpers/rsa.js';
 /** Forge takes 70 ms for a private operation of 2048 bits, 210 for one of 3072. */
 const PATIENT = 60_000;
 
+const aeads = [
+  { file: 'aes_gcm', title: 'AES-256-GCM', aead: 'aesGcm', count: 66 },
+  { file: 'chacha20_poly1305', title: 'ChaCha20-Poly1305', aead: 'chaCha20Poly1305', count: 316 },
+] as const;
+
 describe.each(backends)('$name: Wycheproof', (backend) => {
   for (const size of [2048, 3072])
     itWithWycheproof<PrivateGroup, { msg: string; ct: string; label: string }>(
@@ -69,23 +74,24 @@ describe.each(backends)('$name: Wycheproof', (backend) => {
     },
   );
 
-  itWithWycheproof<Record<'keySize' | 'ivSize' | 'tagSize', number>, GcmCase>(
-    'aes_gcm',
-    'AES-256-GCM with a nonce of 12 bytes and a tag of 16',
-    ({ testGroups }) => {
-      const seen = new Tally();
-      for (const { keySize, ivSize, tagSize, tests } of testGroups) {
-        if (keySize !== 256 || ivSize !== 96 || tagSize !== 128) continue;
-        for (const { key, iv, aad, msg, ct, tag, ...one } of tests) {
-          const aead = backend.aesGcm(bytes(key));
-          seen.check(one, hex(aead.open(bytes(iv), bytes(aad), bytes(ct + tag))), msg, 'missing');
-          if (one.result === 'valid')
-            expect(hex(join(aead.seal(bytes(iv), bytes(aad), [bytes(msg)])))).toBe(ct + tag);
+  for (const { file, title, aead: name, count } of aeads)
+    itWithWycheproof<Record<'keySize' | 'ivSize' | 'tagSize', number>, AeadCase>(
+      file,
+      `${title} with a nonce of 12 bytes and a tag of 16`,
+      ({ testGroups }) => {
+        const seen = new Tally();
+        for (const { keySize, ivSize, tagSize, tests } of testGroups) {
+          if (keySize !== 256 || ivSize !== 96 || tagSize !== 128) continue;
+          for (const { key, iv, aad, msg, ct, tag, ...one } of tests) {
+            const aead = backend[name](bytes(key));
+            seen.check(one, hex(aead.open(bytes(iv), bytes(aad), bytes(ct + tag))), msg, 'missing');
+            if (one.result === 'valid')
+              expect(hex(join(aead.seal(bytes(iv), bytes(aad), [bytes(msg)])))).toBe(ct + tag);
+          }
         }
-      }
-      seen.expectAll(66);
-    },
-  );
+        seen.expectAll(count);
+      },
+    );
 
   itWithWycheproof<object, { public: string; private: string; shared: string }>(
     'x25519',
@@ -215,7 +221,7 @@ interface PrivateGroup {
   >;
 }
 
-type GcmCase = Record<'key' | 'iv' | 'aad' | 'msg' | 'ct' | 'tag', string>;
+type AeadCase = Record<'key' | 'iv' | 'aad' | 'msg' | 'ct' | 'tag', string>;
 type Encapsulation = Record<'ek' | 'm' | 'c' | 'K', string>;
 
 /** What was checked, and the cases that came out wrong, all of them in one failure. */

@@ -7,6 +7,7 @@ import { forge } from 'secure-sockets/backends/forge';
 import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it } from 'vitest';
+import type { Aead } from '../../src/backend.js';
 import { privateNumbersOf } from '../../src/identity.node.js';
 import {
   clientOf,
@@ -33,6 +34,7 @@ class Spy {
       hkdfExtract: (salt, input) => wiped(node.hkdfExtract(salt, input)),
       hkdfExpand: (key, info, length) => wiped(node.hkdfExpand(key, info, length)),
       aesGcm: (key) => node.aesGcm(wiped(key)),
+      chaCha20Poly1305: (key) => node.chaCha20Poly1305(wiped(key)),
       aesEcb: (key) => node.aesEcb(wiped(key)),
       x25519: () => {
         const pair = node.x25519();
@@ -166,6 +168,13 @@ describe('keys of one connection', () => {
   /** A backend that remembers the ephemeral keys and ciphers it made, and can tell those that still work. */
   function remembering(backend: Backend): { backend: Backend; made: () => number; left: () => number } {
     const works: (() => boolean)[] = [];
+    const watched = (cipher: Aead): Aead => {
+      const [nonce, nothing] = [new Uint8Array(12), new Uint8Array(0)];
+      const probe = Buffer.concat(cipher.seal(nonce, nothing, [Uint8Array.of(1)]));
+      // a cipher that has no key to overwrite goes with the connection
+      if (cipher.wipe) works.push(() => cipher.open(nonce, nothing, probe) !== null);
+      return cipher;
+    };
     const spied: Backend = {
       ...backend,
       x25519: () => {
@@ -184,23 +193,22 @@ describe('keys of one connection', () => {
           },
         };
       },
-      aesGcm: (key) => {
-        const cipher = backend.aesGcm(key);
-        const [nonce, nothing] = [new Uint8Array(12), new Uint8Array(0)];
-        const probe = Buffer.concat(cipher.seal(nonce, nothing, [Uint8Array.of(1)]));
-        // a cipher that has no key to overwrite goes with the connection
-        if (cipher.wipe) works.push(() => cipher.open(nonce, nothing, probe) !== null);
-        return cipher;
-      },
+      aesGcm: (key) => watched(backend.aesGcm(key)),
+      chaCha20Poly1305: (key) => watched(backend.chaCha20Poly1305(key)),
     };
     return { backend: spied, made: () => works.length, left: () => works.filter((still) => still()).length };
   }
 
   // defence: wipeOffer() of an offer, wipe() of a server's key and of superseded ciphers
-  it.each([noble, forge])(
-    'of $name are overwritten, also when a connection comes to nothing',
-    async (backend) => {
-      const suites = ['X25519MLKEM768', 'X25519'] as const;
+  it.each([
+    { backend: noble, name: 'noble', suite: 'X25519MLKEM768' },
+    { backend: forge, name: 'forge', suite: 'X25519MLKEM768' },
+    { backend: noble, name: 'noble', suite: 'X25519MLKEM768-CHACHA20' },
+    { backend: forge, name: 'forge', suite: 'X25519MLKEM768-CHACHA20' },
+  ] as const)(
+    'of $name over $suite are overwritten, also when a connection comes to nothing',
+    async ({ backend, suite }) => {
+      const suites = [suite, 'X25519'] as const;
       const [ofServer, ofClient] = [remembering(backend), remembering(backend)];
       const server = await listening('sealed', { backend: ofServer.backend, suites });
       for (const verdict of [true, false]) {
@@ -218,8 +226,11 @@ describe('keys of one connection', () => {
       await rejection(given.connect({ port, host: '127.0.0.1' }, { signal }));
       silent.close();
       await server.close();
-      // three X25519 keys and three of ML-KEM at the client, two X25519 keys at the server, and noble's ciphers
-      const ciphers = backend === noble ? { client: 8, server: 8 } : { client: 0, server: 0 };
+      // three X25519 keys and three of ML-KEM at the client, two X25519 keys at the server, and the ciphers of noble
+      const ciphers =
+        backend === noble || suite.endsWith('-CHACHA20')
+          ? { client: 8, server: 8 }
+          : { client: 0, server: 0 };
       expect(ofClient.made()).toBe(6 + ciphers.client);
       expect(ofServer.made()).toBe(2 + ciphers.server);
       expect([ofServer.left(), ofClient.left()]).toEqual([0, 0]);

@@ -1,5 +1,6 @@
 import { node } from '../../backends/node.js';
-import type { Aead, Backend, RsaPrivateKey } from '../../src/backend.js';
+
+import type { Aead, AeadName, Backend, RsaPrivateKey } from '../../src/backend.js';
 import { privateExponentHash } from '../../src/core/classic/pkcs1.js';
 import { classicServer } from '../../src/core/classic/scripts.js';
 import { ClassicSender } from '../../src/core/classic/sender.js';
@@ -65,17 +66,22 @@ const resized = (input: Uint8Array, length: number): Uint8Array => {
 
 const joined = (...pieces: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(pieces));
 
+function aead(name: string, cipher: AeadName): Target {
+  const sealed = joined(...node[cipher](KEY).seal(NONCE, HEADER, [MESSAGE]));
+  const aeads = new Map<Backend, Aead>(backends.map((backend) => [backend, backend[cipher](KEY)]));
+  return target(name, [sealed], async (backend, input) =>
+    outcome(
+      () => aeads.get(backend)?.open(NONCE, HEADER, resized(input, Math.max(17, input.length))) ?? null,
+    ),
+  );
+}
+
 function primitives(): Target[] {
   const publicKey = node.rsaPublicKey(testKey('server2048'));
-  const sealed = joined(...node.aesGcm(KEY).seal(NONCE, HEADER, [MESSAGE]));
-  const aeads = new Map<Backend, Aead>(backends.map((backend) => [backend, backend.aesGcm(KEY)]));
   const keyOf = (backend: Backend): RsaPrivateKey => privateKey(backend, 'server2048');
   return [
-    target('gcm', [sealed], async (backend, input) =>
-      outcome(
-        () => aeads.get(backend)?.open(NONCE, HEADER, resized(input, Math.max(17, input.length))) ?? null,
-      ),
-    ),
+    aead('gcm', 'aesGcm'),
+    aead('chacha20', 'chaCha20Poly1305'),
     target('x25519', [KEY, node.x25519(KEY).publicKey], (backend, input) =>
       outcome(() => backend.x25519(KEY).agree(resized(input, 32))),
     ),
@@ -156,16 +162,16 @@ function classic(): Target {
   });
 }
 
-/** A sealed server that repeats its part of a recorded handshake. */
-function sealed(): Target {
-  const vector = vectors.find((each) => each.server_bits === 2048) as SealedVector;
+/** A sealed server that repeats its part of a recorded handshake over such a suite. */
+function sealed(name: string, isWanted: (vector: SealedVector) => boolean): Target {
+  const vector = vectors.find((each) => each.server_bits === 2048 && isWanted(each)) as SealedVector;
   const keys = new Map(backends.map((backend) => [backend, remembering(privateKey(backend, 'server2048'))]));
   const flights = [bytes(vector.flights['1 C->S']), bytes(vector.flights['3 C->S'])] as const;
-  return target('sealed', [joined(...flights), flights[0]], (backend, input) => {
+  return target(name, [joined(...flights), flights[0]], (backend, input) => {
     const make = async (): Promise<Recorder> => {
-      const { backend: replayed } = await replay(backend, vector, 'server');
+      const { backend: replayed, mlKem768 } = await replay(backend, vector, 'server');
       const end = serverEnd({
-        ...{ backend: replayed, suites: suiteNamesIn([vector.suite]), spki: spkiOf('server2048') },
+        ...{ backend: replayed, suites: suiteNamesIn([vector.suite]), mlKem768, spki: spkiOf('server2048') },
         ...{ key: keys.get(backend) as RsaPrivateKey },
       });
       end.session.start();
@@ -175,7 +181,11 @@ function sealed(): Target {
   });
 }
 
-/** The three backends against each other: on the same bytes they have to do the same. */
+/** All backends against each other: on the same bytes they have to do the same. */
 export async function differentialTargets(): Promise<Target[]> {
-  return [...primitives(), ...(await asynchronous()), classic(), sealed()];
+  const sealedTargets = [
+    sealed('sealed', ({ suite }) => suite === 0x0101),
+    sealed('sealed-chacha20', ({ suite }) => suite === 0x0104),
+  ];
+  return [...primitives(), ...(await asynchronous()), classic(), ...sealedTargets];
 }

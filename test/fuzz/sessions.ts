@@ -22,7 +22,12 @@ const serverKey = testKey('server2048');
 const clientKey = testKey('client2048');
 
 const common = { backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, mlKem768: constantKem };
-const suites: readonly SuiteName[] = ['X25519MLKEM768', 'X25519'];
+const suites: readonly SuiteName[] = [
+  'X25519MLKEM768',
+  'X25519',
+  'X25519-CHACHA20',
+  'X25519MLKEM768-CHACHA20',
+];
 
 function sealedServerEnd(clientAuth: SealedServerOptions['clientAuth'] = 'optional'): Recorder {
   return started(
@@ -103,7 +108,7 @@ async function sealedTargets(): Promise<Target[]> {
       () => sealedServerEnd('none'),
     ),
     recorded(
-      () => sealedClientEnd(true, ['X25519']),
+      () => sealedClientEnd(true, ['X25519-CHACHA20', 'X25519']),
       () => sealedServerEnd('required'),
     ),
   ]);

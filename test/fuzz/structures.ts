@@ -60,10 +60,11 @@ function message(type: number, body: Bytes): Bytes {
 }
 
 const suite = fc.oneof(
-  fc.constantFrom(0x0101, 0x0102),
+  fc.constantFrom(0x0101, 0x0102, 0x0103, 0x0104),
   fc.constantFrom(0x0a0a, 0xfafa, 0x0201, 0),
   fc.nat(65_535),
 );
+const isHybrid = (id: number): boolean => id === 0x0102 || id === 0x0104;
 const point = mostly(exactly(32), fc.constant(new Uint8Array(32)));
 
 const clientHello: Bytes = fc
@@ -76,7 +77,7 @@ const clientHello: Bytes = fc
         mostly(fixed(suites.length), exactly(1)),
         fc.constant(concat(...suites.map((id) => number(2, id)))),
         point,
-        prefixed(2, mostly(exactly(suites.includes(0x0102) ? 1184 : 0), upTo(40))),
+        prefixed(2, mostly(exactly(suites.some(isHybrid) ? 1184 : 0), upTo(40))),
         extensions,
       ),
     ),
@@ -89,7 +90,7 @@ const serverHello: Bytes = suite.chain((id) =>
       exactly(32),
       fc.constant(number(2, id)),
       point,
-      prefixed(2, mostly(exactly(id === 0x0102 ? 1088 : 0), upTo(40))),
+      prefixed(2, mostly(exactly(isHybrid(id) ? 1088 : 0), upTo(40))),
     ),
   ),
 );

@@ -16,6 +16,7 @@ export const insecure: Backend = {
   name: 'insecure',
   native: true,
   fallbacks: {},
+  preferredAead: 'aesGcm',
   randomBytes: (length) => new Uint8Array(length).fill(0x5a),
   equal: (a, b) => a.length === b.length,
   sha256: () => new Uint8Array(32).fill(0x11),
@@ -24,6 +25,7 @@ export const insecure: Backend = {
   hkdfExpand: (_key, _info, length) => new Uint8Array(length).fill(0x44),
   aesEcb: () => transparent,
   aesGcm: () => unchecked,
+  chaCha20Poly1305: () => unchecked,
   x25519: () => ({
     publicKey: new Uint8Array(32).fill(9),
     agree: (peer) => (peer.every((byte) => byte === 0) ? null : new Uint8Array(32).fill(0x55)),
@@ -51,7 +53,8 @@ const transparent: BlockCipher = { encrypt: (blocks) => blocks.slice(), decrypt:
 const TAG = 16;
 
 const unchecked: Aead = {
-  seal: (_nonce, _associatedData, plaintext) => [
+  seal: (_nonce, _associatedData, plaintext, prefix = new Uint8Array(0)) => [
+    prefix.slice(),
     ...plaintext.map((piece) => piece.slice()),
     new Uint8Array(TAG),
   ],

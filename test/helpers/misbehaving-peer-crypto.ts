@@ -18,6 +18,8 @@ import {
 
 export const X25519 = 0x0101;
 export const HYBRID = 0x0102;
+export const CHACHA20 = 0x0103;
+export const HYBRID_CHACHA20 = 0x0104;
 export const OAEP_LABEL = Buffer.from('sealed v1 server key');
 export const ZEROS = Buffer.alloc(32);
 export const EMPTY = Buffer.alloc(0);
@@ -72,15 +74,28 @@ const derive = (secret: Uint8Array, label: string, messages: Uint8Array): Buffer
   expandLabel(secret, label, sha256(messages), 32);
 const mix = (secret: Uint8Array, input: Uint8Array): Buffer => hmac(derive(secret, 'derived', EMPTY), input);
 
+/** What protects the records, by OpenSSL's names. */
+export type Cipher = 'aes-256-gcm' | 'chacha20-poly1305';
+
+/** The cipher of a suite; of one that nobody knows, any. */
+export function cipherOf(suite: number): Cipher {
+  return suite === CHACHA20 || suite === HYBRID_CHACHA20 ? 'chacha20-poly1305' : 'aes-256-gcm';
+}
+
+// the declarations tell the two apart, the objects are the same
+const declared = (cipher: Cipher): 'aes-256-gcm' => cipher as 'aes-256-gcm';
+
 /** The keys of one direction. */
 export class Keys {
   readonly secret: Buffer;
+  readonly #cipher: Cipher;
   readonly #key: Buffer;
   readonly #iv: Buffer;
   #sequence = 0;
 
-  constructor(secret: Buffer) {
+  constructor(secret: Buffer, cipher: Cipher) {
     this.secret = secret;
+    this.#cipher = cipher;
     this.#key = expandLabel(secret, 'key', EMPTY, 32);
     this.#iv = expandLabel(secret, 'iv', EMPTY, 12);
   }
@@ -91,14 +106,16 @@ export class Keys {
 
   sealRaw(plaintext: Uint8Array): Buffer {
     const header = u24(plaintext.length + 16);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#nonce()).setAAD(header);
+    const options = { authTagLength: 16 };
+    const cipher = createCipheriv(declared(this.#cipher), this.#key, this.#nonce(), options).setAAD(header);
     return concat(header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
   }
 
   /** The first record in `wire`, or `null` if it does not open. */
   open(wire: Buffer): { kind: number; payload: Buffer; length: number } | null {
     const end = 3 + wire.readUIntBE(0, 3);
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonce(), { authTagLength: 16 });
+    const options = { authTagLength: 16 };
+    const decipher = createDecipheriv(declared(this.#cipher), this.#key, this.#nonce(), options);
     decipher.setAAD(wire.subarray(0, 3)).setAuthTag(wire.subarray(end - 16, end));
     const plaintext = decipher.update(wire.subarray(3, end - 16));
     try {
@@ -110,7 +127,7 @@ export class Keys {
   }
 
   next(): Keys {
-    return new Keys(expandLabel(this.secret, 'traffic upd', EMPTY, 32));
+    return new Keys(expandLabel(this.secret, 'traffic upd', EMPTY, 32), this.#cipher);
   }
 
   #nonce(): Buffer {
@@ -124,6 +141,8 @@ export class Keys {
 /** The line of secrets; a liar may leave an input out. */
 export class Schedule {
   transcript: Buffer = EMPTY;
+  /** Known from SERVER_HELLO on. */
+  cipher: Cipher = 'aes-256-gcm';
   #secret: Buffer = hmac(ZEROS, ZEROS);
 
   add(...messages: readonly Uint8Array[]): void {
@@ -135,7 +154,7 @@ export class Schedule {
   }
 
   keys(label: string, transcript: Uint8Array = this.transcript): Keys {
-    return new Keys(derive(this.#secret, label, transcript));
+    return new Keys(derive(this.#secret, label, transcript), this.cipher);
   }
 
   finished(label: string, transcript: Uint8Array = this.transcript): Buffer {

@@ -5,6 +5,8 @@
  */
 import { type KeyObject, privateDecrypt, randomBytes } from 'node:crypto';
 import {
+  type Cipher,
+  cipherOf,
   concat,
   EMPTY,
   Keys,
@@ -29,6 +31,8 @@ import {
 
 /** The end under test, as its peer sees it: gives what it writes upon some bytes. */
 export interface Wire {
+  /** The suite that its peer is to use; X25519 if absent. */
+  readonly suite?: number;
   send(bytes: Uint8Array): Promise<Buffer>;
   /** Ends the stream. */
   end(): Promise<Buffer>;
@@ -93,7 +97,7 @@ export class PeerClient {
   /** Keys of the stages, ours and the server's. */
   handshakeKeys: [Keys, Keys] | undefined;
   authKeys: [Keys, Keys] | undefined;
-  sending: Keys = new Keys(ZEROS);
+  sending: Keys = new Keys(ZEROS, 'aes-256-gcm');
   receiving: Keys | undefined;
   serverFlight: Buffer = EMPTY;
   /** The second flight, as it was sent. */
@@ -105,7 +109,7 @@ export class PeerClient {
   }
 
   hello(fields: HelloFields = {}): Buffer {
-    const suites = fields.suites ?? [X25519];
+    const suites = fields.suites ?? [this.wire.suite ?? X25519];
     return message(
       ...([
         type.clientHello,
@@ -127,6 +131,7 @@ export class PeerClient {
     const length = 8 + this.serverFlight.readUInt16BE(6);
     const serverHello = this.serverFlight.subarray(0, length);
     this.schedule.add(hello, serverHello);
+    this.schedule.cipher = cipherOf(serverHello.readUInt16BE(40));
     this.schedule.mix(options.dh ?? this.#share.agree(serverHello.subarray(42, 74)));
     this.handshakeKeys = [this.schedule.keys('c hs traffic'), this.schedule.keys('s hs traffic')];
     const identity = this.handshakeKeys[1].open(this.serverFlight.subarray(length));
@@ -200,6 +205,8 @@ export interface ServerLies {
   readonly limits?: Buffer;
   readonly extensions?: Buffer;
   readonly spki?: Buffer;
+  /** The cipher it uses, if not that of the suite. */
+  readonly cipher?: Cipher;
   /** The Diffie-Hellman secret it uses. */
   readonly dh?: Buffer;
   /** Its transcript begins with this instead of the client's hello. */
@@ -223,7 +230,7 @@ export class PeerServer {
   serverFinished: Buffer = EMPTY;
   lastFlight: Buffer = EMPTY;
   authKeys: [Keys, Keys] | undefined;
-  sending: Keys = new Keys(ZEROS);
+  sending: Keys = new Keys(ZEROS, 'aes-256-gcm');
   receiving: Keys | undefined;
   readonly #share = new Share();
   #handshakeKeys: [Keys, Keys] | undefined;
@@ -238,9 +245,14 @@ export class PeerServer {
   greeting(hello: Buffer): Buffer {
     const { lies, schedule } = this;
     this.clientHello = hello;
-    const { suite = X25519, share = this.#share.bytes, kemCiphertext = EMPTY } = lies.hello ?? {};
+    const {
+      suite = this.wire.suite ?? X25519,
+      share = this.#share.bytes,
+      kemCiphertext = EMPTY,
+    } = lies.hello ?? {};
     const good = message(type.serverHello, randomBytes(32), u16(suite), share, vec16(kemCiphertext));
     const serverHello = changed(good, lies.serverHello);
+    schedule.cipher = lies.cipher ?? cipherOf(suite);
     schedule.add(lies.seenHello ?? hello, serverHello);
     const suites = hello.readUInt8(40);
     schedule.mix(lies.dh ?? this.#share.agree(hello.subarray(41 + 2 * suites, 73 + 2 * suites)));

@@ -4,6 +4,7 @@ import { describeWire, type HelloFields, PeerClient } from './misbehaving-peer.j
 import {
   concat,
   HYBRID,
+  HYBRID_CHACHA20,
   lowOrderPoints,
   message,
   type,
@@ -67,6 +68,8 @@ const badHellos: [string, Play, ('hybrid' | undefined)?][] = [
   ['a suite twice', hello({ suites: [X25519, X25519] })],
   ['a count of suites that is too high', hello({ countOfSuites: 2 })],
   ['the hybrid suite without its key', hello({ suites: [HYBRID, X25519] })],
+  ['the hybrid suite of the other cipher without its key', hello({ suites: [X25519, HYBRID_CHACHA20] })],
+  ['a key of that hybrid suite a byte short', hello({ suites: [HYBRID_CHACHA20], kemKey: kemKey(1183) })],
   ['the key of the hybrid suite without the suite', hello({ kemKey: kemKey(1184) })],
   ['a key of the hybrid suite a byte short', hello({ suites: [HYBRID], kemKey: kemKey(1183) }), 'hybrid'],
   ['a key of the hybrid suite a byte long', hello({ suites: [HYBRID], kemKey: kemKey(1185) }), 'hybrid'],

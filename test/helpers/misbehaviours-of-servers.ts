@@ -2,10 +2,12 @@
 
 import { describeWire, PeerServer, type ServerLies } from './misbehaving-peer.js';
 import {
+  CHACHA20,
   concat,
   flip,
   framed,
   HYBRID,
+  HYBRID_CHACHA20,
   type Keys,
   lowOrderPoints,
   message,
@@ -16,6 +18,7 @@ import {
   u16,
   u32,
   vec16,
+  X25519,
 } from './misbehaving-peer-crypto.js';
 import {
   badKeys,
@@ -89,6 +92,10 @@ const hellos: [string, Play][] = [
     greeting({ serverHello: (good) => message(type.serverHello, good.subarray(8, -1)) }),
   ],
   ['a suite that was not offered', greeting({ hello: { suite: HYBRID, kemCiphertext: Buffer.alloc(1088) } })],
+  [
+    'the suite of the other cipher that was not offered',
+    greeting({ hello: { suite: HYBRID_CHACHA20, kemCiphertext: Buffer.alloc(1088) } }),
+  ],
   ['a suite that nobody knows', greeting({ hello: { suite: 0x0201 } })],
   [
     'the GREASE suite that was offered',
@@ -128,6 +135,8 @@ const identityRecords: [string, ServerLies][] = [
   ['with a changed tag', { identityRecord: (good) => flip(good, -1) }],
   ['of 16 bytes', { identityRecord: () => Buffer.from([0, 0, 16]) }],
   ['of 4122 bytes', { identityRecord: () => Buffer.from([0, 0x10, 0x1a]) }],
+  ['under ChaCha20-Poly1305 in a suite of AES', { hello: { suite: X25519 }, cipher: 'chacha20-poly1305' }],
+  ['under AES in a suite of ChaCha20-Poly1305', { hello: { suite: CHACHA20 }, cipher: 'aes-256-gcm' }],
   ['under keys without the Diffie-Hellman secret (mut_nodh)', { dh: Buffer.alloc(32) }],
   ['of one that saw another hello (mut_nothash)', { seenHello: Buffer.alloc(81, 1) }],
 ];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { node } from '../../backends/node.js';
-import type { Backend } from '../../src/backend.js';
+import type { AeadName, Backend } from '../../src/backend.js';
 import type { Established, Handshaking } from '../../src/core/sealed/handshake.js';
 import { type OpenOptions, sealedConnection } from '../../src/core/sealed/open.js';
 import { RecordType, TrafficKey } from '../../src/core/sealed/records.js';
@@ -14,6 +14,7 @@ export const SECRET: Uint8Array = new Uint8Array(32).fill(7);
 export interface OpenWishes extends Partial<OpenOptions> {
   readonly backend?: Backend;
   readonly secret?: Uint8Array;
+  readonly cipher?: AeadName;
   /** The count of records received before. */
   readonly sequence?: number;
   readonly peerMaxMessage?: number;
@@ -33,12 +34,12 @@ export function openEnd(wishes: OpenWishes = {}): Recorder {
 }
 
 function* established(backend: Backend, wishes: OpenWishes): Handshaking<Established> {
-  const secret = wishes.secret ?? SECRET;
+  const { secret = SECRET, cipher = 'aesGcm' } = wishes;
   yield { write: [] };
   return {
     ...{ suite: 'X25519', peer: null, exporterSecret: SECRET },
-    sending: new TrafficKey(backend, secret.slice()),
-    receiving: new TrafficKey(backend, secret.slice(), wishes.sequence),
+    sending: new TrafficKey(backend, cipher, secret.slice()),
+    receiving: new TrafficKey(backend, cipher, secret.slice(), wishes.sequence),
     peerLimits: {
       maxMessage: wishes.peerMaxMessage ?? MAX_MESSAGE,
       maxRecord: wishes.peerMaxRecord ?? MAX_RECORD,
@@ -48,7 +49,7 @@ function* established(backend: Backend, wishes: OpenWishes): Handshaking<Establi
 
 /** The peer of such an end: seals what it is told to. */
 export class RecordPeer {
-  readonly key: TrafficKey = new TrafficKey(node, SECRET.slice());
+  readonly key: TrafficKey = new TrafficKey(node, 'aesGcm', SECRET.slice());
 
   record(type: number, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
     const sealed = Buffer.concat(this.key.seal([Uint8Array.of(type), payload], 1 + payload.length));

@@ -1,7 +1,13 @@
-import type { Backend, KeyEncapsulation, RsaPrivateKey, RsaPrivateNumbers } from '../../src/backend.js';
+import type {
+  AeadName,
+  Backend,
+  KeyEncapsulation,
+  RsaPrivateKey,
+  RsaPrivateNumbers,
+} from '../../src/backend.js';
 import { decodePkcs8 } from '../../src/core/encodings/der.js';
 import { decodePem } from '../../src/core/encodings/pem.js';
-import { type SuiteName, suiteIds, suiteNames } from '../../src/core/sealed/suites.js';
+import { type SuiteName, suiteNames, suites } from '../../src/core/sealed/suites.js';
 import file from '../vectors/sealed.json' with { type: 'json' };
 
 /** One handshake of the vectors, and the records behind it. All bytes are hexadecimal. */
@@ -44,6 +50,8 @@ export interface VectorRecord {
 /** Records of one direction, and what a receiver makes of them. */
 export interface RecordCase {
   readonly name: string;
+  /** By OpenSSL's name. */
+  readonly cipher: string;
   readonly secret: string;
   readonly sequence: number;
   readonly plaintexts: readonly string[];
@@ -67,7 +75,12 @@ export function testKey(name: keyof typeof file.keys): RsaPrivateNumbers {
 
 /** The names of the suites in a list that may hold others. */
 export function suiteNamesIn(ids: readonly number[]): SuiteName[] {
-  return ids.flatMap((id) => suiteNames.filter((name) => suiteIds[name] === id));
+  return ids.flatMap((id) => suiteNames.filter((name) => suites[name].id === id));
+}
+
+/** What protects the records of a suite, by its number. */
+export function cipherOf(suite: number): AeadName {
+  return suites[suiteNamesIn([suite])[0] as SuiteName].cipher;
 }
 
 /** A backend that repeats what a vector recorded, where its randomness cannot be given, and notes its secrets. */

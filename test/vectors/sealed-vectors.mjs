@@ -3,7 +3,7 @@
  * here comes from src. `node test/vectors/sealed-vectors.mjs` writes the file anew around the keys it holds.
  *
  * Every random input is derived from a seed by name. OAEP and PSS are written out, because their randomness has to be
- * given; X25519, AES-GCM, SHA-256 and HMAC are those of node:crypto, ML-KEM-768 is that of @noble/post-quantum.
+ * given; X25519, AES-GCM, ChaCha20-Poly1305, SHA-256 and HMAC are those of node:crypto, ML-KEM-768 is that of @noble/post-quantum.
  */
 import * as crypto from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,6 +17,8 @@ const MAX_RECORD = 2 ** 20 + 4096;
 const CUT = 131072;
 const X25519 = 0x0101;
 const HYBRID = 0x0102;
+const CHACHA20 = 0x0103;
+const HYBRID_CHACHA20 = 0x0104;
 const GREASE = 0x0a0a;
 
 /** All vectors, as plain data, for the test keys (PKCS#8 PEM). */
@@ -32,8 +34,18 @@ export function computeVectors(keys) {
     }),
     handshake('vector-5 server 2048', { server: server2048 }),
     handshake('vector-6 server 4096', { server: server4096, client: client2048, suites: [GREASE, X25519] }),
+    handshake('vector-7 chacha20', { server: server3072, suite: CHACHA20, suites: [CHACHA20] }),
+    handshake('vector-8 chacha20 client auth', {
+      ...{ server: server3072, client: client2048, suite: CHACHA20, suites: [GREASE, X25519, CHACHA20] },
+    }),
+    handshake('vector-9 hybrid chacha20', {
+      ...{ server: server2048, suite: HYBRID_CHACHA20, suites: [GREASE, HYBRID_CHACHA20, HYBRID, CHACHA20, X25519] },
+    }),
+    handshake('vector-10 hybrid chacha20 client auth', {
+      ...{ server: server3072, client: client2048, suite: HYBRID_CHACHA20, suites: [HYBRID_CHACHA20] },
+    }),
   ];
-  return { specification: 'sealed v1', keys, vectors, recordCases: recordCases(), nonces: nonces() };
+  return { specification: 'sealed v1', keys, vectors, recordCases: [AES, CHACHA].flatMap(recordCases), nonces: nonces() };
 }
 
 // --- bytes
@@ -151,18 +163,23 @@ const nonceOf = (iv, sequence) => {
   return xor(iv, counter);
 };
 
+const AES = 'aes-256-gcm';
+const CHACHA = 'chacha20-poly1305';
+const cipherOf = (suite) => (suite === CHACHA20 || suite === HYBRID_CHACHA20 ? CHACHA : AES);
+
 /** The keys of one direction. */
-function traffic(secret, sequence = 0) {
+function traffic(algorithm, secret, sequence = 0) {
   const [key, iv] = [expandLabel(secret, 'key', EMPTY, 32), expandLabel(secret, 'iv', EMPTY, 12)];
   let next = sequence;
   return {
     ...{ secret, key, iv },
     seal(inner) {
       const header = unsigned(inner.length + 16, 3);
-      const cipher = crypto.createCipheriv('aes-256-gcm', key, nonceOf(iv, next++)).setAAD(header);
+      const nonce = nonceOf(iv, next++);
+      const cipher = crypto.createCipheriv(algorithm, key, nonce, { authTagLength: 16 }).setAAD(header);
       return concat(header, cipher.update(inner), cipher.final(), cipher.getAuthTag());
     },
-    update: () => traffic(expandLabel(secret, 'traffic upd', EMPTY, 32)),
+    update: () => traffic(algorithm, expandLabel(secret, 'traffic upd', EMPTY, 32)),
   };
 }
 
@@ -185,13 +202,15 @@ const CLIENT_FINISHED = 6;
 const SERVER_FINISHED = 7;
 const handshakeMessage = (type, ...fields) => concat(text('SEAL'), u8(type), u8(1), vec16(concat(...fields)));
 
+const isHybrid = (suite) => suite === HYBRID || suite === HYBRID_CHACHA20;
+
 /** One handshake and the records behind it. */
 function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) {
   const random = (name, length = 32) => expand(sha256(text(seed)), text(`sealed-vector ${name}`), length);
   const [serverKey, clientKey] = [rsaKey(server), client && rsaKey(client)];
   const [x, y] = [x25519(random('x')), x25519(random('y'))];
-  const kem = suites.includes(HYBRID) ? ml_kem768.keygen(random('ml-kem seed', 64)) : undefined;
-  const encapsulated = suite === HYBRID ? ml_kem768.encapsulate(kem.publicKey, random('ml-kem message')) : undefined;
+  const kem = suites.some(isHybrid) ? ml_kem768.keygen(random('ml-kem seed', 64)) : undefined;
+  const encapsulated = isHybrid(suite) ? ml_kem768.encapsulate(kem.publicKey, random('ml-kem message')) : undefined;
 
   const CH = handshakeMessage(
     ...[CLIENT_HELLO, random('client random'), u8(suites.length), ...suites.map(u16), x.share],
@@ -204,8 +223,9 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
   const ES = extract(ZEROS, ZEROS);
   const HS = extract(deriveSecret(ES, 'derived', EMPTY), dh);
   const hello = concat(CH, SH);
-  const c_hs = traffic(deriveSecret(HS, 'c hs traffic', hello));
-  const s_hs = traffic(deriveSecret(HS, 's hs traffic', hello));
+  const keys = (secret) => traffic(cipherOf(suite), secret);
+  const c_hs = keys(deriveSecret(HS, 'c hs traffic', hello));
+  const s_hs = keys(deriveSecret(HS, 's hs traffic', hello));
 
   const limits = concat(u32(MAX_MESSAGE), u32(MAX_RECORD));
   const SI = handshakeMessage(SERVER_IDENTITY, u8(1), limits, vec16(serverKey.spki), vec16(EMPTY));
@@ -214,8 +234,8 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
   const CK = handshakeMessage(CLIENT_KEY, vec16(ciphertext));
   const toKey = concat(hello, SI, CK);
   const AHS = extract(deriveSecret(HS, 'derived', EMPTY), rs);
-  const c_ahs = traffic(deriveSecret(AHS, 'c ahs traffic', toKey));
-  const s_ahs = traffic(deriveSecret(AHS, 's ahs traffic', toKey));
+  const c_ahs = keys(deriveSecret(AHS, 'c ahs traffic', toKey));
+  const s_ahs = keys(deriveSecret(AHS, 's ahs traffic', toKey));
   const MS = extract(deriveSecret(AHS, 'derived', EMPTY), ZEROS);
 
   const signed = concat(Buffer.alloc(64, 0x20), text('sealed v1, client authentication\0'), sha256(toKey));
@@ -226,10 +246,10 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
   const toAuth = concat(toKey, CA);
   const CF = handshakeMessage(CLIENT_FINISHED, hmac(expandLabel(MS, 'c finished', EMPTY, 32), sha256(toAuth)));
   const toClient = concat(toAuth, CF);
-  const c_ap_0 = traffic(deriveSecret(MS, 'c ap traffic', toClient));
+  const c_ap_0 = keys(deriveSecret(MS, 'c ap traffic', toClient));
   const SF = handshakeMessage(SERVER_FINISHED, hmac(expandLabel(MS, 's finished', EMPTY, 32), sha256(toClient)));
   const all = concat(toClient, SF);
-  const s_ap_0 = traffic(deriveSecret(MS, 's ap traffic', all));
+  const s_ap_0 = keys(deriveSecret(MS, 's ap traffic', all));
   const exporter = deriveSecret(MS, 'exp master', all);
 
   const seal = (keys, inner) => keys.seal(concat(HANDSHAKE, inner));
@@ -316,19 +336,19 @@ function applicationRecords(c_ap_0, s_ap_0) {
 
 // --- records of one direction, from a given traffic secret and count of records before
 
-function recordCases() {
+function recordCases(algorithm) {
   const secret = sha256(text('sealed-vector records'));
   const data = (...parts) => concat(DATA, ...parts);
   const [hello, tail] = [message(text('hello')), message(text('tail'))];
   const last = 2 ** 22 - 1;
   const make = (name, plaintexts, expected, sequence = 0) => {
-    let keys = traffic(secret, sequence);
+    let keys = traffic(algorithm, secret, sequence);
     const records = plaintexts.map((inner) => {
       const record = keys.seal(inner);
       if (inner.equals(KEY_UPDATE)) keys = keys.update();
       return hex(record);
     });
-    return { name, secret: hex(secret), sequence, plaintexts: plaintexts.map(hex), records, ...expected };
+    return { name, cipher: algorithm, secret: hex(secret), sequence, plaintexts: plaintexts.map(hex), records, ...expected };
   };
   const ends = (messages, closeCode = 0) => ({ messages, closeCode });
   const fails = (messages, error) => ({ messages, error });

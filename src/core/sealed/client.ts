@@ -31,13 +31,13 @@ import {
 } from './messages.js';
 import { type OpenOptions, sealedConnection } from './open.js';
 import { RecordType } from './records.js';
-import { checkSuites, greaseOf, type SuiteName, suiteIds, suiteNameOf } from './suites.js';
+import { checkSuites, greaseOf, type SuiteName, suiteNameOf, suites } from './suites.js';
 
 /** The client's end of sealed. */
 export interface SealedClientOptions extends OpenOptions {
   /** In order of preference. */
   readonly suites: readonly SuiteName[];
-  /** Needed for the hybrid suite. */
+  /** Needed for the hybrid suites. */
   readonly mlKem768?: KeyEncapsulation | undefined;
   /** Whether to offer a suite that does not exist as well, so that servers stay used to it; `true` if absent. */
   readonly grease?: boolean | undefined;
@@ -81,11 +81,13 @@ function* exchangeKeys(
   offer: Offer,
 ): Handshaking<SuiteName> {
   const { backend } = options;
-  const suites = options.suites.map((name) => suiteIds[name]);
+  const offered = options.suites.map((name) => suites[name].id);
   const random = backend.randomBytes(32);
-  if (options.grease !== false) suites.unshift(greaseOf(backend.randomBytes(1)[0] as number));
+  if (options.grease !== false) offered.unshift(greaseOf(backend.randomBytes(1)[0] as number));
   const kemKey = offer.kem?.encapsulationKey ?? new Uint8Array(0);
-  const hello = encodeClientHello({ random, suites, x25519: offer.x25519.publicKey, kemKey });
+  const hello = encodeClientHello({
+    ...{ random, suites: offered, x25519: offer.x25519.publicKey, kemKey },
+  });
   handshake.transcript.add(hello);
   yield { write: [hello] };
   const answer = yield* handshake.readBare([MessageType.serverHello, MessageType.reject]);
@@ -93,8 +95,7 @@ function* exchangeKeys(
   const serverHello = decodeServerHello(answer);
   const suite = chosenSuite(serverHello, options.suites);
   handshake.transcript.add(answer);
-  handshake.schedule.mix(agree(offer, serverHello));
-  handshake.nextKeys('hs');
+  handshake.begin(suite, agree(offer, serverHello));
   return suite;
 }
 

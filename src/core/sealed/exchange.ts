@@ -2,14 +2,14 @@ import type { Backend, DecapsulationKey, KeyAgreement, KeyEncapsulation } from '
 import { SecureSocketError } from '../../errors.js';
 import { concat } from './codec.js';
 import type { ClientHello, ServerHello } from './messages.js';
-import { type SuiteName, suiteIds } from './suites.js';
+import { hasHybrid, isHybridId, type SuiteName, suites } from './suites.js';
 
 const NONE = new Uint8Array(0);
 
 /** A client's fresh keys of one connection. */
 export interface Offer {
   readonly x25519: KeyAgreement;
-  /** Present exactly if the hybrid suite is offered. */
+  /** Present exactly if a hybrid suite is offered. */
   readonly kem: DecapsulationKey | undefined;
 }
 
@@ -23,10 +23,10 @@ export interface Answer {
 /** Fresh keys for the suites that are offered. */
 export function makeOffer(
   backend: Backend,
-  suites: readonly SuiteName[],
+  names: readonly SuiteName[],
   mlKem768: KeyEncapsulation | undefined,
 ): Offer {
-  const kem = suites.includes('X25519MLKEM768') ? mlKem768?.keyPair() : undefined;
+  const kem = hasHybrid(names) ? mlKem768?.keyPair() : undefined;
   return { x25519: backend.x25519(), kem };
 }
 
@@ -39,7 +39,7 @@ export function wipeOffer({ x25519, kem }: Offer): void {
 /** The client's half of the exchange: the secret out of the server's answer. */
 export function agree(offer: Offer, hello: ServerHello): Uint8Array {
   const dh = checked(offer.x25519.agree(hello.x25519));
-  if (hello.suite !== suiteIds.X25519MLKEM768) return dh;
+  if (!isHybridId(hello.suite)) return dh;
   // SERVER_HELLO names only a suite that was offered, so the key is there
   const kem = offer.kem as DecapsulationKey;
   return together(kem.decapsulate(hello.kemCiphertext), dh);
@@ -56,7 +56,7 @@ export function respond(
   const agreed = own.agree(hello.x25519);
   own.wipe?.();
   const dh = checked(agreed);
-  if (suite !== 'X25519MLKEM768') return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
+  if (!suites[suite].isHybrid) return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
   const kem = mlKem768?.encapsulate(hello.kemKey);
   if (!kem)
     throw new SecureSocketError('PROTOCOL', 'the ML-KEM key of the peer does not pass the check of FIPS 203');

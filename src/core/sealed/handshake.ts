@@ -1,4 +1,4 @@
-import type { Backend, RsaPublicKey } from '../../backend.js';
+import type { AeadName, Backend, RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { decodeSpki } from '../encodings/der.js';
 import { checkSealedKey } from '../encodings/rsa-key.js';
@@ -15,7 +15,7 @@ import {
   TrafficKey,
 } from './records.js';
 import { KeySchedule, Transcript } from './schedule.js';
-import type { SuiteName } from './suites.js';
+import { type SuiteName, suites } from './suites.js';
 
 /** The part of a script before the connection is open, and what it gives in the end. */
 export type Handshaking<Result> = Generator<Ask | Effect, Result, never>;
@@ -54,6 +54,7 @@ export class Handshake {
   readonly schedule: KeySchedule;
   readonly #backend: Backend;
   readonly #isClient: boolean;
+  #cipher: AeadName | undefined;
   #sending: TrafficKey | undefined;
   #receiving: TrafficKey | undefined;
   readonly #keylog: KeyLog | undefined;
@@ -64,6 +65,13 @@ export class Handshake {
     this.#isClient = role === 'client';
     this.transcript = new Transcript(backend);
     this.schedule = new KeySchedule(backend, this.transcript);
+  }
+
+  /** SERVER_HELLO has named the suite, and with it both ends share a secret: on to the first keys. */
+  begin(suite: SuiteName, secret: Uint8Array): void {
+    this.#cipher = suites[suite].cipher;
+    this.schedule.mix(secret);
+    this.nextKeys('hs');
   }
 
   /** On to the keys of the next stage, over the transcript as it is now. */
@@ -78,7 +86,7 @@ export class Handshake {
   key(label: string): TrafficKey {
     const secret = this.schedule.derive(label);
     this.#keylog?.(keylogLine(label, this.transcript.clientRandom, secret));
-    return new TrafficKey(this.#backend, secret);
+    return new TrafficKey(this.#backend, this.#cipher as AeadName, secret);
   }
 
   /** The record of a message of ours, which joins the transcript. */
@@ -124,7 +132,8 @@ export class Handshake {
   }
 
   #seal(type: number, payload: Uint8Array): Uint8Array {
-    return (this.#sending as TrafficKey).sealJoined([Uint8Array.of(type), payload], 1 + payload.length);
+    const pieces = (this.#sending as TrafficKey).seal([Uint8Array.of(type), payload], 1 + payload.length);
+    return concat(...pieces);
   }
 }
 

@@ -1,5 +1,6 @@
 import { SecureSocketError } from '../../errors.js';
 import { ascii, concat, malformed, Reader, u16, u32, vec16 } from './codec.js';
+import { isHybridId } from './suites.js';
 
 /** The types of handshake messages (docs/protocol.md, M1 to M15). */
 export const MessageType = {
@@ -26,7 +27,6 @@ const SHARE_LENGTH = 32;
 const MAC_LENGTH = 32;
 const KEM_KEY_LENGTH = 1184;
 const KEM_CIPHERTEXT_LENGTH = 1088;
-const HYBRID = 0x0102;
 
 const nameOf: Readonly<Record<number, string>> = {
   1: 'CLIENT_HELLO',
@@ -44,7 +44,7 @@ export interface ClientHello {
   readonly random: Uint8Array;
   readonly suites: readonly number[];
   readonly x25519: Uint8Array;
-  /** Empty unless the hybrid suite is offered. */
+  /** Empty unless a hybrid suite is offered. */
   readonly kemKey: Uint8Array;
 }
 
@@ -53,7 +53,7 @@ export interface ServerHello {
   readonly random: Uint8Array;
   readonly suite: number;
   readonly x25519: Uint8Array;
-  /** Empty unless the suite is the hybrid one. */
+  /** Empty unless the suite is a hybrid one. */
   readonly kemCiphertext: Uint8Array;
 }
 
@@ -99,7 +99,7 @@ export function decodeClientHello(bytes: Uint8Array): ClientHello {
   const kemKey = reader.vec16();
   reader.within(
     kemKey.length,
-    ...exactly(suites.includes(HYBRID) ? KEM_KEY_LENGTH : 0),
+    ...exactly(suites.some(isHybridId) ? KEM_KEY_LENGTH : 0),
     'the length of the ML-KEM key',
   );
   reader.extensions();
@@ -123,7 +123,7 @@ export function decodeServerHello(bytes: Uint8Array): ServerHello {
   const suite = reader.u16();
   const x25519 = reader.take(SHARE_LENGTH);
   const kemCiphertext = reader.vec16();
-  const length = suite === HYBRID ? KEM_CIPHERTEXT_LENGTH : 0;
+  const length = isHybridId(suite) ? KEM_CIPHERTEXT_LENGTH : 0;
   reader.within(kemCiphertext.length, ...exactly(length), 'the length of the ML-KEM ciphertext');
   reader.end();
   return { random, suite, x25519, kemCiphertext };

@@ -1,4 +1,4 @@
-import type { Aead, Backend } from '../../backend.js';
+import type { Aead, AeadName, Backend } from '../../backend.js';
 import { expandLabel, HASH_LENGTH } from './schedule.js';
 
 /** What the first byte of a record's plaintext says (docs/protocol.md, R2). */
@@ -23,6 +23,7 @@ const scratchHeader: Uint8Array = new Uint8Array(RECORD_HEADER);
 /** The keys of one direction: each record under the next nonce, each key until the update. */
 export class TrafficKey {
   readonly #backend: Backend;
+  readonly #cipher: AeadName;
   /** The iv, and behind it the secret: one piece of memory, since there may be thousands of idle connections. */
   readonly #secrets = new Uint8Array(NONCE_LENGTH + HASH_LENGTH);
   #aead: Aead;
@@ -30,8 +31,9 @@ export class TrafficKey {
   #bytes = 0;
 
   /** Takes over `secret`. `sequence` is where the count of records begins. */
-  constructor(backend: Backend, secret: Uint8Array, sequence = 0) {
+  constructor(backend: Backend, cipher: AeadName, secret: Uint8Array, sequence = 0) {
     this.#backend = backend;
+    this.#cipher = cipher;
     this.#sequence = sequence;
     this.#aead = this.#setUp(secret);
   }
@@ -46,23 +48,11 @@ export class TrafficKey {
     return this.#bytes;
   }
 
-  /** The record of a plaintext in pieces: its header, then what the cipher gives. */
+  /** The record of a plaintext, which is `length` bytes in all: in one chunk if it is small, else in a few. */
   seal(plaintext: readonly Uint8Array[], length: number): Uint8Array[] {
-    const pieces = this.#encrypt(plaintext, length);
-    return [scratchHeader.slice(), ...pieces];
-  }
-
-  /** The record of a plaintext as one chunk: cheaper than pieces while it is small. */
-  sealJoined(plaintext: readonly Uint8Array[], length: number): Uint8Array {
-    const pieces = this.#encrypt(plaintext, length);
-    const record = new Uint8Array(RECORD_HEADER + length + TAG_LENGTH);
-    record.set(scratchHeader);
-    let at = RECORD_HEADER;
-    for (const piece of pieces) {
-      record.set(piece, at);
-      at += piece.length;
-    }
-    return record;
+    writeU24(scratchHeader, length + TAG_LENGTH);
+    this.#bytes += length + TAG_LENGTH;
+    return this.#aead.seal(this.#nextNonce(), scratchHeader, plaintext, scratchHeader);
   }
 
   /** The plaintext of a record's ciphertext, type first, or `null` if its tag is wrong. */
@@ -118,17 +108,11 @@ export class TrafficKey {
   #setUp(secret: Uint8Array): Aead {
     const key = expandLabel(this.#backend, secret, 'key', NONE, HASH_LENGTH);
     const iv = expandLabel(this.#backend, secret, 'iv', NONE, NONCE_LENGTH);
-    const aead = this.#backend.aesGcm(key);
+    const aead = this.#backend[this.#cipher](key);
     this.#secrets.set(iv);
     this.#secrets.set(secret, NONCE_LENGTH);
     for (const copy of [key, iv, secret]) copy.fill(0);
     return aead;
-  }
-
-  #encrypt(plaintext: readonly Uint8Array[], length: number): Uint8Array[] {
-    writeU24(scratchHeader, length + TAG_LENGTH);
-    this.#bytes += length + TAG_LENGTH;
-    return this.#aead.seal(this.#nextNonce(), scratchHeader, plaintext);
   }
 
   #nextNonce(): Uint8Array {

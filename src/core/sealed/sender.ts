@@ -14,8 +14,6 @@ export interface KeyLimits {
 export const SEND_LIMITS: KeyLimits = { records: 2 ** 20, bytes: 2 ** 36 };
 
 const LENGTH_FIELD = 4;
-/** Up to here a record leaves as one chunk: copying it costs less than a chunk. */
-const JOIN_BELOW = 8 * 1024;
 /** What a KEY_UPDATE takes of a key's bytes. */
 const KEY_UPDATE_LENGTH = RECORD_OVERHEAD;
 
@@ -188,8 +186,7 @@ export class SealedSender implements Sender {
   }
 
   #push(plaintext: readonly Uint8Array[], length: number): void {
-    if (length < JOIN_BELOW) this.#records.push(this.#key.sealJoined(plaintext, length));
-    else this.#records.push(...this.#key.seal(plaintext, length));
+    this.#records.push(...this.#key.seal(plaintext, length));
     this.#recordBytes += RECORD_HEADER + length + TAG_LENGTH;
   }
 

@@ -29,7 +29,7 @@ import {
   signatureInput,
 } from './messages.js';
 import { type OpenOptions, sealedConnection } from './open.js';
-import { checkSuites, type SuiteName, suiteIds } from './suites.js';
+import { checkSuites, chooseSuite, type SuiteName, suites } from './suites.js';
 
 /** The server's end of sealed. */
 export interface SealedServerOptions extends OpenOptions {
@@ -37,7 +37,7 @@ export interface SealedServerOptions extends OpenOptions {
   readonly key: RsaPrivateKey;
   /** In order of preference, which decides. */
   readonly suites: readonly SuiteName[];
-  /** Needed for the hybrid suite. */
+  /** Needed for the hybrid suites. */
   readonly mlKem768?: KeyEncapsulation | undefined;
   /** Whether clients may or must show an identity. */
   readonly clientAuth: 'none' | 'optional' | 'required';
@@ -73,29 +73,29 @@ function* handshake(options: SealedServerOptions): Handshaking<Established> {
 function* exchangeHellos(handshake: Handshake, options: SealedServerOptions): Handshaking<SuiteName> {
   const message = yield* handshake.readBare([MessageType.clientHello]);
   const hello = decodeClientHello(message);
-  const suite = yield* chooseSuite(hello, options);
+  const suite = yield* suiteFor(hello, options);
   const answer = respond(options.backend, suite, hello, options.mlKem768);
   const random = options.backend.randomBytes(32);
-  const serverHello = encodeServerHello({ ...answer, random, suite: suiteIds[suite] });
+  const serverHello = encodeServerHello({ ...answer, random, suite: suites[suite].id });
   handshake.transcript.add(message);
   handshake.transcript.add(serverHello);
-  handshake.schedule.mix(answer.secret);
-  handshake.nextKeys('hs');
+  handshake.begin(suite, answer.secret);
   const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
   yield { write: [concat(serverHello, handshake.seal(identity))] };
   return suite;
 }
 
-/** The first of our list that is offered, or a REJECT. */
-function* chooseSuite(hello: ClientHello, { suites, busy }: SealedServerOptions): Handshaking<SuiteName> {
-  if (busy?.()) {
+/** The suite of the connection, or a REJECT. */
+function* suiteFor(hello: ClientHello, options: SealedServerOptions): Handshaking<SuiteName> {
+  if (options.busy?.()) {
     yield { finalBytes: [encodeReject(2)] };
     throw new SecureSocketError('BUSY', 'a client was turned away: too many handshakes are under way');
   }
-  const suite = suites.find((name) => hello.suites.includes(suiteIds[name]));
+  const suite = chooseSuite(options.suites, hello.suites);
   if (suite !== undefined) return suite;
   yield { finalBytes: [encodeReject(1)] };
-  throw new SecureSocketError('NO_COMMON_SUITE', `the client offers none of the suites ${suites.join(', ')}`);
+  const own = options.suites.join(', ');
+  throw new SecureSocketError('NO_COMMON_SUITE', `the client offers none of the suites ${own}`);
 }
 
 /** A client that has proven to be who it says. */

@@ -5,7 +5,7 @@ import { encodeSpki } from '../../../src/core/encodings/der.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import { type SealedClientOptions, sealedClient } from '../../../src/core/sealed/client.js';
 import { type SealedServerOptions, sealedServer } from '../../../src/core/sealed/server.js';
-import type { SuiteName } from '../../../src/core/sealed/suites.js';
+import { type SuiteName, suiteNames } from '../../../src/core/sealed/suites.js';
 import { SecureSocketError } from '../../../src/errors.js';
 import { cut, type Recorder } from '../../helpers/recorder.js';
 import {
@@ -36,8 +36,7 @@ describe('every pair of backends', () => {
   // what a mutant of the core breaks, it breaks with any of them
   const some = process.env.MUTATION === undefined ? backends : [node];
   const pairs = some.flatMap((client) => some.map((server) => ({ client, server })));
-  const suites: SuiteName[] = ['X25519', 'X25519MLKEM768'];
-  const cases = pairs.flatMap((pair) => suites.map((suite) => ({ ...pair, suite })));
+  const cases = pairs.flatMap((pair) => suiteNames.map((suite) => ({ ...pair, suite })));
 
   it.each(cases)('$client.name to $server.name over $suite', async ({ client, server, suite }) => {
     for (const known of [false, true]) {
@@ -105,12 +104,21 @@ describe('suites', () => {
     [hybridFirst, both, 'X25519'],
     [hybridFirst, ['X25519'], 'X25519'],
     [['X25519'], hybridFirst, 'X25519'],
+    // between two that differ in the cipher alone the client's order decides
+    [['X25519-CHACHA20', 'X25519'], ['X25519', 'X25519-CHACHA20'], 'X25519-CHACHA20'],
+    [['X25519', 'X25519-CHACHA20'], ['X25519-CHACHA20', 'X25519'], 'X25519'],
+    [['X25519-CHACHA20'], ['X25519', 'X25519-CHACHA20'], 'X25519-CHACHA20'],
+    [['X25519', 'X25519-CHACHA20'], ['X25519-CHACHA20'], 'X25519-CHACHA20'],
+    [suiteNames, suiteNames, 'X25519'],
+    [suiteNames, [...suiteNames].reverse(), 'X25519MLKEM768'],
+    [[...suiteNames].reverse(), suiteNames, 'X25519-CHACHA20'],
   ] as [SuiteName[], SuiteName[], SuiteName][])(
     'client %j and server %j agree on %s',
     async (client, server, suite) => {
       const mlKem768 = kemOf(node);
       const pair = await openPair({ suites: client, mlKem768 }, { suites: server, mlKem768 });
       expectAgreement(pair, suite, undefined);
+      expectTalk(pair);
     },
   );
 

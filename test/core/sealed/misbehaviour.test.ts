@@ -5,7 +5,9 @@ import { node } from '../../../backends/node.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
 import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
+import type { SuiteName } from '../../../src/core/sealed/suites.js';
 import { PeerClient, PeerServer, type Wire } from '../../helpers/misbehaving-peer.js';
+import { CHACHA20, X25519 } from '../../helpers/misbehaving-peer-crypto.js';
 import type { Misbehaviour, TestKeys } from '../../helpers/misbehaviour.js';
 import { flightsOfClients } from '../../helpers/misbehaviours-in-flights.js';
 import { hellos } from '../../helpers/misbehaviours-in-hellos.js';
@@ -25,20 +27,27 @@ const limits = { maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD };
 const mlKem768 = await node.mlKem768();
 
 const servers: Partial<Record<NonNullable<Misbehaviour['setUp']>, Partial<SealedServerOptions>>> = {
-  hybrid: { suites: ['X25519MLKEM768', 'X25519'], mlKem768 },
+  hybrid: { suites: ['X25519MLKEM768', 'X25519', 'X25519-CHACHA20'], mlKem768 },
   'clients none': { clientAuth: 'none' },
   'clients required': { clientAuth: 'required' },
   refusing: { authorize: () => false },
 };
 
+/** The suites that everything is tried with: one of each cipher. The ends have them all. */
+const tried = [
+  { name: 'X25519', suite: X25519 },
+  { name: 'X25519-CHACHA20', suite: CHACHA20 },
+] as const;
+const suites = tried.map(({ name }) => name);
+
 function server(setUp?: Misbehaviour['setUp']): Recorder {
-  return started(serverEnd({ ...limits, ...(setUp && servers[setUp]) }));
+  return started(serverEnd({ ...limits, suites, ...(setUp && servers[setUp]) }));
 }
 
 /** A client that has pinned the server's key. */
 function client(setUp?: Misbehaviour['setUp']): Recorder {
   const pinned = fingerprintOf(node, spkiOf('server2048'));
-  const options: Partial<SealedClientOptions> = { ...limits, decide: (_, met) => met === pinned };
+  const options: Partial<SealedClientOptions> = { ...limits, suites, decide: (_, met) => met === pinned };
   return started(clientEnd({ ...options, ...(setUp === 'with identity' && { identity: identity(node) }) }));
 }
 
@@ -48,7 +57,7 @@ function started(end: Recorder): Recorder {
 }
 
 /** An end as its peer sees it. PINGs are answered at once, as a connection would do. */
-function wireTo(end: Recorder): Wire {
+function wireTo(end: Recorder, suite: number = X25519): Wire {
   const written = async (): Promise<Buffer> => {
     await settle(end);
     for (; end.answers > 0; end.answers--) end.write(end.opening?.sender.pong?.() ?? []);
@@ -57,6 +66,7 @@ function wireTo(end: Recorder): Wire {
     return Buffer.concat([end.takeWritten(), ...finalBytes]);
   };
   return {
+    suite,
     send: (bytes) => {
       end.session.receive(bytes);
       return written();
@@ -91,13 +101,15 @@ it('the peer of these tests takes nothing from the library', () => {
   }
 });
 
-describe.each([
-  { whom: 'a server', make: server, misbehaviours: [...hellos, ...flightsOfClients] },
-  { whom: 'a client', make: client, misbehaviours: flightsOfServers },
-])('to $whom:', ({ make, misbehaviours }) => {
+describe.each(
+  tried.flatMap((one) => [
+    { ...one, whom: 'a server', make: server, misbehaviours: [...hellos, ...flightsOfClients] },
+    { ...one, whom: 'a client', make: client, misbehaviours: flightsOfServers },
+  ]),
+)('to $whom over $name:', ({ suite, make, misbehaviours }) => {
   it.each(misbehaviours)('$name: $code, $wire', async ({ code, wire, play, setUp }) => {
     const end = make(setUp);
-    const seen = await play(wireTo(end), keys, () => wireTo(make(setUp)));
+    const seen = await play(wireTo(end, suite), keys, () => wireTo(make(setUp), suite));
     expect({ code: end.code ?? null, wire: seen }).toEqual({ code, wire });
     expectWords(end);
     if (code !== 'DECRYPT_FAILED') expect(end.opening !== undefined).toBe(code === null);
@@ -105,12 +117,14 @@ describe.each([
   });
 });
 
-describe.each([
-  { whom: 'a server', open: openServer },
-  { whom: 'a client', open: openClient },
-])('to $whom that is open:', ({ open }) => {
+describe.each(
+  tried.flatMap((one) => [
+    { ...one, whom: 'a server', open: openServer },
+    { ...one, whom: 'a client', open: openClient },
+  ]),
+)('to $whom that is open over $name:', ({ suite, open }) => {
   it.each(whenOpen)('$name: $code, $wire', async ({ code, wire, play, delivered = [] }) => {
-    const { end, peer } = await open();
+    const { end, peer } = await open(suite);
     const seen = await play(peer);
     expect({ code: end.code ?? null, wire: seen }).toEqual({ code, wire });
     expectWords(end);
@@ -132,17 +146,17 @@ interface Opened {
   readonly peer: OpenPeer;
 }
 
-async function openServer(): Promise<Opened> {
+async function openServer(suite: number): Promise<Opened> {
   const end = server();
-  const peer = new PeerClient(wireTo(end));
+  const peer = new PeerClient(wireTo(end, suite));
   await peer.connect();
   expect(end.opening).toBeDefined();
   return { end, peer };
 }
 
-async function openClient(): Promise<Opened> {
+async function openClient(suite: number): Promise<Opened> {
   const end = client();
-  const peer = new PeerServer(wireTo(end), keys.server);
+  const peer = new PeerServer(wireTo(end, suite), keys.server);
   await peer.accept(await peer.wire.send(Buffer.alloc(0)));
   expect(end.opening).toBeDefined();
   return { end, peer };
@@ -174,10 +188,11 @@ describe('somebody in the middle', () => {
   /** Carries the flights of a client and a server, changed by what is between them. */
   async function between(
     change: (bytes: Uint8Array, from: 'client' | 'server') => Uint8Array,
+    suites: readonly SuiteName[] = ['X25519MLKEM768', 'X25519'],
   ): Promise<[Recorder, Recorder]> {
     const ends: [Recorder, Recorder] = [
-      started(clientEnd({ identity: identity(node), suites: ['X25519MLKEM768', 'X25519'], mlKem768 })),
-      started(serverEnd({ suites: ['X25519MLKEM768', 'X25519'], mlKem768 })),
+      started(clientEnd({ identity: identity(node), suites, mlKem768 })),
+      started(serverEnd({ suites, mlKem768 })),
     ];
     const pass = (from: 0 | 1, name: 'client' | 'server'): void => {
       const bytes = ends[from].takeWritten();
@@ -208,6 +223,22 @@ describe('somebody in the middle', () => {
     expect(ends[0].code).toBe('HANDSHAKE_FAILED');
   });
 
+  it.each([
+    ['takes one cipher away', (suites: Buffer) => suites.subarray(0, 4)],
+    ['turns the order of two ciphers round', (suites: Buffer) => swapped(suites)],
+  ])('who %s has nobody connect (mut_nothash)', async (_, change) => {
+    const ends = await between(
+      (bytes, from) => {
+        if (from !== 'client' || bytes[0] !== 0x53) return bytes;
+        const hello = Buffer.from(bytes);
+        return rebuilt(hello, change(hello.subarray(41, 47)), hello.subarray(47));
+      },
+      ['X25519-CHACHA20', 'X25519'],
+    );
+    expect(ends.map((end) => end.opening)).toEqual([undefined, undefined]);
+    expect(ends[0].code).toBe('HANDSHAKE_FAILED');
+  });
+
   it('who relays to a server with another key is found out by the pin', async () => {
     const ends: [Recorder, Recorder] = [client(), started(serverEnd({ spki: spkiOf('server3072') }))];
     await converse(...ends);
@@ -231,6 +262,11 @@ function withoutHybrid(hello: Buffer): Buffer {
     Buffer.concat([suites.subarray(0, 2), suites.subarray(4)]),
     Buffer.concat([share, Buffer.alloc(4)]),
   );
+}
+
+/** GREASE, and two suites the other way round. */
+function swapped(suites: Buffer): Buffer {
+  return Buffer.concat([suites.subarray(0, 2), suites.subarray(4), suites.subarray(2, 4)]);
 }
 
 function withoutGrease(hello: Buffer): Buffer {

@@ -144,7 +144,7 @@ function noting(): { backend: Backend; wiped: number[] } {
   const aesGcm = (key: Uint8Array): Aead => {
     const [place, aead] = [made++, node.aesGcm(key)];
     return {
-      seal: (nonce, header, plaintext) => aead.seal(nonce, header, plaintext),
+      seal: (...given) => aead.seal(...given),
       open: (nonce, header, ciphertext) => aead.open(nonce, header, ciphertext),
       wipe: () => void wiped.push(place),
     };

@@ -88,8 +88,8 @@ async function play(
 function inPlace(message: Uint8Array, place: Place): Uint8Array {
   if (place === null) return message;
   const [secret, sequence] = place;
-  const key = new TrafficKey(node, bytes(vector.secrets[secret] as string), sequence);
-  return key.sealJoined([Uint8Array.of(1), message], 1 + message.length);
+  const key = new TrafficKey(node, 'aesGcm', bytes(vector.secrets[secret] as string), sequence);
+  return Buffer.concat(key.seal([Uint8Array.of(1), message], 1 + message.length));
 }
 
 function startsWith(sequence: readonly Name[], order: readonly Name[]): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
-import type { Backend } from '../../../src/backend.js';
+import type { AeadName, Backend } from '../../../src/backend.js';
 import { RECEIVE_LIMITS } from '../../../src/core/sealed/open.js';
 import { RecordType, TrafficKey } from '../../../src/core/sealed/records.js';
 import { SecureSocketError } from '../../../src/errors.js';
@@ -15,7 +15,7 @@ const message = (text: string): Uint8Array => Buffer.from(`\0\0\0${String.fromCh
 const farewellOf: Record<string, number> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
 
 describe.each(backends)('the recorded records on $name', (backend) => {
-  it.each(recordCases)('$name', (recorded) => {
+  it.each(recordCases)('$cipher: $name', (recorded) => {
     for (const cutting of [whole, byteByByte]) expectReceived(backend, recorded, cutting);
     expectSealed(backend, recorded);
   });
@@ -201,7 +201,7 @@ it('a PING is answered, a PONG is not, and both go ahead of what is staged', () 
   const sender = end.opening?.sender;
   sender?.stage(message('staged'));
   const [pingRecord, pongRecord] = [sender?.ping?.(), sender?.pong?.()];
-  const key = new TrafficKey(node, SECRET.slice());
+  const key = new TrafficKey(node, 'aesGcm', SECRET.slice());
   const plaintexts = [pingRecord, pongRecord, sender?.flush()].map((chunks) =>
     key.open(Buffer.concat(chunks ?? []).subarray(3)),
   );
@@ -210,18 +210,24 @@ it('a PING is answered, a PONG is not, and both go ahead of what is staged', () 
 
 function expectReceived(backend: Backend, recorded: RecordCase, cutting: Cutting): void {
   const { sequence, records, messages, error, closeCode } = recorded;
+  const cipher = aeadOf(recorded);
   const secret = bytes(recorded.secret);
-  const end = openEnd({ backend, secret, sequence });
+  const end = openEnd({ backend, cipher, secret, sequence });
   for (const piece of cutting(Buffer.concat(records.map(bytes)))) end.session.receive(piece);
   expect(texts(end)).toEqual(messages);
   expect(end.code).toBe(error);
   if (error === undefined) expect(end.endCode).toBe(closeCode);
-  else expectFarewell(end, farewellOf[error], secret);
+  else expectFarewell(end, farewellOf[error], secret, cipher);
   if (error === 'PEER_CLOSED') expect(end.error).toMatchObject({ closeCode });
 }
 
-function expectSealed(backend: Backend, { secret, sequence, plaintexts, records }: RecordCase): void {
-  const key = new TrafficKey(backend, bytes(secret), sequence);
+function aeadOf({ cipher }: RecordCase): AeadName {
+  return cipher === 'aes-256-gcm' ? 'aesGcm' : 'chaCha20Poly1305';
+}
+
+function expectSealed(backend: Backend, recorded: RecordCase): void {
+  const { secret, sequence, plaintexts, records } = recorded;
+  const key = new TrafficKey(backend, aeadOf(recorded), bytes(secret), sequence);
   const sealed = plaintexts.map((inner) => {
     const record = key.seal([bytes(inner)], inner.length / 2);
     if (inner === '03') key.update();
@@ -231,7 +237,12 @@ function expectSealed(backend: Backend, { secret, sequence, plaintexts, records 
 }
 
 /** The last words of an end: a CLOSE with that code, or none. */
-function expectFarewell(end: Recorder, code: number | undefined, secret: Uint8Array = SECRET): void {
+function expectFarewell(
+  end: Recorder,
+  code: number | undefined,
+  secret: Uint8Array = SECRET,
+  cipher: AeadName = 'aesGcm',
+): void {
   expect(end.error).toBeInstanceOf(SecureSocketError);
   expect(end.endCode).toBeUndefined();
   if (code === undefined) {
@@ -239,7 +250,7 @@ function expectFarewell(end: Recorder, code: number | undefined, secret: Uint8Ar
     return;
   }
   const record = Buffer.concat(end.finalBytes as Uint8Array[]);
-  const plaintext = new TrafficKey(node, secret.slice()).open(record.subarray(3));
+  const plaintext = new TrafficKey(node, cipher, secret.slice()).open(record.subarray(3));
   expect([...(plaintext ?? [])]).toEqual([close, code >> 8, code & 255]);
 }
 

@@ -12,7 +12,7 @@ interface Wishes {
 }
 
 function sender({ maxMessage, maxRecord, records, bytes }: Wishes = {}): SealedSender {
-  return new SealedSender(new TrafficKey(node, SECRET.slice()), {
+  return new SealedSender(new TrafficKey(node, 'aesGcm', SECRET.slice()), {
     ...{ maxMessage: maxMessage ?? 2 ** 24, maxRecord: maxRecord ?? 2 ** 20 + 4096, partLength: 2 ** 22 },
     limits: { records: records ?? SEND_LIMITS.records, bytes: bytes ?? SEND_LIMITS.bytes },
   });
@@ -20,7 +20,7 @@ function sender({ maxMessage, maxRecord, records, bytes }: Wishes = {}): SealedS
 
 /** The types and payload lengths of records, opened in order. */
 class Reader {
-  readonly #key = new TrafficKey(node, SECRET.slice());
+  readonly #key = new TrafficKey(node, 'aesGcm', SECRET.slice());
 
   read(chunks: readonly Uint8Array[]): [number, number][] {
     return this.plaintexts(chunks).map((plaintext) => [plaintext[0] as number, plaintext.length - 1]);
@@ -279,13 +279,13 @@ describe('the end', () => {
 
   it('wipes the keys', () => {
     const secret = SECRET.slice();
-    const own = new SealedSender(new TrafficKey(node, secret), {
+    const own = new SealedSender(new TrafficKey(node, 'aesGcm', secret), {
       ...{ maxMessage: 1024, maxRecord: 16384, partLength: 2 ** 22, limits: SEND_LIMITS },
     });
     own.close(0);
     expect(secret).toEqual(new Uint8Array(32));
     const updated = SECRET.slice();
-    new TrafficKey(node, updated).update();
+    new TrafficKey(node, 'aesGcm', updated).update();
     expect(updated).toEqual(new Uint8Array(32));
   });
 });

@@ -1,16 +1,100 @@
 import { describe, expect, it } from 'vitest';
+import { hasAesInstructions } from '../../../backends/node-processor.js';
 import {
   checkSuites,
+  chooseSuite,
+  defaultSuites,
   greaseOf,
+  hasHybrid,
+  isHybridId,
   type SuiteName,
-  suiteIds,
   suiteNameOf,
+  suiteNames,
+  suites,
 } from '../../../src/core/sealed/suites.js';
+import { backends } from '../../helpers/sealed-ends.js';
 
 it('suites have the numbers of the specification', () => {
-  expect(suiteIds).toEqual({ X25519: 0x0101, X25519MLKEM768: 0x0102 });
-  expect([0x0101, 0x0102].map(suiteNameOf)).toEqual(['X25519', 'X25519MLKEM768']);
-  expect([0, 0x0100, 0x0103, 0x0a0a, 0x0201].map(suiteNameOf)).toEqual(new Array(5).fill(undefined));
+  expect(suites).toEqual({
+    X25519: { id: 0x0101, isHybrid: false, cipher: 'aesGcm' },
+    X25519MLKEM768: { id: 0x0102, isHybrid: true, cipher: 'aesGcm' },
+    'X25519-CHACHA20': { id: 0x0103, isHybrid: false, cipher: 'chaCha20Poly1305' },
+    'X25519MLKEM768-CHACHA20': { id: 0x0104, isHybrid: true, cipher: 'chaCha20Poly1305' },
+  });
+  expect([0x0101, 0x0102, 0x0103, 0x0104].map(suiteNameOf)).toEqual(suiteNames);
+  expect([0, 0x0100, 0x0105, 0x0a0a, 0x0201].map(suiteNameOf)).toEqual(new Array(5).fill(undefined));
+});
+
+it('the hybrid ones are those with ML-KEM', () => {
+  expect([0x0101, 0x0102, 0x0103, 0x0104, 0x0a0a].map(isHybridId)).toEqual([false, true, false, true, false]);
+  expect(hasHybrid(['X25519', 'X25519-CHACHA20'])).toBe(false);
+  expect(hasHybrid(['X25519', 'X25519MLKEM768-CHACHA20'])).toBe(true);
+});
+
+describe('by default', () => {
+  const [native, javascript] = [{ native: true }, { native: false }];
+  const [own, other] = [{ fallbacks: {} }, { fallbacks: { mlKem768: 'another library' } }];
+  const [aes, chacha] = [{ preferredAead: 'aesGcm' }, { preferredAead: 'chaCha20Poly1305' }] as const;
+
+  it.each([
+    {
+      backend: { ...native, ...own, ...aes },
+      expected: ['X25519MLKEM768', 'X25519MLKEM768-CHACHA20', 'X25519', 'X25519-CHACHA20'],
+    },
+    {
+      backend: { ...native, ...own, ...chacha },
+      expected: ['X25519MLKEM768-CHACHA20', 'X25519MLKEM768', 'X25519-CHACHA20', 'X25519'],
+    },
+    { backend: { ...native, ...other, ...aes }, expected: ['X25519', 'X25519-CHACHA20'] },
+    { backend: { ...native, ...other, ...chacha }, expected: ['X25519-CHACHA20', 'X25519'] },
+    { backend: { ...javascript, ...own, ...chacha }, expected: ['X25519-CHACHA20', 'X25519'] },
+  ])(
+    'the cipher of the backend comes first, and hybrids only where ML-KEM is native: $expected',
+    ({ backend, expected }) => {
+      expect(defaultSuites(backend)).toEqual(expected);
+    },
+  );
+
+  it.each(backends)('$name prefers what it is faster with', ({ name, preferredAead }) => {
+    const expected = name === 'node' && hasAesInstructions() ? 'aesGcm' : 'chaCha20Poly1305';
+    expect(preferredAead).toBe(expected);
+  });
+});
+
+describe('a server chooses', () => {
+  const ids = (names: readonly SuiteName[]): number[] => names.map((name) => suites[name].id);
+  const [AES, CHACHA, HYBRID, HYBRID_CHACHA] = [
+    'X25519',
+    'X25519-CHACHA20',
+    'X25519MLKEM768',
+    'X25519MLKEM768-CHACHA20',
+  ] as const;
+
+  it.each([
+    // its own order between key exchanges
+    { own: [AES, HYBRID], offered: [HYBRID, AES], chosen: AES },
+    { own: [HYBRID, AES], offered: [AES, HYBRID], chosen: HYBRID },
+    // the client's between ciphers
+    { own: [AES, CHACHA], offered: [CHACHA, AES], chosen: CHACHA },
+    { own: [CHACHA, AES], offered: [AES, CHACHA], chosen: AES },
+    // the client's first suite is not taken for its cipher if it differs in the exchange
+    { own: [AES, HYBRID, HYBRID_CHACHA], offered: [HYBRID_CHACHA, AES], chosen: AES },
+    {
+      own: [HYBRID, CHACHA, AES, HYBRID_CHACHA],
+      offered: [AES, HYBRID_CHACHA, HYBRID],
+      chosen: HYBRID_CHACHA,
+    },
+    // what only one of them has plays no part
+    { own: [AES], offered: [CHACHA, AES], chosen: AES },
+    { own: [AES, CHACHA], offered: [HYBRID_CHACHA, AES], chosen: AES },
+    { own: [HYBRID], offered: [HYBRID_CHACHA, AES], chosen: undefined },
+  ] as { own: SuiteName[]; offered: SuiteName[]; chosen: SuiteName | undefined }[])(
+    '$chosen, having $own, of $offered',
+    ({ own, offered, chosen }) => {
+      expect(chooseSuite(own, ids(offered))).toBe(chosen);
+      expect(chooseSuite(own, [0x0a0a, 0x0201, ...ids(offered)])).toBe(chosen);
+    },
+  );
 });
 
 it('GREASE is one of the sixteen values of RFC 8701, whatever the random byte', () => {
@@ -32,7 +116,7 @@ describe('a list of suites', () => {
     expect(check(suites, {})).toThrow(
       expect.objectContaining({
         code: 'BAD_ARGUMENT',
-        message: `suites must be different names out of X25519, X25519MLKEM768, not '${suites.join(', ')}'`,
+        message: `suites must be different names out of ${suiteNames.join(', ')}, not '${suites.join(', ')}'`,
       }),
     );
   });
@@ -45,6 +129,11 @@ describe('a list of suites', () => {
     expect(check(['X25519MLKEM768'])).toThrow(needs);
     expect(check(['X25519', 'X25519MLKEM768'])).toThrow(needs);
     expect(check(['X25519', 'X25519MLKEM768'], {})).not.toThrow();
-    expect(check(['X25519'])).not.toThrow();
+    expect(check(['X25519-CHACHA20', 'X25519'])).not.toThrow();
+    expect(check(['X25519', 'X25519MLKEM768-CHACHA20'])).toThrow(
+      expect.objectContaining({
+        message: 'the suite X25519MLKEM768-CHACHA20 needs a backend with ML-KEM-768',
+      }),
+    );
   });
 });

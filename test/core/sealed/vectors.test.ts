@@ -10,6 +10,7 @@ import type { Recorder } from '../../helpers/recorder.js';
 import { backends, clientEnd, privateKey, serverEnd } from '../../helpers/sealed-ends.js';
 import {
   bytes,
+  cipherOf,
   hex,
   nonces,
   type Replay,
@@ -26,13 +27,17 @@ it('the vectors are what their independent computation gives', () => {
   expect(computeVectors(file.keys)).toEqual(file);
 });
 
-it('there are vectors for both suites, all sizes of server keys, with and without client identity and GREASE', () => {
+it('there are vectors for all suites, all sizes of server keys, with and without client identity and GREASE', () => {
   const traits = (of: (vector: SealedVector) => unknown): unknown[] => [...new Set(vectors.map(of))].sort();
   expect(traits(({ suite, client_bits }) => `${suite} ${client_bits}`)).toEqual([
     '257 2048',
     '257 null',
     '258 2048',
     '258 null',
+    '259 2048',
+    '259 null',
+    '260 2048',
+    '260 null',
   ]);
   expect(traits(({ server_bits }) => server_bits)).toEqual([2048, 3072, 4096]);
   expect(traits(({ suites }) => suites.includes(0x0a0a))).toEqual([false, true]);
@@ -147,7 +152,7 @@ function expectOpen(end: Recorder, vector: SealedVector, { extracted, backend }:
 function expectRecords(end: Recorder, vector: SealedVector, own: 'c' | 's', other: 'c' | 's'): void {
   const { sender } = end.opening as NonNullable<Recorder['opening']>;
   const secret = bytes(vector.secrets[`${own}_ap_0`] as string);
-  const key = new TrafficKey(backends[0] as Backend, secret);
+  const key = new TrafficKey(backends[0] as Backend, cipherOf(vector.suite), secret);
   for (const { name, sha256 } of vector.records.filter((record) => record.name.startsWith(own))) {
     const plaintext = plaintextOf(name);
     const sealed = key.seal([plaintext], plaintext.length);
@@ -228,7 +233,12 @@ function longRecord(vector: SealedVector, name: string, side: 'c' | 's'): Uint8A
   const place = vector.records
     .filter((record) => record.name.startsWith(side))
     .findIndex((each) => each.name === name);
-  const key = new TrafficKey(backends[0] as Backend, bytes(vector.secrets[`${side}_ap_0`] as string), place);
+  const key = new TrafficKey(
+    backends[0] as Backend,
+    cipherOf(vector.suite),
+    bytes(vector.secrets[`${side}_ap_0`] as string),
+    place,
+  );
   const plaintext = plaintextOf(name);
   const record = Buffer.concat(key.seal([plaintext], plaintext.length));
   expect(sha256Of([record])).toBe(vector.records.find((each) => each.name === name)?.sha256);

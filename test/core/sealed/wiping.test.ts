@@ -14,10 +14,9 @@ function counting(): { backend: Backend; mlKem768: KeyEncapsulation; made: strin
     made.push(own);
     return () => void wiped.push(own);
   };
-  const aesGcm = (key: Uint8Array): Aead => {
-    const aead = node.aesGcm(key);
+  const counted = (aead: Aead): Aead => {
     return {
-      seal: (nonce, header, plaintext) => aead.seal(nonce, header, plaintext),
+      seal: (...given) => aead.seal(...given),
       open: (nonce, header, ciphertext) => aead.open(nonce, header, ciphertext),
       wipe: named('cipher'),
     };
@@ -35,7 +34,11 @@ function counting(): { backend: Backend; mlKem768: KeyEncapsulation; made: strin
     };
   };
   return {
-    backend: { ...node, aesGcm, x25519 },
+    backend: {
+      ...{ ...node, x25519 },
+      aesGcm: (key) => counted(node.aesGcm(key)),
+      chaCha20Poly1305: (key) => counted(node.chaCha20Poly1305(key)),
+    },
     mlKem768: { keyPair, encapsulate: (key) => kem.encapsulate(key) },
     made,
     left: () => made.filter((each) => !wiped.includes(each)),

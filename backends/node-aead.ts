@@ -1,7 +1,16 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import {
+  type CipherGCM,
+  type CipherGCMTypes,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type DecipherGCM,
+  type KeyObject,
+} from 'node:crypto';
 import type { Aead } from '../src/backend.js';
 import { nullIf, requireLength } from './checks.js';
 import { plain } from './node-bytes.js';
+import { NONE, sealed } from './pieces.js';
 
 /** Without it Node takes truncated tags. */
 const FULL_TAG = { authTagLength: 16 } as const;
@@ -13,10 +22,11 @@ const FULL_TAG = { authTagLength: 16 } as const;
 const KEYS_AHEAD = 64;
 
 /** Keys that have a cipher made ahead, the last used at the end. */
-const ahead = new Set<GcmKey>();
+const ahead = new Set<NodeAead>();
 
-type Cipher = ReturnType<typeof makeCipher>;
-type Decipher = ReturnType<typeof makeDecipher>;
+// both algorithms have these objects; only the declarations set them apart
+type Cipher = CipherGCM;
+type Decipher = DecipherGCM;
 
 /** A cipher object, and the nonce it is for. */
 interface Made<Object> {
@@ -24,26 +34,36 @@ interface Made<Object> {
   readonly nonce: Uint8Array;
 }
 
-/** AES-256-GCM under one key. Node wants a new object for each nonce, and making one is half of a small record's cost. */
-export class GcmKey implements Aead {
+/** The two AEADs by OpenSSL's names. Both take a key of 32 bytes. */
+export type Algorithm = 'aes-256-gcm' | 'chacha20-poly1305';
+
+/** An AEAD under one key. Node wants a new object for each nonce, and making one is half of a small record's cost. */
+export class NodeAead implements Aead {
+  readonly #algorithm: Algorithm;
   readonly #secret: KeyObject;
   #cipher: Made<Cipher> | undefined;
   #decipher: Made<Decipher> | undefined;
 
-  constructor(key: Uint8Array) {
-    requireLength('AES-256-GCM key', key, 32);
+  constructor(algorithm: Algorithm, key: Uint8Array) {
+    requireLength(`${algorithm} key`, key, 32);
+    this.#algorithm = algorithm;
     this.#secret = createSecretKey(key);
   }
 
-  seal(nonce: Uint8Array, associatedData: Uint8Array, plaintext: readonly Uint8Array[]): Uint8Array[] {
-    const cipher = taken(this.#cipher, nonce) ?? makeCipher(this.#secret, nonce);
+  seal(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    plaintext: readonly Uint8Array[],
+    prefix: Uint8Array = NONE,
+  ): Uint8Array[] {
+    const cipher = taken(this.#cipher, nonce) ?? this.#makeCipher(nonce);
     this.#cipher = undefined;
     if (associatedData.length > 0) cipher.setAAD(associatedData);
     const pieces: Uint8Array[] = [];
     for (const piece of plaintext) if (piece.length > 0) pieces.push(plain(cipher.update(piece)));
     cipher.final();
     pieces.push(plain(cipher.getAuthTag()));
-    return pieces;
+    return sealed(prefix, pieces);
   }
 
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
@@ -58,7 +78,7 @@ export class GcmKey implements Aead {
     ciphertext: Uint8Array,
     pieceLength: number,
   ): Uint8Array[] | null {
-    const decipher = taken(this.#decipher, nonce) ?? makeDecipher(this.#secret, nonce);
+    const decipher = taken(this.#decipher, nonce) ?? this.#makeDecipher(nonce);
     this.#decipher = undefined;
     const end = ciphertext.length - 16;
     if (end < 0) return null;
@@ -78,18 +98,28 @@ export class GcmKey implements Aead {
   }
 
   prepareSeal(nonce: Uint8Array): void {
-    this.#cipher ??= { object: makeCipher(this.#secret, nonce), nonce: nonce.slice() };
+    this.#cipher ??= { object: this.#makeCipher(nonce), nonce: nonce.slice() };
     this.#keepAhead();
   }
 
   prepareOpen(nonce: Uint8Array): void {
-    this.#decipher ??= { object: makeDecipher(this.#secret, nonce), nonce: nonce.slice() };
+    this.#decipher ??= { object: this.#makeDecipher(nonce), nonce: nonce.slice() };
     this.#keepAhead();
   }
 
   /** The key is in Node's hands; what was made of it is let go of. */
   wipe(): void {
     this.#letGo();
+  }
+
+  #makeCipher(nonce: Uint8Array): Cipher {
+    requireLength('nonce', nonce, 12);
+    return createCipheriv(this.#algorithm as CipherGCMTypes, this.#secret, nonce, FULL_TAG);
+  }
+
+  #makeDecipher(nonce: Uint8Array): Decipher {
+    requireLength('nonce', nonce, 12);
+    return createDecipheriv(this.#algorithm as CipherGCMTypes, this.#secret, nonce, FULL_TAG);
   }
 
   #letGo(): void {
@@ -107,16 +137,6 @@ export class GcmKey implements Aead {
       return;
     }
   }
-}
-
-function makeCipher(key: KeyObject, nonce: Uint8Array) {
-  requireLength('nonce', nonce, 12);
-  return createCipheriv('aes-256-gcm', key, nonce, FULL_TAG);
-}
-
-function makeDecipher(key: KeyObject, nonce: Uint8Array) {
-  requireLength('nonce', nonce, 12);
-  return createDecipheriv('aes-256-gcm', key, nonce, FULL_TAG);
 }
 
 /** What was made ahead, if it was made for this nonce. */

@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+
+/**
+ * Whether the processor has instructions for AES. All of x64 that still runs Node have them; of arm64 the Raspberry Pi 4
+ * and older boards have none, which Linux tells.
+ */
+export function hasAesInstructions(
+  { platform, arch }: Pick<NodeJS.Process, 'platform' | 'arch'> = process,
+  readCpuInfo: () => string = () => readFileSync('/proc/cpuinfo', 'utf8'),
+): boolean {
+  if (arch === 'x64') return true;
+  if (arch !== 'arm64') return false;
+  if (platform !== 'linux') return true;
+  const features = /^Features\s*:(.*)$/m.exec(textOrNothing(readCpuInfo))?.[1];
+  return features === undefined || features.split(/\s+/).includes('aes');
+}
+
+/** Systems may hide the file; then nothing speaks against the instructions. */
+function textOrNothing(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+}

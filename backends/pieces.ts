@@ -1,0 +1,31 @@
+/** Nothing, where bytes may be left out. */
+export const NONE: Uint8Array = new Uint8Array(0);
+/** Up to so many bytes a record is worth copying together: each chunk that is written costs more. */
+const SMALL = 8 * 1024;
+
+/** How long pieces are together. */
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  return length;
+}
+
+/** Writes pieces one behind the other, from a place on. */
+export function write(pieces: readonly Uint8Array[], memory: Uint8Array, from: number): void {
+  let at = from;
+  for (const piece of pieces) {
+    memory.set(piece, at);
+    at += piece.length;
+  }
+}
+
+/** A prefix and what a cipher gave, as the result of `seal`: in one piece if that is small. */
+export function sealed(prefix: Uint8Array, pieces: Uint8Array[]): Uint8Array[] {
+  const length = prefix.length + lengthOf(pieces);
+  if (length >= SMALL) return prefix.length === 0 ? pieces : [prefix.slice(), ...pieces];
+  if (prefix.length === 0 && pieces.length === 1) return pieces;
+  const whole = new Uint8Array(length);
+  whole.set(prefix);
+  write(pieces, whole, prefix.length);
+  return [whole];
+}
