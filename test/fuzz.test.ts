@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Coverage } from './fuzz/coverage.js';
 import { differentialTargets } from './fuzz/differential.js';
-import { mutateFor, save, saved, structuredFor } from './fuzz/engine.js';
+import { keep, kept, mutateFor, save, saved, structuredFor, type Tally } from './fuzz/engine.js';
 import { parserTargets } from './fuzz/parsers.js';
 import { sessionTargets } from './fuzz/sessions.js';
 import { examine, Offence, type Target } from './fuzz/target.js';
@@ -10,6 +11,9 @@ import { Random } from './helpers/random.js';
 const seconds = Number(process.env.FUZZ_SECONDS ?? 5);
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 const isLong = process.env.FUZZ_SECONDS !== undefined;
+/** Steers long runs only: a run that measures the coverage of the tests needs V8's counters for itself. */
+const coverage = isLong ? new Coverage() : undefined;
+afterAll(() => coverage?.stop());
 
 const targets = [...parserTargets(), ...(await sessionTargets()), ...(await differentialTargets())];
 const share = (1000 * seconds) / targets.length / 2;
@@ -31,9 +35,22 @@ function offenceIn(error: unknown): Offence | undefined {
   return error instanceof Error && error.cause !== undefined ? offenceIn(error.cause) : undefined;
 }
 
+/** A line for each target of a long run. */
+async function report(target: Target, tally: Tally, coverage: Coverage): Promise<void> {
+  const { inputs, verdicts, slowest, corpus } = tally;
+  const reached = coverage.total;
+  const size = process.env.FUZZ_KEEP === '1' ? `, kept ${await keep(target, corpus, coverage)}` : '';
+  const gained = reached - tally.before;
+  console.log(
+    `${target.name}: ${Math.round((1000 * inputs) / share)} inputs/s, ${inputs} in all, ${verdicts} verdicts, ` +
+      `${reached} characters of source run, ${gained} of them by changed inputs only, ` +
+      `${corpus.length} inputs in the corpus${size}, the slowest took ${slowest.toFixed(1)} ms`,
+  );
+}
+
 describe.each(targets)('$name', (target) => {
   it('keeps the laws with its right inputs and with those that broke them once', async () => {
-    for (const input of [...target.seeds, ...saved(target)]) await examine(target, input);
+    for (const input of [...target.seeds, ...saved(target), ...kept(target)]) await examine(target, input);
   });
 
   it('takes its right inputs', async () => {
@@ -51,8 +68,9 @@ describe.each(targets)('$name', (target) => {
   it(
     'keeps the laws with changed inputs',
     async () => {
-      const tally = await keeping(target, () => mutateFor(target, share, new Random(seed)));
-      if (isLong) console.log(`${target.name}: ${JSON.stringify(tally)}`);
+      coverage?.reset();
+      const tally = await keeping(target, () => mutateFor(target, share, new Random(seed), coverage));
+      if (coverage) await report(target, tally, coverage);
       // backends are compared, and say yes or no: everything else has more to say
       expect(tally.verdicts).toBeGreaterThan(target.name.startsWith('same-') ? 0 : 1);
     },
