@@ -18,7 +18,7 @@ const blameOf: Readonly<Record<ErrorCode, Blame>> = {
   HANDSHAKE_TIMEOUT: 'network',
   IDLE_TIMEOUT: 'network',
   MESSAGE_TOO_BIG: 'peer',
-  MESSAGE_TOO_LARGE_FOR_PEER: 'caller',
+  MESSAGE_TOO_BIG_FOR_PEER: 'caller',
   NO_COMMON_SUITE: 'peer',
   NO_TRUST: 'caller',
   NOT_BOUND: 'caller',
@@ -35,7 +35,7 @@ const blameOf: Readonly<Record<ErrorCode, Blame>> = {
   UNTRUSTED_SERVER: 'peer',
 } as const;
 
-/** One of the closed list of error codes. */
+/** One of the closed list of error codes: `BAD_ARGUMENT` is that of an {@link ArgumentError}, all others of a {@link SecureSocketError}. */
 export type ErrorCode =
   | 'ALREADY_CONNECTED'
   | 'ALREADY_LISTENING'
@@ -52,7 +52,7 @@ export type ErrorCode =
   | 'HANDSHAKE_TIMEOUT'
   | 'IDLE_TIMEOUT'
   | 'MESSAGE_TOO_BIG'
-  | 'MESSAGE_TOO_LARGE_FOR_PEER'
+  | 'MESSAGE_TOO_BIG_FOR_PEER'
   | 'NO_COMMON_SUITE'
   | 'NO_TRUST'
   | 'NOT_BOUND'
@@ -106,9 +106,17 @@ export class SecureSocketError extends Error {
 /** Every error code, sorted. */
 export const errorCodes: readonly ErrorCode[] = Object.keys(blameOf).sort() as ErrorCode[];
 
-/** An argument of the wrong type: a `TypeError` that carries a code like every other error here. */
-export function badArgument(message: string): TypeError & { code: 'BAD_ARGUMENT' } {
-  return Object.assign(new TypeError(message), { code: 'BAD_ARGUMENT' as const });
+/** A wrong argument: a `TypeError` that has a code and a blame like every other error here. */
+export interface ArgumentError extends TypeError {
+  /** Always the same. */
+  readonly code: 'BAD_ARGUMENT';
+  /** Who passed the argument. */
+  readonly blame: 'caller';
+}
+
+/** The error of a wrong argument; the text says what was expected and what came. */
+export function badArgument(message: string): ArgumentError {
+  return Object.assign(new TypeError(message), { code: 'BAD_ARGUMENT', blame: 'caller' } as const);
 }
 
 /** What a value is, as an error text says it. */

@@ -28,7 +28,14 @@ export type {
   LimitDiagnostics,
   Side,
 } from './diagnostics.node.js';
-export { type Blame, type ErrorCode, type ErrorDetails, errorCodes, SecureSocketError } from './errors.js';
+export {
+  type ArgumentError,
+  type Blame,
+  type ErrorCode,
+  type ErrorDetails,
+  errorCodes,
+  SecureSocketError,
+} from './errors.js';
 export {
   type GenerateOptions,
   Identity,
@@ -49,4 +56,5 @@ export { SecureServer, type ServerCloseOptions, type ServerStats } from './serve
 export { fromDuplex } from './transports/duplex.node.js';
 export type { TcpAddress, UnixAddress } from './transports/tcp.node.js';
 export type { Transport, TransportEvents } from './transports/transport.js';
+export type { FileOption } from './trust/file-location.node.js';
 export type { KnownHostsOption } from './trust/trust.node.js';

@@ -242,7 +242,7 @@ describe('a server', () => {
   it('reads its file of authorised keys again when that has changed', async () => {
     const path = join(folder(), 'authorized_keys');
     writeFileSync(path, `# clients\n${ann.fingerprint} ann\n`);
-    const { server: to } = await server({ authorizedKeys: path });
+    const { server: to } = await server({ authorizedKeys: { path } });
     const options = { serverKey: to.fingerprint };
     await connect(to, { ...options, identity: ann });
     expect((await rejection(connect(to, { ...options, identity: bob }))).code).toBe('UNAUTHORIZED_CLIENT');

@@ -325,5 +325,5 @@ function ignoreRejection(promise: Promise<void>): Promise<void> {
 
 function tooLarge(length: number, limit: number): SecureSocketError {
   const text = `a message of ${length} bytes is more than can be sent here (${limit}): nothing was sent`;
-  return new SecureSocketError('MESSAGE_TOO_LARGE_FOR_PEER', text);
+  return new SecureSocketError('MESSAGE_TOO_BIG_FOR_PEER', text);
 }

@@ -2,8 +2,11 @@ import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import type { SuiteName } from '../core/sealed/suites.js';
 import type { Identity } from '../identity.node.js';
+import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
+import type { FileOption } from '../trust/file-location.node.js';
 import type { KnownHostsOption } from '../trust/trust.node.js';
 import {
+  authorizedKeysOption,
   backendObject,
   badOption,
   blockList,
@@ -84,8 +87,8 @@ export interface AddressList {
 export interface ClientOptions extends CommonOptions {
   /** The fingerprint of the server's key, or several. In classic it is checked too, but protects no message. */
   serverKey?: string | readonly string[];
-  /** A known-hosts file: its path, or its path and what to do with unknown servers. Sealed only. */
-  knownHosts?: string | KnownHostsOption;
+  /** A known-hosts file: its path or `file:` URL, or that and what to do with unknown servers. Sealed only. */
+  knownHosts?: string | URL | KnownHostsOption;
   /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
   verifyServer?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
   /** Who this client is, if the server asks. Sealed only. */
@@ -127,8 +130,8 @@ export interface ServerOptions extends CommonOptions {
   ) => void;
   /** Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`. Sealed only. */
   clientAuth?: 'none' | 'optional' | 'required';
-  /** The clients let in: fingerprints, or the path of a file with one key and name a line. Sealed only. */
-  authorizedKeys?: string | readonly string[];
+  /** The clients let in: fingerprints, or `{ path }` or the URL of a file with one key and name a line. Sealed only. */
+  authorizedKeys?: string | readonly string[] | FileOption | URL;
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
   verifyClient?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
 }
@@ -177,7 +180,7 @@ const serverRules: Record<keyof ServerOptions, Rule> = {
   trustedProxies: { validate: blockList },
   onHandshakeError: { validate: callback('(error, { remoteAddress, remotePort }) => void') },
   clientAuth: { validate: oneOf('none', 'optional', 'required'), only: 'sealed' },
-  authorizedKeys: { validate: textOrTexts('a file path, or an array of fingerprints'), only: 'sealed' },
+  authorizedKeys: { validate: authorizedKeysOption, only: 'sealed' },
   verifyClient: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
 };
 
@@ -250,8 +253,11 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
   if (given.protocol !== 'classic' && (given.modulusLength ?? 2048) < 2048) {
     throw badOption(`modulusLength must be at least 2048 bits in sealed, not ${given.modulusLength}`);
   }
+  const filled = defaults(given, defaultBackend);
+  if (typeof given.authorizedKeys === 'string' || Array.isArray(given.authorizedKeys))
+    parseAuthorizedKeys([given.authorizedKeys].flat(), placeInList, filled.backend);
   return {
-    ...defaults(given, defaultBackend),
+    ...filled,
     modulusLength: given.protocol === 'classic' ? 2048 : 3072,
     maxPendingHandshakes: 256,
     maxPendingPerSource: 32,

@@ -126,14 +126,37 @@ export function blockList(value: unknown): string | undefined {
   return isList ? undefined : 'a BlockList of node:net';
 }
 
-/** A path, or a path and a mode. */
+/** A known-hosts file, and perhaps a mode. */
 export function knownHostsOption(value: unknown): string | undefined {
-  const wanted = 'a path, or { path, mode } with mode "strict" or "tofu"';
-  if (typeof value === 'string') return value === '' ? wanted : undefined;
+  const wanted = 'a file: { path, mode } with mode "strict" or "tofu", or its path or file: URL alone';
+  if (isPath(value))
+    return isFingerprint(value) ? `${wanted} (a fingerprint is given as serverKey)` : undefined;
   if (typeof value !== 'object' || value === null) return wanted;
   const { path, mode = 'strict', ...more } = value as Record<string, unknown>;
-  const isRight = typeof path === 'string' && path !== '' && (mode === 'strict' || mode === 'tofu');
+  const isRight = isPath(path) && (mode === 'strict' || mode === 'tofu');
   return isRight && Object.keys(more).length === 0 ? undefined : wanted;
+}
+
+/** Fingerprints as text, or a file of them. */
+export function authorizedKeysOption(value: unknown): string | undefined {
+  const wanted = 'fingerprints such as "SHA256:…", or a file of them: { path } or a file: URL';
+  if (textOrTexts(wanted)(value) === undefined || isFileUrl(value)) return undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wanted;
+  const { path, ...more } = value as Record<string, unknown>;
+  return isPath(path) && Object.keys(more).length === 0 ? undefined : wanted;
+}
+
+function isPath(value: unknown): boolean {
+  return (typeof value === 'string' && value !== '') || isFileUrl(value);
+}
+
+/** By what it is, not by whose class: a test runner may have another realm's. */
+function isFileUrl(value: unknown): value is URL {
+  return Object.prototype.toString.call(value) === '[object URL]' && (value as URL).protocol === 'file:';
+}
+
+function isFingerprint(value: unknown): boolean {
+  return typeof value === 'string' && /^(SHA256:[A-Za-z0-9+/]{43}|sha256\/\/[^=]{43}=)$/.test(value);
 }
 
 /** The error of every wrong option. */
@@ -145,6 +168,7 @@ export function badOption(text: string): SecureSocketError {
 function show(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
   return String(value);
 }

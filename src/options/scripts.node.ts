@@ -9,6 +9,7 @@ import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.
 import { SecureSocketError } from '../errors.js';
 import { Identity, type IdentityRole, privateNumbersOf } from '../identity.node.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.node.js';
+import { type FileOption, pathOf } from '../trust/file-location.node.js';
 import { pinned, type Target, type Trust, trustOf } from '../trust/trust.node.js';
 import type { ClientSettings, CommonOptions, ServerSettings } from './options.js';
 
@@ -154,7 +155,9 @@ async function authorizer(
   if (verifyClient)
     return async (spki, fingerprint) => (await verifyClient(spki.slice(), fingerprint)) === true;
   if (authorizedKeys === undefined) return undefined;
-  const keys = await AuthorizedKeys.open(authorizedKeys, backend);
+  const isList = typeof authorizedKeys === 'string' || Array.isArray(authorizedKeys);
+  const source = isList ? [authorizedKeys].flat() : pathOf(authorizedKeys as FileOption | URL);
+  const keys = await AuthorizedKeys.open(source, backend);
   return (_, fingerprint) => keys.find(fingerprint);
 }
 

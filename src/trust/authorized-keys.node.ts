@@ -1,17 +1,12 @@
 import type { BigIntStats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { Backend } from '../backend.js';
-import { decodeSpki } from '../core/encodings/der.js';
-import { fingerprintOf, parseFingerprint } from '../core/encodings/fingerprint.js';
-import { checkSealedKey } from '../core/encodings/rsa-key.js';
-import { decodeBase64 } from '../core/encodings/text.js';
-import { SecureSocketError } from '../errors.js';
-
-/** What is known about a key that is let in. */
-export interface AuthorizedKey {
-  /** The rest of its line, if there is any. */
-  readonly name?: string;
-}
+import {
+  type AuthorizedKey,
+  type KeysByFingerprint,
+  parseAuthorizedKeys,
+  placeInList,
+} from './authorized-lines.js';
 
 /**
  * The clients that a server lets in. In a file each line has a key, as fingerprint or as base64 of its SPKI, and
@@ -43,13 +38,11 @@ export class AuthorizedKeys {
   }
 }
 
-type KeysByFingerprint = ReadonlyMap<string, AuthorizedKey>;
-
 function listReader(
   lines: readonly string[],
   backend: Pick<Backend, 'sha256'>,
 ): () => Promise<KeysByFingerprint> {
-  const keys = parseLines(lines, (index) => `authorizedKeys[${index}]`, backend);
+  const keys = parseAuthorizedKeys(lines, placeInList, backend);
   return async () => keys;
 }
 
@@ -61,7 +54,7 @@ function fileReader(path: string, backend: Pick<Backend, 'sha256'>): () => Promi
     if (cached !== undefined && cached.stamp === stampOf(await stat(path, { bigint: true })))
       return cached.keys;
     const { text, stamp } = await readStamped(path);
-    const keys = parseLines(text.split(/\r?\n/), (index) => `${path}:${index + 1}`, backend);
+    const keys = parseAuthorizedKeys(text.split(/\r?\n/), (index) => `${path}:${index + 1}`, backend);
     cache = stamp === undefined ? undefined : { stamp, keys };
     return keys;
   };
@@ -89,57 +82,4 @@ function isSettled({ mtimeMs, ctimeMs }: BigIntStats): boolean {
 
 function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
-}
-
-function parseLines(
-  lines: readonly string[],
-  place: (index: number) => string,
-  backend: Pick<Backend, 'sha256'>,
-): KeysByFingerprint {
-  const keys = new Map<string, AuthorizedKey>();
-  for (const [index, line] of lines.entries()) {
-    const [key, ...words] = withoutComment(line)
-      .split(/\s+/)
-      .filter((word) => word !== '');
-    if (key === undefined) continue;
-    const fingerprint = fingerprintIn(key, place(index), backend);
-    if (keys.has(fingerprint))
-      throw badLine(place(index), `the key ${fingerprint} is already on a line before`);
-    keys.set(fingerprint, words.length === 0 ? {} : { name: nameIn(words, place(index)) });
-  }
-  return keys;
-}
-
-function withoutComment(line: string): string {
-  return line.replace(/(^|\s)#.*/, '');
-}
-
-function fingerprintIn(key: string, place: string, backend: Pick<Backend, 'sha256'>): string {
-  try {
-    return key.length > LONGEST_FINGERPRINT ? fingerprintOfSpki(key, backend) : parseFingerprint(key);
-  } catch (error) {
-    if (error instanceof SecureSocketError) throw badLine(place, error.message, error);
-    throw error;
-  }
-}
-
-/** 64 hexadecimal digits. Every SPKI is longer. */
-const LONGEST_FINGERPRINT = 64;
-
-function fingerprintOfSpki(text: string, backend: Pick<Backend, 'sha256'>): string {
-  const spki = decodeBase64(text);
-  if (spki === null)
-    throw new SecureSocketError('BAD_OPTION', 'a key is neither a fingerprint nor canonical base64');
-  checkSealedKey(decodeSpki(spki));
-  return fingerprintOf(backend, spki);
-}
-
-function nameIn(words: readonly string[], place: string): string {
-  const name = words.join(' ');
-  if (/\p{Cc}/u.test(name)) throw badLine(place, 'a name must not contain control characters');
-  return name;
-}
-
-function badLine(place: string, problem: string, cause?: SecureSocketError): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', `${place}: ${problem}`, cause === undefined ? {} : { cause });
 }

@@ -1,5 +1,6 @@
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { SecureSocketError } from '../errors.js';
+import { pathOf } from './file-location.node.js';
 import { KnownHosts } from './known-hosts.node.js';
 
 /** Whom a client dials, as a known-hosts file names it: a Unix domain socket is `unix:PATH` with port 0. */
@@ -10,8 +11,8 @@ export interface Target {
 
 /** A known-hosts file and what to do with servers that are not in it. */
 export interface KnownHostsOption {
-  /** Where the file is. */
-  readonly path: string;
+  /** Where the file is: a path, or a `file:` URL. */
+  readonly path: string | URL;
   /** `'strict'` (default) refuses an unknown server, `'tofu'` writes it down once it has proven its key. */
   readonly mode?: 'strict' | 'tofu';
 }
@@ -19,7 +20,7 @@ export interface KnownHostsOption {
 /** The options that say which server to trust. */
 export interface TrustSettings {
   readonly serverKey?: string | readonly string[] | undefined;
-  readonly knownHosts?: string | KnownHostsOption | undefined;
+  readonly knownHosts?: string | URL | KnownHostsOption | undefined;
   readonly verifyServer?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
 }
 
@@ -66,7 +67,8 @@ function remembered(option: NonNullable<TrustSettings['knownHosts']>, target: Ta
       'knownHosts looks servers up by host and port, which a Transport does not have: connect(transport, { host, port })',
     );
   }
-  const { path, mode = 'strict' } = typeof option === 'string' ? { path: option } : option;
+  const path = pathOf(option);
+  const mode = typeof option === 'object' && 'mode' in option ? (option.mode ?? 'strict') : 'strict';
   const store = new KnownHosts(path);
   const { host, port } = target;
   let isNew = false;

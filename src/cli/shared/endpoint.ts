@@ -73,7 +73,7 @@ export async function serverOptions(values: ServerValues, report: Report): Promi
   const role = protocolOf(values) === 'classic' ? 'classic-server' : 'server';
   return {
     ...(await commonOptions(values, role)),
-    ...(authorizedKeys === undefined ? {} : { authorizedKeys }),
+    ...(authorizedKeys === undefined ? {} : { authorizedKeys: { path: authorizedKeys } }),
     onHandshakeError: (error, from) =>
       report.event('refused', `refused ${formatPeer(from)}: ${error.message}`, {
         peer: formatPeer(from),

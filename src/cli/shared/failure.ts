@@ -91,7 +91,7 @@ const exitCodeOf: Partial<Record<ErrorCode, number>> = {
 
 const hintsFor: Partial<Record<ErrorCode, readonly string[]>> = {
   BAD_KEY: ['a classic server with a short key is admitted by --min-modulus-bits'],
-  MESSAGE_TOO_LARGE_FOR_PEER: ['send smaller messages with --message-size BYTES'],
+  MESSAGE_TOO_BIG_FOR_PEER: ['send smaller messages with --message-size BYTES'],
   NOT_SEALED: ['both ends must use the same --protocol, sealed or classic'],
   UNAUTHORIZED_CLIENT: ["the client's key has to be in the server's --authorized-keys: see --identity"],
 };

@@ -200,7 +200,7 @@ export class SealedSender implements Sender {
 
 function tooLarge(length: number, limit: number): SecureSocketError {
   return new SecureSocketError(
-    'MESSAGE_TOO_LARGE_FOR_PEER',
+    'MESSAGE_TOO_BIG_FOR_PEER',
     `the message has ${length} bytes, the peer takes ${limit}; raise its maxMessage or send less`,
   );
 }

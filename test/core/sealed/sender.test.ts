@@ -142,7 +142,7 @@ describe('packing', () => {
     own.stage(new Uint8Array(1024));
     expect(() => own.stage(new Uint8Array(1025))).toThrow(
       expect.objectContaining({
-        ...{ code: 'MESSAGE_TOO_LARGE_FOR_PEER', blame: 'caller' },
+        ...{ code: 'MESSAGE_TOO_BIG_FOR_PEER', blame: 'caller' },
         message: 'the message has 1025 bytes, the peer takes 1024; raise its maxMessage or send less',
       }),
     );

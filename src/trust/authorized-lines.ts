@@ -1,0 +1,74 @@
+import type { Backend } from '../backend.js';
+import { decodeSpki } from '../core/encodings/der.js';
+import { fingerprintOf, parseFingerprint } from '../core/encodings/fingerprint.js';
+import { checkSealedKey } from '../core/encodings/rsa-key.js';
+import { decodeBase64 } from '../core/encodings/text.js';
+import { SecureSocketError } from '../errors.js';
+
+/** What is known about a key that is let in. */
+export interface AuthorizedKey {
+  /** The rest of its line, if there is any. */
+  readonly name?: string;
+}
+
+/** Keys that are let in, by fingerprint. */
+export type KeysByFingerprint = ReadonlyMap<string, AuthorizedKey>;
+
+/** How an error names a line of the option's own list. */
+export function placeInList(index: number): string {
+  return `authorizedKeys[${index}]`;
+}
+
+/** What lines with a key and perhaps a name say: the form of a list and of a file. BAD_OPTION names the line in error. */
+export function parseAuthorizedKeys(
+  lines: readonly string[],
+  place: (index: number) => string,
+  backend: Pick<Backend, 'sha256'>,
+): KeysByFingerprint {
+  const keys = new Map<string, AuthorizedKey>();
+  for (const [index, line] of lines.entries()) {
+    const [key, ...words] = withoutComment(line)
+      .split(/\s+/)
+      .filter((word) => word !== '');
+    if (key === undefined) continue;
+    const fingerprint = fingerprintIn(key, place(index), backend);
+    if (keys.has(fingerprint))
+      throw badLine(place(index), `the key ${fingerprint} is already on a line before`);
+    keys.set(fingerprint, words.length === 0 ? {} : { name: nameIn(words, place(index)) });
+  }
+  return keys;
+}
+
+function withoutComment(line: string): string {
+  return line.replace(/(^|\s)#.*/, '');
+}
+
+function fingerprintIn(key: string, place: string, backend: Pick<Backend, 'sha256'>): string {
+  try {
+    return key.length > LONGEST_FINGERPRINT ? fingerprintOfSpki(key, backend) : parseFingerprint(key);
+  } catch (error) {
+    if (error instanceof SecureSocketError) throw badLine(place, error.message, error);
+    throw error;
+  }
+}
+
+/** 64 hexadecimal digits. Every SPKI is longer. */
+const LONGEST_FINGERPRINT = 64;
+
+function fingerprintOfSpki(text: string, backend: Pick<Backend, 'sha256'>): string {
+  const spki = decodeBase64(text);
+  if (spki === null)
+    throw new SecureSocketError('BAD_OPTION', 'a key is neither a fingerprint nor canonical base64');
+  checkSealedKey(decodeSpki(spki));
+  return fingerprintOf(backend, spki);
+}
+
+function nameIn(words: readonly string[], place: string): string {
+  const name = words.join(' ');
+  if (/\p{Cc}/u.test(name)) throw badLine(place, 'a name must not contain control characters');
+  return name;
+}
+
+function badLine(place: string, problem: string, cause?: SecureSocketError): SecureSocketError {
+  return new SecureSocketError('BAD_OPTION', `${place}: ${problem}`, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Identity, SecureClient, SecureServer, type ServerOptions } from '../src/index.js';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+function fileWith(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'options-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'a file');
+  writeFileSync(path, text);
+  return path;
+}
+
+const pin = `SHA256:${'A'.repeat(43)}`;
+
+function refusal(make: () => unknown): Error & { code?: string } {
+  try {
+    make();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('authorizedKeys', () => {
+  it.each([
+    ['a word', 'alice'],
+    ['a path', './authorized_keys'],
+    ['a fingerprint cut short', pin.slice(0, -1)],
+    ['a list with a word', [pin, 'alice']],
+    ['a list with one key twice', [pin, pin]],
+    ['an empty list', []],
+    ['a list of numbers', [1]],
+    ['an empty path', { path: '' }],
+    ['no path', {}],
+    ['a path and more', { path: 'a', mode: 'strict' }],
+    ['a URL that is no file', new URL('https://example.com/keys')],
+    ['a number', 5],
+  ])('refuses %s when the server is made', (_, authorizedKeys) => {
+    const error = refusal(() => new SecureServer({ authorizedKeys } as ServerOptions));
+    expect(error.code).toBe('BAD_OPTION');
+    expect(error.message).toMatch(/authorizedKeys/);
+  });
+
+  it('says how many an empty list has', () => {
+    expect(refusal(() => new SecureServer({ authorizedKeys: [] })).message).toMatch(/not an array of 0$/);
+  });
+
+  it('takes text for a fingerprint, and a file as { path } or as its URL', async () => {
+    const alice = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    const identity = await Identity.generate({ modulusLength: 2048 });
+    const path = fileWith(`${alice.fingerprint} alice\n`);
+    const ways: ServerOptions['authorizedKeys'][] = [
+      `${alice.fingerprint} alice`,
+      [`${alice.fingerprint} alice`],
+      { path },
+      { path: pathToFileURL(path) },
+      pathToFileURL(path),
+    ];
+    for (const authorizedKeys of ways) {
+      const server = new SecureServer({ identity, authorizedKeys } as ServerOptions);
+      await server.listen({ host: '127.0.0.1', port: 0 });
+      cleanups.push(() => server.close());
+      const client = new SecureClient({ serverKey: server.fingerprint, identity: alice });
+      await client.connect(server.address);
+      cleanups.push(() => client.destroy());
+      expect((await server.accept()).peer?.name).toBe('alice');
+    }
+  });
+});
+
+describe('knownHosts', () => {
+  it.each([
+    ['a fingerprint', pin],
+    ['an unknown mode', { path: 'a', mode: 'lax' }],
+    ['no path', { mode: 'tofu' }],
+    ['a URL that is no file', new URL('https://example.com/hosts')],
+  ])('refuses %s when the client is made', (_, knownHosts) => {
+    expect(refusal(() => new SecureClient({ knownHosts } as never)).code).toBe('BAD_OPTION');
+  });
+
+  it('takes a path, { path } and the URL of a file', async () => {
+    const identity = await Identity.generate({ modulusLength: 2048 });
+    const server = new SecureServer({ identity });
+    await server.listen({ host: '127.0.0.1', port: 0 });
+    cleanups.push(() => server.close());
+    if (!('port' in server.address)) throw new Error('no port');
+    const path = fileWith(`127.0.0.1 ${server.address.port} ${server.fingerprint}\n`);
+    for (const knownHosts of [path, { path }, { path: pathToFileURL(path) }, pathToFileURL(path)]) {
+      const client = new SecureClient({ knownHosts });
+      await client.connect(server.address);
+      cleanups.push(() => client.destroy());
+      expect(client.peer?.fingerprint).toBe(server.fingerprint);
+    }
+  });
+});
