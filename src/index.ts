@@ -18,16 +18,18 @@ export type {
   RsaPublicKey,
   RsaPublicNumbers,
 } from './backend.js';
-export { type CloseOptions, type RecvOptions, SecureClient } from './client/client.node.js';
-export type { ConnectOptions } from './client/establish.node.js';
-export { type ReconnectOptions, reconnecting } from './client/reconnecting.node.js';
+export type { CloseOptions, RecvOptions } from './client/client.js';
+export { SecureClient } from './client/client.node.js';
+export type { ConnectOptions } from './client/establish.js';
+export type { ReconnectOptions } from './client/reconnecting.js';
+export { reconnecting } from './client/reconnecting.node.js';
 export type { SuiteName } from './core/sealed/suites.js';
 export type {
   ConnectionDiagnostics,
   HandshakeDiagnostics,
   LimitDiagnostics,
   Side,
-} from './diagnostics.node.js';
+} from './diagnostics.js';
 export {
   type ArgumentError,
   type Blame,
@@ -52,7 +54,8 @@ export type {
   ServerOptions,
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';
-export { SecureServer, type ServerCloseOptions, type ServerStats } from './server/server.node.js';
+export type { ServerCloseOptions, ServerStats } from './server/server.js';
+export { SecureServer } from './server/server.node.js';
 export { fromDuplex } from './transports/duplex.node.js';
 export type { TcpAddress, UnixAddress } from './transports/tcp.node.js';
 export type { Transport, TransportEvents } from './transports/transport.js';

@@ -4,7 +4,7 @@ import { BlockList } from 'node:net';
 import { type ClientOptions, fromDuplex, SecureClient, type SecureServer } from 'secure-sockets';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../src/connection/connection.js';
-import { traceConnection, traceHandshake, traceLimit } from '../src/diagnostics.node.js';
+import { traceConnection, traceHandshake, traceLimit } from '../src/diagnostics.js';
 import {
   clientOf,
   identityFor,

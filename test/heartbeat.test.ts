@@ -50,13 +50,13 @@ describe('heartbeat', () => {
     const { heartbeat, seen } = watch();
     for (let i = 0; i < 10; i++) {
       vi.advanceTimersByTime(29_000);
-      heartbeat.onReceive();
+      heartbeat.onReceive(100);
     }
     const pings = (): number => seen.filter((sign) => sign === 'ping').length;
     expect(pings()).toBe(0);
     vi.advanceTimersByTime(40_000);
     expect(pings()).toBe(1);
-    heartbeat.onReceive();
+    heartbeat.onReceive(100);
     vi.advanceTimersByTime(29_000);
     expect(pings()).toBe(1);
     expect(seen).not.toContain('PING_TIMEOUT');
@@ -66,13 +66,52 @@ describe('heartbeat', () => {
     const { heartbeat, seen } = watch();
     for (let i = 0; i < 100; i++) {
       vi.advanceTimersByTime(500);
-      heartbeat.onReceive();
+      heartbeat.onReceive(100);
     }
     expect(seen).toEqual(['pong', 'pong', 'pong', 'pong', 'pong']);
     heartbeat.onWrite();
     vi.advanceTimersByTime(9000);
-    heartbeat.onReceive();
+    heartbeat.onReceive(100);
     expect(seen.length).toBe(5);
+  });
+
+  it('sends the next PING an interval after the answer to the last, however long the timeout is', () => {
+    const { heartbeat, seen } = watch({ pingInterval: 1000, pingTimeout: 19_000 });
+    for (const answered of [1, 2, 3]) {
+      vi.advanceTimersByTime(1010);
+      expect(seen).toEqual(new Array(answered).fill('ping'));
+      heartbeat.onReceive(20);
+    }
+    vi.advanceTimersByTime(1010);
+    expect(seen.length).toBe(4);
+    vi.advanceTimersByTime(18_980);
+    expect(seen).not.toContain('PING_TIMEOUT');
+    vi.advanceTimersByTime(30);
+    expect(seen).toContain('PING_TIMEOUT');
+  });
+
+  it('pays with a PONG for bytes that came shortly after it last sent, in time for the peer', () => {
+    const { heartbeat, seen } = watch({ pingInterval: 0 });
+    heartbeat.onWrite();
+    vi.advanceTimersByTime(1000);
+    heartbeat.onReceive(1400);
+    vi.advanceTimersByTime(8990);
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(20);
+    expect(seen).toEqual(['pong']);
+    vi.advanceTimersByTime(100_000);
+    expect(seen).toEqual(['pong']);
+  });
+
+  it('owes nothing for a PING and a PONG, or two ends would answer each other for ever', () => {
+    const { heartbeat, seen } = watch({ pingInterval: 0 });
+    for (let i = 0; i < 20; i++) {
+      heartbeat.onReceive(20);
+      heartbeat.onReceive(20);
+      heartbeat.onWrite();
+      vi.advanceTimersByTime(15_000);
+    }
+    expect(seen).toEqual([]);
   });
 
   it('lets a peer live that takes what we send, though it cannot have answered yet', () => {
@@ -123,7 +162,7 @@ describe('heartbeat', () => {
     const { heartbeat, seen } = watch({ idleTimeout: 60_000 });
     heartbeat.stopAsking();
     vi.advanceTimersByTime(59_000);
-    heartbeat.onReceive();
+    heartbeat.onReceive(100);
     expect(seen).toEqual([]);
     vi.advanceTimersByTime(1100);
     expect(seen).toEqual(['IDLE_TIMEOUT']);
@@ -167,7 +206,7 @@ describe('idleness', () => {
     vi.advanceTimersByTime(4000);
     heartbeat.message();
     vi.advanceTimersByTime(4000);
-    heartbeat.onReceive();
+    heartbeat.onReceive(100);
     expect(seen).toEqual([]);
     vi.advanceTimersByTime(1050);
     expect(seen).toEqual(['IDLE_TIMEOUT']);

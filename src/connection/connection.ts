@@ -275,8 +275,8 @@ export class Connection {
   #data(bytes: Uint8Array): void {
     this.#bytesRead += bytes.length;
     if (this.#isOver) return;
-    this.#heartbeat?.onReceive();
-    // without signs of life in between, all that comes is messages
+    this.#heartbeat?.onReceive(bytes.length);
+    // where there is no PING and no PONG, all that comes is messages
     if (!this.#sender?.ping) this.#heartbeat?.message();
     this.#sendQueue.settled();
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;

@@ -2,9 +2,9 @@ import { SecureSocketError } from '../errors.js';
 
 /** Times in milliseconds; 0 switches a watch off. */
 export interface HeartbeatSettings {
-  /** Silence of the peer after which it is asked for a sign of life. */
+  /** Time without a byte from the peer after which it is sent a PING. */
   readonly pingInterval: number;
-  /** Silence after that at which it is taken for dead. */
+  /** Time without a byte after that at which it is taken for dead. */
   readonly pingTimeout: number;
   /** Time without a message in either direction after which the connection is closed. */
   readonly idleTimeout: number;
@@ -14,15 +14,20 @@ export interface HeartbeatSettings {
 export interface HeartbeatActions {
   ping(): void;
   pong(): void;
-  /** Bytes that the peer has yet to take: that they become fewer is a sign of life too. */
+  /** Bytes that the peer has yet to take: while they become fewer, it lives. */
   unsent(): number;
-  /** The peer is dead: nothing can be said to it any more. */
+  /** The peer is dead: nothing more can be sent to it. */
   dead(error: SecureSocketError): void;
   idle(error: SecureSocketError): void;
 }
 
-/** While we read nothing, the peer is told so often that we live. */
+/** An end that owes its peer a byte sends it a PONG so long after it last sent anything (docs/protocol.md, R6.3). */
 const PONG_INTERVAL = 10_000;
+/**
+ * From so many bytes on an end owes one. What is less may be PINGs and PONGs: two ends that owed each other a PONG for a
+ * PONG would never stop.
+ */
+const OWED_FROM = 64;
 
 /** Watches over one open connection: heartbeat and idleness, with one timer that is set anew only when it has run. */
 export class Heartbeat {
@@ -30,17 +35,20 @@ export class Heartbeat {
   readonly #actions: HeartbeatActions;
   readonly #hasHeartbeat: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lastHeard = performance.now();
-  #lastMessage = this.#lastHeard;
+  #timerDue = Number.POSITIVE_INFINITY;
+  #lastReceive = performance.now();
+  #lastMessage = this.#lastReceive;
   #pingedAt: number | undefined;
   #unsentAtPing = 0;
   #pausedAt: number | undefined;
-  /** When the peer last saw a sign of us, as far as we know. */
-  #lastSaid = this.#lastHeard;
+  /** When the peer was last sent a byte. */
+  #lastSend = this.#lastReceive;
+  /** Bytes that came since then. */
+  #receivedSince = 0;
   #asks = true;
   #isStopped = false;
 
-  /** Without `hasHeartbeat` nothing is asked or said: the protocol has no signs of life. */
+  /** Without `hasHeartbeat` the protocol has neither PING nor PONG. */
   constructor(settings: HeartbeatSettings, actions: HeartbeatActions, hasHeartbeat: boolean) {
     this.#settings = settings;
     this.#actions = actions;
@@ -48,18 +56,24 @@ export class Heartbeat {
     this.#schedule();
   }
 
-  /** Bytes came. A completed write says nothing: the system takes bytes for a dead peer too, until its buffer is full. */
-  onReceive(): void {
-    const now = performance.now();
-    this.#lastHeard = now;
+  /**
+   * Bytes came. A completed write says nothing of the peer: the system takes bytes for a dead one too, until its buffer
+   * is full.
+   */
+  onReceive(bytes: number): void {
+    this.#lastReceive = performance.now();
+    const owedBefore = this.#receivedSince >= OWED_FROM;
+    this.#receivedSince += bytes;
+    if (this.#pingedAt === undefined && owedBefore === this.#receivedSince >= OWED_FROM) return;
     this.#pingedAt = undefined;
-    // a peer that only sends hears nothing of us, and its question may wait behind megabytes of its own
-    if (this.#beats && now - this.#lastSaid >= PONG_INTERVAL) this.#sayWeLive(now);
+    // the timer may stand at the end of a ping timeout, or at the next PING: something is due before
+    if (this.#due() < this.#timerDue) this.#schedule();
   }
 
   /** A write was completed. */
   onWrite(): void {
-    this.#lastSaid = performance.now();
+    this.#lastSend = performance.now();
+    this.#receivedSince = 0;
   }
 
   /** A message, or a part of one, came or was sent. */
@@ -73,11 +87,11 @@ export class Heartbeat {
     const now = performance.now();
     if (isPaused) {
       this.#pausedAt = now;
-      if (this.#beats) this.#sayWeLive(now);
+      if (this.#beats) this.#sendPong(now);
       this.#schedule();
     } else {
       const pause = now - (this.#pausedAt ?? now);
-      this.#lastHeard += pause;
+      this.#lastReceive += pause;
       this.#lastMessage += pause;
       if (this.#pingedAt !== undefined) this.#pingedAt += pause;
       this.#pausedAt = undefined;
@@ -103,43 +117,47 @@ export class Heartbeat {
     return this.#asks && this.#hasHeartbeat;
   }
 
-  #sayWeLive(now: number): void {
-    this.#lastSaid = now;
+  #sendPong(now: number): void {
+    this.#lastSend = now;
+    this.#receivedSince = 0;
     this.#actions.pong();
   }
 
   #check(): void {
     const now = performance.now();
-    const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
+    const { idleTimeout } = this.#settings;
     if (idleTimeout > 0 && this.#pausedAt === undefined && now - this.#lastMessage >= idleTimeout) {
       this.#actions.idle(
         new SecureSocketError('IDLE_TIMEOUT', `no message was sent or received for ${idleTimeout} ms`),
       );
       return;
     }
-    if (this.#pausedAt !== undefined) {
-      if (this.#beats && now - this.#lastSaid >= PONG_INTERVAL) this.#sayWeLive(now);
-    } else if (this.#pingedAt !== undefined && now - this.#pingedAt >= pingTimeout && !this.#hasTaken(now)) {
-      const silence = Math.round(now - this.#lastHeard);
-      this.#actions.dead(
-        new SecureSocketError('PING_TIMEOUT', `the peer has given no sign of life for ${silence} ms`),
-      );
-      return;
-    } else if (
-      this.#beats &&
-      pingInterval > 0 &&
-      this.#pingedAt === undefined &&
-      now - this.#lastHeard >= pingInterval
-    ) {
-      this.#pingedAt = now;
-      // without the question itself: that the system takes it says nothing
-      this.#unsentAtPing = this.#actions.unsent();
-      this.#actions.ping();
-    }
+    if (this.#mustSend && now - this.#lastSend >= PONG_INTERVAL) this.#sendPong(now);
+    if (this.#pausedAt === undefined && this.#isDead(now)) return;
     this.#schedule();
   }
 
-  /** Whether the peer has taken bytes since it was asked, among which the question may still wait; if so, it lives. */
+  /** Sends PING in time, and reports a peer that has not answered it in time. */
+  #isDead(now: number): boolean {
+    const { pingInterval, pingTimeout } = this.#settings;
+    if (this.#pingedAt !== undefined) {
+      if (now - this.#pingedAt < pingTimeout || this.#hasTaken(now)) return false;
+      const silence = Math.round(now - this.#lastReceive);
+      this.#actions.dead(
+        new SecureSocketError('PING_TIMEOUT', `not a byte has come from the peer for ${silence} ms`),
+      );
+      return true;
+    }
+    if (this.#beats && pingInterval > 0 && now - this.#lastReceive >= pingInterval) {
+      this.#pingedAt = now;
+      // without the PING itself: that the system takes it says nothing
+      this.#unsentAtPing = this.#actions.unsent();
+      this.#actions.ping();
+    }
+    return false;
+  }
+
+  /** Whether the peer has taken bytes since the PING, which may still wait among them; if so, it lives. */
   #hasTaken(now: number): boolean {
     const unsent = this.#actions.unsent();
     if (unsent >= this.#unsentAtPing) return false;
@@ -150,21 +168,32 @@ export class Heartbeat {
 
   #schedule(): void {
     clearTimeout(this.#timer);
+    this.#timerDue = Number.POSITIVE_INFINITY;
     if (this.#isStopped) return;
     const due = this.#due();
     if (due === Number.POSITIVE_INFINITY) return;
+    this.#timerDue = due;
     this.#timer = setTimeout(() => this.#check(), Math.max(1, Math.ceil(due - performance.now())));
     this.#timer.unref?.();
+  }
+
+  /**
+   * Whether the peer waits for a byte: it is sending, and its PING may be queued behind megabytes of its own, or we do
+   * not read, so that it never arrives.
+   */
+  get #mustSend(): boolean {
+    return this.#beats && (this.#receivedSince >= OWED_FROM || this.#pausedAt !== undefined);
   }
 
   /** When something is to be done at the earliest, as things stand. */
   #due(): number {
     const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
+    const pong = this.#mustSend ? this.#lastSend + PONG_INTERVAL : Number.POSITIVE_INFINITY;
+    if (this.#pausedAt !== undefined) return pong;
     const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
-    if (this.#pausedAt !== undefined)
-      return this.#beats ? this.#lastSaid + PONG_INTERVAL : Number.POSITIVE_INFINITY;
-    if (pingInterval === 0 || !this.#beats) return idle;
-    if (this.#pingedAt !== undefined) return Math.min(idle, this.#pingedAt + pingTimeout);
-    return Math.min(idle, this.#lastHeard + pingInterval);
+    if (pingInterval === 0 || !this.#beats) return Math.min(idle, pong);
+    const ping =
+      this.#pingedAt === undefined ? this.#lastReceive + pingInterval : this.#pingedAt + pingTimeout;
+    return Math.min(idle, pong, ping);
   }
 }

@@ -95,9 +95,9 @@ export interface Sender {
   close(code: number): Uint8Array[];
   /** Gives up: what was staged is dropped and the keys are wiped. */
   abandon(): void;
-  /** Asks the peer for a sign of life. Absent where the protocol has none. */
+  /** Asks the peer for a byte. Absent where the protocol has no such thing. */
   ping?(): Uint8Array[];
-  /** Answers one, or gives an unasked sign of life. */
+  /** Answers a PING, or keeps the peer from taking this end for dead. */
   pong?(): Uint8Array[];
   /** Asks for fresh keys before the next message. */
   rekey?(): void;

@@ -60,9 +60,9 @@ export interface CommonOptions {
   keepAliveInitialDelay?: number;
   /** Time without a message in either direction after which the connection is closed. Default 0: never. */
   idleTimeout?: number;
-  /** Silence of the peer after which it is asked for a sign of life; 0: never. Default 30000. Sealed only. */
+  /** Time without a byte from the peer after which it is sent a PING; 0: never. Default 30000. Sealed only. */
   pingInterval?: number;
-  /** Silence after that at which the connection ends with PING_TIMEOUT. Default 20000. Sealed only. */
+  /** Time without a byte after that at which the connection ends with PING_TIMEOUT. Default 20000. Sealed only. */
   pingTimeout?: number;
   /** Length of the session key, 16, 24 or 32, the same on both ends. Default 32. Classic only. */
   keyLength?: 16 | 24 | 32;

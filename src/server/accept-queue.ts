@@ -1,4 +1,4 @@
-import type { SecureClient } from '../client/client.node.js';
+import type { PortableClient } from '../client/client.js';
 import type { SecureSocketError } from '../errors.js';
 
 /** How to accept. */
@@ -7,15 +7,15 @@ export interface AcceptOptions {
   readonly signal?: AbortSignal;
 }
 
-interface AcceptWaiter {
-  readonly resolve: (client: SecureClient | null) => void;
+interface AcceptWaiter<Client> {
+  readonly resolve: (client: Client | null) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Clients that are ready and callers that wait for one: one of the two lines is always empty. */
-export class AcceptQueue {
-  #clients: SecureClient[] = [];
-  readonly #acceptWaiters = new Set<AcceptWaiter>();
+export class AcceptQueue<Client extends PortableClient> {
+  #clients: Client[] = [];
+  readonly #acceptWaiters = new Set<AcceptWaiter<Client>>();
   #end: SecureSocketError | undefined;
 
   /** Clients waiting. */
@@ -23,7 +23,7 @@ export class AcceptQueue {
     return this.#clients.length;
   }
 
-  put(client: SecureClient): void {
+  put(client: Client): void {
     if (this.#end) {
       client.destroy(this.#end);
       return;
@@ -37,14 +37,14 @@ export class AcceptQueue {
   }
 
   /** The next client; rejects when there will be none. */
-  async take(signal?: AbortSignal): Promise<SecureClient> {
+  async take(signal?: AbortSignal): Promise<Client> {
     const client = await this.takeOrEnd(signal);
     if (client === null) throw this.#end;
     return client;
   }
 
   /** The next client, or `null` when there will be none. */
-  takeOrEnd(signal?: AbortSignal): Promise<SecureClient | null> {
+  takeOrEnd(signal?: AbortSignal): Promise<Client | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const client = this.#clients.shift();
     if (client !== undefined) return Promise.resolve(client);
@@ -61,7 +61,7 @@ export class AcceptQueue {
     for (const { resolve } of acceptWaiters) resolve(null);
   }
 
-  #wait(waiter: AcceptWaiter, signal: AbortSignal | undefined): void {
+  #wait(waiter: AcceptWaiter<Client>, signal: AbortSignal | undefined): void {
     if (signal === undefined) {
       this.#acceptWaiters.add(waiter);
       return;
@@ -70,7 +70,7 @@ export class AcceptQueue {
       this.#acceptWaiters.delete(waiting);
       waiter.reject(signal.reason);
     };
-    const waiting: AcceptWaiter = {
+    const waiting: AcceptWaiter<Client> = {
       resolve: (client) => {
         signal.removeEventListener('abort', abort);
         waiter.resolve(client);

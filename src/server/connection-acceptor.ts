@@ -1,10 +1,9 @@
-import type { Socket } from 'node:net';
-import { connectedClient, type SecureClient } from '../client/client.node.js';
+import type { PortableClient } from '../client/client.js';
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import { HandshakeScheduler } from '../connection/handshake-scheduler.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
-import type { Script } from '../core/script.js';
-import { traceConnection, traceHandshake } from '../diagnostics.node.js';
+import type { HandshakeResult, Script } from '../core/script.js';
+import { traceConnection, traceHandshake } from '../diagnostics.js';
 import { type ErrorCode, SecureSocketError } from '../errors.js';
 import type { ServerSettings } from '../options/options.js';
 import type { Transport } from '../transports/transport.js';
@@ -19,11 +18,16 @@ export interface Origin {
   readonly remotePort: number | undefined;
 }
 
+/** Something that has arrived, not yet looked at. */
+type Arrival = Partial<Origin> & { destroy(): unknown };
+
 /** What an acceptor needs of its server. */
-export interface IntakeOptions {
+export interface IntakeOptions<Client extends PortableClient> {
   readonly settings: ServerSettings;
   readonly privateKeyQueue: PrivateKeyQueue;
-  readonly accepted: AcceptQueue;
+  readonly accepted: AcceptQueue<Client>;
+  /** Makes the client object of a connection that has become ready. */
+  readonly client: (connection: Connection, opening: HandshakeResult) => Client;
   /** Ready clients that may wait to be accepted, beside the handshakes under way. */
   readonly backlog: () => number;
   readonly script: () => Script;
@@ -38,8 +42,8 @@ const GOING_AWAY = 1;
 const INTERNAL_ERROR = 5;
 
 /** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
-export class ConnectionAcceptor {
-  readonly #options: IntakeOptions;
+export class ConnectionAcceptor<Client extends PortableClient> {
+  readonly #options: IntakeOptions<Client>;
   readonly #admission: HandshakeLimiter;
   readonly #connections = new Set<Connection>();
   /** Connections whose proxy has yet to say who is behind it. */
@@ -56,7 +60,7 @@ export class ConnectionAcceptor {
   #bytesWritten = 0;
   #isClosed = false;
 
-  constructor(options: IntakeOptions) {
+  constructor(options: IntakeOptions<Client>) {
     this.#options = options;
     const { settings, privateKeyQueue } = options;
     this.#admission = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
@@ -113,7 +117,7 @@ export class ConnectionAcceptor {
   }
 
   /** Takes a socket in, or lets it go. `open` makes its transport. */
-  receive(socket: Socket, open: (socket: Socket) => Transport): void {
+  receive<Socket extends Arrival>(socket: Socket, open: (socket: Socket) => Transport): void {
     if (!this.#hasRoom(socket)) return;
     if (isListed(this.#options.settings.trustedProxies, socket.remoteAddress))
       void this.#takeProxied(open(socket));
@@ -135,13 +139,13 @@ export class ConnectionAcceptor {
     const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);
-    let client: SecureClient | undefined;
+    let client: Client | undefined;
     connection.ready.then(
       (opening) => {
         leave();
         this.#handshakesCompleted++;
         this.#open++;
-        client = connectedClient(connection, opening, this.#options.settings);
+        client = this.#options.client(connection, opening);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
       },
@@ -188,7 +192,7 @@ export class ConnectionAcceptor {
   }
 
   /** Whether one connection more may be open; if not, it is destroyed. */
-  #hasRoom(newcomer: Partial<Origin> & { destroy(): unknown }): boolean {
+  #hasRoom(newcomer: Arrival): boolean {
     if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
     const { remoteAddress, remotePort } = newcomer;
     newcomer.destroy();
@@ -229,7 +233,7 @@ export class ConnectionAcceptor {
     connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
   }
 
-  #ended(connection: Connection, client: SecureClient | undefined): void {
+  #ended(connection: Connection, client: Client | undefined): void {
     this.#connections.delete(connection);
     if (client !== undefined) this.#open--;
     this.#bytesRead += connection.bytesRead;

@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel';
 import type { Connection } from './connection/connection.js';
 
 /** Which side of a connection this process is. */
@@ -34,6 +33,25 @@ export interface LimitDiagnostics<Server> {
   readonly remoteAddress: string | undefined;
 }
 
+/** The part of `node:diagnostics_channel` that is used here. */
+interface Channel {
+  readonly hasSubscribers: boolean;
+  publish(message: unknown): void;
+}
+
+interface ProcessLike {
+  getBuiltinModule?(id: string): { channel(name: string): Channel } | undefined;
+  emitWarning?(text: string, options: { type?: string; code: string }): void;
+}
+
+const platformProcess: ProcessLike | undefined = (globalThis as { process?: ProcessLike }).process;
+// asked for and not imported: bundlers for places without it find nothing to complain about
+const diagnosticsChannel = platformProcess?.getBuiltinModule?.('node:diagnostics_channel');
+
+function channel(name: string): Channel {
+  return diagnosticsChannel?.channel(name) ?? { hasSubscribers: false, publish: () => {} };
+}
+
 const handshakeStart = channel('secure-sockets:handshake:start');
 const handshakeEnd = channel('secure-sockets:handshake:end');
 const handshakeError = channel('secure-sockets:handshake:error');
@@ -65,4 +83,10 @@ export function traceConnection<Client>(side: Side, client: Client, connection: 
 /** Tells that a limit was met. */
 export function traceLimit<Server>(facts: LimitDiagnostics<Server>): void {
   if (limited.hasSubscribers) limited.publish(facts);
+}
+
+/** A warning of the process, or on the console where there is no process to warn. */
+export function emitWarning(text: string, options: { type?: string; code: string }): void {
+  if (platformProcess?.emitWarning) platformProcess.emitWarning(text, options);
+  else console.warn(`[${options.code}] ${text}`);
 }

@@ -1,11 +1,9 @@
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import type { HandshakeResult } from '../core/script.js';
-import { traceHandshake } from '../diagnostics.node.js';
-import { SecureSocketError } from '../errors.js';
+import { traceHandshake } from '../diagnostics.js';
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { ClientSettings } from '../options/options.js';
-import { planClient } from '../options/scripts.node.js';
-import { readAddress } from '../transports/address.js';
-import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
+import type { ClientPlan } from '../options/scripts.node.js';
 import { isTransport, type Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.node.js';
 
@@ -19,17 +17,49 @@ export interface ConnectOptions {
   readonly port?: number;
 }
 
+/** Where to connect to, and how. */
+export interface Destination {
+  /** What a known-hosts file calls it; absent where it has no name. */
+  readonly target: Target | undefined;
+  /** Opens the transport. */
+  readonly open: (signal: AbortSignal, settings: ClientSettings) => Transport | Promise<Transport>;
+  /** Lets go of what was given to be used, however far the attempt has come. */
+  readonly giveUp?: () => void;
+}
+
+/** The destination that a transport of the application's own leads to. */
+export function givenTransport(transport: Transport, { host, port }: ConnectOptions): Destination {
+  if (!isTransport(transport))
+    throw badArgument(
+      `connect() takes a Transport here, such as webSocket() makes, not ${kindOf(transport)}`,
+    );
+  return {
+    target: host === undefined ? undefined : { host, port: port ?? 0 },
+    open: () => transport,
+    giveUp: () => transport.destroy(),
+  };
+}
+
+/** Makes the script of one connection. */
+export type Planner = (settings: ClientSettings, target: Target | undefined) => Promise<ClientPlan>;
+
+/** What an attempt to connect goes by. */
+export interface Attempt {
+  readonly settings: ClientSettings;
+  readonly plan: Planner;
+  readonly destination: Destination;
+}
+
 /**
  * Dials and does the handshake, within one deadline from the first to the last. `giveUp` ends it from outside, as the
  * signal of the options does; a transport that was given is destroyed then.
  */
 export async function establish(
-  settings: ClientSettings,
-  to: TcpAddress | UnixAddress | Transport,
+  toDo: Attempt,
   options: ConnectOptions,
   giveUp: AbortController,
 ): Promise<{ connection: Connection; opening: HandshakeResult }> {
-  const { handshakeTimeout } = settings;
+  const { handshakeTimeout } = toDo.settings;
   const late = (): SecureSocketError =>
     new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
   const deadline = setTimeout(() => giveUp.abort(late()), handshakeTimeout);
@@ -37,9 +67,9 @@ export async function establish(
   if (options.signal?.aborted) follow();
   else options.signal?.addEventListener('abort', follow, { once: true });
   try {
-    return await attempt(settings, to, options, giveUp.signal);
+    return await attempt(toDo, giveUp.signal);
   } catch (error) {
-    if (isTransport(to)) to.destroy();
+    toDo.destination.giveUp?.();
     throw error;
   } finally {
     clearTimeout(deadline);
@@ -48,14 +78,11 @@ export async function establish(
 }
 
 async function attempt(
-  settings: ClientSettings,
-  to: TcpAddress | UnixAddress | Transport,
-  options: ConnectOptions,
+  { settings, plan, destination }: Attempt,
   signal: AbortSignal,
 ): Promise<{ connection: Connection; opening: HandshakeResult }> {
-  const address = isTransport(to) ? to : readAddress(to, 1);
-  const { script, confirmed } = await abortable(planClient(settings, targetOf(address, options)), signal);
-  const transport = isTransport(address) ? address : await dial(settings, address, signal);
+  const { script, confirmed } = await abortable(plan(settings, destination.target), signal);
+  const transport = await destination.open(signal, settings);
   const connection = new Connection(transport, script, connectionSettings(settings));
   const abort = (): void => connection.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -91,14 +118,4 @@ async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
 
 function connectionSettings(settings: ClientSettings): ConnectionSettings {
   return { ...settings, readAhead: settings.maxMessage + settings.maxRecord, run: async (task) => task() };
-}
-
-function targetOf(
-  to: TcpAddress | UnixAddress | Transport,
-  { host, port }: ConnectOptions,
-): Target | undefined {
-  if (isTransport(to)) return host === undefined ? undefined : { host, port: port ?? 0 };
-  return 'path' in to
-    ? { host: `unix:${to.path}`, port: 0 }
-    : { host: to.host ?? 'localhost', port: to.port };
 }

@@ -1,0 +1,247 @@
+import type { Backend } from '../backend.js';
+import { clientAccess, type PortableClient } from '../client/client.js';
+import { PrivateKeyQueue } from '../connection/private-key-queue.js';
+import type { Script } from '../core/script.js';
+import { emitWarning, traceLimit } from '../diagnostics.js';
+import { badArgument, type ErrorCode, kindOf, SecureSocketError } from '../errors.js';
+import { readServerOptions, type ServerOptions, type ServerSettings } from '../options/options.js';
+import type { ServerPlan } from '../options/scripts.node.js';
+import { isTransport, type Transport } from '../transports/transport.js';
+import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
+import { ConnectionAcceptor, type Origin } from './connection-acceptor.js';
+
+/** Ready clients that may wait for `accept()`, unless `listen()` says otherwise. */
+const BACKLOG = 511;
+
+/** How to close a server. */
+export interface ServerCloseOptions {
+  /** How long clients may take to end in order, in milliseconds, before they are destroyed. Default 5000. */
+  readonly timeout?: number;
+}
+
+/** A server's counters. */
+export interface ServerStats {
+  /** Handshakes under way. */
+  readonly pending: number;
+  /** Clients whose handshake is done and that nobody has accepted yet. */
+  readonly waiting: number;
+  /** Connections whose handshake is done and that are not over. */
+  readonly open: number;
+  /** Handshakes done since the start. */
+  readonly handshakesCompleted: number;
+  /** Connections that did not become clients, by error code; `SYSTEM` counts errors of the system. */
+  readonly rejected: Readonly<Partial<Record<ErrorCode | 'SYSTEM', number>>>;
+  /** RSA private operations since the start. */
+  readonly privateKeyOperations: number;
+  /** RSA private operations that wait for their turn. */
+  readonly privateKeyOperationsWaiting: number;
+  /** Bytes held for all connections, in both directions. */
+  readonly buffered: number;
+  /** Bytes received on the wire. */
+  readonly bytesRead: number;
+  /** Bytes written to the wire. */
+  readonly bytesWritten: number;
+}
+
+/** What the platform brings to a server; the rest of it is the same everywhere. */
+export interface ServerPlatform<Client extends PortableClient> {
+  /** Computes unless the options name another backend. */
+  readonly backend: Backend;
+  readonly plan: (settings: ServerSettings, queue: PrivateKeyQueue) => Promise<ServerPlan>;
+  /** A client object that is to become the server's end of a connection. */
+  readonly client: () => Client;
+  /** How many RSA private operations run at once. */
+  readonly privateKeyConcurrency: (settings: ServerSettings) => number;
+}
+
+/** What a subclass that listens needs of its server. */
+export interface ServerAccess {
+  readonly settings: ServerSettings;
+  /** Makes the key and what else connections share, once. */
+  readonly prepare: () => Promise<Pick<ConnectionAcceptor<PortableClient>, 'receive'>>;
+  /** Clients can come from now on; `stop` resolves when no more will. */
+  readonly listens: (backlog: number, stop: () => Promise<void>) => void;
+  readonly report: (error: Error, from: Origin) => void;
+  readonly throwIfClosed: () => void;
+}
+
+/** Not in the class, where everybody would see it. */
+export let serverAccess: <Client extends PortableClient>(server: PortableServer<Client>) => ServerAccess;
+
+/**
+ * Does the handshakes side by side and hands out connected clients, in the order in which they became ready. Iterating
+ * over it accepts until it is closed.
+ */
+export class PortableServer<Client extends PortableClient> implements AsyncIterable<Client> {
+  readonly #platform: ServerPlatform<Client>;
+  readonly #settings: ServerSettings;
+  readonly #privateKeyQueue: PrivateKeyQueue;
+  readonly #accepted = new AcceptQueue<Client>();
+  #acceptor: ConnectionAcceptor<Client> | undefined;
+  #preparing: Promise<ConnectionAcceptor<Client>> | undefined;
+  #stop: (() => Promise<void>) | undefined;
+  /** Whether clients can come: it listens, or a transport was attached. */
+  #isOpen = false;
+  #fingerprint: string | undefined;
+  #backlog = BACKLOG;
+  #closing: Promise<void> | undefined;
+
+  static {
+    serverAccess = (server) => ({
+      settings: server.#settings,
+      prepare: () => server.#prepare(),
+      listens: (backlog, stop) => {
+        server.#backlog = backlog;
+        server.#stop = stop;
+        server.#isOpen = true;
+      },
+      report: (error, from) => server.#report(error, from),
+      throwIfClosed: () => server.#throwIfClosed(),
+    });
+  }
+
+  /** Throws BAD_OPTION. */
+  constructor(options: ServerOptions, platform: ServerPlatform<Client>) {
+    this.#platform = platform;
+    this.#settings = readServerOptions(options, platform.backend);
+    const { backend, maxPendingHandshakes, protocol } = this.#settings;
+    const concurrency = platform.privateKeyConcurrency(this.#settings);
+    // the raw operation of classic has no way off the main thread before Node 24.7
+    const isOffThread = backend.native && protocol === 'sealed';
+    this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, isOffThread);
+  }
+
+  /**
+   * Takes a connection that did not come through `listen()`: the server's end of a transport of one's own. Like every
+   * other it does its handshake and then comes out of `accept()`. Needs no `listen()`.
+   */
+  async attach(transport: Transport): Promise<void> {
+    if (!isTransport(transport))
+      throw badArgument(`attach() takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
+    try {
+      const acceptor = await this.#prepare();
+      this.#isOpen = true;
+      acceptor.attach(transport);
+    } catch (error) {
+      transport.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * The next client whose handshake is done. A peer that fails, stalls or vanishes on the way is reported to
+   * `onHandshakeError` and never seen here. Several calls may wait. Rejects with CLOSED when the server is closed.
+   */
+  accept(options: AcceptOptions = {}): Promise<Client> {
+    if (!this.#isOpen && !this.#closing) return Promise.reject(notListening('accept()'));
+    return this.#accepted.take(options.signal);
+  }
+
+  /**
+   * Stops listening, ends handshakes, lets `accept()` reject, closes all clients and destroys those that have not ended
+   * after `timeout`. Idempotent, never rejects.
+   */
+  close(options: ServerCloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeout ?? 5000);
+    return this.#closing;
+  }
+
+  /** Accepted clients, until the server is closed. */
+  async *[Symbol.asyncIterator](): AsyncIterator<Client> {
+    if (!this.#isOpen && !this.#closing) throw notListening('iteration');
+    for (;;) {
+      const client = await this.#accepted.takeOrEnd();
+      if (client === null) return;
+      yield client;
+    }
+  }
+
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** `SHA256:` and the base64 of its public key's SHA-256, for clients to pin. A misuse error before `listen()` has resolved. */
+  get fingerprint(): string {
+    if (this.#fingerprint === undefined || !this.#isOpen) throw notListening('fingerprint');
+    return this.#fingerprint;
+  }
+
+  /** Counters of this server: what it does now, and what it has done since `listen()`. */
+  get stats(): ServerStats {
+    const acceptor = this.#acceptor;
+    return {
+      pending: acceptor?.pending ?? 0,
+      waiting: this.#accepted.length,
+      open: acceptor?.open ?? 0,
+      handshakesCompleted: acceptor?.handshakesCompleted ?? 0,
+      rejected: acceptor?.rejected ?? {},
+      privateKeyOperations: this.#privateKeyQueue.count,
+      privateKeyOperationsWaiting: this.#privateKeyQueue.waiting,
+      buffered: acceptor?.buffered ?? 0,
+      bytesRead: acceptor?.bytesRead ?? 0,
+      bytesWritten: acceptor?.bytesWritten ?? 0,
+    };
+  }
+
+  /** Makes the key and what else connections share, once. */
+  async #prepare(): Promise<ConnectionAcceptor<Client>> {
+    this.#throwIfClosed();
+    this.#preparing ??= this.#platform.plan(this.#settings, this.#privateKeyQueue).then((plan) => {
+      this.#fingerprint = plan.fingerprint;
+      this.#acceptor = this.#makeIntake(plan.script);
+      return this.#acceptor;
+    });
+    try {
+      const acceptor = await this.#preparing;
+      this.#throwIfClosed();
+      return acceptor;
+    } catch (error) {
+      this.#preparing = undefined;
+      throw error;
+    }
+  }
+
+  #makeIntake(script: () => Script): ConnectionAcceptor<Client> {
+    return new ConnectionAcceptor({
+      settings: this.#settings,
+      privateKeyQueue: this.#privateKeyQueue,
+      accepted: this.#accepted,
+      backlog: () => this.#backlog,
+      client: (connection, opening) => {
+        const client = this.#platform.client();
+        clientAccess.adopt(client, connection, opening, this.#settings);
+        return client;
+      },
+      script,
+      report: (error, from) => this.#report(error, from),
+      limited: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
+    });
+  }
+
+  #report(error: Error, from: Origin): void {
+    if (this.#closing) return;
+    try {
+      this.#settings.onHandshakeError?.(error, from);
+    } catch (thrown) {
+      // any stranger can cause a call: a mistake in it must not end the process
+      emitWarning(`onHandshakeError threw: ${String(thrown)}`, { code: 'SECURE_SOCKETS_CALLBACK' });
+    }
+  }
+
+  async #close(timeout: number): Promise<void> {
+    this.#accepted.end(new SecureSocketError('CLOSED', 'the server is closed'));
+    const gone = this.#stop?.();
+    await this.#acceptor?.close(timeout);
+    await gone;
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closing) throw new SecureSocketError('CLOSED', 'the server is closed');
+  }
+}
+
+/** The error of what needs a server that listens. */
+export function notListening(what: string): SecureSocketError {
+  return new SecureSocketError('NOT_LISTENING', `${what} needs a server that listens: await listen() first`);
+}
