@@ -5,6 +5,7 @@ export default defineConfig({
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
     'backends/node': 'backends/node.ts',
+    'backends/sodium': 'backends/sodium.ts',
     'backends/forge': 'backends/forge.ts',
     'backends/noble': 'backends/noble.ts',
   },

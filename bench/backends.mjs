@@ -2,6 +2,7 @@
 import { forge } from 'secure-sockets/backends/forge';
 import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
+import { sodium } from 'secure-sockets/backends/sodium';
 import { chosen, positive, readArguments } from './lib/arguments.mjs';
 import { compare, describe, exitCodeFor, printComparison } from './lib/comparison.mjs';
 import { makeCredentials } from './lib/credentials.mjs';
@@ -14,7 +15,7 @@ import { ratePerSecond } from './lib/rate.mjs';
 import { summary } from './lib/statistics.mjs';
 import { short, table } from './lib/table.mjs';
 
-const backends = { node, noble, forge };
+const backends = { node, sodium, noble, forge };
 const connectionTests = ['await-64', 'stream-1k', 'stream-64k', 'stream-1m', 'ping-64', 'connect-1'];
 
 const usage = `Usage: npm run bench -- [OPTIONS]

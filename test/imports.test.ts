@@ -95,6 +95,11 @@ describe('a tree that breaks a rule is found out', () => {
       'backends/noble.ts (backend noble) may not import node-forge',
     ],
     [
+      'the node backend takes from libsodium',
+      { 'backends/node-aead.ts': "import sodium from 'sodium-native';" },
+      'backends/node-aead.ts (backend node) may not import sodium-native',
+    ],
+    [
       'a portable backend needs Node',
       { 'backends/noble-rsa.ts': "import { randomBytes } from 'node:crypto';" },
       'backends/noble-rsa.ts does not say in its name that it needs Node, and imports node:crypto',

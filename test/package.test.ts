@@ -17,20 +17,20 @@ const modules = Object.keys(manifest.exports)
   .map((path) => `secure-sockets${path.slice(1)}`);
 
 let bare: Project;
-let withForge: Project;
+let withPeers: Project;
 
 beforeAll(async () => {
   bare = await installPackage();
-  withForge = await installPackage('node-forge');
+  withPeers = await installPackage('node-forge', 'sodium-native');
 }, 120_000);
 afterAll(() => {
   bare?.remove();
-  withForge?.remove();
+  withPeers?.remove();
 });
 
 describe('the tarball', () => {
   test('holds the licence, the README, the manifest and what was built, and nothing else', async () => {
-    const { files } = await pack(withForge.path);
+    const { files } = await pack(withPeers.path);
     const paths = files.map(({ path }) => path).sort();
     const unexpected = paths.filter((path) => !/^dist\/[\w/-]+\.(js|js\.map|d\.ts)$/.test(path));
     expect(unexpected).toEqual(['LICENSE', 'README.md', 'package.json']);
@@ -67,7 +67,7 @@ describe('in a project of its own', () => {
         console.log(name, names.join(), same, names.includes('default'));
       }
       console.log(require('secure-sockets/package.json').name);`;
-    const { stdout, stderr, code } = await withForge.node('--input-type=module', '--eval', script);
+    const { stdout, stderr, code } = await withPeers.node('--input-type=module', '--eval', script);
     expect(stderr).toBe('');
     expect(code).toBe(0);
     const [rootLine = '', ...lines] = stdout.trimEnd().split('\n');
@@ -84,6 +84,7 @@ describe('in a project of its own', () => {
     }
     expect(lines).toEqual([
       'secure-sockets/backends/node node true false',
+      'secure-sockets/backends/sodium sodium true false',
       'secure-sockets/backends/forge forge true false',
       'secure-sockets/backends/noble noble true false',
       'secure-sockets',
@@ -97,7 +98,7 @@ describe('in a project of its own', () => {
     expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
-  test('without node-forge all but that backend work, and that one says what it misses', async () => {
+  test('without the optional peers all backends but theirs work, and those say what they miss', async () => {
     const script = `for (const name of ${JSON.stringify(modules)}) {
       const outcome = await import(name).then(() => 'works', ({ code, message }) => code + ' ' + message.split("'")[1]);
       console.log(name, outcome);
@@ -106,6 +107,7 @@ describe('in a project of its own', () => {
     expect(stdout.trimEnd().split('\n')).toEqual([
       'secure-sockets works',
       'secure-sockets/backends/node works',
+      'secure-sockets/backends/sodium ERR_MODULE_NOT_FOUND sodium-native',
       'secure-sockets/backends/forge ERR_MODULE_NOT_FOUND node-forge',
       'secure-sockets/backends/noble works',
     ]);
@@ -113,7 +115,7 @@ describe('in a project of its own', () => {
 
   test('a program that only imports it ends by itself', async () => {
     const imports = modules.map((name) => `import '${name}';`).join('\n');
-    expect(await withForge.node('--input-type=module', '--eval', imports)).toMatchObject({
+    expect(await withPeers.node('--input-type=module', '--eval', imports)).toMatchObject({
       code: 0,
       stdout: '',
       stderr: '',
@@ -127,7 +129,8 @@ describe('the declarations', () => {
     import { forge } from 'secure-sockets/backends/forge';
     import { noble } from 'secure-sockets/backends/noble';
     import { node } from 'secure-sockets/backends/node';
-    const backends: (typeof node)[] = [node, forge, noble];
+    import { sodium } from 'secure-sockets/backends/sodium';
+    const backends: (typeof node)[] = [node, sodium, forge, noble];
     export const server: SecureServer = new SecureServer({ protocol: 'classic', backend: noble });
     export async function talk(client: SecureClient): Promise<string> {
       await client.send(new Uint8Array(backends.length));
@@ -148,13 +151,13 @@ describe('the declarations', () => {
     'serve a strict consumer with module resolution %s',
     { timeout: 120_000 },
     (name, module, moduleResolution) => {
-      const file = withForge.write(`${name}.mts`, consumer);
+      const file = withPeers.write(`${name}.mts`, consumer);
       expect(compile([file], { module, moduleResolution })).toEqual([]);
     },
   );
 
   test('serve a CommonJS consumer', { timeout: 120_000 }, () => {
-    const file = withForge.write('nodenext.cts', consumer);
+    const file = withPeers.write('nodenext.cts', consumer);
     const options = { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext };
     expect(compile([file], options)).toEqual([]);
   });
@@ -198,12 +201,13 @@ describe('the size of an entry and of what it loads at once, minified, in bytes'
   const measured: [name: string, minified: number, zipped: number][] = [
     ['secure-sockets', 126_880, 44_438],
     ['secure-sockets/backends/node', 9_845, 4_357],
+    ['secure-sockets/backends/sodium', 118_601, 19_143],
     ['secure-sockets/backends/noble', 73_366, 29_276],
     ['secure-sockets/backends/forge', 332_802, 94_056],
   ];
 
   test.each(measured)('%s', async (name, minified, zipped) => {
-    const chunks = await bundle(`export * from '${name}';`, withForge.path);
+    const chunks = await bundle(`export * from '${name}';`, withPeers.path);
     const sizes = {
       minified: sum(chunks.map(length)),
       zipped: sum(chunks.map((chunk) => length(gzipSync(chunk)))),

@@ -20,6 +20,11 @@ export const contenders = {
   },
   sealed: ours('sealed, X25519', { protocol: 'sealed', suites: ['X25519'] }),
   'sealed-chacha20': ours('sealed, X25519-CHACHA20', { protocol: 'sealed', suites: ['X25519-CHACHA20'] }),
+  'sealed-sodium': ours('sealed, sodium', {
+    protocol: 'sealed',
+    backend: 'sodium',
+    suites: ['X25519-CHACHA20'],
+  }),
   'sealed-hybrid': ours('sealed, X25519MLKEM768', { protocol: 'sealed', suites: ['X25519MLKEM768'] }),
   'sealed-default': ours('sealed, default suites', { protocol: 'sealed' }),
   classic: ours('classic', { protocol: 'classic' }),

@@ -1,4 +1,4 @@
-export const backendNames = ['node', 'forge', 'noble'];
+export const backendNames = ['node', 'sodium', 'forge', 'noble'];
 
 /** The backend object of that name. */
 export async function loadBackend(name) {

@@ -40,7 +40,7 @@ export interface Peer {
 export interface CommonOptions {
   /** `'sealed'` (default) or `'classic'`. Both ends must use the same; there is no negotiation and no fallback. */
   protocol?: ProtocolName;
-  /** Who computes: an object from `secure-sockets/backends/node` (default), `/forge` or `/noble`. */
+  /** Who computes: an object from `secure-sockets/backends/node` (default), `/sodium`, `/forge` or `/noble`. */
   backend?: Backend;
   /** The largest message received. Default 16 MiB (16777216), 1024 to 2147483647; classic at most 999999967. */
   maxMessage?: number;

@@ -4,6 +4,7 @@ const loaded = vi.hoisted(() => [] as string[]);
 
 // Stand-ins for everything that the other backends are made of: loading one is noted, and ends badly.
 vi.mock('node-forge', () => refuse('node-forge'));
+vi.mock('sodium-native', () => refuse('sodium-native'));
 vi.mock('@noble/ciphers/aes.js', () => refuse('@noble/ciphers'));
 vi.mock('@noble/curves/ed25519.js', () => refuse('@noble/curves'));
 vi.mock('@noble/hashes/sha2.js', () => refuse('@noble/hashes'));
@@ -15,7 +16,7 @@ function refuse(name: string): never {
   throw new Error(`${name} was loaded`);
 }
 
-it('the node backend loads and works without node-forge and @noble', async () => {
+it('the node backend loads and works without the libraries of the others', async () => {
   const { node } = await import('../../backends/node.js');
   const key = node.x25519();
   expect(key.agree(node.x25519().publicKey)).toHaveLength(32);
@@ -31,7 +32,7 @@ it('the node backend loads what it borrows when asked for it, and says so before
   expect(loaded.length > 0).toBe('mlKem768' in node.fallbacks);
 });
 
-it.each(['forge', 'noble'])('the %s backend does load its library', async (name) => {
+it.each(['sodium', 'forge', 'noble'])('the %s backend does load its library', async (name) => {
   loaded.length = 0;
   await expect(import(`../../backends/${name}.ts`)).rejects.toThrow();
   expect(loaded).not.toEqual([]);

@@ -193,17 +193,29 @@ describe('progress', () => {
 });
 
 describe('as installed', { timeout: 120_000 }, () => {
-  test('the command is there, and without node-forge says how to get it', async () => {
+  test('the command is there, and without the optional peers says how to get them', async () => {
     const project = await installPackage();
     undo.push(() => project.remove());
     const command = join(project.path, 'node_modules/.bin/secure-sockets');
     expect(await project.node(command, 'keygen', '--bits', '2048', '-o', 'key.pem')).toMatchObject({
       code: 0,
     });
-    expect(await project.node(command, 'keygen', '--backend', 'forge', '-o', 'other.pem')).toMatchObject({
+    for (const [backend, peer] of [
+      ['forge', 'node-forge'],
+      ['sodium', 'sodium-native'],
+    ] as const)
+      expect(await project.node(command, 'keygen', '--backend', backend, '-o', 'other.pem')).toMatchObject({
+        code: 2,
+        stderr: `secure-sockets: the ${backend} backend needs ${peer}, which is not installed\nhint: npm i ${peer}\n`,
+      });
+    // as sodium-native fails where it brings no build for the system
+    project.write('node_modules/sodium-native/package.json', '{ "main": "index.cjs" }');
+    const failure = "Object.assign(new Error('no addon'), { code: 'ADDON_NOT_FOUND' })";
+    project.write('node_modules/sodium-native/index.cjs', `throw ${failure};`);
+    const { platform, arch } = process;
+    expect(await project.node(command, 'keygen', '--backend', 'sodium', '-o', 'other.pem')).toMatchObject({
       code: 2,
-      stderr:
-        'secure-sockets: the forge backend needs node-forge, which is not installed\nhint: npm i node-forge\n',
+      stderr: `secure-sockets: the sodium backend cannot be loaded: sodium-native has no build for ${platform} on ${arch}\nhint: use --backend node\n`,
     });
     const benchmark = await project.node(command, 'bench', '--backend', 'node', '--json');
     const figures = JSON.parse(benchmark.stdout);

@@ -25,9 +25,9 @@ interface Room {
 
 const queue = /^p-queue$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
-const backends = /^backends\/(node|forge|noble)\.ts$/;
+const backends = /^backends\/(node|sodium|forge|noble)\.ts$/;
 const fallbacks = /^backends\/fallbacks\.ts$/;
-const shared = /^backends\/(?!(node|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
+const shared = /^backends\/(?!(node|sodium|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
 const backend = /^src\/backend\.ts$/;
 
@@ -53,6 +53,8 @@ const floors: readonly Room[] = [
 /** Beside the floors. They implement the interface of `src/backend.ts` and know of nothing else. */
 const beside: readonly Room[] = [
   backendRoom('node', []),
+  // what libsodium has none of it takes from the other native backend
+  backendRoom('sodium', [/^sodium-native$/, /^backends\/node\.ts$/]),
   backendRoom('forge', [/^node-forge(\/|$)/]),
   backendRoom('noble', [noble, /^micro-rsa-dsa-dh(\/|$)/]),
   { name: 'fallbacks', files: fallbacks, packages: [noble, shared], onlyTypesOf: [backend] },
@@ -62,7 +64,7 @@ const beside: readonly Room[] = [
 // A backend is NAME.ts and its own NAME-*.ts. What its library lacks it takes from fallbacks.ts, and what needs no
 // library from the files that all share.
 function backendRoom(name: string, libraries: readonly RegExp[]): Room {
-  const own = new RegExp(`^backends/${name}(-[\\w-]+)?\\.ts$`);
+  const own = new RegExp(`^backends/${name}(-[\\w-]+)?(\\.d)?\\.ts$`);
   return {
     name: `backend ${name}`,
     files: own,
@@ -91,8 +93,8 @@ function isAllowed(room: Room, { target, typeOnly }: Import): boolean {
   return typeOnly && room.onlyTypesOf.some((pattern) => pattern.test(target));
 }
 
-/** Files that may need Node say so in their name; the command and the backend over node:crypto are Node's altogether. */
-const needsNode = /\.node\.ts$|^src\/cli\/|^backends\/node(-[\w-]+)?\.ts$/;
+/** Files that may need Node say so in their name; the command and the native backends are Node's altogether. */
+const needsNode = /\.node\.ts$|^src\/cli\/|^backends\/(node|sodium)(-[\w-]+)?\.ts$/;
 /** Chooses what a program on Node gets. */
 const nodeEntry = /^src\/index\.ts$/;
 

@@ -29,14 +29,14 @@ export interface Project {
   remove(): void;
 }
 
-/** Packs what is built and installs it, without the network and without `node-forge` unless it is named. */
-export async function installPackage(...optional: 'node-forge'[]): Promise<Project> {
+/** Packs what is built and installs it, without the network and without the optional peers that are not named. */
+export async function installPackage(...optional: ('node-forge' | 'sodium-native')[]): Promise<Project> {
   const path = mkdtempSync(join(tmpdir(), 'secure-sockets-consumer-'));
   try {
     writeFileSync(join(path, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }');
     const { filename } = await pack(path);
     // npm copies the dependencies from our own node_modules, so what they say of each other is still checked.
-    const folders = [...dependencies(), ...optional].map((name) => join(root, 'node_modules', name));
+    const folders = dependencies(...optional).map((name) => join(root, 'node_modules', name));
     await npm(
       path,
       'install',
@@ -129,12 +129,12 @@ interface LockEntry {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-// The run-time dependencies and theirs, all of them at the top of node_modules.
-function dependencies(): string[] {
+// The run-time dependencies, optional peers, and what they depend on, all of them at the top of node_modules.
+function dependencies(...optional: readonly string[]): string[] {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, LockEntry>;
   };
-  const found = new Set<string>();
+  const found = new Set(optional);
   const add = (path: string): void => {
     for (const name of Object.keys(lock.packages[path]?.dependencies ?? {})) {
       if (found.has(name)) continue;
@@ -143,5 +143,6 @@ function dependencies(): string[] {
     }
   };
   add('');
+  for (const name of optional) add(`node_modules/${name}`);
   return [...found];
 }

@@ -1,12 +1,13 @@
 import type { Backend } from '../../index.js';
 import { oneOf } from './arguments.js';
-import { usageError } from './failure.js';
+import { type CommandError, usageError } from './failure.js';
 
 /** The backends by the names that the command line has for them. */
-export const backendNames = ['node', 'forge', 'noble'] as const;
+export const backendNames = ['node', 'sodium', 'forge', 'noble'] as const;
 
 const loaders: Readonly<Record<(typeof backendNames)[number], () => Promise<Backend>>> = {
   node: async () => (await import('../../../backends/node.js')).node,
+  sodium: async () => (await import('../../../backends/sodium.js')).sodium,
   forge: async () => (await import('../../../backends/forge.js')).forge,
   noble: async () => (await import('../../../backends/noble.js')).noble,
 };
@@ -18,16 +19,25 @@ export async function loadBackend(name: string | undefined): Promise<Backend | u
   try {
     return await loaders[known]();
   } catch (error) {
-    if (!isMissingForge(error)) throw error;
-    throw usageError('the forge backend needs node-forge, which is not installed', 'npm i node-forge');
+    throw unavailable(known, error) ?? error;
   }
 }
 
-function isMissingForge(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    error.code === 'ERR_MODULE_NOT_FOUND' &&
-    error.message.includes("'node-forge'")
-  );
+/** What is installed beside this package, and by what the backend is known that needs it. */
+const peers: Readonly<Record<string, string>> = { sodium: 'sodium-native', forge: 'node-forge' };
+
+/** What keeps a backend from being loaded, if it is nothing that this package is to blame for. */
+function unavailable(name: string, error: unknown): CommandError | undefined {
+  const peer = peers[name];
+  if (peer === undefined || !(error instanceof Error) || !('code' in error)) return undefined;
+  if (error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${peer}'`))
+    return usageError(`the ${name} backend needs ${peer}, which is not installed`, `npm i ${peer}`);
+  if (error.code === 'ADDON_NOT_FOUND' || error.code === 'CANNOT_LOAD') {
+    const system = `${process.platform} on ${process.arch}`;
+    return usageError(
+      `the ${name} backend cannot be loaded: ${peer} has no build for ${system}`,
+      'use --backend node',
+    );
+  }
+  return undefined;
 }

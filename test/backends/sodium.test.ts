@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { hmacOver } from '../../backends/hmac.js';
+import { node } from '../../backends/node.js';
+import { sodium } from '../../backends/sodium.js';
+import { hex, pattern } from '../helpers/backends.js';
+
+describe('HMAC over a hash', () => {
+  it.each([0, 1, 31, 32, 63, 64, 65, 200])('of a key of %i bytes is that of node:crypto', (length) => {
+    const key = pattern(length);
+    for (const size of [0, 1, 32, 511, 512, 513, 5000]) {
+      const data = pattern(size, 7);
+      expect(hex(sodium.hmacSha256(key, data))).toBe(hex(node.hmacSha256(key, data)));
+    }
+  });
+
+  it('leaves nothing of key, data or result in the memory it works in', () => {
+    const seen: { memory: Uint8Array; was: string }[] = [];
+    const hmac = hmacOver((output, input) => {
+      seen.push({ memory: input, was: hex(input) });
+      output.set(node.sha256(input));
+      seen.push({ memory: output, was: hex(output) });
+    });
+    for (const [key, size] of [
+      [pattern(32), 50],
+      [pattern(100), 3000],
+    ] as const) {
+      expect(hex(hmac(key, pattern(size)))).toBe(hex(node.hmacSha256(key, pattern(size))));
+      const lent = seen.splice(0).filter(({ memory }) => memory !== key);
+      expect(lent.length).toBeGreaterThanOrEqual(4);
+      for (const { memory } of lent) expect(memory.every((byte) => byte === 0)).toBe(true);
+    }
+  });
+});
+
+describe('sodium', () => {
+  it('takes what libsodium has from it, and all else from node:crypto', () => {
+    const own = ['chaCha20Poly1305', 'hkdfExpand', 'hkdfExtract', 'hmacSha256', 'sha256', 'x25519'];
+    const names = Object.keys(node) as (keyof typeof node)[];
+    const different = names.filter((name) => sodium[name] !== node[name] && typeof node[name] === 'function');
+    expect(different.sort()).toEqual(own);
+    expect(sodium.fallbacks).toEqual(node.fallbacks);
+  });
+
+  it('opens nothing where the library does not say that the tag is right', () => {
+    const aead = sodium.chaCha20Poly1305(pattern(32));
+    const [record] = aead.seal(pattern(12), pattern(3), [pattern(100)]);
+    const damaged = (record as Uint8Array).slice();
+    damaged[50] = (damaged[50] as number) ^ 1;
+    expect(aead.open(pattern(12), pattern(3), damaged)).toBeNull();
+    expect(hex(aead.open(pattern(12), pattern(3), record as Uint8Array))).toBe(hex(pattern(100)));
+  });
+
+  it('seals and opens large records in memory of their own, whatever was in it before', () => {
+    const aead = sodium.chaCha20Poly1305(pattern(32));
+    for (const length of [4000, 4096, 70_000]) {
+      const plain = new Uint8Array(length);
+      const [record] = aead.seal(pattern(12), pattern(3), [plain], pattern(3)) as [Uint8Array];
+      expect(record.buffer.byteLength).toBe(length + 19);
+      const opened = aead.open(pattern(12), pattern(3), record.subarray(3)) as Uint8Array;
+      expect(opened.buffer.byteLength).toBe(length);
+      expect(opened.every((byte) => byte === 0)).toBe(true);
+    }
+  });
+
+  it('wipes its keys', () => {
+    const aead = sodium.chaCha20Poly1305(pattern(32));
+    const sealed = Buffer.concat(aead.seal(pattern(12), pattern(3), [pattern(5)]));
+    aead.wipe?.();
+    expect(aead.open(pattern(12), pattern(3), sealed)).toBeNull();
+    const own = sodium.x25519();
+    const other = sodium.x25519();
+    const agreed = own.agree(other.publicKey);
+    own.wipe?.();
+    expect(own.agree(other.publicKey)).not.toEqual(agreed);
+  });
+});
