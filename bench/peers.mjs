@@ -11,11 +11,19 @@ import { installThirdParty } from './lib/third-party.mjs';
 
 /** Others can be asked for. */
 const usual = [
-  ...['net', 'tls', 'tls-plain', 'ws', 'secret-stream', 'libp2p-noise'],
-  ...['sealed', 'sealed-hybrid', 'classic'],
+  ...['net', 'net-callback', 'tls', 'tls-callback', 'tls-resumed', 'tls-3072', 'tls-plain'],
+  ...['ws', 'ws-callback', 'secret-stream', 'secret-stream-callback', 'libp2p-noise'],
+  ...['sealed', 'sealed-hybrid', 'sealed-3072', 'classic'],
 ];
-/** It differs from `sealed` in the handshake only. */
-const onlyFor = { 'sealed-hybrid': ['connect-1', 'connect-32'] };
+/** They differ from another in the handshake only. */
+const handshakes = ['connect-1', 'connect-32', 'connect-cold', 'first-answer'];
+const onlyFor = {
+  'sealed-hybrid': handshakes,
+  'sealed-3072': handshakes,
+  'sealed-resumed': handshakes,
+  'tls-3072': handshakes,
+  'tls-resumed': handshakes,
+};
 
 const known = Object.keys(contenders);
 const usage = `Usage: npm run bench:peers -- [OPTIONS]
@@ -57,11 +65,15 @@ const tests = chosen('test', given.tests, Object.keys(peerTests)).map((id) => {
 if (given.profile) mkdirSync(given.profile, { recursive: true });
 if (names.some((name) => !builtIn.includes(name))) installThirdParty();
 const about = aboutThisRun(given.node);
-const environment = { credentials: await makeCredentials(), node: given.node, profile: given.profile };
+const environment = {
+  credentials: await makeCredentials([2048, 3072]),
+  node: given.node,
+  profile: given.profile,
+};
 const skip = ({ id }, name) => onlyFor[name] !== undefined && !onlyFor[name].includes(id);
 const measured = await compare({ tests, names, rounds, environment, skip });
 printAbout(about);
-printComparison(measured, names, rounds, 'tls');
+printComparison(measured, names, rounds, names.includes('tls-callback') ? 'tls-callback' : 'tls');
 writeResults(given.json, {
   about: { ...about, rounds, ...settings },
   contenders: describe(names),

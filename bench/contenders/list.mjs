@@ -1,17 +1,43 @@
 /**
  * What is compared. A module here exports `serve(credentials, options, handle)`, which resolves to the address to
  * connect to, and `connect(address, options)`, which resolves to a connection: `send(message)` returns a promise,
- * iteration gives messages, `close()` ends in order. `trusted` is what a client needs to know of the credentials.
+ * iteration gives messages, `close()` ends in order. One that works by callback has `write` and `onmessage` instead. A
+ * `reading` of `'batches'` has the server read that way. `modulusLength` is that of the RSA keys, 2048 by default.
  */
 export const contenders = {
   net: { module: 'net.mjs', title: 'node:net, tuned framing' },
   tls: { module: 'tls.mjs', title: 'node:tls 1.3, tuned framing' },
+  'net-callback': { module: 'net.mjs', title: 'node:net, callbacks', options: { callbacks: true } },
+  'tls-callback': { module: 'tls.mjs', title: 'node:tls 1.3, callbacks', options: { callbacks: true } },
+  'tls-resumed': {
+    module: 'tls.mjs',
+    title: 'node:tls 1.3, resumed',
+    options: { callbacks: true, resume: true },
+  },
+  'tls-3072': {
+    module: 'tls.mjs',
+    title: 'node:tls 1.3, RSA-3072',
+    options: { callbacks: true },
+    modulusLength: 3072,
+  },
   'tls-plain': { module: 'tls-plain.mjs', title: 'node:tls 1.3 as people write it' },
   ws: { module: '../third-party/ws.mjs', title: 'ws over TLS', packages: ['ws'] },
+  'ws-callback': {
+    module: '../third-party/ws.mjs',
+    title: 'ws over TLS, callbacks',
+    packages: ['ws'],
+    options: { callbacks: true },
+  },
   'secret-stream': {
     module: '../third-party/secret-stream.mjs',
     title: '@hyperswarm/secret-stream',
     packages: ['@hyperswarm/secret-stream', 'sodium-native'],
+  },
+  'secret-stream-callback': {
+    module: '../third-party/secret-stream.mjs',
+    title: '@hyperswarm/secret-stream, callbacks',
+    packages: ['@hyperswarm/secret-stream', 'sodium-native'],
+    options: { callbacks: true },
   },
   'libp2p-noise': {
     module: '../third-party/libp2p-noise.mjs',
@@ -19,6 +45,10 @@ export const contenders = {
     packages: ['@chainsafe/libp2p-noise', '@libp2p/tcp'],
   },
   sealed: ours('sealed, X25519', { protocol: 'sealed', suites: ['X25519'] }),
+  'sealed-3072': {
+    ...ours('sealed, X25519, RSA-3072', { protocol: 'sealed', suites: ['X25519'] }),
+    modulusLength: 3072,
+  },
   'sealed-chacha20': ours('sealed, X25519-CHACHA20', { protocol: 'sealed', suites: ['X25519-CHACHA20'] }),
   'sealed-sodium': ours('sealed, sodium', {
     protocol: 'sealed',

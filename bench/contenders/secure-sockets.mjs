@@ -19,13 +19,31 @@ async function accept(server, handle) {
 
 export async function connect({ port, fingerprint }, options) {
   const settle = options.protocol === 'classic' ? { settleMs: 0 } : {};
-  const client = new SecureClient({ ...(await common(options)), ...settle, serverKey: fingerprint });
+  const sessions = options.resume ? { sessions: await sessionsOfThisProcess() } : {};
+  const client = new SecureClient({
+    ...(await common(options)),
+    ...settle,
+    ...sessions,
+    serverKey: fingerprint,
+  });
   await client.connect({ port, host: '127.0.0.1' });
+  if (options.resume && connected++ > 64 && !client.resumed)
+    throw new Error('the connection was not resumed');
   return client;
 }
 
+/** The first ones of a process have nothing to resume. */
+let connected = 0;
+let sessions;
+
+async function sessionsOfThisProcess() {
+  const { Sessions } = await import('secure-sockets');
+  sessions ??= new Sessions();
+  return sessions;
+}
+
 /** The options of both ends; the node backend is the package's default. */
-async function common({ backend, ...options }) {
+async function common({ backend, resume: _, ...options }) {
   if (backend === undefined) return options;
   const { [backend]: object } = await import(`secure-sockets/backends/${backend}`);
   return { ...options, backend: object };

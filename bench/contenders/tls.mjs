@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createSecureContext, createServer, connect as dial } from 'node:tls';
 import { FramedConnection } from './framing.mjs';
+import { CallbackConnection } from './framing-callback.mjs';
 
 /** What sealed uses too, so that versions of Node with other defaults compare the same work. */
 const settings = {
@@ -9,10 +10,10 @@ const settings = {
   ecdhCurve: 'X25519',
 };
 
-export async function serve({ tls }, _options, handle) {
+export async function serve({ tls }, { callbacks }, handle) {
   const { key, cert } = tls;
   const server = createServer({ ...settings, key, cert, noDelay: true }, (socket) =>
-    handle(new FramedConnection(socket)),
+    handle(framed(socket, callbacks)),
   );
   server.on('tlsClientError', (error) => {
     throw error;
@@ -23,11 +24,23 @@ export async function serve({ tls }, _options, handle) {
 }
 
 let secureContext;
+/** The last ticket of the server; each serves for the next connection. */
+let session;
 
-export async function connect({ port, certificate }) {
+export async function connect({ port, certificate }, { callbacks, resume }) {
   secureContext ??= createSecureContext({ ...settings, ca: certificate });
-  const socket = dial({ port, host: '127.0.0.1', servername: 'localhost', secureContext });
+  const offered = resume ? session : undefined;
+  const socket = dial({ port, host: '127.0.0.1', servername: 'localhost', secureContext, session: offered });
   socket.setNoDelay(true);
+  if (resume)
+    socket.on('session', (ticket) => {
+      session = ticket;
+    });
   await once(socket, 'secureConnect');
-  return new FramedConnection(socket);
+  if (offered !== undefined && !socket.isSessionReused()) throw new Error('the session was not resumed');
+  return framed(socket, callbacks);
+}
+
+function framed(socket, callbacks) {
+  return callbacks ? new CallbackConnection(socket) : new FramedConnection(socket);
 }

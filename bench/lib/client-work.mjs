@@ -1,20 +1,22 @@
+import { Conversation, sendOne } from './conversation.mjs';
 import { Inspector, makeRing } from './ring.mjs';
 import { quantile } from './statistics.mjs';
 import { cpuSeconds, makeEnd } from './wire.mjs';
 
 /** What a client does; each resolves to plain figures. `connect()` opens a connection to the server. */
-export const works = { stream, ping, connecting, idle, active };
+export const works = { stream, ping, connecting, firstAnswer, idle, active };
 
 /** Messages in one direction. First all of them are compared and the code gets warm, then comes what counts. */
 async function stream(connect, { size, burst, warmUp, duration }) {
   const connection = await connect();
-  const replies = connection[Symbol.asyncIterator]();
+  const conversation = new Conversation(connection);
   const ring = makeRing(size);
   const send = async (milliseconds) => {
     const count = await sendFor(connection, ring, burst, milliseconds);
-    await connection.send(makeEnd(count));
-    const { done } = await replies.next();
-    if (done) throw new Error('the connection ended before the server had everything');
+    await conversation.exchange(
+      () => makeEnd(count),
+      () => false,
+    );
     return count;
   };
   const compared = await send(warmUp);
@@ -41,8 +43,9 @@ async function sendFor(connection, { messages, mask }, burst, milliseconds) {
   let count = 0;
   do {
     for (let round = 0; round < rounds; round++) {
-      for (let i = 1; i < burst; i++) connection.send(messages[count++ & mask]);
-      await connection.send(messages[count++ & mask]);
+      for (let i = 1; i < burst; i++) sendOne(connection, messages[count++ & mask]);
+      const waiting = sendOne(connection, messages[count++ & mask]);
+      if (waiting !== undefined) await waiting;
     }
   } while (performance.now() < until);
   return count;
@@ -51,49 +54,81 @@ async function sendFor(connection, { messages, mask }, burst, milliseconds) {
 /** One message there and back at a time. */
 async function ping(connect, { size, warmUp, duration }) {
   const connection = await connect();
-  const { messages, mask } = makeRing(size);
-  const replies = connection[Symbol.asyncIterator]();
+  const echo = new Echo(connection, makeRing(size));
   const cpu = cpuSeconds();
-  let compared = 0;
-  const exchange = async () => {
-    const message = messages[compared & mask];
-    await connection.send(message);
-    requireEcho(await replies.next(), message);
-    compared++;
-  };
-  await repeatFor(warmUp, exchange);
+  if (warmUp > 0) await echo.runFor(warmUp);
   const times = [];
-  await repeatFor(duration, async () => {
-    const begin = performance.now();
-    await exchange();
-    times.push(performance.now() - begin);
-  });
+  await echo.runFor(duration, times);
   await connection.close();
-  return { compared, count: times.length, cpuOfAll: cpuSeconds() - cpu, ...latencies(times) };
+  return { compared: echo.count, count: times.length, cpuOfAll: cpuSeconds() - cpu, ...latencies(times) };
 }
 
-/** Connections from opening to closing, each with one message there and back. */
-async function connecting(connect, { size, lanes, warmUp, duration, isWarmUp }) {
-  const { messages, mask } = makeRing(size);
+/** Messages there and back on one connection, each compared, each timed if that is asked for. */
+class Echo {
+  count = 0;
+  #conversation;
+  #ring;
+  #message;
+  #begin;
+
+  constructor(connection, ring) {
+    this.#conversation = new Conversation(connection);
+    this.#ring = ring;
+  }
+
+  once() {
+    return this.#conversation.exchange(this.#next, (reply) => {
+      this.#compare(reply);
+      return false;
+    });
+  }
+
+  runFor(milliseconds, times) {
+    const until = performance.now() + milliseconds;
+    return this.#conversation.exchange(this.#next, (reply) => {
+      const now = performance.now();
+      times?.push(now - this.#begin);
+      this.#compare(reply);
+      return now < until;
+    });
+  }
+
+  #next = () => {
+    this.#message = this.#ring.messages[this.count++ & this.#ring.mask];
+    this.#begin = performance.now();
+    return this.#message;
+  };
+
+  #compare(reply) {
+    if (Buffer.compare(reply, this.#message) !== 0) throw new Error('the echo differs from what was sent');
+  }
+}
+
+/**
+ * Connections from opening to closing, each with one message there and back: for so many milliseconds, or exactly `first`
+ * of them.
+ */
+async function connecting(connect, { size, lanes, first, warmUp, duration, isWarmUp }) {
+  const ring = makeRing(size);
   const cpu = cpuSeconds();
   let compared = 0;
   const once = async () => {
+    compared++;
     const connection = await connect();
-    const message = messages[compared++ & mask];
-    await connection.send(message);
-    requireEcho(await connection[Symbol.asyncIterator]().next(), message);
+    await new Echo(connection, ring).once();
     await connection.close();
   };
   const inLanes = (isEnough) =>
     Promise.all(
       Array.from({ length: lanes }, async () => {
-        do await once();
-        while (!isEnough());
+        while (!isEnough()) await once();
       }),
     );
   const begin = performance.now();
   const elapsed = () => performance.now() - begin;
-  await inLanes(isWarmUp ? () => isWarm(compared, elapsed(), warmUp) : () => elapsed() >= duration);
+  if (first !== undefined) await inLanes(() => compared >= first);
+  else if (isWarmUp) await inLanes(() => isWarm(compared, elapsed(), warmUp));
+  else await inLanes(() => elapsed() >= duration);
   return { compared, seconds: elapsed() / 1000, cpuOfAll: cpuSeconds() - cpu };
 }
 
@@ -105,75 +140,70 @@ function isWarm(connections, milliseconds, warmUp) {
   return milliseconds >= warmUp && (connections >= 2000 || milliseconds >= 6 * warmUp);
 }
 
+/** From the call of `connect()` to the first answer, one connection after the other. The first few are not counted. */
+async function firstAnswer(connect, { size, connections, uncounted = 5 }) {
+  const ring = makeRing(size);
+  const times = [];
+  for (let i = 0; i < uncounted + connections; i++) {
+    const begin = performance.now();
+    const connection = await connect();
+    await new Echo(connection, ring).once();
+    if (i >= uncounted) times.push(performance.now() - begin);
+    await connection.close();
+  }
+  return { compared: uncounted + connections, ...latencies(times) };
+}
+
 const held = [];
 
 /** Connections that are used once and then kept open, in silence. */
 async function idle(connect, { size, connections }) {
-  const { messages, mask } = makeRing(size);
+  const ring = makeRing(size);
   let compared = 0;
+  let opening = 0;
   const lane = async () => {
     while (held.length + opening < connections) {
       opening++;
+      compared++;
       const connection = await connect();
-      const message = messages[compared++ & mask];
-      await connection.send(message);
-      requireEcho(await connection[Symbol.asyncIterator]().next(), message);
+      await new Echo(connection, ring).once();
       opening--;
       held.push(connection);
     }
   };
-  let opening = 0;
   await Promise.all(Array.from({ length: 16 }, lane));
   return { compared, count: held.length };
 }
 
 /** Many connections at once, each with one message on its way at a time. */
 async function active(connect, { size, connections, warmUp, duration, close = false }) {
-  const { messages, mask } = makeRing(size);
-  const times = [];
-  let compared = 0;
-  const exchange = async ({ connection, replies }) => {
-    const begin = performance.now();
-    const message = messages[compared++ & mask];
-    await connection.send(message);
-    requireEcho(await replies.next(), message);
-    times.push(performance.now() - begin);
-  };
+  const ring = makeRing(size);
   // a connection is used once before others follow: of classic, a client knows no sooner that the server has done its part
   const all = [];
   while (all.length < connections) {
     const some = Math.min(16, connections - all.length);
     const opened = Array.from({ length: some }, async () => {
       const connection = await connect();
-      const one = { connection, replies: connection[Symbol.asyncIterator]() };
-      await exchange(one);
-      return one;
+      const echo = new Echo(connection, ring);
+      await echo.once();
+      return { connection, echo };
     });
     all.push(...(await Promise.all(opened)));
   }
-  const together = (milliseconds) =>
-    Promise.all(all.map((one) => repeatFor(milliseconds, () => exchange(one))));
+  const together = (milliseconds, times) =>
+    Promise.all(all.map(({ echo }) => echo.runFor(milliseconds, times)));
   await together(warmUp);
-  times.length = 0;
+  const times = [];
+  const cpu = cpuSeconds();
   const begin = performance.now();
-  await together(duration);
+  await together(duration, times);
   const seconds = (performance.now() - begin) / 1000;
-  const result = { compared, count: times.length, seconds, ...latencies(times) };
+  const spent = cpuSeconds() - cpu;
+  const compared = all.reduce((sum, { echo }) => sum + echo.count, 0);
   const open = all.map(({ connection }) => connection);
   if (close) await Promise.all(open.map((connection) => connection.close()));
   else held.push(...open);
-  return result;
-}
-
-async function repeatFor(milliseconds, step) {
-  const until = performance.now() + milliseconds;
-  do await step();
-  while (performance.now() < until);
-}
-
-function requireEcho({ value, done }, message) {
-  if (done) throw new Error('the connection ended before the echo came');
-  if (Buffer.compare(value, message) !== 0) throw new Error('the echo differs from what was sent');
+  return { compared, count: times.length, seconds, cpu: spent, ...latencies(times) };
 }
 
 /** In microseconds. */

@@ -2,17 +2,25 @@ import { generateKeyPairSync } from 'node:crypto';
 import forge from 'node-forge';
 import { Identity } from 'secure-sockets';
 
-/** Keys of 2048 bits for whoever is measured: ours, and a certificate for those over TLS. */
-export async function makeCredentials() {
-  const [sealed, classic] = await Promise.all(
-    ['server', 'classic-server'].map((role) => Identity.generate({ role, modulusLength: 2048 })),
-  );
-  return { identities: { sealed: sealed.toPem(), classic: classic.toPem() }, tls: makeCertificate() };
+/** Keys by their length in bits: ours, and a certificate for those over TLS. */
+export async function makeCredentials(lengths = [2048]) {
+  const made = lengths.map(async (modulusLength) => [modulusLength, await makeFor(modulusLength)]);
+  return Object.fromEntries(await Promise.all(made));
 }
 
-function makeCertificate() {
+async function makeFor(modulusLength) {
+  const [sealed, classic] = await Promise.all(
+    ['server', 'classic-server'].map((role) => Identity.generate({ role, modulusLength })),
+  );
+  return {
+    identities: { sealed: sealed.toPem(), classic: classic.toPem() },
+    tls: makeCertificate(modulusLength),
+  };
+}
+
+function makeCertificate(modulusLength) {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
+    modulusLength,
     privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });

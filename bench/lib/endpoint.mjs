@@ -1,19 +1,22 @@
 /** One end of a measurement, in a process of its own: does what its parent asks for, and says how it went. */
 import { contenders } from '../contenders/list.mjs';
 import { works } from './client-work.mjs';
+import { delayingProxy } from './delaying-proxy.mjs';
 import { behaviours, received, settledMemory } from './server-work.mjs';
 import { cpuSeconds } from './wire.mjs';
 
 const deeds = {
   async serve({ name, credentials, behaviour, settings }) {
     const { serve } = await load(name);
-    const handle = (connection) => behaviours[behaviour](connection, settings).catch(fail);
-    return serve(credentials, contenders[name].options, handle);
+    const { options = {}, reading } = contenders[name];
+    const handle = (connection) => behaviours[behaviour](connection, settings, reading).catch(fail);
+    return serve(credentials, options, handle);
   },
   async work({ name, address, kind, settings }) {
     const { connect } = await load(name);
-    return works[kind](() => connect(address, contenders[name].options), settings);
+    return works[kind](() => connect(address, contenders[name].options ?? {}), settings);
   },
+  delay: delayingProxy,
   received: async () => received,
   memory: settledMemory,
   cpu: async () => cpuSeconds(),

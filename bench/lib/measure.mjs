@@ -1,20 +1,27 @@
+import { contenders } from '../contenders/list.mjs';
 import { Child } from './child.mjs';
 
-const behaviourOf = { stream: 'sink', ping: 'echo', connecting: 'echo', idle: 'echo', active: 'echo' };
+/** Echoes suit all work but streams. */
+const behaviourOf = (kind) => (kind === 'stream' ? 'sink' : 'echo');
 
 /** One measurement: a fresh server process, a fresh client process, one kind of work. */
-export async function measure(name, { kind, ...settings }, { credentials, node, profile }) {
+export async function measure(name, { kind, ...settings }, { credentials: byLength, node, profile }) {
+  const credentials = byLength[contenders[name].modulusLength ?? 2048];
   const server = new Child({ node, nodeArguments: profiled(profile, 'server', name) });
   const client = new Child({ node, nodeArguments: profiled(profile, 'client', name) });
+  const proxy = settings.delay ? new Child({ node }) : undefined;
   try {
-    const behaviour = behaviourOf[kind];
+    const behaviour = behaviourOf(kind);
     const listening = await server.do('serve', { name, credentials, behaviour, settings });
-    const address = { ...listening, certificate: credentials.tls.cert };
+    const near = settings.delay
+      ? await proxy.do('delay', { ...listening, milliseconds: settings.delay })
+      : {};
+    const address = { ...listening, ...near, certificate: credentials.tls.cert };
     const work = (more) =>
       client.do('work', { name, address, kind, ...more, settings: { ...settings, ...more } }, 600_000);
     return await figures[kind](work, server, settings);
   } finally {
-    await Promise.all([client.end(), server.end()]);
+    await Promise.all([client.end(), server.end(), proxy?.end()]);
   }
 }
 
@@ -42,14 +49,19 @@ const figures = {
     const { compared, p50, p99, cpu } = await withCpu(work, server);
     return { p50, p99, cpuPerOperation: cpu / compared, verified: { echoes: compared } };
   },
-  async connecting(work, server) {
-    const first = await work({ isWarmUp: true });
+  async connecting(work, server, settings) {
+    const isCold = settings.first !== undefined;
+    const first = isCold ? { compared: 0 } : await work({ isWarmUp: true });
     const { compared, seconds, cpu } = await withCpu(work, server);
     return {
       connectionsPerSecond: compared / seconds,
       cpuPerOperation: cpu / compared,
       verified: { echoes: first.compared + compared },
     };
+  },
+  async firstAnswer(work) {
+    const { compared, p50, p99 } = await work();
+    return { p50, p99, verified: { echoes: compared } };
   },
   /** The first connections pay for code and shared memory; those after them for themselves. */
   async idle(work, server, { connections, settleWith = Math.min(1000, connections), alsoPing }) {
@@ -67,9 +79,20 @@ const figures = {
     };
   },
   async active(work, server) {
-    const { compared, count, seconds, p50, p99 } = await work();
+    const before = await server.do('cpu');
+    const { compared, count, seconds, cpu, p50, p99 } = await work();
+    // of the server's time the part that is not the warm-up's
+    const cpuOfServer = ((await server.do('cpu')) - before) * (count / compared);
     const { rss } = await server.do('memory');
-    return { messagesPerSecond: count / seconds, p50, p99, rss, verified: { echoes: compared } };
+    const cpuPerOperation = (cpu + cpuOfServer) / count;
+    return {
+      messagesPerSecond: count / seconds,
+      p50,
+      p99,
+      rss,
+      cpuPerOperation,
+      verified: { echoes: compared },
+    };
   },
 };
 

@@ -16,10 +16,37 @@ export const peerTests = {
   }),
   'ping-64': {
     work: { kind: 'ping', size: 64 },
-    rows: [row('ping-64', '64 B ping-pong, p50', 'us', 'less', ({ p50 }) => p50)],
+    rows: latencyRows('ping-64', '64 B ping-pong'),
   },
+  'ping-64-cold': {
+    work: { kind: 'ping', size: 64, warmUp: 0, duration: 1000 },
+    rows: latencyRows('ping-64-cold', '64 B ping-pong in the first second'),
+  },
+  'await-64-cold': {
+    work: { kind: 'stream', size: 64, burst: 1, warmUp: 1, duration: 1000 },
+    rows: [row('await-64-cold', '64 B, await send, in the first second', 'k msg/s', 'more', messages)],
+  },
+  'active-10': active(10),
+  'active-100': active(100),
+  'active-1000': active(1000),
   'connect-1': connecting('connect, echo, close, one at a time', 1),
   'connect-32': connecting('the same, 32 at a time', 32),
+  'connect-cold': {
+    work: { kind: 'connecting', size: 64, lanes: 1, first: 500 },
+    rows: [row('connect-cold', 'the first 500 of a process', '/s', 'more', connections)],
+  },
+  'first-answer': {
+    work: { kind: 'firstAnswer', size: 64, connections: 40, delay: 10 },
+    rows: [
+      row(
+        'first-answer',
+        'connect() to first answer, round trip of 20 ms',
+        'ms',
+        'less',
+        ({ p50 }) => p50 / 1000,
+      ),
+    ],
+  },
   idle: {
     work: { kind: 'idle', size: 64 },
     rows: [
@@ -43,8 +70,29 @@ function stream(title, size, burst, figure, ...more) {
 function connecting(title, lanes) {
   return {
     work: { kind: 'connecting', size: 64, lanes },
-    rows: [row(`connect-${lanes}`, title, '/s', 'more', ({ connectionsPerSecond }) => connectionsPerSecond)],
+    rows: [row(`connect-${lanes}`, title, '/s', 'more', connections)],
   };
+}
+
+function active(connections) {
+  return {
+    work: { kind: 'active', size: 64, connections },
+    rows: [
+      row(`active-${connections}`, `64 B round trips on ${connections} connections`, 'k/s', 'more', messages),
+      row(`active-${connections}-p99`, 'their p99', 'us', 'less', ({ p99 }) => p99),
+    ],
+  };
+}
+
+function latencyRows(id, title) {
+  return [
+    row(id, `${title}, p50`, 'us', 'less', ({ p50 }) => p50),
+    row(`${id}-p99`, 'its p99', 'us', 'less', ({ p99 }) => p99),
+  ];
+}
+
+function connections({ connectionsPerSecond }) {
+  return connectionsPerSecond;
 }
 
 function row(id, title, unit, better, figure) {

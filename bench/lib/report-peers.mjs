@@ -30,17 +30,17 @@ export function reportPeers({ about, contenders, results, failures }, draw) {
 }
 
 function targetText(results) {
-  const hasVerifier = judge(results);
-  const rows = hasVerifier.map(({ title, of, against, least, most, ratio, isReached }) => [
+  const judged = judge(results);
+  const rows = judged.map(({ title, of, against, least, most, ratio, isReached }) => [
     `${of}: ${title}`,
     against,
     least === undefined ? `at most ${most}` : `at least ${least}`,
     ratio === undefined ? 'not measured' : ratio.toFixed(2),
     ratio === undefined ? '' : isReached ? 'reached' : '**missed**',
   ]);
-  const reached = hasVerifier.filter(({ isReached }) => isReached).length;
+  const reached = judged.filter(({ isReached }) => isReached).length;
   const head = ['work', 'against', 'target', 'ratio', ''];
-  return `${reached} of ${hasVerifier.length} targets are reached.\n\n${table(head, rows)}`;
+  return `${reached} of ${judged.length} targets are reached.\n\n${table(head, rows)}`;
 }
 
 function chartsOf(results, { barChart }) {

@@ -6,21 +6,44 @@ import { MessageQueue } from './queue.mjs';
 /** Noise XX with keys made once, as a server and a client that know each other have them. */
 const keyPair = SecretStream.keyPair();
 
-export async function serve(_credentials, _options, handle) {
+export async function serve(_credentials, { callbacks }, handle) {
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
-    handle(framed(new SecretStream(false, socket, { keyPair }))),
+    handle(connectionOver(new SecretStream(false, socket, { keyPair }), callbacks)),
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { port: server.address().port };
 }
 
-export async function connect({ port }) {
+export async function connect({ port }, { callbacks }) {
   const socket = dial({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
   await once(socket, 'connect');
   const stream = new SecretStream(true, socket, { keyPair });
-  const connection = framed(stream);
+  const connection = connectionOver(stream, callbacks);
   await stream.opened;
+  return connection;
+}
+
+function connectionOver(stream, callbacks) {
+  return callbacks ? byCallback(stream) : framed(stream);
+}
+
+/** Nothing between the package's own events and what is done with a message. */
+function byCallback(stream) {
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  const connection = {
+    onmessage: () => {},
+    onend: () => {},
+    write: (message) => stream.write(message),
+    drained: () => once(stream, 'drain'),
+    close() {
+      stream.end();
+      return closed;
+    },
+  };
+  stream.on('data', (message) => connection.onmessage(message));
+  stream.on('error', (error) => connection.onend(error));
+  stream.on('end', () => connection.onend());
   return connection;
 }
 

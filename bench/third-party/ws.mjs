@@ -6,23 +6,47 @@ import { MessageQueue } from './queue.mjs';
 const HIGH_WATER = 2 ** 20;
 const settings = { perMessageDeflate: false, maxPayload: 64 * 2 ** 20, skipUTF8Validation: true };
 
-export async function serve({ tls }, _options, handle) {
+export async function serve({ tls }, { callbacks }, handle) {
   const { key, cert } = tls;
   const server = createServer({ key, cert, minVersion: 'TLSv1.3', ecdhCurve: 'X25519' });
-  new WebSocketServer({ ...settings, server }).on('connection', (socket) => handle(framed(socket)));
+  new WebSocketServer({ ...settings, server }).on('connection', (socket) =>
+    handle(callbacks ? byCallback(socket) : framed(socket)),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { port: server.address().port };
 }
 
-export async function connect({ port, certificate }) {
+export async function connect({ port, certificate }, { callbacks }) {
   const socket = new WebSocket(`wss://127.0.0.1:${port}`, {
     ...settings,
     ca: certificate,
     servername: 'localhost',
   });
-  const connection = framed(socket);
+  const connection = callbacks ? byCallback(socket) : framed(socket);
   await once(socket, 'open');
+  return connection;
+}
+
+/** Nothing between the package's own events and what is done with a message. */
+function byCallback(socket) {
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const connection = {
+    onmessage: () => {},
+    onend: () => {},
+    write(message) {
+      socket.send(message);
+      return socket.bufferedAmount < HIGH_WATER;
+    },
+    drained: () => new Promise((resolve) => socket.send(EMPTY, () => resolve())),
+    close() {
+      socket.close();
+      return closed;
+    },
+  };
+  socket.on('message', (message) => message.length > 0 && connection.onmessage(message));
+  socket.on('error', (error) => connection.onend(error));
+  socket.on('close', () => connection.onend());
   return connection;
 }
 
@@ -54,3 +78,5 @@ function framed(socket) {
 }
 
 const SENT = Promise.resolve();
+/** Its being written tells that everything before it is. */
+const EMPTY = new Uint8Array(0);
