@@ -13,14 +13,19 @@ import { installThirdParty } from './lib/third-party.mjs';
 const usual = [
   ...['net', 'net-callback', 'tls', 'tls-callback', 'tls-resumed', 'tls-3072', 'tls-plain'],
   ...['ws', 'ws-callback', 'secret-stream', 'secret-stream-callback', 'libp2p-noise'],
-  ...['sealed', 'sealed-hybrid', 'sealed-3072', 'classic'],
+  ...['sealed', 'sealed-batches', 'sealed-resumed', 'sealed-hybrid', 'sealed-3072', 'classic'],
+  ...['sealed-sodium', 'sealed-sodium-batches', 'sealed-sodium-resumed'],
 ];
 /** They differ from another in the handshake only. */
 const handshakes = ['connect-1', 'connect-32', 'connect-cold', 'first-answer'];
+const reading = ['await-64', 'burst-64', 'await-64-cold'];
 const onlyFor = {
+  'sealed-batches': reading,
+  'sealed-sodium-batches': reading,
   'sealed-hybrid': handshakes,
   'sealed-3072': handshakes,
   'sealed-resumed': handshakes,
+  'sealed-sodium-resumed': handshakes,
   'tls-3072': handshakes,
   'tls-resumed': handshakes,
 };

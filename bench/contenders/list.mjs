@@ -1,3 +1,5 @@
+const sodium = { suites: ['X25519-CHACHA20'], backend: 'sodium' };
+
 /**
  * What is compared. A module here exports `serve(credentials, options, handle)`, which resolves to the address to
  * connect to, and `connect(address, options)`, which resolves to a connection: `send(message)` returns a promise,
@@ -55,6 +57,16 @@ export const contenders = {
     backend: 'sodium',
     suites: ['X25519-CHACHA20'],
   }),
+  'sealed-sodium-batches': {
+    ...ours('sealed, sodium, read by batches', { protocol: 'sealed', ...sodium }),
+    reading: 'batches',
+  },
+  'sealed-sodium-resumed': ours('sealed, sodium, resumed', { protocol: 'sealed', ...sodium, resume: true }),
+  'sealed-batches': {
+    ...ours('sealed, X25519, read by batches', { protocol: 'sealed', suites: ['X25519'] }),
+    reading: 'batches',
+  },
+  'sealed-resumed': ours('sealed, X25519, resumed', { protocol: 'sealed', suites: ['X25519'], resume: true }),
   'sealed-hybrid': ours('sealed, X25519MLKEM768', { protocol: 'sealed', suites: ['X25519MLKEM768'] }),
   'sealed-default': ours('sealed, default suites', { protocol: 'sealed' }),
   classic: ours('classic', { protocol: 'classic' }),

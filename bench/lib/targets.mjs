@@ -66,7 +66,7 @@ export function judge(results) {
 function fastest(row, names) {
   const measured = [names]
     .flat()
-    .filter((name) => row?.contenders[name])
+    .filter((name) => row?.contenders[name] !== undefined)
     .map((name) => ({ name, median: row.contenders[name].median }));
   const worth = ({ median }) => (row.better === 'more' ? median : -median);
   return measured.sort((a, b) => worth(b) - worth(a))[0];
