@@ -1,38 +1,30 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Identity, SecureServer } from 'secure-sockets';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { havePrograms, portOf, type Running, requireBuild, start } from './cli/command.js';
+import { describe, expect, test } from 'vitest';
+import { havePrograms, portOf } from './cli/command.js';
+import {
+  addressOf,
+  begin,
+  plainClient,
+  plainServer,
+  tunnelClient,
+  tunnelServer,
+  tunnelTo,
+  usePlace,
+  writeWithin,
+} from './cli/place.js';
 import { portOf as portOfServer } from './helpers/sockets.js';
 
-let folder: string;
-let serverKey: string;
-const undo: (() => unknown)[] = [];
-
-beforeAll(async () => {
-  await requireBuild();
-  folder = mkdtempSync(join(tmpdir(), 'secure-sockets-tunnel-'));
-  const server = await Identity.generate({ modulusLength: 2048 });
-  const client = await Identity.generate({ role: 'client', modulusLength: 2048 });
-  const stranger = await Identity.generate({ role: 'client', modulusLength: 2048 });
-  await server.save(join(folder, 'server.pem'));
-  await client.save(join(folder, 'client.pem'));
-  await stranger.save(join(folder, 'stranger.pem'));
-  writeFileSync(join(folder, 'keys'), `${client.fingerprint} client\n`);
-  serverKey = server.fingerprint;
-});
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const place = usePlace();
+const { undo } = place;
 
 describe('connections through a tunnel', () => {
   test('each direction ends by itself', async () => {
@@ -62,7 +54,7 @@ describe('connections through a tunnel', () => {
   });
 
   test('more of them at once than the server shakes hands with', async () => {
-    const identity = await Identity.load(join(folder, 'server.pem'));
+    const identity = await Identity.load(join(place.folder, 'server.pem'));
     const refused: Error[] = [];
     const onHandshakeError = (error: Error): void => void refused.push(error);
     const verifyClient = (): Promise<boolean> => sleep(200, true);
@@ -132,7 +124,7 @@ describe('connections through a tunnel', () => {
     const ending = new Promise<void>((resolve) => {
       closed = resolve;
     });
-    const path = join(folder, 'target.sock');
+    const path = join(place.folder, 'target.sock');
     const target = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => {}).on('close', closed);
       socket.once('data', (bytes) => socket.write(bytes));
@@ -169,7 +161,7 @@ describe('connections through a tunnel', () => {
   });
 
   test('a server that is stopped in order is not taken for the end of what it sent', async () => {
-    const identity = await Identity.load(join(folder, 'server.pem'));
+    const identity = await Identity.load(join(place.folder, 'server.pem'));
     const server = new SecureServer({ identity });
     await server.listen({ host: '127.0.0.1', port: 0 });
     undo.push(() => server.close());
@@ -213,7 +205,7 @@ describe('connections through a tunnel', () => {
 
   test('the classic protocol is carried too', async () => {
     const target = await plainServer((socket) => socket.pipe(socket));
-    await (await Identity.generate({ role: 'classic-server' })).save(join(folder, 'classic.pem'));
+    await (await Identity.generate({ role: 'classic-server' })).save(join(place.folder, 'classic.pem'));
     const server = begin(
       'tunnel',
       'server',
@@ -300,12 +292,14 @@ const haveRedis = havePrograms('redis-server', 'redis-cli', 'redis-benchmark');
 describe('real programs', { timeout: 60_000 }, () => {
   test.skipIf(!haveHttp)('curl downloads a large file from an HTTP server', async () => {
     const content = randomBytes(64 << 20);
-    writeFileSync(join(folder, 'large'), content);
-    const http = spawn('python3', ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '0'], { cwd: folder });
+    writeFileSync(join(place.folder, 'large'), content);
+    const http = spawn('python3', ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '0'], {
+      cwd: place.folder,
+    });
     undo.push(() => http.kill());
     const [line] = await once(http.stdout, 'data');
     const { port } = await tunnelTo(`127.0.0.1:${/port (\d+)/.exec(String(line))?.[1]}`);
-    const copy = join(folder, 'copy');
+    const copy = join(place.folder, 'copy');
     const url = `http://127.0.0.1:${port}/large`;
     const { stdout } = await run('curl', ['-sS', '-o', copy, '-w', '%{http_code} %{size_download}', url]);
     expect(stdout).toBe(`200 ${content.length}`);
@@ -354,94 +348,6 @@ describe('real programs', { timeout: 60_000 }, () => {
   });
 });
 
-interface Tunnel {
-  /** Where the client accepts plain connections. */
-  readonly port: number;
-  readonly serverPort: number;
-  readonly client: Running;
-  readonly server: Running;
-}
-
-async function tunnelTo(
-  target: Server | string,
-  options: { client?: string[]; pin?: string } = {},
-): Promise<Tunnel> {
-  const server = await tunnelServer(target);
-  const serverPort = await portOf(server);
-  const identity = ['--identity', 'client.pem', ...(options.client ?? [])];
-  const { running: client, port } = await tunnelClient(serverPort, identity, options.pin);
-  return { port, serverPort, client, server };
-}
-
-async function tunnelServer(target: Server | string, port = 0): Promise<Running> {
-  const args = ['-v', '--identity', 'server.pem', '--authorized-keys', 'keys', `127.0.0.1:${port}`];
-  const running = begin('tunnel', 'server', ...args, typeof target === 'string' ? target : addressOf(target));
-  await portOf(running);
-  return running;
-}
-
-async function tunnelClient(
-  serverPort: number,
-  args: readonly string[] = ['--identity', 'client.pem'],
-  pin = serverKey,
-): Promise<{ running: Running; port: number }> {
-  const running = begin(
-    'tunnel',
-    'client',
-    '-v',
-    '--server-key',
-    pin,
-    ...args,
-    '127.0.0.1:0',
-    `127.0.0.1:${serverPort}`,
-  );
-  return { running, port: await portOf(running) };
-}
-
-function begin(first: string | { env: NodeJS.ProcessEnv }, ...args: string[]): Running {
-  const running =
-    typeof first === 'string' ? start(folder, [first, ...args]) : start(folder, args, first.env);
-  undo.push(() => running.stop('SIGKILL'));
-  return running;
-}
-
-async function plainServer(serve: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<Server> {
-  const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    serve(socket);
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  undo.push(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return server;
-}
-
-function plainClient(port: number): Socket {
-  const socket = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true });
-  socket.on('error', () => {});
-  undo.push(() => socket.destroy());
-  return socket;
-}
-
-function addressOf(server: Server): string {
-  const { address, port } = server.address() as AddressInfo;
-  return `${address}:${port}`;
-}
-
-async function writeWithin(socket: Socket, piece: Uint8Array, milliseconds: number): Promise<boolean> {
-  if (socket.write(piece)) return true;
-  const drained = once(socket, 'drain').then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([drained, sleep(milliseconds, false)]);
-}
-
 async function residentMiB(pid: number | undefined): Promise<number> {
   const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(pid)]);
   return Number(stdout) / 1024;
@@ -453,7 +359,7 @@ async function redis(): Promise<number> {
   free.close();
   await once(free, 'close');
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', options, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('redis-server', options, { cwd: place.folder, stdio: ['ignore', 'pipe', 'inherit'] });
   undo.push(() => child.kill('SIGKILL'));
   for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept')) break;
   return port;

@@ -4,11 +4,12 @@ import { announceClient, announceListening, turnAway } from './shared/announce.j
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { converse, type DialogueOptions } from './shared/dialogue.js';
 import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
-import { endpointHelp, inputHelp, serverHelp } from './shared/help.js';
+import { endpointHelp, inputHelp, listenHelp, serverHelp } from './shared/help.js';
 import { serveMany } from './shared/keep-open.js';
+import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { Input, inputFlags, inputOptions, Output } from './shared/pipes.js';
-import { stopSignal } from './shared/signals.js';
+import { ignoreHangup, stopSignal } from './shared/signals.js';
 
 /** `secure-sockets listen`. */
 export const listen: Command = {
@@ -22,7 +23,7 @@ fingerprint of its key, and serves one client: writes what it sends to standard
 output, and sends it standard input. Ends when the client has ended or closed
 and there is no more input. Without --identity a key is made for this run alone.
 
-${serverHelp}  -k, --keep-open         serve any number of clients, side by side, until
+${serverHelp}${listenHelp}  -k, --keep-open         serve any number of clients, side by side, until
                           stopped. Input goes to all that are connected; what
                           they send is written message by message as it comes
 ${inputHelp}
@@ -40,6 +41,7 @@ async function run(args: string[]): Promise<number> {
   const { values, positionals } = parse('listen', args, {
     ...endpointFlags,
     ...serverFlags,
+    ...listenFlags,
     ...inputFlags,
     'keep-open': { type: 'boolean', short: 'k' },
   });
@@ -47,8 +49,9 @@ async function run(args: string[]): Promise<number> {
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);
   const stop = stopSignal();
+  if (values['keep-open']) ignoreHangup();
   const server = new SecureServer(await serverOptions(values, report));
-  await server.listen(address);
+  await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
   const openInput = (): Input => new Input(process.stdin, messageSize);
   try {

@@ -1,15 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { type SecureClient, SecureServer } from '../index.js';
+import { acceptUntil } from './shared/accept.js';
 import { formatPeer, parseAddress } from './shared/address.js';
 import { announceClient, announceListening, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { lost, usageError } from './shared/failure.js';
-import { endpointHelp, serverHelp } from './shared/help.js';
+import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
 import { IncomingFile, Refusal } from './shared/incoming-file.js';
+import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { formatBytes, progressOf } from './shared/progress.js';
-import { stopSignal } from './shared/signals.js';
+import { ignoreHangup, stopSignal } from './shared/signals.js';
 import {
   checkLetter,
   decodeHeader,
@@ -31,7 +33,7 @@ and if it does not come so far, none. What is there is never overwritten. Names
 with folders in them or with a dot in front are refused. Without
 --authorized-keys anybody who can reach ADDRESS may send.
 
-${serverHelp}  -o, --output FOLDER     where the files go, default the current folder
+${serverHelp}${listenHelp}  -o, --output FOLDER     where the files go, default the current folder
   -k, --keep-open         serve any number of senders, side by side, until
                           stopped
 
@@ -46,6 +48,7 @@ async function run(args: string[]): Promise<number> {
   const { values, positionals } = parse('receive', args, {
     ...endpointFlags,
     ...serverFlags,
+    ...listenFlags,
     output: { type: 'string', short: 'o' },
     'keep-open': { type: 'boolean', short: 'k' },
   });
@@ -54,8 +57,9 @@ async function run(args: string[]): Promise<number> {
   if (!(await stat(folder)).isDirectory()) throw usageError(`${folder} is not a folder`);
   const report = reportAs(values);
   const server = new SecureServer(await serverOptions(values, report));
-  const stop = stopSignal();
-  await server.listen(address);
+  const stop = stopSignal(GRACE);
+  if (values['keep-open']) ignoreHangup();
+  await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
   const inbox: Inbox = { server, folder, report, stop };
   try {
@@ -82,20 +86,25 @@ async function receiveOne(inbox: Inbox): Promise<void> {
   await turningAway;
 }
 
-/** A sender that fails is reported and harms no other. */
+/** How long files that are on their way may take to come after SIGTERM, in milliseconds. */
+const GRACE = 5000;
+
+/** A sender that fails is reported and harms no other. Stopped, it lets in no more and gives those that send some time. */
 async function receiveMany(inbox: Inbox): Promise<void> {
   const { server, report, stop } = inbox;
   const receiving = new Set<Promise<void>>();
-  stop.addEventListener('abort', () => void server.close({ timeout: 1 }), { once: true });
-  for await (const client of server) {
-    const one = receiveFiles(client, inbox)
-      .catch((error: unknown) => {
-        if (!stop.aborted) report.failure(error);
-      })
+  const cut = new AbortController();
+  for (;;) {
+    const client = await acceptUntil(stop, server);
+    if (client === undefined) break;
+    const one = receiveFiles(client, { ...inbox, stop: cut.signal })
+      .catch((error: unknown) => void report.failure(error))
       .finally(() => receiving.delete(one));
     receiving.add(one);
   }
+  const timer = setTimeout(() => cut.abort(stop.reason), GRACE);
   await Promise.all(receiving);
+  clearTimeout(timer);
 }
 
 /** Receives until the sender has ended. */

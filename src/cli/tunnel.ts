@@ -1,17 +1,19 @@
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import PQueue from 'p-queue';
 import { type SecureClient, SecureServer } from '../index.js';
+import { acceptUntil } from './shared/accept.js';
 import { type Address, formatAddress, parseAddress } from './shared/address.js';
 import { announceClient, announceListening } from './shared/announce.js';
 import { type Command, parse, wholeNumber } from './shared/arguments.js';
 import { clientFlags, endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { usageError } from './shared/failure.js';
-import { clientHelp, endpointHelp, serverHelp } from './shared/help.js';
-import { Links } from './shared/links.js';
+import { clientHelp, endpointHelp, listenHelp, serverHelp } from './shared/help.js';
+import { GRACE, Links } from './shared/links.js';
+import { listenFlags, listenPlain, listenWhereFree } from './shared/listening.js';
 import { reportAs } from './shared/output.js';
 import { acceptedPlain, dialPlain, type Plain } from './shared/plain.js';
-import { relay } from './shared/relay.js';
-import { stopSignal } from './shared/signals.js';
+import { type RelayOptions, relay } from './shared/relay.js';
+import { ignoreHangup, stopSignal } from './shared/signals.js';
 import { type Dialler, diallerFor } from './shared/trust.js';
 
 /** `secure-sockets tunnel`. */
@@ -32,10 +34,13 @@ seconds to end.
 
 ${clientHelp.replace('Options:', 'Options of a tunnel client:')}
 ${serverHelp.replace('Options:', 'Options of a tunnel server, which takes one of these two:')}  --any-client            let anybody through who can reach LISTEN
+  --settle MS             for programs of the old Python library at TARGET: keep
+                          what a client sends first apart from what follows,
+                          until TARGET answers or for MS milliseconds
 
 Options of both:
   --max-connections N     turn away connections beyond N at a time, default 1024
-${endpointHelp.replace(/^.*\n/, '')}
+${listenHelp}${endpointHelp.replace(/^.*\n/, '')}
 Examples:
   secure-sockets tunnel server --identity server.pem --authorized-keys keys \\
     :9000 127.0.0.1:6379
@@ -48,7 +53,7 @@ Examples:
 /** What a connection may hold for a slow reader goes by the longest message, and the tunnel's own have a quarter of this. */
 const MAX_MESSAGE = 2 ** 20;
 
-const tunnelFlags = { ...endpointFlags, 'max-connections': { type: 'string' } } as const;
+const tunnelFlags = { ...endpointFlags, ...listenFlags, 'max-connections': { type: 'string' } } as const;
 
 async function run([side, ...args]: string[]): Promise<number> {
   if (side === 'client') await runClient(args);
@@ -63,7 +68,8 @@ async function runClient(args: string[]): Promise<void> {
   const [from, to] = twoAddresses(positionals, 'SERVER');
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
-  const stop = stopSignal();
+  const stop = stopSignal(GRACE);
+  ignoreHangup();
   const dial = schedule(await diallerFor(to, values, stop, { maxMessage: MAX_MESSAGE }));
   const listener = createServer({
     allowHalfOpen: true,
@@ -75,7 +81,11 @@ async function runClient(args: string[]): Promise<void> {
     const plain = acceptedPlain(socket);
     links.add(plain, () => carryToServer(plain, dial, links));
   });
-  const address = formatAddress(await listenAt(listener, from));
+  let at = from;
+  await listenWhereFree(from, values, async () => {
+    at = await listenPlain(listener, from);
+  });
+  const address = formatAddress(at);
   report.event('listening', `listening at ${address}`, { address });
   await aborted(stop);
   listener.close();
@@ -93,7 +103,7 @@ function schedule(dial: Dialler): Dialler {
 
 async function carryToServer(plain: Plain, dial: Dialler, links: Links): Promise<void> {
   try {
-    await relay(plain, await dial(links.cut));
+    await relay(plain, await dial(links.cut), { stop: links.cut });
   } catch (error) {
     plain.destroy();
     throw error;
@@ -105,6 +115,7 @@ async function runServer(args: string[]): Promise<void> {
     ...tunnelFlags,
     ...serverFlags,
     'any-client': { type: 'boolean' },
+    settle: { type: 'string' },
   });
   const [from, to] = twoAddresses(positionals, 'TARGET');
   if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
@@ -114,33 +125,34 @@ async function runServer(args: string[]): Promise<void> {
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
   const options = { ...(await serverOptions(values, report)), maxMessage: MAX_MESSAGE };
+  const dialling = {
+    timeout: options.handshakeTimeout ?? DIAL_TIMEOUT,
+    settle: wholeNumber('settle', values.settle, 0, 10_000) ?? 0,
+    stop: links.cut,
+  };
   const server = new SecureServer(options);
-  const stop = stopSignal();
-  await server.listen(from);
+  const stop = stopSignal(GRACE);
+  ignoreHangup();
+  await listenWhereFree(from, values, () => server.listen(from));
   announceListening(server, report);
   for (;;) {
     const sealed = await acceptUntil(stop, server);
     if (sealed === undefined) break;
     announceClient(sealed, report);
-    links.add(sealed, () => carryToTarget(sealed, to, options.handshakeTimeout ?? DIAL_TIMEOUT));
+    links.add(sealed, () => carryToTarget(sealed, to, dialling));
   }
   await links.end();
   await server.close();
 }
 
-/** The next client; `undefined` after `stop`. Closing the server instead would close its clients. */
-async function acceptUntil(stop: AbortSignal, server: SecureServer): Promise<SecureClient | undefined> {
-  try {
-    return await server.accept({ signal: stop });
-  } catch (error) {
-    if (stop.aborted) return undefined;
-    throw error;
-  }
+interface Dialling extends RelayOptions {
+  /** Milliseconds for a connection to the target. */
+  readonly timeout: number;
 }
 
-async function carryToTarget(sealed: SecureClient, to: Address, timeout: number): Promise<void> {
+async function carryToTarget(sealed: SecureClient, to: Address, dialling: Dialling): Promise<void> {
   try {
-    await relay(await dialPlain(to, timeout), sealed);
+    await relay(await dialPlain(to, dialling), sealed, dialling);
   } catch (error) {
     sealed.destroy();
     throw error;
@@ -149,16 +161,6 @@ async function carryToTarget(sealed: SecureClient, to: Address, timeout: number)
 
 /** Milliseconds for a connection to the target, without --timeout. */
 const DIAL_TIMEOUT = 10_000;
-
-function listenAt(listener: Server, address: Address): Promise<Address> {
-  return new Promise((resolve, reject) => {
-    listener.once('error', reject);
-    listener.listen(address, () => {
-      const at = listener.address();
-      resolve(at === null || typeof at === 'string' ? address : { host: at.address, port: at.port });
-    });
-  });
-}
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -22,31 +22,37 @@ export interface Running {
   /** What it has written to standard error so far. */
   errors(): string;
   /** Waits until standard error has something that matches, and returns the match. */
-  until(pattern: RegExp): Promise<RegExpExecArray>;
+  until(pattern: RegExp, milliseconds?: number): Promise<RegExpExecArray>;
   /** Sends a signal if it has not ended, and waits for its end. */
   stop(signal?: NodeJS.Signals): Promise<Outcome>;
   /** Waits for its end. */
   readonly ended: Promise<Outcome>;
 }
 
-/** Starts the command in a folder which is its home; input stays open. */
-export function start(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+/** Starts the command in a folder which is its home; input stays open, output goes to a descriptor if one is given. */
+export function start(
+  folder: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  stdout: number | 'pipe' = 'pipe',
+): Running {
   const { NODE_OPTIONS: _, XDG_CONFIG_HOME: __, ...rest } = process.env;
   const child = spawn(process.execPath, [script, ...args], {
     cwd: folder,
     env: { ...rest, HOME: folder, ...env },
     detached: true,
+    stdio: ['pipe', stdout, 'pipe'],
   });
   let errors = '';
-  (child.stderr as Readable).on('data', (text) => {
+  (child.stderr as Readable | null)?.on('data', (text) => {
     errors += String(text);
   });
   const ended = finished(child, 120_000);
   return {
     child,
     errors: () => errors,
-    until: async (pattern) => {
-      const deadline = Date.now() + 15_000;
+    until: async (pattern, milliseconds = 15_000) => {
+      const deadline = Date.now() + milliseconds;
       for (;;) {
         const match = pattern.exec(errors);
         if (match) return match;

@@ -10,7 +10,7 @@ export type Address = TcpAddress | UnixAddress;
  */
 export function parseAddress(text: string, use: 'connect' | 'listen'): Address {
   const path = pathIn(text);
-  if (path !== undefined) return { path };
+  if (path !== undefined) return { path: checkedPath(path) };
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -58,4 +58,16 @@ function pathIn(text: string): string | undefined {
   const path = text.startsWith('unix:') ? text.slice(5) : text;
   const isPath = text.startsWith('unix:') || text.startsWith('/') || text.startsWith('\\\\.\\pipe\\');
   return isPath && path !== '' ? path : undefined;
+}
+
+/** The system cuts longer ones without a word, so that two of them may name one socket. */
+const MAX_PATH = process.platform === 'darwin' ? 103 : 107;
+
+function checkedPath(path: string): string {
+  const length = Buffer.byteLength(path);
+  if (process.platform === 'win32' || length <= MAX_PATH) return path;
+  throw usageError(
+    `the path of a Unix domain socket has ${MAX_PATH} bytes at most, not ${length}: ${path}`,
+    'name it from the folder that it is in: cd FOLDER, then unix:NAME',
+  );
 }

@@ -84,6 +84,8 @@ class Dialogue {
       await this.#output.write(message);
       this.#onReceive();
     }
+    // before our end, which tells the peer that all it sent has arrived
+    await this.#output.flush();
     this.#hasPeerEnded = true;
     this.#peerIsDone();
     this.#onReceive();

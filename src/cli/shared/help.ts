@@ -37,3 +37,8 @@ export const inputHelp = `  --message-size BYTES    cut the input into messages 
                           has been silent for so long, default 1. A peer that
                           does not answer need not be waited for: 0
 `;
+
+/** The manual's part on flags of a command that listens at a path. */
+export const listenHelp = `  --unlink                first remove the Unix domain socket that a killed program
+                          has left at that path; only if no one listens there
+`;

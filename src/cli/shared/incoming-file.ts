@@ -40,7 +40,10 @@ export class IncomingFile {
     const path = join(folder, name);
     if (await exists(path)) throw taken(name);
     const temporary = join(folder, `.${randomUUID()}.part`);
-    const handle = await stored(name, open(temporary, 'wx', 0o600));
+    const handle = await open(temporary, 'wx', 0o600).catch((error) => {
+      // nothing was carried yet
+      throw unstorable(name, error, exitCodes.usage);
+    });
     return new IncomingFile(path, temporary, header, handle);
   }
 
@@ -141,8 +144,8 @@ function taken(name: string): Refusal {
 }
 
 /** The sender learns the kind of failure, not the path. */
-function unstorable(name: string, error: unknown): Refusal {
-  return new Refusal(exitCodes.damaged, name, `it cannot be stored (${codeOf(error)})`, error);
+function unstorable(name: string, error: unknown, exitCode: number = exitCodes.damaged): Refusal {
+  return new Refusal(exitCode, name, `it cannot be stored (${codeOf(error)})`, error);
 }
 
 function codeOf(error: unknown): string {

@@ -1,6 +1,7 @@
 import type { SecureClient, SecureServer } from '../../index.js';
 import { formatPeer } from './address.js';
 import { announceClient, announceLoss } from './announce.js';
+import { Broadcast } from './broadcast.js';
 import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError } from './failure.js';
 import type { Report } from './output.js';
@@ -31,19 +32,22 @@ export async function serveMany(stage: Stage): Promise<void> {
     close();
   };
   stop.addEventListener('abort', close, { once: true });
-  const broadcast = new Broadcast(output);
+  const broadcast = new Broadcast(report);
   const sending = broadcast.send(input).catch(fail);
   const serving = new Set<Promise<void>>();
   for await (const client of server) {
     announceClient(client, report);
-    const one = broadcast
-      .serve(client, sending)
+    const remove = broadcast.add(client);
+    const one = serve(client, output, sending)
       .catch((error) =>
         error instanceof CommandError
           ? fail(error)
           : announceLoss(`lost ${formatPeer(client)}`, error, report),
       )
-      .finally(() => serving.delete(one));
+      .finally(() => {
+        remove();
+        serving.delete(one);
+      });
     serving.add(one);
   }
   broadcast.leave();
@@ -52,58 +56,24 @@ export async function serveMany(stage: Stage): Promise<void> {
   if (failure) throw failure.error;
 }
 
-/** The clients that hear the input. */
-class Broadcast {
-  readonly #output: Output;
-  readonly #clients = new Set<SecureClient>();
-  #arrived: () => void = () => {};
-  #isLeaving = false;
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  /** Until the client has ended. One that has sent nothing and still listens is left the rest of the input. */
-  async serve(client: SecureClient, spoken: Promise<void>): Promise<void> {
+/**
+ * Until the client has ended. One that has sent nothing and still listens is left the rest of the input. Our end tells it
+ * that all it sent is written: where that is not so there is none.
+ */
+async function serve(client: SecureClient, output: Output, sent: Promise<void>): Promise<void> {
+  try {
     let hasSent = false;
-    this.#clients.add(client);
-    this.#arrived();
-    try {
-      for await (const message of client) {
-        hasSent ||= message.length > 0;
-        await this.#output.write(message);
-      }
-      if (client.closeCode === closeCodes.readsOn && !hasSent) await spoken;
-    } finally {
-      this.#clients.delete(client);
-      await client.close();
+    for await (const message of client) {
+      hasSent ||= message.length > 0;
+      await output.write(message);
     }
-    const why = stopOf(client);
-    if (why !== undefined) throw new Error(why);
+    if (client.closeCode === closeCodes.readsOn && !hasSent) await sent;
+    await output.flush();
+  } catch (error) {
+    client.destroy();
+    throw error;
   }
-
-  /** Sends input to everybody there; while nobody is, it waits. Failed clients are found out when they are read from. */
-  async send(input: Input): Promise<void> {
-    for (;;) {
-      await this.#somebody();
-      const piece = await input.next();
-      if (piece === null) return;
-      await this.#somebody();
-      await Promise.allSettled([...this.#clients].map((client) => client.send(piece)));
-    }
-  }
-
-  /** Nobody is waited for any more. */
-  leave(): void {
-    this.#isLeaving = true;
-    this.#arrived();
-  }
-
-  async #somebody(): Promise<void> {
-    while (this.#clients.size === 0 && !this.#isLeaving) {
-      await new Promise<void>((resolve) => {
-        this.#arrived = resolve;
-      });
-    }
-  }
+  await client.close();
+  const why = stopOf(client);
+  if (why !== undefined) throw new Error(why);
 }

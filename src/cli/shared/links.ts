@@ -12,7 +12,7 @@ export interface Arrival {
 }
 
 /** How long open connections may take to end, in milliseconds. */
-const GRACE = 5000;
+export const GRACE = 5000;
 
 /** The connections that a tunnel carries. */
 export class Links {

@@ -42,8 +42,11 @@ export function acceptedPlain(accepted: Socket): Plain {
   return new Plain(socket, reads);
 }
 
-/** Opens a connection. */
-export function dialPlain(to: Address, timeout: number): Promise<Plain> {
+/** Opens a connection, within so many milliseconds; gives it up when `stop` aborts. */
+export function dialPlain(
+  to: Address,
+  { timeout, stop }: { readonly timeout: number; readonly stop: AbortSignal },
+): Promise<Plain> {
   const reads: DirectReads = { events: undefined };
   const options = { ...to, allowHalfOpen: true, noDelay: true, keepAlive: true, onread: onread(reads) };
   // paused: read by the relay, and not before
@@ -51,13 +54,20 @@ export function dialPlain(to: Address, timeout: number): Promise<Plain> {
   return new Promise((resolve, reject) => {
     const late = new Error(`${formatAddress(to)} did not answer within ${timeout} ms`);
     const timer = setTimeout(() => socket.destroy(late), timeout);
-    socket.once('connect', () => {
+    const abort = (): void => void socket.destroy(stop.reason);
+    stop.addEventListener('abort', abort, { once: true });
+    if (stop.aborted) abort();
+    const settle = (): void => {
       clearTimeout(timer);
+      stop.removeEventListener('abort', abort);
+    };
+    socket.once('connect', () => {
+      settle();
       resolve(new Plain(socket, reads));
     });
     // later errors are the transport's, and rejecting means nothing then
     socket.on('error', (error) => {
-      clearTimeout(timer);
+      settle();
       reject(error);
     });
   });

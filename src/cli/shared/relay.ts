@@ -1,111 +1,122 @@
-import { afterTick } from '../../connection/turn.js';
 import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
+import { whenGone } from './gone.js';
 import type { Plain } from './plain.js';
+import { PlainWriter, READ_AHEAD } from './plain-writer.js';
 
-/** So much may wait to be written in either direction before reading for it pauses, in bytes. */
-const READ_AHEAD = 2 ** 20;
+/** How a relay behaves. */
+export interface RelayOptions {
+  /** Cuts it off, whatever it waits for; the relay rejects with the reason. */
+  readonly stop: AbortSignal;
+  /** Milliseconds that the plain side is given after its first bytes, see {@link PlainWriter}. */
+  readonly settle?: number;
+}
 
 /**
  * Carries bytes both ways between a plain connection and a sealed one. Each direction ends as it did at its source. If
  * one is cut off, so is everything, the plain connection with a reset: its peer must not take the cut for an end.
  * Rejects with the reason.
  */
-export async function relay(plain: Plain, sealed: SecureClient): Promise<void> {
-  let failure: { readonly error: unknown } | undefined;
-  const cut = (error: unknown): void => {
-    failure ??= { error };
-    plain.destroy();
-    sealed.destroy(error instanceof Error ? error : undefined);
-  };
-  const writer = new PlainWriter(plain);
-  await Promise.all([toSealed(plain, sealed, writer).catch(cut), toPlain(sealed, writer).catch(cut)]);
-  await sealed.close();
-  if (failure) throw failure.error;
+export function relay(plain: Plain, sealed: SecureClient, options: RelayOptions): Promise<void> {
+  return new Relay(plain, sealed, options).run();
 }
 
-function toSealed(plain: Plain, sealed: SecureClient, writer: PlainWriter): Promise<void> {
-  const { transport } = plain;
-  return new Promise((resolve, reject) => {
-    let unsent = 0;
-    let isPaused = false;
-    const send = async (bytes: Uint8Array): Promise<void> => {
-      unsent += bytes.length;
-      if (unsent > READ_AHEAD && !isPaused) {
-        isPaused = true;
-        transport.pause();
-      }
-      await sealed.send(bytes);
-      unsent -= bytes.length;
-      if (isPaused && unsent <= READ_AHEAD / 2) {
-        isPaused = false;
-        transport.resume();
-      }
-    };
-    transport.start({
-      // the bytes are lent, and sending may have to wait
-      data: (bytes) => void send(bytes.slice()).catch(reject),
-      end: () => void sealed.end().then(resolve, reject),
-      written: () => writer.written(),
-      close: (error) => {
-        writer.written();
-        reject(error ?? plain.reason ?? new Error('the plain side was closed'));
-      },
-    });
-  });
-}
+/**
+ * Each direction waits only for the side that it writes to. So neither would learn that the side it reads from is gone
+ * while it waits for room: whatever ends either connection before its time cuts both, and wakes those who wait.
+ */
+class Relay {
+  readonly #plain: Plain;
+  readonly #sealed: SecureClient;
+  readonly #stop: AbortSignal;
+  readonly #writer: PlainWriter;
+  #failure: { readonly error: unknown } | undefined;
+  #plainHasEnded = false;
+  #unsent = 0;
+  #isPaused = false;
 
-async function toPlain(sealed: SecureClient, writer: PlainWriter): Promise<void> {
-  for await (const message of sealed) {
-    writer.write(message);
-    if (writer.isFull) await writer.room();
-  }
-  const why = stopOf(sealed);
-  if (why !== undefined) throw new Error(why);
-  writer.end();
-}
-
-/** Writes together what comes in one tick. */
-class PlainWriter {
-  readonly #transport: Plain['transport'];
-  #gathered: Uint8Array[] = [];
-  #bytes = 0;
-  #hasRoom: () => void = () => {};
-
-  constructor({ transport }: Plain) {
-    this.#transport = transport;
+  constructor(plain: Plain, sealed: SecureClient, { stop, settle = 0 }: RelayOptions) {
+    this.#plain = plain;
+    this.#sealed = sealed;
+    this.#stop = stop;
+    this.#writer = new PlainWriter(plain, settle);
   }
 
-  get isFull(): boolean {
-    return this.#bytes + this.#transport.pending > READ_AHEAD;
+  async run(): Promise<void> {
+    const stop = (): void => this.#cut(this.#stop.reason);
+    this.#stop.addEventListener('abort', stop, { once: true });
+    if (this.#stop.aborted) stop();
+    const cut = (error: unknown): void => this.#cut(error);
+    void whenGone(this.#sealed).then(() => this.#sealedIsGone());
+    await Promise.all([this.#toSealed().catch(cut), this.#toPlain().catch(cut)]);
+    await this.#sealed.close();
+    this.#stop.removeEventListener('abort', stop);
+    if (this.#failure) throw this.#failure.error;
   }
 
-  write(bytes: Uint8Array): void {
-    this.#bytes += bytes.length;
-    if (this.#gathered.push(bytes) === 1) afterTick(() => this.#flush());
+  #cut(error: unknown): void {
+    if (this.#failure) return;
+    this.#failure = { error };
+    this.#plain.destroy();
+    this.#sealed.destroy(error instanceof Error ? error : undefined);
+    this.#writer.abandon();
   }
 
-  /** Resolves when there is room again, or will never be: then reading fails as well. */
-  room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#hasRoom = resolve;
+  /** Unless its peer has ended in order: then what came before is still to be written. */
+  #sealedIsGone(): void {
+    if (this.#sealed.closeCode !== undefined) return;
+    const cut = (error: unknown): void => this.#cut(error);
+    // rejects with the reason, where there is still something that can fail
+    this.#sealed.end().then(() => cut(new Error('the sealed connection was cut off')), cut);
+  }
+
+  /** Resolves when the plain side has ended and all of it is sent; rejects when it is gone before it is through. */
+  #toSealed(): Promise<void> {
+    const { transport } = this.#plain;
+    return new Promise((resolve, reject) => {
+      transport.start({
+        // the bytes are lent, and sending may have to wait
+        data: (bytes) => {
+          this.#writer.settled();
+          void this.#send(bytes.slice()).catch(reject);
+        },
+        end: () => {
+          this.#plainHasEnded = true;
+          void this.#sealed.end().then(resolve, reject);
+        },
+        written: () => this.#writer.written(),
+        close: (error) => {
+          const isThrough = this.#plainHasEnded && this.#writer.isFinished;
+          if (isThrough && error === undefined) return;
+          this.#cut(error ?? this.#plain.reason ?? new Error('the plain side was closed'));
+          reject(error);
+        },
+      });
     });
   }
 
-  /** The transport has completed a write, or will complete none any more. */
-  written(): void {
-    if (!this.isFull) this.#hasRoom();
+  async #send(bytes: Uint8Array): Promise<void> {
+    const { transport } = this.#plain;
+    this.#unsent += bytes.length;
+    if (this.#unsent > READ_AHEAD && !this.#isPaused) {
+      this.#isPaused = true;
+      transport.pause();
+    }
+    await this.#sealed.send(bytes);
+    this.#unsent -= bytes.length;
+    if (this.#isPaused && this.#unsent <= READ_AHEAD / 2) {
+      this.#isPaused = false;
+      transport.resume();
+    }
   }
 
-  end(): void {
-    this.#flush();
-    this.#transport.end();
-  }
-
-  #flush(): void {
-    const gathered = this.#gathered;
-    this.#gathered = [];
-    this.#bytes = 0;
-    this.#transport.write(gathered);
+  async #toPlain(): Promise<void> {
+    for await (const message of this.#sealed) {
+      this.#writer.write(message);
+      if (this.#writer.isFull && !(await this.#writer.room())) return;
+    }
+    const why = stopOf(this.#sealed);
+    if (why !== undefined) throw new Error(why);
+    this.#writer.end();
   }
 }

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureClient } from '../../index.js';
+import { formatPeer } from './address.js';
+import type { Report } from './output.js';
+import type { Input } from './pipes.js';
+
+/** So far may a client be behind the input, in bytes, before the others wait for it. */
+const MAX_LAG = 4 * 2 ** 20;
+/** They wait as long as it takes so much, in bytes, in so many milliseconds. */
+const MIN_PROGRESS = 2 ** 20;
+const PATIENCE = 5000;
+
+/** A client that gets the input. */
+class Listener {
+  readonly client: SecureClient;
+  lag = 0;
+  taken = 0;
+
+  constructor(client: SecureClient) {
+    this.client = client;
+  }
+
+  /** Resolves when the piece is taken. One that fails is found out where the client is read from. */
+  async send(piece: Uint8Array): Promise<void> {
+    this.lag += piece.length;
+    try {
+      await this.client.send(piece);
+      this.taken += piece.length;
+    } catch {
+      // whoever reads from it reports why
+    } finally {
+      this.lag -= piece.length;
+    }
+  }
+}
+
+/**
+ * Sends the input to all clients that are there, at the pace of the slowest as long as that one moves. A client that
+ * does not read would stop all the others: beyond a bound it is dropped.
+ */
+export class Broadcast {
+  readonly #report: Report;
+  readonly #listeners = new Set<Listener>();
+  #changed: () => void = () => {};
+  #isLeaving = false;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** From now on the client gets what comes. Returns how it is taken out again. */
+  add(client: SecureClient): () => void {
+    const listener = new Listener(client);
+    this.#listeners.add(listener);
+    this.#changed();
+    return () => {
+      this.#listeners.delete(listener);
+      this.#changed();
+    };
+  }
+
+  /** Sends until the end of the input. While there are no clients it waits. */
+  async send(input: Input): Promise<void> {
+    for (;;) {
+      await this.#somebody();
+      const piece = await input.next();
+      if (piece === null) return;
+      await this.#somebody();
+      for (const listener of this.#listeners) void listener.send(piece).then(() => this.#changed());
+      await this.#pace();
+    }
+  }
+
+  /** No one is waited for any more. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#changed();
+  }
+
+  async #somebody(): Promise<void> {
+    while (this.#listeners.size === 0 && !this.#isLeaving) await this.#change();
+  }
+
+  /** Resolves when no client is too far behind. */
+  async #pace(): Promise<void> {
+    for (;;) {
+      const laggards = this.#laggards();
+      if (laggards.length === 0) return;
+      const before = laggards.map(({ taken }) => taken);
+      const isStill = await this.#isStill(laggards);
+      if (!isStill) continue;
+      for (const [index, laggard] of laggards.entries()) this.#judge(laggard, before[index] ?? 0);
+    }
+  }
+
+  /** Whether the time to catch up has passed while they were still behind, and others waited. */
+  async #isStill(laggards: readonly Listener[]): Promise<boolean> {
+    const deadline = performance.now() + PATIENCE;
+    while (laggards.some((one) => this.#isBehind(one))) {
+      const left = deadline - performance.now();
+      if (left <= 0) return true;
+      const enough = new AbortController();
+      await Promise.race([this.#change(), sleep(left, undefined, { signal: enough.signal }).catch(() => {})]);
+      enough.abort();
+    }
+    return false;
+  }
+
+  /** One that is alone holds up no one. */
+  #judge(laggard: Listener, before: number): void {
+    if (this.#listeners.size < 2 || !this.#isBehind(laggard)) return;
+    if (laggard.taken - before >= MIN_PROGRESS) return;
+    const peer = formatPeer(laggard.client);
+    this.#listeners.delete(laggard);
+    this.#report.event('dropped', `dropped ${peer}: it is ${MAX_LAG} bytes behind and does not read`, {
+      peer,
+    });
+    laggard.client.destroy(new Error('it did not read what was sent to it'));
+  }
+
+  #laggards(): Listener[] {
+    return [...this.#listeners].filter((one) => this.#isBehind(one));
+  }
+
+  #isBehind(listener: Listener): boolean {
+    return this.#listeners.has(listener) && listener.lag > MAX_LAG;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed = resolve;
+    });
+  }
+}

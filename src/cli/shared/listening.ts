@@ -1,0 +1,70 @@
+import { lstat, unlink } from 'node:fs/promises';
+import { connect, type Server } from 'node:net';
+import type { Address } from './address.js';
+import { CommandError, exitCodes } from './failure.js';
+
+/** Flags of a command that listens. */
+export const listenFlags = { unlink: { type: 'boolean' } } as const;
+
+/**
+ * Begins to listen at an address. The file of a Unix domain socket outlives a process that is killed: with `unlink` one
+ * that no one listens at is removed first, otherwise the error says what to do.
+ */
+export async function listenWhereFree(
+  address: Address,
+  flags: { readonly unlink?: boolean | undefined },
+  begin: () => Promise<void>,
+): Promise<void> {
+  if (flags.unlink && 'path' in address && (await isAbandoned(address.path))) await unlink(address.path);
+  try {
+    await begin();
+  } catch (error) {
+    throw 'path' in address && isInUse(error) ? await inTheWay(address.path, error) : error;
+  }
+}
+
+/** Begins to listen for plain connections. Resolves to the address, with the real port. */
+export function listenPlain(listener: Server, address: Address): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(address, () => {
+      listener.off('error', reject);
+      const at = listener.address();
+      resolve(at === null || typeof at === 'string' ? address : { host: at.address, port: at.port });
+    });
+  });
+}
+
+async function inTheWay(path: string, cause: unknown): Promise<CommandError> {
+  if (await isAbandoned(path)) {
+    const text = `${path} is the socket of a program that no longer runs`;
+    return new CommandError(
+      exitCodes.network,
+      text,
+      ['remove it, or give --unlink to have it removed'],
+      cause,
+    );
+  }
+  const isSocket = (await lstat(path)).isSocket();
+  const text = isSocket ? `another program listens at ${path}` : `${path} is there, and is no socket`;
+  return new CommandError(exitCodes.network, text, ['choose another path'], cause);
+}
+
+/** Whether it is a socket at which no one listens. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (!stats?.isSocket()) return false;
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const settle = (isFree: boolean): void => {
+      socket.destroy();
+      resolve(isFree);
+    };
+    socket.once('connect', () => settle(false));
+    socket.once('error', (error) => settle('code' in error && error.code === 'ECONNREFUSED'));
+  });
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}

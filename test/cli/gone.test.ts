@@ -1,0 +1,300 @@
+import { once } from 'node:events';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SecureClient } from 'secure-sockets';
+import { describe, expect, test } from 'vitest';
+import { portOf } from './command.js';
+import { begin, plainClient, plainServer, type Tunnel, tunnelTo, usePlace, writeWithin } from './place.js';
+
+// Nothing waits for a target or peer that is gone or does not read, and SIGTERM always ends.
+
+const place = usePlace();
+const PIECE = Buffer.alloc(1 << 20);
+
+/** Writes until nothing more is taken. */
+async function fill(socket: Socket): Promise<void> {
+  for (let count = 0; count < 64 && (await writeWithin(socket, PIECE, 1000)); count++);
+}
+
+/** Milliseconds until it has ended by a signal. */
+async function timeToEnd(running: Tunnel['server'], signal: NodeJS.Signals): Promise<number> {
+  const begun = performance.now();
+  await running.stop(signal);
+  return performance.now() - begun;
+}
+
+const ways: [string, string[]][] = [['one sealed connection for each', []]];
+
+describe.each(ways)('a tunnel, %s', { timeout: 90_000 }, (_, flags) => {
+  const options = { client: flags, server: flags };
+
+  test('whose target does not read ends at SIGTERM, both ends of it', async () => {
+    const target = await plainServer((socket) => socket.pause());
+    const { port, client, server } = await tunnelTo(target, options);
+    await fill(plainClient(port));
+    const times = await Promise.all([timeToEnd(server, 'SIGTERM'), timeToEnd(client, 'SIGTERM')]);
+    for (const time of times) expect(time).toBeLessThan(8000);
+  });
+
+  test('whose clients do not read ends at SIGTERM', async () => {
+    const target = await plainServer((socket) => void fill(socket));
+    const { port, client, server } = await tunnelTo(target, options);
+    const socket = plainClient(port).pause();
+    await once(socket, 'connect');
+    await sleep(2000);
+    const times = await Promise.all([timeToEnd(server, 'SIGTERM'), timeToEnd(client, 'SIGTERM')]);
+    for (const time of times) expect(time).toBeLessThan(8000);
+  });
+
+  test('ends at SIGTERM though its client has ended and its target does not read what is left', async () => {
+    const target = await plainServer((socket) => socket.pause());
+    const { port, client, server } = await tunnelTo(target, options);
+    const socket = plainClient(port);
+    await once(socket, 'connect');
+    socket.end(Buffer.alloc(8 << 20));
+    await sleep(1000);
+    const times = await Promise.all([timeToEnd(server, 'SIGTERM'), timeToEnd(client, 'SIGTERM')]);
+    for (const time of times) expect(time).toBeLessThan(8000);
+  });
+
+  test('whose other end stands still ends at SIGTERM', async () => {
+    const target = await plainServer((socket) => socket.resume());
+    const { port, client, server } = await tunnelTo(target, options);
+    const socket = plainClient(port);
+    socket.write('hello');
+    await server.until(/connected/);
+    process.kill(server.child.pid as number, 'SIGSTOP');
+    await fill(socket);
+    expect(await timeToEnd(client, 'SIGTERM')).toBeLessThan(8000);
+    process.kill(server.child.pid as number, 'SIGCONT');
+  });
+
+  test('lets go of a target that does not read when its client is killed', async () => {
+    const cut: Promise<unknown>[] = [];
+    const target = await plainServer((socket) => {
+      socket.pause();
+      cut.push(once(socket, 'close'));
+      // a paused socket is not told of a reset before it reads again
+      setInterval(() => socket.resume(), 500).unref();
+      setTimeout(() => socket.on('data', () => socket.pause()), 0);
+    });
+    const { port, client, server } = await tunnelTo(target, {
+      ...options,
+      server: [...flags, '--max-connections', '1'],
+    });
+    await fill(plainClient(port));
+    await client.stop('SIGKILL');
+    await server.until(/secure-sockets: lost /, 40_000);
+    expect(cut.length).toBe(1);
+  });
+
+  test('lets go of a client when its target resets after the client has ended', async () => {
+    const target = await plainServer((socket) => {
+      socket.resume();
+      socket.on('end', () => {
+        socket.write('half of ');
+        setTimeout(() => socket.resetAndDestroy(), 200);
+      });
+    });
+    const { port, server } = await tunnelTo(target, options);
+    const socket = plainClient(port);
+    socket.end('hello');
+    await expect(once(socket.resume(), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await server.until(/secure-sockets: lost /);
+  });
+
+  test('delivers all that a client sent before it ended, however slowly the target reads', async () => {
+    let received = 0;
+    const ended = new Promise<void>((resolve) => {
+      void plainServer(async (socket) => {
+        socket.end('answer');
+        for await (const chunk of socket) {
+          received += (chunk as Uint8Array).length;
+          await sleep(1);
+        }
+        resolve();
+      }).then(async (target) => {
+        const { port } = await tunnelTo(target, options);
+        plainClient(port)
+          .resume()
+          .end(Buffer.alloc(12 << 20));
+      });
+    });
+    await ended;
+    expect(received).toBe(12 << 20);
+  });
+
+  test('is not ended by SIGHUP', async () => {
+    const target = await plainServer((socket) => socket.end('still here'));
+    const { port, client, server } = await tunnelTo(target, options);
+    for (const { child } of [client, server]) child.kill('SIGHUP');
+    await sleep(300);
+    const [answer] = await once(plainClient(port), 'data');
+    expect(String(answer)).toBe('still here');
+  });
+});
+
+describe('listen and connect', () => {
+  test('end at SIGTERM though no one reads their output', { timeout: 60_000 }, async () => {
+    const server = begin('listen', '--identity', 'server.pem', '127.0.0.1:0');
+    const client = begin('connect', '--server-key', place.serverKey, `127.0.0.1:${await portOf(server)}`);
+    for (const { child } of [server, client]) child.stdout?.pause();
+    for (const { child } of [server, client]) pour(child.stdin);
+    await sleep(2000);
+    for (const { child } of [server, client]) child.stdout?.removeAllListeners('data').pause();
+    const times = await Promise.all([timeToDie(server), timeToDie(client)]);
+    for (const time of times) expect(time).toBeLessThan(9000);
+  });
+
+  test('connect exits with 4 when what it sent cannot be written', async () => {
+    const server = begin(
+      { env: {}, stdout: openSync('/dev/full', 'w') },
+      'listen',
+      '--identity',
+      'server.pem',
+      '127.0.0.1:0',
+    );
+    server.child.stdin?.end();
+    const client = begin('connect', '--server-key', place.serverKey, `127.0.0.1:${await portOf(server)}`);
+    client.child.stdin?.end(Buffer.alloc(100_000));
+    expect(await client.ended).toMatchObject({ code: 4 });
+    const { code, stderr } = await server.ended;
+    expect(stderr).toMatch(/standard output: ENOSPC/);
+    expect(code).toBe(4);
+  });
+
+  test('listen -k says so when what was sent cannot be written, and its client exits with 4', async () => {
+    const stdout = openSync('/dev/full', 'w');
+    const server = begin({ env: {}, stdout }, 'listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
+    const client = begin('connect', '--server-key', place.serverKey, `127.0.0.1:${await portOf(server)}`);
+    client.child.stdin?.end(Buffer.alloc(100_000));
+    expect(await client.ended).toMatchObject({ code: 4 });
+    expect(await server.ended).toMatchObject({ code: 4 });
+  });
+
+  test.each(['listen', 'receive'])('%s -k is not ended by SIGHUP', async (command) => {
+    const server = begin(command, '-k', '--identity', 'server.pem', '127.0.0.1:0');
+    await portOf(server);
+    server.child.kill('SIGHUP');
+    await sleep(300);
+    expect(server.child.exitCode ?? server.child.signalCode).toBeNull();
+    expect(await server.stop('SIGTERM')).toMatchObject({ code: 0 });
+  });
+});
+
+describe('listen -k', () => {
+  test('drops a client that does not read, so that the others go on', { timeout: 60_000 }, async () => {
+    const server = begin('listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
+    const to = { host: '127.0.0.1', port: await portOf(server) };
+    const [laggard, reader] = [new SecureClient(), new SecureClient()].map(
+      () => new SecureClient({ serverKey: place.serverKey }),
+    ) as [SecureClient, SecureClient];
+    for (const client of [laggard, reader]) await client.connect(to);
+    let received = 0;
+    let lately = 0;
+    void (async () => {
+      for await (const { length } of reader) received += length;
+    })().catch(() => {});
+    pour(server.child.stdin);
+    await server.until(/secure-sockets: dropped 127\.0\.0\.1:\d+: it is \d+ bytes behind and does not read/);
+    lately = received;
+    await sleep(2000);
+    expect(received - lately).toBeGreaterThan(16 << 20);
+    for (const client of [laggard, reader]) client.destroy();
+  });
+
+  test('waits for a client that is slow and alone', { timeout: 60_000 }, async () => {
+    const server = begin('listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
+    const client = new SecureClient({ serverKey: place.serverKey });
+    await client.connect({ host: '127.0.0.1', port: await portOf(server) });
+    server.child.stdin?.end(Buffer.alloc(40 << 20));
+    await sleep(8000);
+    let received = 0;
+    for await (const { length } of client) {
+      received += length;
+      if (received === 40 << 20) break;
+    }
+    client.destroy();
+  });
+});
+
+describe('receive -k', () => {
+  test('stopped, lets a file that is under way come to its end', async () => {
+    const server = begin('receive', '-k', '-o', '.', '--identity', 'server.pem', '127.0.0.1:0');
+    const to = { host: '127.0.0.1', port: await portOf(server) };
+    const sender = new SecureClient({ serverKey: place.serverKey, allowHalfOpen: true });
+    await sender.connect(to);
+    const say = (letter: string, body: Uint8Array | string): Promise<void> =>
+      sender.send(Buffer.concat([Buffer.from(letter), Buffer.from(body)]));
+    await say('F', JSON.stringify({ name: 'late', size: 5 }));
+    expect(String(await sender.recv())).toBe('65');
+    const stopped = server.stop('SIGTERM');
+    await sleep(500);
+    await say('D', 'hello');
+    const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('hello'));
+    await say('H', new Uint8Array(hash));
+    expect(String(await sender.recv())).toBe('75');
+    await sender.end();
+    expect(await stopped).toMatchObject({ code: 0 });
+    expect(readFileSync(join(place.folder, 'late'), 'utf8')).toBe('hello');
+  });
+});
+
+describe('Unix domain sockets', () => {
+  const ends: [string, string[]][] = [
+    ['listen', ['listen', '--identity', 'server.pem']],
+    ['receive', ['receive', '--identity', 'server.pem']],
+    ['tunnel server', ['tunnel', 'server', '--identity', 'server.pem', '--any-client']],
+    ['tunnel client', ['tunnel', 'client', '--server-key', `SHA256:${'A'.repeat(43)}`]],
+  ];
+  const rest = (name: string): string[] => (name.startsWith('tunnel') ? ['127.0.0.1:9'] : []);
+
+  test.each(ends)('%s refuses a path that the system would cut', async (name, args) => {
+    const path = `/tmp/${'long'.repeat(26)}`;
+    const { code, stderr } = await begin(...(args as [string]), path, ...rest(name)).ended;
+    expect(stderr).toMatch(/the path of a Unix domain socket has 10[37] bytes at most, not 109/);
+    expect(code).toBe(2);
+  });
+
+  test.each(ends)('%s says what to do about the socket of a server that was killed', async (name, args) => {
+    const path = join(place.folder, `${name.replace(' ', '-')}.sock`);
+    const killed = begin(...(args as [string]), path, ...rest(name));
+    await killed.until(/listening/);
+    await killed.stop('SIGKILL');
+    expect(existsSync(path)).toBe(true);
+    const { code, stderr } = await begin(...(args as [string]), path, ...rest(name)).ended;
+    expect(stderr).toMatch(/is the socket of a program that no longer runs\nhint: .*--unlink/);
+    expect(code).toBe(1);
+    const again = begin(...(args as [string]), '--unlink', path, ...rest(name));
+    await again.until(/listening/);
+    const third = await begin(...(args as [string]), '--unlink', path, ...rest(name)).ended;
+    expect(third.stderr).toMatch(/another program listens at/);
+    await again.stop();
+  });
+
+  test('what is no socket is not removed', async () => {
+    const path = join(place.folder, 'keys');
+    const { stderr } = await begin('listen', '--unlink', '--identity', 'server.pem', path).ended;
+    expect(stderr).toMatch(/is there, and is no socket/);
+    expect(existsSync(path)).toBe(true);
+  });
+});
+
+function pour(stdin: Writable | null): void {
+  if (stdin === null || stdin.destroyed) return;
+  stdin.write(PIECE, (error) => {
+    if (!error) pour(stdin);
+  });
+}
+
+async function timeToDie({ child }: Tunnel['server']): Promise<number> {
+  const begun = performance.now();
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+  (child.stdout as Readable).destroy();
+  return performance.now() - begun;
+}
