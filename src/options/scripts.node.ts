@@ -12,6 +12,7 @@ import { AuthorizedKeys } from '../trust/authorized-keys.node.js';
 import { type FileOption, pathOf } from '../trust/file-location.node.js';
 import { pinned, type Target, type Trust, trustOf } from '../trust/trust.node.js';
 import type { ClientSettings, CommonOptions, ServerSettings } from './options.js';
+import { protectMemory } from './protect-memory.node.js';
 
 /** A server's key and what makes the script of each connection. */
 export interface ServerPlan {
@@ -54,7 +55,15 @@ function classicScripts(
   warnOnce(classicWarning);
   const { n, e, d } = privateNumbersOf(identity);
   const rejectionSecret = privateExponentHash(backend, d, n.length);
-  const options = { backend, keyLength, maxMessage, publicKey: { n, e }, privateKey, rejectionSecret };
+  const options = {
+    backend,
+    keyLength,
+    maxMessage,
+    publicKey: { n, e },
+    privateKey,
+    rejectionSecret,
+    protectMemory,
+  };
   return () => classicServer(options);
 }
 
@@ -83,6 +92,7 @@ async function sealedScripts(
     maxMessage,
     maxRecord,
     busy,
+    protectMemory,
   };
   return () => sealedServer(options);
 }
@@ -93,7 +103,15 @@ function classicPlan(settings: ClientSettings): ClientPlan {
   const trust =
     serverKey === undefined ? undefined : pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
   const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
-  const script = classicClient({ backend, keyLength, maxMessage, minModulusBits, settleMs, decide });
+  const script = classicClient({
+    backend,
+    keyLength,
+    maxMessage,
+    minModulusBits,
+    settleMs,
+    decide,
+    protectMemory,
+  });
   return { script };
 }
 
@@ -104,7 +122,17 @@ async function sealedPlan(settings: ClientSettings, trust: Trust): Promise<Clien
   const mlKem768 = await kemFor(backend, suites);
   const identity = clientIdentity(settings);
   const decide = (spki: Uint8Array, fingerprint: string): unknown => trust.decide(spki, fingerprint);
-  const script = sealedClient({ backend, keylog, suites, mlKem768, identity, maxMessage, maxRecord, decide });
+  const script = sealedClient({
+    backend,
+    keylog,
+    suites,
+    mlKem768,
+    identity,
+    maxMessage,
+    maxRecord,
+    decide,
+    protectMemory,
+  });
   const { confirmed } = trust;
   return confirmed ? { script, confirmed } : { script };
 }

@@ -1,13 +1,22 @@
 import type { BlockCipher } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { GrowableBuffer } from '../growable-buffer.js';
+import { MessageMemory, type ProtectMemory, SLAB } from '../message-memory.js';
 import type { Ask, Batch, Effect, Script } from '../script.js';
 
 /** The seed pads to this, not to the cipher's 16 bytes. */
 const PADDING_BLOCK = 32;
-/** Messages read from one decryption share its memory, which is no longer than this unless one message alone is. */
-const SLAB = 16 * 1024;
 const ZERO = 0x30;
+
+/** What reading frames depends on. */
+export interface FrameOptions {
+  /** The longest message taken, in bytes. */
+  readonly maxMessage: number;
+  /** A larger frame is decrypted in parts of so many bytes. */
+  readonly partLength: number;
+  /** How messages are kept from being transferred together. */
+  readonly protectMemory?: ProtectMemory | undefined;
+}
 
 /** Where one frame's ciphertext lies in the bytes at hand. */
 interface Frame {
@@ -29,7 +38,8 @@ interface Scan {
  * Reads frames (docs/protocol.md, K3) until the stream ends at the start of one. A frame larger than `partLength` is
  * decrypted in parts of that length, as they come.
  */
-export function* classicFrames(cipher: BlockCipher, maxMessage: number, partLength: number): Script {
+export function* classicFrames(cipher: BlockCipher, options: FrameOptions): Script {
+  const { maxMessage, partLength } = options;
   let used = 0;
   let atLeast = 1;
   for (;;) {
@@ -37,7 +47,7 @@ export function* classicFrames(cipher: BlockCipher, maxMessage: number, partLeng
     if (view === null) break;
     const scan = scanFrames(view, maxMessage);
     for (const group of groups(scan.frames)) {
-      const batch = openGroup(cipher, view, group, maxMessage);
+      const batch = openGroup(cipher, view, group, options);
       if (batch.count > 0) yield { batch };
       if (batch.error) throw batch.error;
     }
@@ -46,7 +56,7 @@ export function* classicFrames(cipher: BlockCipher, maxMessage: number, partLeng
     atLeast = scan.begun ? scan.begun.to - used : 1;
     if (scan.begun && lengthOf(scan.begun) > partLength) {
       yield { atLeast: 0, used: scan.begun.from };
-      yield { batch: yield* openInParts(cipher, lengthOf(scan.begun), partLength, maxMessage) };
+      yield { batch: yield* openInParts(cipher, lengthOf(scan.begun), options) };
       used = 0;
       atLeast = 1;
     }
@@ -58,17 +68,16 @@ export function* classicFrames(cipher: BlockCipher, maxMessage: number, partLeng
 function* openInParts(
   cipher: BlockCipher,
   length: number,
-  partLength: number,
-  maxMessage: number,
+  options: FrameOptions,
 ): Generator<Ask | Effect, Batch, never> {
   const body = new GrowableBuffer(length);
   while (body.missing > 0) {
-    const part: Uint8Array = yield Math.min(partLength, body.missing);
+    const part: Uint8Array = yield Math.min(options.partLength, body.missing);
     body.append(cipher.decrypt(part));
     yield { holding: body.held };
   }
   yield { holding: 0 };
-  const batch = opened(body.bytes, [length], maxMessage);
+  const batch = opened(body.bytes, [length], options);
   if (batch.error) throw batch.error;
   return batch;
 }
@@ -95,7 +104,10 @@ function scanFrames(view: Uint8Array, maxMessage: number): Scan {
   return { frames, used };
 }
 
-/** Where the frame's body lies, as far as its header is there: if it is not, from behind the header to its own start. */
+/**
+ * Where the frame's body lies. While its header is incomplete, one byte more of it is asked for at a time, so that a
+ * wrong byte is refused when it comes.
+ */
 function readHeader(view: Uint8Array, at: number, maxMessage: number): Frame {
   const digits = (view[at] as number) - ZERO;
   if (digits < 1 || digits > 9) throw badFrame(maxMessage);
@@ -103,7 +115,7 @@ function readHeader(view: Uint8Array, at: number, maxMessage: number): Frame {
   let length = 0;
   for (let i = at + 1; i < body; i++) {
     const byte = view[i];
-    if (byte === undefined) return { from: body, to: body };
+    if (byte === undefined) return { from: i + 1, to: i + 1 };
     const digit = byte - ZERO;
     if (digit < 0 || digit > 9) throw badFrame(maxMessage);
     if (digit === 0 && i === at + 1) throw badFrame(maxMessage);
@@ -135,23 +147,28 @@ function openGroup(
   cipher: BlockCipher,
   view: Uint8Array,
   group: readonly Frame[],
-  maxMessage: number,
+  options: FrameOptions,
 ): ClassicBatch {
-  return opened(cipher.decrypt(gather(view, group)), group.map(lengthOf), maxMessage);
+  return opened(cipher.decrypt(gather(view, group)), group.map(lengthOf), options);
 }
 
 /** The messages of a plaintext that consists of padded messages of these lengths. */
-function opened(plaintext: Uint8Array, padded: readonly number[], maxMessage: number): ClassicBatch {
+function opened(
+  plaintext: Uint8Array,
+  padded: readonly number[],
+  { maxMessage, protectMemory }: FrameOptions,
+): ClassicBatch {
   const lengths: number[] = [];
   let at = 0;
   for (const paddedTo of padded) {
     const end = at + paddedTo;
     const length = unpaddedLength(plaintext, at, end);
-    if (length < 0 || length > maxMessage) return new ClassicBatch(plaintext, lengths, badFrame(maxMessage));
+    if (length < 0 || length > maxMessage)
+      return new ClassicBatch(plaintext, lengths, protectMemory, badFrame(maxMessage));
     lengths.push(length);
     at = end;
   }
-  return new ClassicBatch(plaintext, lengths);
+  return new ClassicBatch(plaintext, lengths, protectMemory);
 }
 
 function lengthOf({ from, to }: Frame): number {
@@ -194,14 +211,19 @@ function badFrame(maxMessage: number): SecureSocketError {
 /** The messages of one decryption, still uncut: views that nobody reads would cost more than short messages. */
 class ClassicBatch implements Batch {
   readonly error: SecureSocketError | undefined;
-  readonly #plaintext: Uint8Array;
+  readonly #memory: MessageMemory;
   readonly #lengths: readonly number[];
   #next = 0;
   #at = 0;
   #bytes: number;
 
-  constructor(plaintext: Uint8Array, lengths: readonly number[], error?: SecureSocketError) {
-    this.#plaintext = plaintext;
+  constructor(
+    plaintext: Uint8Array,
+    lengths: readonly number[],
+    protect: ProtectMemory | undefined,
+    error?: SecureSocketError,
+  ) {
+    this.#memory = new MessageMemory(plaintext, lengths.length === 1, protect);
     this.#lengths = lengths;
     this.#bytes = lengths.reduce((sum, length) => sum + length, 0);
     this.error = error;
@@ -218,7 +240,7 @@ class ClassicBatch implements Batch {
   next(): Uint8Array | undefined {
     const length = this.#lengths[this.#next];
     if (length === undefined) return undefined;
-    const message = this.#plaintext.subarray(this.#at, this.#at + length);
+    const message = this.#memory.cut(this.#at, length);
     this.#next++;
     this.#at += paddedLength(length);
     this.#bytes -= length;

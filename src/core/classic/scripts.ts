@@ -3,6 +3,7 @@ import { SecureSocketError } from '../../errors.js';
 import { encodeSpki } from '../encodings/der.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { checkClassicKey } from '../encodings/rsa-key.js';
+import type { ProtectMemory } from '../message-memory.js';
 import type { PeerKey, Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import { classicFrames } from './frames.js';
@@ -19,6 +20,8 @@ interface ClassicOptions {
   readonly keyLength: KeyLength;
   /** The longest message taken, in bytes. */
   readonly maxMessage: number;
+  /** How messages are kept from being transferred together. */
+  readonly protectMemory?: ProtectMemory | undefined;
 }
 
 export interface ClassicServerOptions extends ClassicOptions {
@@ -51,7 +54,7 @@ export function* classicServer(options: ClassicServerOptions): Script {
   block.fill(0);
   const cipher = keyed(backend, key);
   yield { open: { sender: makeSender(cipher, options), peer: null } };
-  yield* classicFrames(cipher, options.maxMessage, partLengthOf(backend));
+  yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
 }
 
 /** What a server says first, the same to everybody: strangers must not cost more than a copy of it. */
@@ -75,7 +78,7 @@ export function* classicClient(options: ClassicClientOptions): Script {
   yield { write: [backend.rsaPublicKey(server).encryptPkcs1(key)] };
   const cipher = keyed(backend, key);
   yield { open: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs } };
-  yield* classicFrames(cipher, options.maxMessage, partLengthOf(backend));
+  yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
 }
 
 function* readPickle(): Generator<{ atLeast: number; used: number }, RsaPublicNumbers, Uint8Array | null> {

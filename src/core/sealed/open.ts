@@ -1,5 +1,6 @@
 import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
+import { type ProtectMemory, SLAB } from '../message-memory.js';
 import type { Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
@@ -13,7 +14,7 @@ import {
   type TrafficKey,
 } from './records.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
-import { MessageStream, SLAB } from './stream.js';
+import { MessageStream } from './stream.js';
 
 /** What both ends of a sealed connection need to know beside their handshake. */
 export interface OpenOptions {
@@ -22,6 +23,8 @@ export interface OpenOptions {
   readonly maxMessage: number;
   /** The largest payload of a DATA record taken, in bytes. */
   readonly maxRecord: number;
+  /** How messages are kept from being transferred together. */
+  readonly protectMemory?: ProtectMemory | undefined;
   /** Told each traffic secret of the connection, as it comes into being. */
   readonly keylog?: KeyLog | undefined;
   /** Lower limits for what one key protects; higher ones have no effect. */
@@ -64,7 +67,7 @@ const MANY_MESSAGES = 64 * 1024 + TAG_LENGTH;
 function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<number> {
   const limits = lower(RECEIVE_LIMITS, options.keyLimits?.receive);
   const longest = options.maxRecord + RECORD_OVERHEAD;
-  const stream = new MessageStream(options.maxMessage);
+  const stream = new MessageStream(options.maxMessage, options.protectMemory);
   for (;;) {
     const header: Uint8Array = yield RECORD_HEADER;
     const length = readU24(header);

@@ -1,23 +1,21 @@
 import { GrowableBuffer } from '../growable-buffer.js';
+import { MessageMemory, type ProtectMemory } from '../message-memory.js';
 import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;
-/** A message that is kept pins at most so many bytes beyond its own. */
-export const SLAB: number = 16 * 1024;
-/** From here on a message is copied alone: a slab would hold few of them. */
-const COPIED_ALONE = 4 * 1024;
-
 /** Cuts the stream of `u32 length || body` that the DATA payloads of one direction are (docs/protocol.md, R3). */
 export class MessageStream {
   readonly #maxMessage: number;
+  readonly #protect: ProtectMemory | undefined;
   /** The length field of the unfinished message as far as it has come, and its body if the field is complete. */
   #length = 0;
   #lengthBytes = 0;
   #body: GrowableBuffer | undefined;
   #tooBig: number | undefined;
 
-  constructor(maxMessage: number) {
+  constructor(maxMessage: number, protect?: ProtectMemory) {
     this.#maxMessage = maxMessage;
+    this.#protect = protect;
   }
 
   /** Whether the stream stands between two messages. */
@@ -64,8 +62,13 @@ export class MessageStream {
     if (count === 0 && first === undefined) return undefined;
     // the rest is part of messages with memory of their own: it must not be held, uncounted, for the few here
     return at - start < plaintext.length / 2
-      ? new RecordBatch(new Uint8Array(plaintext.subarray(start, at)), 0, count, bytes, first)
-      : new RecordBatch(plaintext, start, count, bytes, first);
+      ? new RecordBatch(
+          new Uint8Array(plaintext.subarray(start, at)),
+          { at: 0, count, bytes },
+          first,
+          this.#protect,
+        )
+      : new RecordBatch(plaintext, { at: start, count, bytes }, first, this.#protect);
   }
 
   /** Drops the unfinished message. */
@@ -96,32 +99,24 @@ export class MessageStream {
 /** The messages of one record, still uncut, behind one that began in an earlier record. */
 class RecordBatch implements Batch {
   readonly #plaintext: Uint8Array;
+  readonly #memory: MessageMemory;
   #at: number;
   #count: number;
   #bytes: number;
   #first: Uint8Array | undefined;
-  /** Memory to hand out views of: which, how far its places are from the plaintext's, and where it ends there. */
-  #slab: ArrayBufferLike;
-  #slabOffset: number;
-  #slabEnd: number;
 
   constructor(
     plaintext: Uint8Array,
-    at: number,
-    count: number,
-    bytes: number,
+    place: { readonly at: number; readonly count: number; readonly bytes: number },
     first: Uint8Array | undefined,
+    protect: ProtectMemory | undefined,
   ) {
-    // a plain view: the `slice` of a Buffer would not copy
-    this.#plaintext = new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
-    this.#at = at;
-    this.#count = count + (first ? 1 : 0);
-    this.#bytes = bytes + (first?.length ?? 0);
+    this.#plaintext = plaintext;
+    this.#memory = new MessageMemory(plaintext, place.count === 1, protect);
+    this.#at = place.at;
+    this.#count = place.count + (first ? 1 : 0);
+    this.#bytes = place.bytes + (first?.length ?? 0);
     this.#first = first;
-    const isSmall = plaintext.buffer.byteLength <= SLAB;
-    this.#slab = plaintext.buffer;
-    this.#slabOffset = plaintext.byteOffset;
-    this.#slabEnd = isSmall ? plaintext.length : 0;
   }
 
   get count(): number {
@@ -145,20 +140,7 @@ class RecordBatch implements Batch {
     const from = this.#at + LENGTH_FIELD;
     const length = readU32(this.#plaintext, this.#at);
     this.#at = from + length;
-    if (this.#at > this.#slabEnd) {
-      if (this.#plaintext.buffer.byteLength - length <= SLAB)
-        return this.#plaintext.subarray(from, from + length);
-      if (length >= COPIED_ALONE) return this.#plaintext.slice(from, from + length);
-      this.#nextSlab(from);
-    }
-    return new Uint8Array(this.#slab, this.#slabOffset + from, length);
-  }
-
-  #nextSlab(from: number): void {
-    const slab = this.#plaintext.slice(from, from + SLAB);
-    this.#slab = slab.buffer;
-    this.#slabOffset = -from;
-    this.#slabEnd = from + slab.length;
+    return this.#memory.cut(from, length);
   }
 }
 

@@ -132,11 +132,24 @@ describe('memory', () => {
     for (const message of kept) expect(message.buffer.byteLength - message.length).toBeLessThanOrEqual(SLAB);
   });
 
-  it('small messages share memory instead of having an object store each', () => {
-    const kept = drain(
-      new MessageStream(1000).push(record(frame(Array.from({ length: 2000 }, () => bytes(64))))),
-    );
-    expect(new Set(kept.map((message) => message.buffer)).size).toBeLessThan(12);
+  it('messages that do not fit the heap share memory that is protected, instead of having a store each', () => {
+    const guarded: ArrayBufferLike[] = [];
+    const stream = new MessageStream(1000, (memory) => guarded.push(memory));
+    const kept = drain(stream.push(record(frame(Array.from({ length: 2000 }, () => bytes(65))))));
+    const memories = new Set(kept.map((message) => message.buffer));
+    expect(memories.size).toBeLessThan(12);
+    expect(new Set(guarded)).toEqual(memories);
+    expect(guarded).toHaveLength(memories.size);
+  });
+
+  it.each([
+    ['small messages', (): void => {}, Array.from({ length: 100 }, () => 64)],
+    ['messages where nothing can be protected', undefined, [65, 300, 1000, 65]],
+    ['a message alone in its record', (): void => expect.unreachable(), [1000]],
+  ])('%s have memory of their own', (_, protect, lengths) => {
+    const kept = drain(new MessageStream(1000, protect).push(record(frame(lengths.map(bytes)))));
+    expect(new Set(kept.map((message) => message.buffer)).size).toBe(lengths.length);
+    expect(kept).toEqual(lengths.map(bytes));
   });
 
   it('what a message shares its memory with is never written again', () => {

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { backends } from './helpers/backends.js';
+import { type Pair, pair, protocols } from './helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+/** What fills a record with many messages, and what has a record or more of its own. */
+const sizes = [
+  ...[0, 1, 63, 64, 65, 100, 300, 1000, 4095, 4096, 64, 65, 12_000, 300, 20_000, 100, 70_000, 65, 1],
+  ...Array.from({ length: 500 }, (_, i) => 60 + (i % 90)),
+  ...[200_000, 100, 100, 1_500_000, 65],
+];
+
+/** What a program may do with memory that it owns. */
+const uses: [string, (message: Uint8Array) => void][] = [
+  [
+    'transferred',
+    (message) => transfer(() => structuredClone(message, { transfer: [message.buffer as ArrayBuffer] })),
+  ],
+  [
+    'posted to a worker',
+    (message) => {
+      const { port1, port2 } = new MessageChannel();
+      transfer(() => port1.postMessage(message, [message.buffer as ArrayBuffer]));
+      port1.close();
+      port2.close();
+    },
+  ],
+  ['detached', (message) => transfer(() => (message.buffer as { transfer?: () => void }).transfer?.())],
+  ['overwritten', (message) => message.fill(0xff)],
+];
+
+describe.each(protocols)('a received message of %s', (protocol) => {
+  describe.each(backends)('on $name', (backend) => {
+    it.each(uses)('may be %s, and no other message notices', async (_, use) => {
+      const { client, peer } = await connected({ server: { backend }, client: { backend } });
+      const messages = sizes.map((size) => randomBytes(size));
+      const sending = Promise.all(messages.map((message) => client.send(message)));
+      const kept: [Uint8Array, Uint8Array][] = [];
+      for (const [i, sent] of messages.entries()) {
+        const received = (await peer.recv()) as Uint8Array;
+        expect(Buffer.compare(received, sent)).toBe(0);
+        if (i % 2 === 0) use(received);
+        else kept.push([received, sent]);
+      }
+      await sending;
+      for (const [received, sent] of kept) expect(Buffer.compare(received, sent)).toBe(0);
+    });
+  });
+
+  async function connected(options: Parameters<typeof pair>[1]): Promise<Pair> {
+    const made = await pair(protocol, options);
+    open.push(made);
+    return made;
+  }
+});
+
+/** Memory that messages share may refuse to be moved; it may not be moved with what others own. */
+function transfer(act: () => unknown): void {
+  try {
+    act();
+  } catch (error) {
+    expect(error).toMatchObject({ name: expect.stringMatching(/DataCloneError|TypeError/) });
+  }
+}
