@@ -28,9 +28,6 @@ export interface ConnectionSettings extends SendQueueLimits, HeartbeatSettings {
 /** The CLOSE code of a connection that nobody used. */
 const IDLE = 4;
 
-/** Changes of what is held below this are not worth a report. */
-const REPORT_THRESHOLD = 16 * 1024;
-
 /** One session on one transport, and the clocks that go with it. */
 export class Connection {
   // Classes, and not objects of closures, which would be the larger part of what an idle connection costs.
@@ -197,13 +194,13 @@ export class Connection {
 
   recv(signal?: AbortSignal): Promise<Uint8Array | null> {
     const message = this.#receiveQueue.recv(signal);
-    if (this.#isOver) this.#account();
+    this.#account();
     return message;
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
     const message = this.#receiveQueue.next();
-    if (this.#isOver) this.#account();
+    this.#account();
     return message;
   }
 
@@ -344,12 +341,12 @@ export class Connection {
     this.#startCloseTimer();
   }
 
-  /** Reports what is held, when that has changed by more than a little. */
+  /** Reports what is held. Every change counts: a limit for all is made of many small holdings too. */
   #account(): void {
     const { charge } = this.#settings;
     if (charge === undefined) return;
     const change = this.buffered - this.#charged;
-    if (change < REPORT_THRESHOLD && change > -REPORT_THRESHOLD && !this.#isOver) return;
+    if (change === 0) return;
     this.#charged += change;
     charge(change);
   }

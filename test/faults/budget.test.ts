@@ -89,6 +89,43 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
     await expect.poll(() => server.stats.buffered).toBe(0);
   });
 
+  // defence: every holding is charged, however small
+  it.each([
+    [40, 14_000, 1, 65_536],
+    [200, 10, 20, 2 ** 19],
+    [1000, 500, 1, 2 ** 20],
+  ])(
+    'is bounded for %i clients that each leave little unread',
+    { timeout: 120_000 },
+    async (count, size, messages, maxBuffered) => {
+      const { server } = await connected({ maxBuffered, maxPendingHandshakes: 1000 });
+      const accepted: SecureClient[] = [];
+      const clients: SecureClient[] = [];
+      let most = 0;
+      for (let i = 0; i < count; i++) {
+        const client = clientOf(server, { protocol });
+        clients.push(client);
+        const [, peer] = await Promise.all([
+          client.connect({ port: portOf(server), host: '127.0.0.1' }),
+          server.accept(),
+        ]);
+        accepted.push(peer);
+        const gone = client.recv().catch((error: Error) => error);
+        for (let m = 0; m < messages; m++) await client.send(new Uint8Array(size)).catch(() => gone);
+        most = Math.max(most, server.stats.buffered);
+      }
+      await expect.poll(() => server.stats.buffered).toBeLessThanOrEqual(maxBuffered);
+      // what one client may add before it is noticed
+      expect(most).toBeLessThanOrEqual(maxBuffered + 32_768);
+      const outcomes = await Promise.all(accepted.map((peer) => peer.recv().catch(({ code }) => code)));
+      const evicted = outcomes.filter((outcome) => outcome === 'BUFFER_LIMIT').length;
+      expect(evicted).toBeGreaterThan(0);
+      expect(evicted).toBeLessThan(count);
+      expect(outcomes.filter((outcome) => outcome instanceof Uint8Array)).toHaveLength(count - evicted);
+      for (const client of clients) client.destroy();
+    },
+  );
+
   // defence: what waits to be sent is charged as well
   it('includes what clients do not take', async () => {
     const { server, client, peer } = await connected({ ...limits, highWaterMark: 2 ** 26 });
