@@ -37,6 +37,7 @@ const floors: readonly Room[] = [
   { name: 'backend', files: backend },
   { name: 'core', files: /^src\/core\//, onlyTypesOf: [backend] },
   { name: 'transports', files: /^src\/transports\// },
+  { name: 'testing', files: /^src\/testing\// },
   { name: 'connection', files: /^src\/connection\//, packages: [queue] },
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },
