@@ -1,3 +1,5 @@
+import { isBelow } from '../src/numbers.js';
+
 /** Throws a `RangeError` unless `bytes` has one of the lengths allowed. */
 export function requireLength(what: string, bytes: Uint8Array, ...allowed: readonly number[]): void {
   if (allowed.includes(bytes.length)) return;
@@ -22,12 +24,6 @@ export function requireRoom(message: Uint8Array, room: number): void {
 export function requireCount(what: string, length: number, most: number): void {
   if (Number.isSafeInteger(length) && length >= 0 && length <= most) return;
   throw new RangeError(`${what} must be an integer from 0 to ${most}, got ${length}`);
-}
-
-/** Whether an unsigned big-endian number is smaller than another one of as many bytes; both are public. */
-export function isBelow(number: Uint8Array, limit: Uint8Array): boolean {
-  const at = number.findIndex((byte, index) => byte !== limit[index]);
-  return at >= 0 && (number[at] as number) < (limit[at] as number);
 }
 
 /** Throws a `RangeError` unless `ciphertext` is a number below the modulus `n`, as long as it (RFC 8017 5.1.2 step 1). */

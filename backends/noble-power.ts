@@ -1,7 +1,8 @@
 import { randomBytes } from '@noble/hashes/utils.js';
 import { invert, pow } from 'micro-rsa-dsa-dh/utils.js';
 import type { RsaPrivateNumbers } from '../src/backend.js';
-import { mapNumbers, toInteger } from './rsa-numbers.js';
+import { toInteger } from '../src/numbers.js';
+import { mapNumbers } from './rsa-numbers.js';
 
 /** A private key as `privatePower` wants it. */
 export interface CrtKey {

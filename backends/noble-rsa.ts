@@ -4,14 +4,8 @@ import { isProbablePrimeRSA } from 'micro-rsa-dsa-dh/primality.js';
 import { mgf1, OAEP, PKCS1_KEM, PSS } from 'micro-rsa-dsa-dh/rsa.js';
 import { gcd, invert } from 'micro-rsa-dsa-dh/utils.js';
 import type { RsaPrivateKey, RsaPrivateNumbers, RsaPublicKey, RsaPublicNumbers } from '../src/backend.js';
-import {
-  decryptionFailed,
-  isBelow,
-  nullIf,
-  requirePssRoom,
-  requireRepresentative,
-  requireRoom,
-} from './checks.js';
+import { isBelow, toInteger } from '../src/numbers.js';
+import { decryptionFailed, nullIf, requirePssRoom, requireRepresentative, requireRoom } from './checks.js';
 import { decodeOaep, encodePss } from './noble-padding.js';
 import { crtKey, privatePower } from './noble-power.js';
 import {
@@ -19,7 +13,6 @@ import {
   checkPrivateNumbers,
   checkPublicNumbers,
   mapNumbers,
-  toInteger,
   toOctets,
 } from './rsa-numbers.js';
 

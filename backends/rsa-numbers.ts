@@ -1,4 +1,5 @@
 import type { RsaPrivateNumbers, RsaPublicNumbers } from '../src/backend.js';
+import { belongTogether, bitLength, isOdd } from '../src/numbers.js';
 
 const MIN_BITS = 512;
 /** The largest modulus OpenSSL computes with. */
@@ -6,12 +7,12 @@ const MAX_BITS = 16384;
 
 /** Bits of the modulus. Throws a `RangeError` on numbers that cannot be an RSA public key. */
 export function checkPublicNumbers({ n, e }: RsaPublicNumbers): number {
-  const bits = bitLength('n', n);
+  const bits = minimalBits('n', n);
   if (bits < MIN_BITS || bits > MAX_BITS)
     throw new RangeError(`RSA modulus must have ${MIN_BITS} to ${MAX_BITS} bits, got ${bits}`);
   requireOdd('n', n);
   // OpenSSL takes no longer exponent together with a modulus of more than 3072 bits.
-  if (bitLength('e', e) > 64) throw new RangeError(`RSA exponent e must have at most 64 bits`);
+  if (minimalBits('e', e) > 64) throw new RangeError(`RSA exponent e must have at most 64 bits`);
   requireOdd('e', e);
   if (e.length === 1 && e[0] === 1) throw new RangeError('RSA exponent e must be at least 3');
   return bits;
@@ -20,13 +21,8 @@ export function checkPublicNumbers({ n, e }: RsaPublicNumbers): number {
 /** Bits of the modulus. Throws a `RangeError` on numbers that do not belong together (RFC 8017 3.2). */
 export function checkPrivateNumbers(numbers: RsaPrivateNumbers): number {
   const bits = checkPublicNumbers(numbers);
-  for (const name of NAMES) bitLength(name, numbers[name]);
-  const { n, e, d, p, q, dp, dq, qi } = mapNumbers(numbers, toInteger);
-  const fits = (prime: bigint, exponent: bigint): boolean =>
-    exponent === d % (prime - 1n) && (e * exponent) % (prime - 1n) === 1n;
-  const related = p > 1n && q > 1n && p * q === n && d < n && fits(p, dp) && fits(q, dq);
-  if (!related || qi >= p || (qi * q) % p !== 1n)
-    throw new RangeError('RSA private key: its numbers do not belong together');
+  for (const name of NAMES) minimalBits(name, numbers[name]);
+  if (!belongTogether(numbers)) throw new RangeError('RSA private key: its numbers do not belong together');
   return bits;
 }
 
@@ -44,13 +40,6 @@ export function mapNumbers<From, To>(
   return Object.fromEntries(NAMES.map((name) => [name, change(numbers[name])])) as Record<Name, To>;
 }
 
-/** OS2IP (RFC 8017 4.2). */
-export function toInteger(octets: Uint8Array): bigint {
-  let hex = '0x0';
-  for (const octet of octets) hex += octet.toString(16).padStart(2, '0');
-  return BigInt(hex);
-}
-
 /** I2OSP (RFC 8017 4.1) into exactly `length` bytes, or into as few as it takes. */
 export function toOctets(integer: bigint, length?: number): Uint8Array {
   const hex = integer.toString(16);
@@ -65,12 +54,11 @@ type Name = keyof RsaPrivateNumbers;
 const NAMES: readonly Name[] = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'];
 
 /** Bits of a minimal unsigned integer. */
-function bitLength(name: string, integer: Uint8Array): number {
-  const first = integer[0] ?? 0;
-  if (first === 0) throw new RangeError(`RSA number ${name} must be positive and without leading zero bytes`);
-  return 8 * integer.length - Math.clz32(first) + 24;
+function minimalBits(name: string, integer: Uint8Array): number {
+  if (integer.length > 0 && integer[0] !== 0) return bitLength(integer);
+  throw new RangeError(`RSA number ${name} must be positive and without leading zero bytes`);
 }
 
 function requireOdd(name: string, integer: Uint8Array): void {
-  if (((integer.at(-1) as number) & 1) === 0) throw new RangeError(`RSA number ${name} must be odd`);
+  if (!isOdd(integer)) throw new RangeError(`RSA number ${name} must be odd`);
 }

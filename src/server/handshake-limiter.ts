@@ -1,3 +1,6 @@
+import { canonicalHost } from '../core/encodings/host-name.js';
+import { readIPv6 } from '../core/encodings/ip-address.js';
+
 /** Up to so many handshakes nobody is turned away by chance. */
 const ALWAYS_ADMIT = 16;
 
@@ -69,23 +72,13 @@ export class HandshakeLimiter {
  */
 export function sourceOf(remoteAddress: string | undefined): string | undefined {
   if (remoteAddress === undefined) return undefined;
-  const address = remoteAddress
-    .toLowerCase()
-    .replace(/^::ffff:(?=\d+\.)/, '')
-    .replace(/%.*$/, '');
+  const address = canonicalHost(remoteAddress) ?? remoteAddress;
   if (!address.includes(':')) return address.startsWith('127.') ? undefined : address;
   return address === '::1' ? undefined : networkOf(address);
 }
 
 /** The first four groups of an IPv6 address. */
 function networkOf(address: string): string {
-  const [head = '', tail] = address.split('::');
-  const first = head === '' ? [] : head.split(':');
-  const last = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
-  const groups = [...first, ...new Array<string>(zeros).fill('0'), ...last];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
+  const groups = readIPv6(address)?.slice(0, 4) ?? [];
+  return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
 }

@@ -30,19 +30,21 @@ const fallbacks = /^backends\/fallbacks\.ts$/;
 const shared = /^backends\/(?!(node|sodium|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
 const backend = /^src\/backend\.ts$/;
+const numbers = /^src\/numbers\.ts$/;
 
 /** From the ground up: a file may import its own room and the rooms before it. */
 const floors: readonly Room[] = [
   { name: 'errors', files: errors },
   { name: 'backend', files: backend },
-  { name: 'core', files: /^src\/core\//, onlyTypesOf: [backend] },
+  { name: 'numbers', files: numbers, onlyTypesOf: [backend] },
+  { name: 'core', files: /^src\/core\//, packages: [numbers], onlyTypesOf: [backend] },
   { name: 'transports', files: /^src\/transports\// },
-  { name: 'testing', files: /^src\/testing\// },
   { name: 'connection', files: /^src\/connection\//, packages: [queue] },
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },
   { name: 'defaults', files: /^src\/defaults(\.node)?\.ts$/, packages: [backends] },
-  { name: 'identity', files: /^src\/identity(\.node)?\.ts$/ },
+  { name: 'files', files: /^src\/files\.node\.ts$/ },
+  { name: 'identity', files: /^src\/identity\// },
   { name: 'trust', files: /^src\/trust\// },
   { name: 'options', files: /^src\/options\// },
   { name: 'client', files: /^src\/client\// },
@@ -59,7 +61,7 @@ const beside: readonly Room[] = [
   backendRoom('forge', [/^node-forge(\/|$)/]),
   backendRoom('noble', [noble, /^micro-rsa-dsa-dh(\/|$)/]),
   { name: 'fallbacks', files: fallbacks, packages: [noble, shared], onlyTypesOf: [backend] },
-  { name: 'shared by backends', files: shared, packages: [shared], onlyTypesOf: [backend] },
+  { name: 'shared by backends', files: shared, packages: [shared, numbers], onlyTypesOf: [backend] },
 ];
 
 // A backend is NAME.ts and its own NAME-*.ts. What its library lacks it takes from fallbacks.ts, and what needs no
@@ -69,7 +71,7 @@ function backendRoom(name: string, libraries: readonly RegExp[]): Room {
   return {
     name: `backend ${name}`,
     files: own,
-    packages: [own, fallbacks, shared, ...libraries],
+    packages: [own, fallbacks, shared, numbers, ...libraries],
     onlyTypesOf: [backend],
   };
 }

@@ -1,5 +1,6 @@
 import type { Backend, BlockCipher, RsaPrivateKey, RsaPublicNumbers } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
+import { isBelow } from '../../numbers.js';
 import { encodeSpki } from '../encodings/der.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { checkClassicKey } from '../encodings/rsa-key.js';
@@ -113,12 +114,4 @@ function keyed(backend: Backend, key: Uint8Array): BlockCipher {
   const cipher = backend.aesEcb(key);
   key.fill(0);
   return cipher;
-}
-
-function isBelow(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] as number) - (b[i] as number);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
 }

@@ -2,12 +2,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { RsaPrivateNumbers } from '../../../src/backend.js';
 import { decodePkcs8 } from '../../../src/core/encodings/der.js';
-import {
-  bitLength,
-  checkClassicKey,
-  checkPrivateKey,
-  checkSealedKey,
-} from '../../../src/core/encodings/rsa-key.js';
+import { checkClassicKey, checkPrivateKey, checkSealedKey } from '../../../src/core/encodings/rsa-key.js';
+import { bitLength } from '../../../src/numbers.js';
 
 const f4 = Uint8Array.of(1, 0, 1);
 
