@@ -4,7 +4,6 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
-    testing: 'src/testing/index.ts',
     'backends/node': 'backends/node.ts',
     'backends/sodium': 'backends/sodium.ts',
     'backends/forge': 'backends/forge.ts',

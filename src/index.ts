@@ -38,13 +38,15 @@ export {
   errorCodes,
   SecureSocketError,
 } from './errors.js';
-export {
-  type GenerateOptions,
-  Identity,
-  type IdentityRole,
-  type LoadOptions,
-  type SaveOptions,
-} from './identity.node.js';
+export type { FileOption } from './files.node.js';
+export type { PortableIdentity } from './identity/identity.js';
+export { Identity, type SaveOptions } from './identity/identity.node.js';
+export type { Decrypter, Signer, WebKey, WebKeyAlgorithm, WebKeyPair } from './identity/key.js';
+export type { LoadOptions } from './identity/key-file.node.js';
+export type { PemOptions } from './identity/key-text.js';
+export type { GenerateOptions } from './identity/making.js';
+export type { IdentityRole } from './identity/roles.js';
+export type { KeyPairOptions } from './identity/web-key.js';
 export type {
   AddressList,
   ClientOptions,
@@ -57,23 +59,18 @@ export type { AcceptOptions } from './server/accept-queue.js';
 export type { ServerCloseOptions, ServerStats } from './server/server.js';
 export { SecureServer } from './server/server.node.js';
 export { fromDuplex } from './transports/duplex.node.js';
-export { type MessageEventLike, type MessagePortLike, messagePort } from './transports/message-port.js';
-export type { ReadAheadOptions } from './transports/read-ahead.js';
 export type { TcpAddress, UnixAddress } from './transports/tcp.node.js';
 export type { Transport, TransportEvents } from './transports/transport.js';
-export {
-  type BunWebSocketHandlers,
-  bunWebSocket,
-  WEB_SOCKET_PROTOCOL,
-  type WebSocketClass,
-  type WebSocketOptions,
-  webSocket,
-} from './transports/web-socket.js';
+export type { AuthorizedKeysOptions, PortableAuthorizedKeys } from './trust/authorized-keys.js';
+export { AuthorizedKeys, type AuthorizedKeysSource } from './trust/authorized-keys.node.js';
+export type { AuthorizedKey } from './trust/authorized-lines.js';
 export type {
-  BunServerWebSocket,
-  WebSocketEventLike,
-  WebSocketLike,
-} from './transports/web-socket-driver.js';
-export { type StreamPair, type WebStreamsOptions, webStreams } from './transports/web-streams.js';
-export type { FileOption } from './trust/file-location.node.js';
-export type { KnownHostsOption } from './trust/trust.node.js';
+  KnownHost,
+  KnownHostsMode,
+  ModeOption,
+  PortableKnownHosts,
+  StorageOption,
+  StoredHosts,
+} from './trust/known-hosts.js';
+export { KnownHosts, type KnownHostsFile, type KnownHostsSource } from './trust/known-hosts.node.js';
+export type { TextStore, WebStorage } from './trust/line-store.js';

@@ -1,30 +1,32 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { inspect, promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { RsaPrivateNumbers } from '../src/backend.js';
 import { decodePkcs8, encodePkcs8 } from '../src/core/encodings/der.js';
 import { encodePem } from '../src/core/encodings/pem.js';
 import { SecureSocketError } from '../src/errors.js';
-import { Identity, type IdentityRole, type LoadOptions, privateNumbersOf } from '../src/identity.node.js';
+import { privateNumbersOf } from '../src/identity/identity.js';
+import { Identity } from '../src/identity/identity.node.js';
+import type { PemOptions } from '../src/identity/key-text.js';
+import type { IdentityRole } from '../src/identity/roles.js';
 
 const roles: readonly IdentityRole[] = ['server', 'client', 'classic-server'];
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 let directory: string;
-/** A key for each role, and two that have none yet. */
-let keys: Record<IdentityRole | 'spare' | 'shared', KeyObject>;
+/** A key for each role, and one that has none yet. */
+let keys: Record<IdentityRole | 'spare', KeyObject>;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'identity-'));
-  const [server, client, classic, spare, shared] = await Promise.all(
-    Array.from({ length: 5 }, () => makeKey(2048)),
-  );
-  if (!server || !client || !classic || !spare || !shared) throw new Error('there are no keys');
-  keys = { server, client, 'classic-server': classic, spare, shared };
+  const [server, client, classic, spare] = await Promise.all(Array.from({ length: 4 }, () => makeKey(2048)));
+  if (!server || !client || !classic || !spare) throw new Error('there are no keys');
+  keys = { server, client, 'classic-server': classic, spare };
 });
 
 afterAll(() => rm(directory, { recursive: true }));
@@ -144,7 +146,7 @@ test.skipIf(!hasOpenssl)(
 describe('a role', () => {
   const withLines = (...lines: string[]): string => [...lines, pemOf(keys.server)].join('\n');
 
-  test.each<[string, () => string, LoadOptions, string]>([
+  test.each<[string, () => string, PemOptions, string]>([
     ['that nobody says', () => withLines(), {}, "{ role: 'server' }"],
     [
       'that is another than asked for',
@@ -183,22 +185,71 @@ describe('a role', () => {
   });
 });
 
-test('a key in a second role is refused as long as the process lives', () => {
-  const pem = pemOf(keys.shared);
-  const { fingerprint } = Identity.fromPem(pem, { role: 'client' });
-  for (const role of ['server', 'classic-server'] as const) {
-    expect(() => Identity.fromPem(pem, { role })).toThrow(
-      problem('BAD_IDENTITY', `the key ${fingerprint} is in use with the role client`),
+describe('what editors and pipelines make of a key file', () => {
+  const edits: [string, (text: string) => string][] = [
+    ['a byte-order mark', (text) => `\ufeff${text}`],
+    ['a blank line before', (text) => `\n \n${text}`],
+    ['CRLF', (text) => text.replaceAll('\n', '\r\n')],
+    ['CR', (text) => text.replaceAll('\n', '\r')],
+    ['a byte-order mark and CRLF', (text) => `\ufeff${text.replaceAll('\n', '\r\n')}`],
+    ['blanks behind the role', (text) => text.replace('\n', ' \t\n')],
+    ['blanks before the role', (text) => ` \t\u00a0${text}`],
+    ['blank lines behind', (text) => `${text}\n\n`],
+    ['no end of the last line', (text) => text.trimEnd()],
+  ];
+
+  test.each(edits)('%s does not hide the role', async (_, edit) => {
+    const text = edit(Identity.fromPem(pemOf(keys.client), { role: 'client' }).toPem());
+    const path = join(directory, `edited-${edits.findIndex(([, one]) => one === edit)}.pem`);
+    await writeFile(path, text, { mode: 0o600 });
+    for (const load of [() => Identity.fromPem(text), () => Identity.load(path)])
+      expect((await load()).role).toBe('client');
+    const asServer = () => Identity.fromPem(text, { role: 'server' });
+    expect(asServer).toThrow(problem('BAD_IDENTITY', 'the key has the role client, not server'));
+    await expect(Identity.load(path, { role: 'server' })).rejects.toThrow(
+      problem('BAD_IDENTITY', 'role client'),
     );
-  }
-  expect(Identity.fromPem(pem, { role: 'client' }).fingerprint).toBe(fingerprint);
+  });
+
+  test.each([
+    ['other letters', 'secure-sockets-role: client'],
+    ['a blank before the colon', 'Secure-Sockets-Role : client'],
+    ['no hyphens', 'Secure Sockets Role: client'],
+    ['hyphens of a word processor', 'Secure\u2010Sockets\u2010Role: client'],
+    ['a sign that does not show', '\u200bSecure-Sockets-Role: client'],
+    ['a quotation mark', '> Secure-Sockets-Role: client'],
+    ['a comment', '# Secure-Sockets-Role: client'],
+    ['letters between which there are zeros', [...'Secure-Sockets-Role: client'].join('\0')],
+    ['more than a role', 'Secure-Sockets-Role: client server'],
+    ['two roles', 'Secure-Sockets-Role: client\nSecure-Sockets-Role: server'],
+  ])('a line of a role with %s is refused, whatever role is asked for', (_, line) => {
+    for (const options of [{}, { role: 'client' }, { role: 'server' }] as const) {
+      expect(() => Identity.fromPem(`${line}\n${pemOf(keys.client)}`, options)).toThrow(
+        problem('BAD_IDENTITY', 'expected one line "Secure-Sockets-Role: ROLE"'),
+      );
+    }
+  });
+
+  test('a role behind the key is refused', () => {
+    expect(() =>
+      Identity.fromPem(`${pemOf(keys.client)}Secure-Sockets-Role: client\n`, { role: 'server' }),
+    ).toThrow(problem('BAD_IDENTITY', 'text behind'));
+  });
+
+  test('UTF-16 is named', async () => {
+    const path = join(directory, 'utf16.pem');
+    await writeFile(path, Buffer.from(`\ufeff${pemOf(keys.client)}`, 'utf16le'), { mode: 0o600 });
+    await expect(Identity.load(path, { role: 'client' })).rejects.toThrow(
+      problem('BAD_OPTION', `${path}: it is UTF-16: save it as UTF-8`),
+    );
+  });
 });
 
 describe('a passphrase', () => {
   const encrypted = (): string =>
     Identity.fromPem(pemOf(keys.server), { role: 'server' }).toPem({ passphrase: 'right' });
 
-  test.each<[string, () => string, LoadOptions, 'BAD_IDENTITY' | 'BAD_OPTION', string]>([
+  test.each<[string, () => string, PemOptions, 'BAD_IDENTITY' | 'BAD_OPTION', string]>([
     ['missing', encrypted, {}, 'BAD_IDENTITY', 'give its { passphrase }'],
     [
       'wrong',
@@ -242,8 +293,8 @@ describe('what is no key for an identity', () => {
     ],
     ['an exponent of 3 in sealed', () => makeKey(2048, 3), 'client', 'public exponent is not 65537'],
     ['a modulus of 2052 bits in sealed', () => makeKey(2052), 'server', 'a multiple of 8'],
-    ['an RSA-PSS key', makePssKey, 'server', 'rsaEncryption'],
-    ['an EC key', makeEcKey, 'server', 'rsaEncryption'],
+    ['an RSA-PSS key', makePssKey, 'server', 'for RSA-PSS, which is bound to signing'],
+    ['an EC key', makeEcKey, 'server', 'for EC, and one for RSA is needed'],
   ])('%s', async (_, make, role, text) => {
     const pem = pemOf(await make());
     expect(() => Identity.fromPem(pem, { role })).toThrow(problem('BAD_IDENTITY', text));
@@ -275,7 +326,7 @@ describe('what is no key for an identity', () => {
     const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' } as const;
     const pem = (await makeEcKey()).export(options).toString();
     expect(() => Identity.fromPem(pem, { role: 'server', passphrase: 'x' })).toThrow(
-      problem('BAD_IDENTITY', 'rsaEncryption'),
+      problem('BAD_IDENTITY', 'for EC, and one for RSA is needed'),
     );
   });
 
@@ -370,6 +421,69 @@ describe('files', () => {
     ).rejects.toMatchObject({
       code: 'ENOENT',
     });
+  });
+
+  test('are named by a URL and by { path } too', async () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const path = join(directory, 'by url.pem');
+    await identity.save(pathToFileURL(path));
+    expect((await Identity.load(pathToFileURL(path))).fingerprint).toBe(identity.fingerprint);
+    expect((await Identity.load({ path })).fingerprint).toBe(identity.fingerprint);
+  });
+
+  test('a FIFO is read once, without a warning about its mode', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const path = join(directory, 'fifo.pem');
+    execFileSync('mkfifo', ['-m', '644', path]);
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const writing = writeFile(path, identity.toPem({ passphrase: 'secret' }));
+    expect((await Identity.load(path, { passphrase: () => 'secret' })).fingerprint).toBe(
+      identity.fingerprint,
+    );
+    await writing;
+    expect(emitWarning).not.toHaveBeenCalled();
+    emitWarning.mockRestore();
+  });
+
+  test('a function is asked for the passphrase of an encrypted key, and of no other', async () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const [plain, encrypted] = [join(directory, 'unasked.pem'), join(directory, 'asked.pem')];
+    await identity.save(plain);
+    await identity.save(encrypted, { passphrase: 'secret' });
+    let asked = 0;
+    const passphrase = async (): Promise<string> => {
+      asked++;
+      return 'secret';
+    };
+    await Identity.load(plain, { passphrase });
+    expect(asked).toBe(0);
+    await Identity.load(encrypted, { passphrase });
+    expect(asked).toBe(1);
+    await expect(Identity.load(plain, { passphrase: 'secret' })).rejects.toThrow(
+      problem('BAD_IDENTITY', 'not encrypted: leave the passphrase out'),
+    );
+  });
+
+  test('a device without an end is no key file', async () => {
+    await expect(Identity.load('/dev/zero')).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    await expect(Identity.load('/dev/null')).rejects.toThrow(problem('BAD_IDENTITY', 'it is empty'));
+    await expect(Identity.load(directory)).rejects.toMatchObject({ code: 'EISDIR', path: directory });
+  });
+
+  test.each(['/dev/null', '/dev/full'])('%s is not written over', async (path) => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    await expect(identity.save(path)).rejects.toThrow(
+      problem('BAD_IDENTITY', 'exists and is not overwritten'),
+    );
+    expect((await stat(path)).isCharacterDevice()).toBe(true);
+  });
+
+  test('a link is not written through, dangling or not', async () => {
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    const path = join(directory, 'link.pem');
+    await symlink('nowhere.pem', path);
+    await expect(identity.save(path)).rejects.toThrow(problem('BAD_IDENTITY', 'exists'));
+    await expect(stat(join(directory, 'nowhere.pem'))).rejects.toThrow('ENOENT');
   });
 
   test.skipIf(process.platform === 'win32')('that others may read load with a warning', async () => {

@@ -131,8 +131,8 @@ describe('a tree that breaks a rule is found out', () => {
     ],
     [
       'a portable file takes one that needs Node',
-      { 'src/options/options.ts': "import { read } from '../identity.node.js';" },
-      'src/options/options.ts does not say in its name that it needs Node, and imports src/identity.node.ts',
+      { 'src/options/options.ts': "import { read } from '../identity/identity.node.js';" },
+      'src/options/options.ts does not say in its name that it needs Node, and imports src/identity/identity.node.ts',
     ],
     [
       'the ground stands on something',
@@ -174,9 +174,10 @@ test('a tree that keeps the rules passes', () => {
     'src/core/b.ts': 'export const b = Math.min(1, 2); export interface Times { performance: number }',
     'src/connection/queue.ts':
       "import type { A } from '../transports/tcp.node.js'; import PQueue from 'p-queue';",
-    'src/options/options.ts': "import type { Identity } from '../identity.node.js';",
-    'src/identity.node.ts': "import { readFile } from 'node:fs/promises';",
-    'src/index.ts': "export * from './identity.node.js'; import { node } from '../backends/node.js';",
+    'src/options/options.ts': "import type { Identity } from '../identity/identity.node.js';",
+    'src/identity/identity.node.ts': "import { readFile } from 'node:fs/promises';",
+    'src/index.ts':
+      "export * from './identity/identity.node.js'; import { node } from '../backends/node.js';",
     'backends/node.ts': `import type { Backend } from '../src/backend.js'; import * as crypto from 'node:crypto';
       export const load = () => import('./fallbacks.js');`,
     'backends/fallbacks.ts': "import { x25519 } from '@noble/curves/ed25519.js';",

@@ -1,10 +1,5 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { decodeSpki } from '../core/encodings/der.js';
-import { fingerprintOf } from '../core/encodings/fingerprint.js';
-import { decodePem } from '../core/encodings/pem.js';
-import { checkSealedKey } from '../core/encodings/rsa-key.js';
-import { Identity } from '../index.js';
+import { existsSync, statSync } from 'node:fs';
+import { fingerprintOfFile } from '../identity/key-file.node.js';
 import { formatAddress, isAddress, parseAddress } from './shared/address.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { type ClientValues, clientFlags, clientOptions, endpointFlags } from './shared/endpoint.js';
@@ -59,6 +54,8 @@ async function run(args: string[]): Promise<number> {
 }
 
 function isFile(subject: string): boolean {
+  // standard input may be a socket, which is not one to connect to
+  if (/^\/dev\/(stdin|fd\/\d+)$/.test(subject)) return true;
   if (existsSync(subject)) return !statSync(subject).isSocket();
   if (isAddress(subject)) return false;
   throw usageError(`${subject} is neither a file that is there nor an address such as HOST:PORT`);
@@ -73,20 +70,7 @@ async function ofServer(
   return { server: formatAddress(address), fingerprint };
 }
 
+/** Reads the file once. The fingerprint is the same in every role, and with any passphrase. */
 async function ofFile(path: string, values: ClientValues): Promise<{ file: string; fingerprint: string }> {
-  const text = readFileSync(path, 'utf8');
-  const { label, der, explanatory } = decodePem(text);
-  if (label === 'PUBLIC KEY') {
-    checkSealedKey(decodeSpki(der));
-    return { file: path, fingerprint: fingerprintOf({ sha256 }, der) };
-  }
-  const passphrase = label.startsWith('ENCRYPTED') ? await oldPassphrase(path, values) : undefined;
-  // the fingerprint is the same in every role; a file of another program does not say which it has
-  const saysRole = explanatory.some((line) => line.startsWith('Secure-Sockets-Role:'));
-  const identity = Identity.fromPem(text, { passphrase, ...(saysRole ? {} : { role: 'server' }) });
-  return { file: path, fingerprint: identity.fingerprint };
-}
-
-function sha256(data: Uint8Array): Uint8Array {
-  return createHash('sha256').update(data).digest();
+  return { file: path, fingerprint: await fingerprintOfFile(path, await oldPassphrase(path, values)) };
 }

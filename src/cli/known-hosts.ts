@@ -1,9 +1,9 @@
-import { KnownHosts } from '../trust/known-hosts.node.js';
+import type { KnownHosts } from '../index.js';
 import { formatAddress, knownName, parseAddress } from './shared/address.js';
 import { type Command, commonFlags, parse } from './shared/arguments.js';
 import { CommandError, exitCodes, usageError } from './shared/failure.js';
+import { knownHostsAt, withStore } from './shared/known-servers.js';
 import { type Report, reportAs } from './shared/output.js';
-import { defaultKnownHosts } from './shared/trust.js';
 
 /** `secure-sockets known-hosts`. */
 export const knownHosts: Command = {
@@ -32,7 +32,7 @@ async function run(args: string[]): Promise<number> {
     ...commonFlags,
     'known-hosts': { type: 'string' },
   });
-  const store = new KnownHosts(values['known-hosts'] ?? defaultKnownHosts());
+  const store = knownHostsAt(values['known-hosts']);
   const [action, ...rest] = positionals;
   const report = reportAs(values);
   if (action === 'list' && rest.length === 0) await list(store, report);
@@ -46,7 +46,7 @@ async function run(args: string[]): Promise<number> {
 }
 
 async function list(store: KnownHosts, report: Report): Promise<void> {
-  for (const { host, port, fingerprint, comment } of await store.list()) {
+  for (const { host, port, fingerprint, comment } of await withStore(store, () => store.list())) {
     const text = [host, port, fingerprint, comment].filter((part) => part !== undefined).join(' ');
     report.result(text, { host, port, fingerprint, comment });
   }
@@ -55,12 +55,12 @@ async function list(store: KnownHosts, report: Report): Promise<void> {
 async function remove(store: KnownHosts, [text = '', key]: string[], report: Report): Promise<void> {
   const address = parseAddress(text, 'connect');
   const { host, port } = knownName(address);
-  const removed = await store.remove(host, port, key);
+  const removed = await withStore(store, () => store.remove(host, port, key));
   const name = formatAddress(address);
   if (removed === 0)
     throw new CommandError(
       exitCodes.usage,
-      `${store.path} does not have ${name}${key ? ` with ${key}` : ''}`,
+      `${store.name} does not have ${name}${key ? ` with ${key}` : ''}`,
     );
   report.result(`removed ${name}`, { host, port, removed });
 }

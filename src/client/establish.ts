@@ -5,7 +5,7 @@ import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { ClientSettings } from '../options/options.js';
 import type { ClientPlan } from '../options/scripts.node.js';
 import { isTransport, type Transport } from '../transports/transport.js';
-import type { Target } from '../trust/trust.node.js';
+import type { Target } from '../trust/trust.js';
 
 /** How to connect. */
 export interface ConnectOptions {

@@ -1,10 +1,12 @@
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import type { SuiteName } from '../core/sealed/suites.js';
-import type { Identity } from '../identity.node.js';
+import type { PortableIdentity } from '../identity/identity.js';
+import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
+import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
-import type { FileOption } from '../trust/file-location.node.js';
-import type { KnownHostsOption } from '../trust/trust.node.js';
+import type { PortableKnownHosts } from '../trust/known-hosts.js';
+import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 import {
   authorizedKeysOption,
   backendObject,
@@ -87,12 +89,15 @@ export interface AddressList {
 export interface ClientOptions extends CommonOptions {
   /** The fingerprint of the server's key, or several. In classic it is checked too, but protects no message. */
   serverKey?: string | readonly string[];
-  /** A known-hosts file: its path or `file:` URL, or that and what to do with unknown servers. Sealed only. */
-  knownHosts?: string | URL | KnownHostsOption;
+  /**
+   * The servers that are known: a file, by its path or `file:` URL, alone or with what to do with unknown servers; what a
+   * program keeps in `{ load, save }` or `{ storage }`; or `KnownHosts`. Sealed only.
+   */
+  knownHosts?: KnownHostsSource | PortableKnownHosts;
   /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
   verifyServer?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
   /** Who this client is, if the server asks. Sealed only. */
-  identity?: Identity;
+  identity?: PortableIdentity;
   /** The smallest modulus of a server's key taken, in bits. Default 2048, at least 512. Classic only. */
   minModulusBits?: number;
   /** How long the first message waits for a first byte of the server. Default 100. Classic only. */
@@ -102,7 +107,7 @@ export interface ClientOptions extends CommonOptions {
 /** Options of a {@link SecureServer}. */
 export interface ServerOptions extends CommonOptions {
   /** The server's key. Default: a new one for this server object alone. */
-  identity?: Identity;
+  identity?: PortableIdentity;
   /** Size of the key made when there is no `identity`, in bits. Default 3072, classic 2048. */
   modulusLength?: number;
   /** Handshakes under way at once; connections beyond are closed. Default 256. */
@@ -130,8 +135,13 @@ export interface ServerOptions extends CommonOptions {
   ) => void;
   /** Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`. Sealed only. */
   clientAuth?: 'none' | 'optional' | 'required';
-  /** The clients let in: fingerprints, or `{ path }` or the URL of a file with one key and name a line. Sealed only. */
-  authorizedKeys?: string | readonly string[] | FileOption | URL;
+  /**
+   * The clients let in: fingerprints, `{ path }` or the URL of a file with one key and name a line, or `AuthorizedKeys`.
+   * Sealed only.
+   */
+  authorizedKeys?: AuthorizedKeysSource | PortableAuthorizedKeys;
+  /** Whether connections of a client end when its key is no longer among `authorizedKeys`. Default false. Sealed only. */
+  disconnectRevoked?: boolean;
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
   verifyClient?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
 }
@@ -181,6 +191,7 @@ const serverRules: Record<keyof ServerOptions, Rule> = {
   onHandshakeError: { validate: callback('(error, { remoteAddress, remotePort }) => void') },
   clientAuth: { validate: oneOf('none', 'optional', 'required'), only: 'sealed' },
   authorizedKeys: { validate: authorizedKeysOption, only: 'sealed' },
+  disconnectRevoked: { validate: boolean, only: 'sealed' },
   verifyClient: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
 };
 
@@ -303,5 +314,7 @@ function clientAuthMode(given: ServerOptions): 'none' | 'optional' | 'required' 
   if (clientAuth !== undefined && clientAuth !== 'none' && !hasVerifier) {
     throw badOption(`clientAuth: '${clientAuth}' needs authorizedKeys or verifyClient to say who is let in`);
   }
+  if (given.disconnectRevoked && authorizedKeys === undefined)
+    throw badOption('disconnectRevoked ends who is no longer among authorizedKeys, which are not given');
   return clientAuth ?? (hasVerifier ? 'required' : 'none');
 }

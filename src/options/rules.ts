@@ -1,5 +1,8 @@
 import { suiteNames } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
+import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
+import { PortableKnownHosts } from '../trust/known-hosts.js';
+import type { WebStorage } from '../trust/line-store.js';
 
 /** An option's rule: what is wrong with a value, and where the option belongs. */
 export interface Rule {
@@ -126,21 +129,29 @@ export function blockList(value: unknown): string | undefined {
   return isList ? undefined : 'a BlockList of node:net';
 }
 
-/** A known-hosts file, and perhaps a mode. */
+/** Where known hosts are kept, and perhaps a mode; or an object that knows them. */
 export function knownHostsOption(value: unknown): string | undefined {
-  const wanted = 'a file: { path, mode } with mode "strict" or "tofu", or its path or file: URL alone';
+  const wanted =
+    'a file: { path, mode } with mode "strict" or "tofu", or its path or file: URL alone; { load, save }; { storage }; or KnownHosts';
   if (isPath(value))
     return isFingerprint(value) ? `${wanted} (a fingerprint is given as serverKey)` : undefined;
+  if (value instanceof PortableKnownHosts) return undefined;
   if (typeof value !== 'object' || value === null) return wanted;
-  const { path, mode = 'strict', ...more } = value as Record<string, unknown>;
-  const isRight = isPath(path) && (mode === 'strict' || mode === 'tofu');
-  return isRight && Object.keys(more).length === 0 ? undefined : wanted;
+  const { path, mode = 'strict', load, save, storage, key, ...more } = value as Record<string, unknown>;
+  const isFile = isPath(path) && load === undefined && storage === undefined;
+  const isStore = typeof load === 'function' && typeof save === 'function' && path === undefined;
+  const isStorage = typeof (storage as Partial<WebStorage> | undefined)?.setItem === 'function';
+  const isPlace = [isFile, isStore, isStorage].filter(Boolean).length === 1;
+  const isRight = isPlace && (mode === 'strict' || mode === 'tofu') && (key === undefined || isStorage);
+  return isRight && (isStore || Object.keys(more).length === 0) ? undefined : wanted;
 }
 
-/** Fingerprints as text, or a file of them. */
+/** Fingerprints as text, or a file of them; or an object that knows them. */
 export function authorizedKeysOption(value: unknown): string | undefined {
-  const wanted = 'fingerprints such as "SHA256:…", or a file of them: { path } or a file: URL';
+  const wanted =
+    'fingerprints such as "SHA256:…", a file of them: { path } or a file: URL, or AuthorizedKeys';
   if (textOrTexts(wanted)(value) === undefined || isFileUrl(value)) return undefined;
+  if (value instanceof PortableAuthorizedKeys) return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wanted;
   const { path, ...more } = value as Record<string, unknown>;
   return isPath(path) && Object.keys(more).length === 0 ? undefined : wanted;

@@ -2,15 +2,20 @@ import type { Backend, KeyEncapsulation, RsaPrivateKey } from '../backend.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { privateExponentHash } from '../core/classic/pkcs1.js';
 import { classicClient, classicServer } from '../core/classic/scripts.js';
+import { decodeSpki } from '../core/encodings/der.js';
 import type { PeerKey, Script } from '../core/script.js';
 import { sealedClient } from '../core/sealed/client.js';
 import { sealedServer } from '../core/sealed/server.js';
 import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
-import { Identity, type IdentityRole, privateNumbersOf } from '../identity.node.js';
+import { type PortableIdentity, privateKeyOf, privateNumbersOf } from '../identity/identity.js';
+import { Identity } from '../identity/identity.node.js';
+import type { IdentityRole } from '../identity/roles.js';
+import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.node.js';
-import { type FileOption, pathOf } from '../trust/file-location.node.js';
-import { pinned, type Target, type Trust, trustOf } from '../trust/trust.node.js';
+import { PortableKnownHosts } from '../trust/known-hosts.js';
+import { KnownHosts } from '../trust/known-hosts.node.js';
+import { pinned, type Target, type Trust, trustOf } from '../trust/trust.js';
 import type { ClientSettings, CommonOptions, ServerSettings } from './options.js';
 import { protectMemory } from './protect-memory.node.js';
 
@@ -18,6 +23,8 @@ import { protectMemory } from './protect-memory.node.js';
 export interface ServerPlan {
   readonly fingerprint: string;
   readonly script: () => Script;
+  /** Who is let in, if a list says it. */
+  readonly authorizedKeys?: PortableAuthorizedKeys | undefined;
 }
 
 /** A client's script for one connection, and what is to happen once the server is proven. */
@@ -32,27 +39,24 @@ export async function planServer(settings: ServerSettings, queue: PrivateKeyQueu
   warnOnce(backend.native ? undefined : javascriptServer(backend));
   const isClassic = settings.protocol === 'classic';
   const identity = await serverIdentity(settings, isClassic ? 'classic-server' : 'server');
-  const key = backend.rsaPrivateKey(privateNumbersOf(identity));
+  const authorizedKeys = await authorizedKeysOf(settings);
   const script = isClassic
-    ? classicScripts(settings, identity, key)
-    : await sealedScripts(settings, identity, key, queue);
-  return { fingerprint: identity.fingerprint, script };
+    ? classicScripts(settings, identity)
+    : await sealedScripts(settings, identity, authorizer(settings, authorizedKeys), queue);
+  return { fingerprint: identity.fingerprint, script, authorizedKeys };
 }
 
 /** The script of one connection to a server. Throws NO_TRUST if sealed has nothing to trust by. */
 export async function planClient(settings: ClientSettings, target: Target | undefined): Promise<ClientPlan> {
   return settings.protocol === 'classic'
     ? classicPlan(settings)
-    : sealedPlan(settings, trustOf(settings, target));
+    : sealedPlan(settings, trustOf({ ...settings, knownHosts: knownHostsOf(settings) }, target));
 }
 
-function classicScripts(
-  settings: ServerSettings,
-  identity: Identity,
-  privateKey: RsaPrivateKey,
-): () => Script {
+function classicScripts(settings: ServerSettings, identity: PortableIdentity): () => Script {
   const { backend, keyLength, maxMessage } = settings;
   warnOnce(classicWarning);
+  const privateKey = privateKeyOf(identity, backend);
   const { n, e, d } = privateNumbersOf(identity);
   const rejectionSecret = privateExponentHash(backend, d, n.length);
   const options = {
@@ -69,15 +73,16 @@ function classicScripts(
 
 async function sealedScripts(
   settings: ServerSettings,
-  identity: Identity,
-  key: RsaPrivateKey,
+  identity: PortableIdentity,
+  authorize: Authorizer | undefined,
   queue: PrivateKeyQueue,
 ): Promise<() => Script> {
   const { backend, clientAuth, maxMessage, maxRecord, keylog } = settings;
   const suites = suitesOf(settings);
   const mlKem768 = await kemFor(backend, suites);
-  const authorize = await authorizer(settings);
   const { spki } = identity;
+  const key = privateKeyOf(identity, backend);
+  if (!identity.extractable) await tryDecrypting(key, backend, spki);
   warnOnce(keylog && keylogWarning);
   const busy = (): boolean => queue.isFull;
   const options = {
@@ -137,7 +142,7 @@ async function sealedPlan(settings: ClientSettings, trust: Trust): Promise<Clien
   return confirmed ? { script, confirmed } : { script };
 }
 
-async function serverIdentity(settings: ServerSettings, role: IdentityRole): Promise<Identity> {
+async function serverIdentity(settings: ServerSettings, role: IdentityRole): Promise<PortableIdentity> {
   const { identity, modulusLength, backend } = settings;
   if (identity) return checkRole(identity, role);
   if (role === 'server') warnOnce(ephemeralIdentity);
@@ -150,17 +155,10 @@ function clientIdentity({
 }: ClientSettings): { spki: Uint8Array; key: RsaPrivateKey } | undefined {
   if (identity === undefined) return undefined;
   checkRole(identity, 'client');
-  const ofIdentity = importedKeys.get(identity) ?? new WeakMap<Backend, RsaPrivateKey>();
-  importedKeys.set(identity, ofIdentity);
-  const key = ofIdentity.get(backend) ?? backend.rsaPrivateKey(privateNumbersOf(identity));
-  ofIdentity.set(backend, key);
-  return { spki: identity.spki, key };
+  return { spki: identity.spki, key: privateKeyOf(identity, backend) };
 }
 
-/** A program that connects often, as a tunnel does, has its key decoded and checked once. */
-const importedKeys = new WeakMap<Identity, WeakMap<Backend, RsaPrivateKey>>();
-
-function checkRole(identity: Identity, role: IdentityRole): Identity {
+function checkRole(identity: PortableIdentity, role: IdentityRole): PortableIdentity {
   if (identity.role === role) return identity;
   throw new SecureSocketError(
     'BAD_IDENTITY',
@@ -176,17 +174,52 @@ async function kemFor(backend: Backend, suites: readonly SuiteName[]): Promise<K
   return hasHybrid(suites) ? backend.mlKem768() : undefined;
 }
 
-async function authorizer(
-  settings: ServerSettings,
-): Promise<((spki: Uint8Array, fingerprint: string) => unknown) | undefined> {
-  const { authorizedKeys, verifyClient, backend } = settings;
+/** The list of clients, which must be good to begin with. */
+async function authorizedKeysOf({
+  authorizedKeys,
+}: ServerSettings): Promise<PortableAuthorizedKeys | undefined> {
+  if (authorizedKeys === undefined) return undefined;
+  const keys =
+    authorizedKeys instanceof PortableAuthorizedKeys ? authorizedKeys : new AuthorizedKeys(authorizedKeys);
+  await keys.list();
+  return keys;
+}
+
+type Authorizer = (spki: Uint8Array, fingerprint: string) => unknown;
+
+function authorizer(
+  { verifyClient }: ServerSettings,
+  keys: PortableAuthorizedKeys | undefined,
+): Authorizer | undefined {
   if (verifyClient)
     return async (spki, fingerprint) => (await verifyClient(spki.slice(), fingerprint)) === true;
-  if (authorizedKeys === undefined) return undefined;
-  const isList = typeof authorizedKeys === 'string' || Array.isArray(authorizedKeys);
-  const source = isList ? [authorizedKeys].flat() : pathOf(authorizedKeys as FileOption | URL);
-  const keys = await AuthorizedKeys.open(source, backend);
-  return (_, fingerprint) => keys.find(fingerprint);
+  return keys && ((_, fingerprint) => keys.check(fingerprint));
+}
+
+/** A key that somebody else keeps may be unusable, which no client should be the first to notice. */
+async function tryDecrypting(key: RsaPrivateKey, backend: Backend, spki: Uint8Array): Promise<void> {
+  const [message, label] = [backend.randomBytes(32), backend.randomBytes(8)];
+  const ciphertext = backend.rsaPublicKey(decodeSpki(spki)).encryptOaep(message, label);
+  const decrypted = await key.decryptOaep(ciphertext, label).catch((error: unknown) => {
+    if (error instanceof SecureSocketError) throw error;
+    return new Uint8Array(0);
+  });
+  if (decrypted.length === message.length && backend.equal(decrypted, message)) return;
+  throw new SecureSocketError(
+    'BAD_IDENTITY',
+    "decrypt() does not decrypt RSAES-OAEP with SHA-256, MGF1 with SHA-256 and a label under the identity's spki",
+  );
+}
+
+/** One object for a client, since a FIFO can be read only once. */
+const hostsOf = new WeakMap<ClientSettings, PortableKnownHosts>();
+
+function knownHostsOf(settings: ClientSettings): PortableKnownHosts | undefined {
+  const { knownHosts } = settings;
+  if (knownHosts === undefined || knownHosts instanceof PortableKnownHosts) return knownHosts;
+  const hosts = hostsOf.get(settings) ?? new KnownHosts(knownHosts);
+  hostsOf.set(settings, hosts);
+  return hosts;
 }
 
 /** A warning of the process: its text, type and code. */

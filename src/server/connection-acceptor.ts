@@ -7,10 +7,12 @@ import { traceConnection, traceHandshake } from '../diagnostics.js';
 import { type ErrorCode, SecureSocketError } from '../errors.js';
 import type { ServerSettings } from '../options/options.js';
 import type { Transport } from '../transports/transport.js';
+import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AcceptQueue } from './accept-queue.js';
 import { HandshakeLimiter } from './handshake-limiter.js';
 import { MemoryBudget } from './memory-budget.js';
 import { behindProxy } from './proxy-protocol.js';
+import { Revocation } from './revocation.js';
 
 /** Where a connection comes from. */
 export interface Origin {
@@ -31,6 +33,8 @@ export interface IntakeOptions<Client extends PortableClient> {
   /** Ready clients that may wait to be accepted, beside the handshakes under way. */
   readonly backlog: () => number;
   readonly script: () => Script;
+  /** Who is let in, if a list says it. */
+  readonly authorizedKeys?: PortableAuthorizedKeys | undefined;
   /** Told of every connection that does not become a client. */
   readonly report: (error: Error, from: Origin) => void;
   /** Told of every connection that a limit has turned away. */
@@ -53,6 +57,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #readers = new FinalizationRegistry<Connection>((connection) => this.#drop(connection));
   readonly #budget: MemoryBudget<Connection>;
   readonly #settings: ConnectionSettings;
+  readonly #revocation: Revocation | undefined;
+  readonly #unwatch: (() => void) | undefined;
   readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
   #handshakesCompleted = 0;
   #open = 0;
@@ -62,7 +68,11 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   constructor(options: IntakeOptions<Client>) {
     this.#options = options;
-    const { settings, privateKeyQueue } = options;
+    const { settings, privateKeyQueue, authorizedKeys } = options;
+    this.#revocation =
+      settings.disconnectRevoked && authorizedKeys ? new Revocation(authorizedKeys) : undefined;
+    // so that what is wrong with a file is told though nobody comes
+    this.#unwatch = authorizedKeys?.watch(() => {});
     this.#admission = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
     this.#budget = new MemoryBudget(
       settings.maxBuffered,
@@ -148,6 +158,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
         client = this.#options.client(connection, opening);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
+        if (opening.peer !== null) this.#revocation?.add(connection, opening.peer.fingerprint);
       },
       (error: Error) => this.#reject(error, from),
     );
@@ -161,6 +172,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
   async close(timeout: number): Promise<void> {
     this.#isClosed = true;
+    this.#revocation?.stop();
+    this.#unwatch?.();
     for (const transport of this.#arriving) transport.destroy();
     const connections = [...this.#connections];
     const timer = setTimeout(() => {
@@ -235,6 +248,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   #ended(connection: Connection, client: Client | undefined): void {
     this.#connections.delete(connection);
+    this.#revocation?.delete(connection);
     if (client !== undefined) this.#open--;
     this.#bytesRead += connection.bytesRead;
     this.#bytesWritten += connection.bytesWritten;

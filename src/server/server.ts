@@ -1,7 +1,6 @@
 import type { Backend } from '../backend.js';
 import { clientAccess, type PortableClient } from '../client/client.js';
 import { PrivateKeyQueue } from '../connection/private-key-queue.js';
-import type { Script } from '../core/script.js';
 import { emitWarning, traceLimit } from '../diagnostics.js';
 import { badArgument, type ErrorCode, kindOf, SecureSocketError } from '../errors.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from '../options/options.js';
@@ -130,10 +129,10 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
   /**
    * The next client whose handshake is done. A peer that fails, stalls or vanishes on the way is reported to
-   * `onHandshakeError` and never seen here. Several calls may wait, from before
-   * `listen()` or the first `attach()` on. Rejects with CLOSED when the server is closed.
+   * `onHandshakeError` and never seen here. Several calls may wait. Rejects with CLOSED when the server is closed.
    */
   accept(options: AcceptOptions = {}): Promise<Client> {
+    if (!this.#isOpen && !this.#closing) return Promise.reject(notListening('accept()'));
     return this.#accepted.take(options.signal);
   }
 
@@ -148,6 +147,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
   /** Accepted clients, until the server is closed. */
   async *[Symbol.asyncIterator](): AsyncIterator<Client> {
+    if (!this.#isOpen && !this.#closing) throw notListening('iteration');
     for (;;) {
       const client = await this.#accepted.takeOrEnd();
       if (client === null) return;
@@ -188,7 +188,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     this.#throwIfClosed();
     this.#preparing ??= this.#platform.plan(this.#settings, this.#privateKeyQueue).then((plan) => {
       this.#fingerprint = plan.fingerprint;
-      this.#acceptor = this.#makeIntake(plan.script);
+      this.#acceptor = this.#makeIntake(plan);
       return this.#acceptor;
     });
     try {
@@ -201,7 +201,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     }
   }
 
-  #makeIntake(script: () => Script): ConnectionAcceptor<Client> {
+  #makeIntake({ script, authorizedKeys }: ServerPlan): ConnectionAcceptor<Client> {
     return new ConnectionAcceptor({
       settings: this.#settings,
       privateKeyQueue: this.#privateKeyQueue,
@@ -213,6 +213,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
         return client;
       },
       script,
+      authorizedKeys,
       report: (error, from) => this.#report(error, from),
       limited: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
     });

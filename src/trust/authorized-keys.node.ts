@@ -1,74 +1,46 @@
 import type { BigIntStats } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import type { Backend } from '../backend.js';
-import {
-  type AuthorizedKey,
-  type KeysByFingerprint,
-  parseAuthorizedKeys,
-  placeInList,
-} from './authorized-lines.js';
+import { stat } from 'node:fs/promises';
+import { defaultBackend } from '../defaults.node.js';
+import { type FileOption, pathOf } from '../files.node.js';
+import { type AuthorizedKeysOptions, PortableAuthorizedKeys, type WatchedLines } from './authorized-keys.js';
+import { FileLines } from './file-lines.node.js';
+
+/** Where keys are: fingerprints as text, or a file of them as `{ path }` or `file:` URL. */
+export type AuthorizedKeysSource = string | readonly string[] | FileOption | URL;
 
 /**
- * The clients that a server lets in. In a file each line has a key, as fingerprint or as base64 of its SPKI, and
- * perhaps a name; `#` starts a comment. The file is read again when it has changed; while it is missing or broken,
- * nobody is let in.
+ * The clients that a server lets in: a list of lines, or a file of them. In each line there is a key, as fingerprint or as
+ * base64 of its SPKI, and perhaps a name; `#` starts a comment.
+ *
+ * A file is read again when it has changed. If it is damaged or missing then, the last good list stays in use, and what is
+ * wrong is reported, with the file and the line, each time it changes.
  */
-export class AuthorizedKeys {
-  readonly #read: () => Promise<KeysByFingerprint>;
-
-  private constructor(read: () => Promise<KeysByFingerprint>) {
-    this.#read = read;
-  }
-
-  /** Reads the file at a path, or takes a list of lines such as a file has. BAD_OPTION names the line in error. */
-  static async open(
-    source: string | readonly string[],
-    backend: Pick<Backend, 'sha256'>,
-  ): Promise<AuthorizedKeys> {
-    const store = new AuthorizedKeys(
-      typeof source === 'string' ? fileReader(source, backend) : listReader(source, backend),
-    );
-    await store.#read();
-    return store;
-  }
-
-  /** What is known about the key with this fingerprint, `null` if it is not let in. Rejects if the file is broken. */
-  async find(fingerprint: string): Promise<AuthorizedKey | null> {
-    return (await this.#read()).get(fingerprint) ?? null;
+export class AuthorizedKeys extends PortableAuthorizedKeys {
+  /** Throws BAD_OPTION for a line of a list that cannot be read. A file is read when it is first needed. */
+  constructor(source: AuthorizedKeysSource, { onError = warn }: AuthorizedKeysOptions = {}) {
+    const isList = typeof source === 'string' || Array.isArray(source);
+    const lines = isList ? [source].flat() : new StampedLines(pathOf(source as FileOption | URL));
+    super(lines, defaultBackend, onError);
   }
 }
 
-function listReader(
-  lines: readonly string[],
-  backend: Pick<Backend, 'sha256'>,
-): () => Promise<KeysByFingerprint> {
-  const keys = parseAuthorizedKeys(lines, placeInList, backend);
-  return async () => keys;
+function warn(error: Error): void {
+  process.emitWarning(`the authorised keys stay as they were: ${error.message}`, {
+    type: 'SecurityWarning',
+    code: 'SECURE_SOCKETS_AUTHORIZED_KEYS',
+  });
 }
 
-/** Every call looks at the file; only an unchanged one spares reading it. A failed call leaves nothing to fall back on. */
-function fileReader(path: string, backend: Pick<Backend, 'sha256'>): () => Promise<KeysByFingerprint> {
-  let cache: { stamp: string; keys: KeysByFingerprint } | undefined;
-  return async () => {
-    const cached = cache;
-    if (cached !== undefined && cached.stamp === stampOf(await stat(path, { bigint: true })))
-      return cached.keys;
-    const { text, stamp } = await readStamped(path);
-    const keys = parseAuthorizedKeys(text.split(/\r?\n/), (index) => `${path}:${index + 1}`, backend);
-    cache = stamp === undefined ? undefined : { stamp, keys };
-    return keys;
-  };
-}
+/** A file whose stamp shows whether it has changed. What a FIFO or a device gave stays what it is. */
+class StampedLines extends FileLines implements WatchedLines {
+  async version(): Promise<string> {
+    return this.isReadOnce ? '' : stampOf(await stat(this.name, { bigint: true }));
+  }
 
-/** A file's contents, and the stamp that it keeps until it is changed; none if a change might leave it the same. */
-async function readStamped(path: string): Promise<{ text: string; stamp: string | undefined }> {
-  const file = await open(path, 'r');
-  try {
-    const stats = await file.stat({ bigint: true });
-    const text = await file.readFile('utf8');
-    return { text, stamp: isSettled(stats) ? stampOf(stats) : undefined };
-  } finally {
-    await file.close();
+  async readVersion(): Promise<{ text: string; version: string; isSettled: boolean }> {
+    const { text, stats } = await this.readFile();
+    if (this.isReadOnce || stats === undefined) return { text, version: '', isSettled: true };
+    return { text, version: stampOf(stats), isSettled: isSettled(stats) };
   }
 }
 

@@ -5,10 +5,14 @@ import { checkSealedKey } from '../core/encodings/rsa-key.js';
 import { decodeBase64 } from '../core/encodings/text.js';
 import { SecureSocketError } from '../errors.js';
 
-/** What is known about a key that is let in. */
+/** A key that is let in. */
 export interface AuthorizedKey {
+  /** `SHA256:` and 43 characters of base64, however it is written in its line. */
+  readonly fingerprint: string;
   /** The rest of its line, if there is any. */
   readonly name?: string;
+  /** Counted from 1. */
+  readonly line: number;
 }
 
 /** Keys that are let in, by fingerprint. */
@@ -27,6 +31,7 @@ export function parseAuthorizedKeys(
 ): KeysByFingerprint {
   const keys = new Map<string, AuthorizedKey>();
   for (const [index, line] of lines.entries()) {
+    if (/[\r\n]/.test(line)) throw badLine(place(index), 'it is more than one line: give an array of lines');
     const [key, ...words] = withoutComment(line)
       .split(/\s+/)
       .filter((word) => word !== '');
@@ -34,7 +39,8 @@ export function parseAuthorizedKeys(
     const fingerprint = fingerprintIn(key, place(index), backend);
     if (keys.has(fingerprint))
       throw badLine(place(index), `the key ${fingerprint} is already on a line before`);
-    keys.set(fingerprint, words.length === 0 ? {} : { name: nameIn(words, place(index)) });
+    const entry = { fingerprint, line: index + 1 };
+    keys.set(fingerprint, words.length === 0 ? entry : { ...entry, name: nameIn(words, place(index)) });
   }
   return keys;
 }

@@ -8,7 +8,7 @@ import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it } from 'vitest';
 import type { Aead } from '../../src/backend.js';
-import { privateNumbersOf } from '../../src/identity.node.js';
+import { privateNumbersOf } from '../../src/identity/identity.js';
 import {
   clientOf,
   identityFor,

@@ -22,7 +22,7 @@ import {
   encodeServerHello,
   encodeServerIdentity,
 } from '../../src/core/sealed/messages.js';
-import { AuthorizedKeys } from '../../src/trust/authorized-keys.node.js';
+import { PortableAuthorizedKeys } from '../../src/trust/authorized-keys.js';
 import { KnownHosts } from '../../src/trust/known-hosts.node.js';
 import { insecure } from '../helpers/insecure-backend.js';
 import { testKey, vectors } from '../helpers/sealed-vectors.js';
@@ -94,7 +94,7 @@ const texts: readonly Target[] = [
     ],
     structured: structures.authorizedKeys,
     streams: false,
-    verdict: (input) => verdictOfAsync(() => AuthorizedKeys.open(textOf(input).split(/\r?\n/), insecure)),
+    verdict: (input) => verdictOf(() => new PortableAuthorizedKeys(textOf(input).split(/\r?\n/), insecure)),
   },
   knownHosts(),
 ];

@@ -43,11 +43,11 @@ export function formatPeer(peer: {
   return formatHostPort(peer.remoteAddress, peer.remotePort ?? 0);
 }
 
-/** The name that a known-hosts file has for an address. */
+/** The host and port by which an address is known. */
 export function knownName(address: Address): { readonly host: string; readonly port: number } {
   return 'path' in address
     ? { host: `unix:${address.path}`, port: 0 }
-    : { host: (address.host ?? 'localhost').toLowerCase(), port: address.port };
+    : { host: address.host ?? 'localhost', port: address.port };
 }
 
 function formatHostPort(host: string, port: number): string {

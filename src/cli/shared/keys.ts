@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { linesOf } from '../../core/encodings/text.js';
+import { readTextFile } from '../../files.node.js';
 import { Identity, type IdentityRole } from '../../index.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
 import { openTerminal } from './terminal.js';
@@ -8,21 +9,21 @@ export interface PassphraseSource {
   readonly 'passphrase-file'?: string | undefined;
 }
 
-/** The identity in a key file. An encrypted one asks for its passphrase. */
+/** The identity in a key file, which is read once. */
 export async function loadIdentity(
   path: string,
   role: IdentityRole,
   source: PassphraseSource,
 ): Promise<Identity> {
-  const isEncrypted = (await readFile(path, 'utf8')).includes('-----BEGIN ENCRYPTED PRIVATE KEY-----');
-  if (!isEncrypted) return Identity.load(path, { role });
   return Identity.load(path, { role, passphrase: await oldPassphrase(path, source) });
 }
 
-/** The passphrase that a key was encrypted with. */
-export async function oldPassphrase(path: string, source: PassphraseSource): Promise<string> {
-  const given = await passphraseInFile(source);
-  return given ?? askPassphrase(`Passphrase of ${path}: `);
+/** The passphrase that a key was encrypted with: the one of the file, or a question that is asked if there is one. */
+export async function oldPassphrase(
+  path: string,
+  source: PassphraseSource,
+): Promise<string | (() => Promise<string>)> {
+  return (await passphraseInFile(source)) ?? (() => askPassphrase(`Passphrase of ${path}: `));
 }
 
 /** A passphrase to encrypt a key with; at the terminal it has to be typed twice. */
@@ -38,7 +39,7 @@ export async function newPassphrase(path: string, source: PassphraseSource): Pro
 async function passphraseInFile(source: PassphraseSource): Promise<string | undefined> {
   const path = source['passphrase-file'];
   if (path === undefined) return undefined;
-  const [line = ''] = (await readFile(path, 'utf8')).split(/\r?\n/);
+  const [line = ''] = linesOf((await readTextFile(path)).text);
   if (line !== '') return line;
   throw usageError(`${path} has no passphrase in its first line`);
 }

@@ -35,7 +35,6 @@ export class PlainWriter {
   }
 
   write(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
     this.#bytes += bytes.length;
     this.#gathered.push(bytes);
     if (this.#isFirst && this.#settle > 0) this.#writeFirst();

@@ -1,11 +1,9 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { parseFingerprint } from '../../core/encodings/fingerprint.js';
-import { type ClientOptions, SecureClient, SecureSocketError } from '../../index.js';
-import { KnownHosts } from '../../trust/known-hosts.node.js';
+import { type ClientOptions, type KnownHosts, SecureClient, SecureSocketError } from '../../index.js';
 import { type Address, formatAddress, knownName } from './address.js';
 import { type ClientValues, clientOptions } from './endpoint.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
+import { fileFlag, knownHostsAt, withStore } from './known-servers.js';
 import { openTerminal } from './terminal.js';
 
 /** Opens connections to one server, each trusted in the way that the flags name. */
@@ -29,14 +27,7 @@ export async function diallerFor(
   const options = { ...(await clientOptions(values)), ...more };
   if (pins) return (signal) => open({ ...options, serverKey: pins }, address, signal);
   if (options.protocol === 'classic') return classicDialler(options, path, address);
-  return knownDialler(options, new KnownHosts(path ?? defaultKnownHosts()), address, signal);
-}
-
-/** Where the command keeps the servers it knows, unless told otherwise. */
-export function defaultKnownHosts(): string {
-  const { XDG_CONFIG_HOME, APPDATA } = process.env;
-  const base = XDG_CONFIG_HOME || (process.platform === 'win32' && APPDATA) || join(homedir(), '.config');
-  return join(base, 'secure-sockets', 'known_hosts');
+  return knownDialler(options, knownHostsAt(path), address, signal);
 }
 
 /** The fingerprint of the key that a server shows, proven or not. */
@@ -91,19 +82,19 @@ async function knownDialler(
   signal: AbortSignal,
 ): Promise<Dialler> {
   const { host, port } = knownName(address);
-  const isKnown = (await store.list()).some((entry) => entry.host === host && entry.port === port);
-  if (isKnown) return (signal) => openKnown({ ...options, knownHosts: store.path }, address, signal);
+  const isKnown = (await withStore(store, () => store.find(host, port))).length > 0;
+  if (isKnown) return (signal) => openKnown({ ...options, knownHosts: store }, address, signal);
   const fingerprint = await fingerprintShown(address, options, signal);
   await confirm(address, fingerprint);
   return async (signal) => {
     const client = await open({ ...options, serverKey: fingerprint }, address, signal);
-    await store.add(host, port, fingerprint);
+    await withStore(store, () => store.add(host, port, fingerprint));
     return client;
   };
 }
 
 async function openKnown(
-  options: ClientOptions,
+  options: ClientOptions & { readonly knownHosts: KnownHosts },
   address: Address,
   signal: AbortSignal,
 ): Promise<SecureClient> {
@@ -111,7 +102,7 @@ async function openKnown(
     return await open(options, address, signal);
   } catch (error) {
     if (!(error instanceof SecureSocketError) || error.code !== 'UNTRUSTED_SERVER') throw error;
-    const hint = `secure-sockets known-hosts remove ${formatAddress(address)}`;
+    const hint = `secure-sockets known-hosts ${fileFlag(options.knownHosts)}remove ${formatAddress(address)}`;
     throw new CommandError(exitCodes.trust, error.message, [hint], error);
   }
 }

@@ -1,5 +1,5 @@
 import { SecureSocketError } from '../../errors.js';
-import { decodeBase64, encodeBase64 } from './text.js';
+import { decodeBase64, encodeBase64, linesOf } from './text.js';
 
 const COLUMNS = 64;
 
@@ -9,12 +9,21 @@ export function encodePem(label: string, der: Uint8Array, explanatory: readonly 
   return [...explanatory, `-----BEGIN ${label}-----`, ...body, `-----END ${label}-----`, ''].join('\n');
 }
 
+/** What a text with one textual encoding holds. */
+export interface Pem {
+  readonly label: string;
+  readonly der: Uint8Array;
+  /** The lines before the BEGIN line. */
+  readonly explanatory: readonly string[];
+}
+
 /**
- * Reads a text with exactly one textual encoding in the strict form of RFC 7468 (figure 3), lines ending in LF or
- * CRLF, and any explanatory lines before it. Anything else is BAD_IDENTITY.
+ * Reads a text with exactly one textual encoding in the strict form of RFC 7468 (figure 3), and any explanatory lines
+ * before it. A byte-order mark, CRLF or CR at the end of lines and blank lines behind make no difference. Anything else
+ * is BAD_IDENTITY.
  */
-export function decodePem(text: string): { label: string; der: Uint8Array; explanatory: string[] } {
-  const lines = text.split(/\r?\n/);
+export function decodePem(text: string): Pem {
+  const lines = linesOf(text);
   const begin = lines.findIndex((line) => line.includes('-----BEGIN'));
   if (begin < 0) fail('there is no BEGIN line');
   const label = /^-----BEGIN ([A-Z0-9]+(?:[ -][A-Z0-9]+)*)-----$/.exec(lines[begin] ?? '')?.[1];
@@ -22,7 +31,8 @@ export function decodePem(text: string): { label: string; der: Uint8Array; expla
   const end = lines.indexOf(`-----END ${label}-----`, begin);
   if (end < 0) fail(`there is no END line for ${label}`);
   if (lines.slice(end + 1).some((line) => line.trim() !== '')) fail(`there is text behind line ${end + 1}`);
-  return { label, der: body(lines.slice(begin + 1, end), begin + 2), explanatory: lines.slice(0, begin) };
+  const der = body(lines.slice(begin + 1, end), begin + 2);
+  return { label, der, explanatory: lines.slice(0, begin) };
 }
 
 function body(lines: readonly string[], firstLine: number): Uint8Array {

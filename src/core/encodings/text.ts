@@ -24,3 +24,8 @@ export function decodeHex(digits: string): Uint8Array {
 export function encodeHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+/** The lines of a text as an editor shows them: LF, CRLF or CR between them, a byte-order mark before them. */
+export function linesOf(text: string): string[] {
+  return text.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
+}

@@ -1,7 +1,6 @@
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { SecureSocketError } from '../errors.js';
-import { pathOf } from './file-location.node.js';
-import { KnownHosts } from './known-hosts.node.js';
+import type { PortableKnownHosts } from './known-hosts.js';
 
 /** Whom a client dials, as a known-hosts file names it: a Unix domain socket is `unix:PATH` with port 0. */
 export interface Target {
@@ -9,18 +8,10 @@ export interface Target {
   readonly port: number;
 }
 
-/** A known-hosts file and what to do with servers that are not in it. */
-export interface KnownHostsOption {
-  /** Where the file is: a path, or a `file:` URL. */
-  readonly path: string | URL;
-  /** `'strict'` (default) refuses an unknown server, `'tofu'` writes it down once it has proven its key. */
-  readonly mode?: 'strict' | 'tofu';
-}
-
 /** The options that say which server to trust. */
 export interface TrustSettings {
   readonly serverKey?: string | readonly string[] | undefined;
-  readonly knownHosts?: string | URL | KnownHostsOption | undefined;
+  readonly knownHosts?: PortableKnownHosts | undefined;
   readonly verifyServer?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
 }
 
@@ -60,30 +51,42 @@ export function pinned(fingerprints: readonly string[]): Trust {
   };
 }
 
-function remembered(option: NonNullable<TrustSettings['knownHosts']>, target: Target | undefined): Trust {
+function remembered(hosts: PortableKnownHosts, target: Target | undefined): Trust {
   if (target === undefined) {
     throw new SecureSocketError(
       'NO_TRUST',
       'knownHosts looks servers up by host and port, which a Transport does not have: connect(transport, { host, port })',
     );
   }
-  const path = pathOf(option);
-  const mode = typeof option === 'object' && 'mode' in option ? (option.mode ?? 'strict') : 'strict';
-  const store = new KnownHosts(path);
   const { host, port } = target;
   let isNew = false;
   return {
     decide: async (_, fingerprint) => {
-      isNew = (await store.check(host, port, fingerprint)) === 'unknown';
-      if (!isNew || mode === 'tofu') return true;
+      isNew = (await possible('read', hosts.check(host, port, fingerprint))) === 'unknown';
+      if (!isNew || hosts.mode === 'tofu') return true;
       throw new SecureSocketError(
         'UNTRUSTED_SERVER',
-        `${path} does not know ${host}${port === 0 ? '' : ` port ${port}`}, whose key is ${fingerprint}: check it, then add it there, or use mode 'tofu'`,
+        `${hosts.name} does not know ${host}${port === 0 ? '' : ` port ${port}`}, whose key is ${fingerprint}: check it, then add it there, or use mode 'tofu'`,
         { fingerprint },
       );
     },
     confirmed: async (fingerprint) => {
-      if (isNew) await store.add(host, port, fingerprint);
+      if (isNew) await possible('added to', hosts.add(host, port, fingerprint));
     },
   };
+}
+
+/** What the system says of a file of ours is nobody's doing but ours: the server must not be blamed for it. */
+async function possible<Result>(what: string, operation: Promise<Result>): Promise<Result> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (error instanceof SecureSocketError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SecureSocketError(
+      'BAD_OPTION',
+      `the known hosts cannot be ${what}: ${reason}; mend that, name another file, or give serverKey`,
+      { cause: error },
+    );
+  }
 }

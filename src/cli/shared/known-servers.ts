@@ -1,0 +1,55 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { KnownHosts } from '../../index.js';
+import { CommandError, exitCodes } from './failure.js';
+
+/** The servers in a file, or in the one that the command keeps unless told otherwise. */
+export function knownHostsAt(path: string | undefined): KnownHosts {
+  return new KnownHosts(path ?? requiredPath());
+}
+
+/** What a command that changes the same file is told with; nothing for the default one. */
+export function fileFlag(hosts: KnownHosts): string {
+  return hosts.name === defaultPath() ? '' : `--known-hosts ${hosts.name} `;
+}
+
+const elsewhere = [
+  "say which server is meant with --server-key and its key's fingerprint",
+  'or name a file that can be read and written with --known-hosts FILE',
+];
+
+/** Does something with the file of known servers. What the system says against it is told with a way out. */
+export async function withStore<Result>(hosts: KnownHosts, use: () => Promise<Result>): Promise<Result> {
+  try {
+    return await use();
+  } catch (error) {
+    const isSystems = error instanceof Error && 'syscall' in error;
+    if (!isSystems) throw error;
+    const message = `the known servers in ${hosts.name} cannot be used: ${error.message}`;
+    throw new CommandError(exitCodes.usage, message, elsewhere, error);
+  }
+}
+
+function requiredPath(): string {
+  const path = defaultPath();
+  if (path !== undefined) return path;
+  const message = 'there is no home folder in which known servers could be kept';
+  throw new CommandError(exitCodes.usage, message, elsewhere);
+}
+
+function defaultPath(): string | undefined {
+  const { XDG_CONFIG_HOME, APPDATA } = process.env;
+  const bases = [XDG_CONFIG_HOME, process.platform === 'win32' ? APPDATA : undefined, homeConfig()];
+  const base = bases.find((one) => one !== undefined && isAbsolute(one));
+  return base === undefined ? undefined : join(base, 'secure-sockets', 'known_hosts');
+}
+
+/** A user whom the system does not know, as in a container, has none. */
+function homeConfig(): string | undefined {
+  try {
+    const home = homedir();
+    return home === '' ? undefined : join(home, '.config');
+  } catch {
+    return undefined;
+  }
+}

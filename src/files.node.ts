@@ -1,0 +1,144 @@
+import { type BigIntStats, read } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { SecureSocketError } from './errors.js';
+
+/** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
+export interface FileOption {
+  /** Where the file is: a path, or a `file:` URL. */
+  readonly path: string | URL;
+}
+
+/** The path of a file that an option or an argument names. */
+export function pathOf(file: FileOption | URL | string): string {
+  if (typeof file === 'string') return file;
+  return 'path' in file ? pathOf(file.path) : fileURLToPath(file);
+}
+
+/** A file's content as it was at one moment. */
+export interface FileContent {
+  readonly bytes: Uint8Array;
+  /** As it was before the first byte was read; `undefined` for a descriptor that cannot be opened anew. */
+  readonly stats: BigIntStats | undefined;
+}
+
+/** A file's text as it was at one moment, without a byte-order mark. */
+export interface TextFile extends Omit<FileContent, 'bytes'> {
+  readonly text: string;
+}
+
+/** No key, passphrase or list that a person keeps is larger; a device such as /dev/zero has no end. */
+const MAX_BYTES = 16 * 2 ** 20;
+const CHUNK = 65536;
+
+/**
+ * Reads a file once, from its beginning to its end, because a FIFO, /dev/stdin or a process substitution gives its
+ * content to one reader only. Rejects with the system's error, or with BAD_OPTION for what has no end.
+ */
+export async function readFileOnce(path: string): Promise<FileContent> {
+  const file = await openOrDescriptor(path);
+  if (typeof file === 'number') return { bytes: await collect(fromDescriptor(file), path), stats: undefined };
+  try {
+    const stats = await file.stat({ bigint: true });
+    return { bytes: await collect(fromFile(file, path), path), stats };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads a file of text once. BAD_OPTION if it is not UTF-8. */
+export async function readTextFile(path: string): Promise<TextFile> {
+  const { bytes, stats } = await readFileOnce(path);
+  return { text: decodeText(bytes, `${path}: `), stats };
+}
+
+/** The text in UTF-8 bytes, without a byte-order mark. Anything else is BAD_OPTION, since it would be misread. */
+export function decodeText(bytes: Uint8Array, prefix = ''): string {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    throw new SecureSocketError('BAD_OPTION', `${prefix}it is UTF-16: save it as UTF-8`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new SecureSocketError('BAD_OPTION', `${prefix}it is not UTF-8 text`, { cause: error });
+  }
+}
+
+/** What a file is that is not a regular one, for error texts; `undefined` for a regular file. */
+export function specialKind(stats: BigIntStats): string | undefined {
+  if (stats.isFile()) return undefined;
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a FIFO';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+/** A socket, which standard input may be, cannot be opened by its name, but read from. */
+async function openOrDescriptor(path: string): Promise<FileHandle | number> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    const descriptor = /^\/dev\/(?:stdin|fd\/(\d+))$/.exec(path);
+    if (descriptor === null || !hasCode(error, 'ENXIO')) throw error;
+    return Number(descriptor[1] ?? 0);
+  }
+}
+
+type Read = (chunk: Uint8Array) => Promise<number>;
+
+/** The system names a file that it cannot open, but not one that it cannot read, such as a folder. */
+function fromFile(file: FileHandle, path: string): Read {
+  return async (chunk) => {
+    try {
+      return (await file.read(chunk, 0, chunk.length, null)).bytesRead;
+    } catch (error) {
+      throw error instanceof Error
+        ? Object.assign(error, { message: `${error.message} '${path}'`, path })
+        : error;
+    }
+  };
+}
+
+const readDescriptor = promisify(read) as (
+  descriptor: number,
+  chunk: Uint8Array,
+  offset: number,
+  length: number,
+  position: null,
+) => Promise<{ bytesRead: number }>;
+
+function fromDescriptor(descriptor: number): Read {
+  return async (chunk) => {
+    for (;;) {
+      try {
+        return (await readDescriptor(descriptor, chunk, 0, chunk.length, null)).bytesRead;
+      } catch (error) {
+        // somebody has made it non-blocking
+        if (!hasCode(error, 'EAGAIN')) throw error;
+        await sleep(10);
+      }
+    }
+  };
+}
+
+async function collect(readSome: Read, path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for (let total = 0; ; ) {
+    const chunk = new Uint8Array(CHUNK);
+    const length = await readSome(chunk);
+    if (length === 0) return Buffer.concat(chunks);
+    total += length;
+    if (total > MAX_BYTES)
+      throw new SecureSocketError(
+        'BAD_OPTION',
+        `${path}: it has more than ${MAX_BYTES} bytes, as no such file has`,
+      );
+    chunks.push(chunk.subarray(0, length));
+  }
+}
+
+/** Whether an error is the system's, with this code. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

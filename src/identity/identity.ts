@@ -1,0 +1,85 @@
+import type { Backend, RsaPrivateKey, RsaPrivateNumbers } from '../backend.js';
+import { encodePkcs8 } from '../core/encodings/der.js';
+import { fingerprintOf } from '../core/encodings/fingerprint.js';
+import { encodePem } from '../core/encodings/pem.js';
+import { badArgument, SecureSocketError } from '../errors.js';
+import { checkedSpki, type KeyMaterial, operationsOf, type WebKeyPair } from './key.js';
+import { type IdentityRole, roleLine } from './roles.js';
+
+/**
+ * A key pair and its role: who a server or a client is, and what every platform has of it. The private half is not
+ * reachable through it, nor shown by `util.inspect` or `JSON.stringify`; it leaves it as PEM only, and only if it may.
+ */
+export class PortableIdentity {
+  /** What the key is for, for ever. */
+  readonly role: IdentityRole;
+  /** `SHA256:` and 43 characters of base64: the SHA-256 of the public key as SubjectPublicKeyInfo. */
+  readonly fingerprint: string;
+
+  protected constructor(material: KeyMaterial, backend: Pick<Backend, 'sha256'>) {
+    const spki = checkedSpki(material);
+    this.role = material.role;
+    this.fingerprint = fingerprintOf(backend, spki);
+    kept.set(this, { material, spki, imported: new WeakMap() });
+  }
+
+  /** The public key as SubjectPublicKeyInfo, DER; a copy. */
+  get spki(): Uint8Array {
+    return keptOf(this).spki.slice();
+  }
+
+  /** The public key as SubjectPublicKeyInfo, PEM. */
+  get publicPem(): string {
+    return encodePem('PUBLIC KEY', keptOf(this).spki);
+  }
+
+  /** Whether the private key may leave this identity, as PEM. */
+  get extractable(): boolean {
+    return 'numbers' in keptOf(this).material;
+  }
+
+  /**
+   * The platform's own objects of a key that `generate({ extractable: false })` or `fromKeyPair` made, which IndexedDB can
+   * keep; `undefined` for any other.
+   */
+  get keyPair(): WebKeyPair | undefined {
+    const { material } = keptOf(this);
+    return 'keyPair' in material ? material.keyPair : undefined;
+  }
+
+  /** The private key as PKCS#8 PEM, before it a line with the role, which openssl and others pass over. */
+  toPem(): string {
+    return encodePem('PRIVATE KEY', encodePkcs8(privateNumbersOf(this)), [roleLine(this.role)]);
+  }
+}
+
+/** What an identity is made of, which nobody else sees. */
+interface Kept {
+  readonly material: KeyMaterial;
+  readonly spki: Uint8Array;
+  /** A program that connects often, as a tunnel does, has its key decoded and checked once for each backend. */
+  readonly imported: WeakMap<Backend, RsaPrivateKey>;
+}
+
+const kept = new WeakMap<PortableIdentity, Kept>();
+
+function keptOf(identity: PortableIdentity): Kept {
+  const found = kept.get(identity);
+  if (found !== undefined) return found;
+  throw badArgument('expected an Identity made by Identity.generate or Identity.load');
+}
+
+/** The private numbers of an identity, for this library alone: the entry does not export it. */
+export function privateNumbersOf(identity: PortableIdentity): RsaPrivateNumbers {
+  const { material } = keptOf(identity);
+  if ('numbers' in material) return material.numbers;
+  throw new SecureSocketError('BAD_IDENTITY', 'the private key of this identity cannot be taken out of it');
+}
+
+/** The private operations of an identity on a backend, for this library alone. */
+export function privateKeyOf(identity: PortableIdentity, backend: Backend): RsaPrivateKey {
+  const { material, imported } = keptOf(identity);
+  const key = imported.get(backend) ?? operationsOf(material, backend);
+  imported.set(backend, key);
+  return key;
+}

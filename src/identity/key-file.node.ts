@@ -1,0 +1,104 @@
+import { open, rm } from 'node:fs/promises';
+import { decodeSpki } from '../core/encodings/der.js';
+import { fingerprintOf } from '../core/encodings/fingerprint.js';
+import { decodePem } from '../core/encodings/pem.js';
+import { checkSealedKey } from '../core/encodings/rsa-key.js';
+import { linesOf } from '../core/encodings/text.js';
+import { defaultBackend } from '../defaults.node.js';
+import { SecureSocketError } from '../errors.js';
+import { decodeText, hasCode, readFileOnce } from '../files.node.js';
+import { decryptPkcs8 } from './encryption.node.js';
+import { checkedSpki, type NumberedKey } from './key.js';
+import { explainBytes } from './key-kinds.js';
+import { isEncrypted, type PemOptions, readKeyText } from './key-text.js';
+import { statedRole } from './roles.js';
+
+/** Options of {@link Identity.load}. */
+export interface LoadOptions extends Omit<PemOptions, 'passphrase'> {
+  /** Needed exactly if the key is encrypted; or a function that gives it, which is asked only then. */
+  readonly passphrase?: string | (() => string | Promise<string>) | undefined;
+}
+
+/** Reads a key file. Errors name the file. */
+export async function loadKey(path: string, { role, passphrase }: LoadOptions): Promise<NumberedKey> {
+  const { bytes, stats } = await readFileOnce(path);
+  if (stats?.isFile()) warnIfShared(path, Number(stats.mode));
+  const text = named(path, () => textOf(bytes, path));
+  const given = await passphraseFor(text, passphrase);
+  return named(path, () => readKeyText(text, { role, passphrase: given }, decryptPkcs8, path));
+}
+
+/** The fingerprint of the key in a file, private in any role, or public. */
+export async function fingerprintOfFile(
+  path: string,
+  passphrase: LoadOptions['passphrase'],
+): Promise<string> {
+  const { bytes } = await readFileOnce(path);
+  const text = named(path, () => textOf(bytes, path));
+  const given = await passphraseFor(text, passphrase);
+  const spki = named(path, () => publicKeyIn(text) ?? spkiOf(text, given, path));
+  return fingerprintOf(defaultBackend, spki);
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  const problem = explainBytes(bytes, path);
+  if (problem !== undefined) throw problem;
+  return decodeText(bytes);
+}
+
+async function passphraseFor(text: string, given: LoadOptions['passphrase']): Promise<string | undefined> {
+  if (typeof given !== 'function') return given;
+  return isEncrypted(text) ? given() : undefined;
+}
+
+function publicKeyIn(text: string): Uint8Array | undefined {
+  if (!text.includes('-----BEGIN PUBLIC KEY-----')) return undefined;
+  const { label, der } = decodePem(text);
+  if (label !== 'PUBLIC KEY') return undefined;
+  checkSealedKey(decodeSpki(der));
+  return der;
+}
+
+/** In whatever role. A file of another program does not say which it has. */
+function spkiOf(text: string, passphrase: string | undefined, path: string): Uint8Array {
+  const [before = ''] = text.split('-----BEGIN');
+  const role = statedRole(linesOf(before)) ?? 'server';
+  return checkedSpki(readKeyText(text, { role, passphrase }, decryptPkcs8, path));
+}
+
+function named<Result>(path: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SecureSocketError)) throw error;
+    throw new SecureSocketError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
+}
+
+/** A file descriptor, a FIFO or a device has no mode that others could use. */
+function warnIfShared(path: string, mode: number): void {
+  const permissions = mode & 0o777;
+  if (process.platform === 'win32' || (permissions & 0o077) === 0) return;
+  process.emitWarning(
+    `the key file ${path} is open to other users (mode 0${permissions.toString(8)}): chmod 600 ${path}`,
+    { type: 'SecurityWarning', code: 'SECURE_SOCKETS_KEY_FILE_MODE' },
+  );
+}
+
+/** Writes a new file that only its owner may read. */
+export async function writeKeyFile(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    const message = `${path} exists and is not overwritten: choose another name`;
+    throw new SecureSocketError('BAD_IDENTITY', message, { cause: error });
+  });
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,106 @@
+import type { RsaPrivateNumbers } from '../backend.js';
+import { decodePkcs1Private, decodePkcs8 } from '../core/encodings/der.js';
+import { decodePem } from '../core/encodings/pem.js';
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { explainDer, explainEncryption, explainPem, explainText } from './key-kinds.js';
+import { agreedRole, type IdentityRole, statedRole } from './roles.js';
+
+/** How to read the text of a key file. */
+export interface PemOptions {
+  /** The role that the key must have. Needed if the text does not say which one it has. */
+  readonly role?: IdentityRole | undefined;
+  /** Needed exactly if the key is encrypted. */
+  readonly passphrase?: string | undefined;
+}
+
+/** What a key file's text holds, its key decoded. */
+export interface KeyText {
+  readonly role: IdentityRole;
+  readonly numbers: RsaPrivateNumbers;
+}
+
+/** Decrypts an EncryptedPrivateKeyInfo. Absent where the platform does not do it at once. */
+export type Decrypt = (der: Uint8Array, passphrase: string) => Uint8Array;
+
+/** Whether the text of a key file asks for a passphrase. */
+export function isEncrypted(text: string): boolean {
+  return text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----');
+}
+
+/** Reads the text of a key file. `path` is where it came from, for commands in error texts. */
+export function readKeyText(
+  text: string,
+  { role, passphrase }: PemOptions,
+  decrypt: Decrypt | undefined,
+  path?: string,
+): KeyText {
+  if (typeof text !== 'string') throw badArgument(`expected the text of a PEM file, got ${kindOf(text)}`);
+  const problem = explainText(text, path);
+  if (problem !== undefined) throw problem;
+  const { label, der, explanatory } = explained(
+    () => decodePem(text),
+    (error) => explainPem(text, error, path),
+  );
+  const agreed = agreedRole(statedRole(explanatory), role);
+  const plain = label === ENCRYPTED ? decrypted(der, passphrase, decrypt, path) : der;
+  if (label !== ENCRYPTED && passphrase !== undefined)
+    throw badIdentity('a passphrase was given, but the key is not encrypted: leave the passphrase out');
+  const decode = label === 'RSA PRIVATE KEY' ? decodePkcs1Private : decodePkcs8;
+  const numbers = explained(
+    () => decode(plain),
+    (error) => explainDer(plain, error, path),
+  );
+  return { role: agreed, numbers };
+}
+
+const ENCRYPTED = 'ENCRYPTED PRIVATE KEY';
+
+function decrypted(
+  der: Uint8Array,
+  passphrase: string | undefined,
+  decrypt: Decrypt | undefined,
+  path: string | undefined,
+): Uint8Array {
+  if (decrypt === undefined)
+    throw badIdentity('an encrypted key cannot be read here: decrypt it with openssl');
+  if (passphrase === undefined) throw badIdentity('the key is encrypted: give its { passphrase }');
+  checkPassphrase(passphrase);
+  try {
+    return decrypt(der, passphrase);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const unsupported = /unsupported/i.test(reason) ? explainEncryption(der, path) : undefined;
+    if (unsupported !== undefined) throw unsupported;
+    const text = `the key cannot be decrypted: the passphrase is wrong or the file is damaged (${reason})`;
+    throw new SecureSocketError('BAD_IDENTITY', text, { cause: error });
+  }
+}
+
+/** OpenSSL encrypts with longer passphrases, but does not decrypt with them. */
+const MAX_PASSPHRASE_BYTES = 1024;
+
+/** Throws BAD_OPTION unless OpenSSL takes this as a passphrase. */
+export function checkPassphrase(passphrase: string): void {
+  const length = typeof passphrase === 'string' ? new TextEncoder().encode(passphrase).length : 0;
+  if (length > 0 && length <= MAX_PASSPHRASE_BYTES) return;
+  throw new SecureSocketError(
+    'BAD_OPTION',
+    `passphrase must be a string of 1 to ${MAX_PASSPHRASE_BYTES} bytes of UTF-8`,
+  );
+}
+
+/** The result, or an error that says more than the one of the decoder. */
+function explained<Result>(
+  decode: () => Result,
+  explain: (error: SecureSocketError) => SecureSocketError | undefined,
+): Result {
+  try {
+    return decode();
+  } catch (error) {
+    throw (error instanceof SecureSocketError && explain(error)) || error;
+  }
+}
+
+function badIdentity(message: string): SecureSocketError {
+  return new SecureSocketError('BAD_IDENTITY', message);
+}

@@ -1,0 +1,137 @@
+import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import type { KeyMaterial, KeyOperations, WebKey, WebKeyPair } from './key.js';
+import { checkRole, type IdentityRole } from './roles.js';
+
+/** How to take a pair of the Web Cryptography API for an identity. */
+export interface KeyPairOptions {
+  /** What the key is for. */
+  readonly role: 'server' | 'client';
+}
+
+/** A new key that the platform keeps. */
+export async function generateWebKey(role: 'server' | 'client', modulusLength: number): Promise<KeyMaterial> {
+  const algorithm = { ...algorithmOf[role], modulusLength, publicExponent: Uint8Array.of(1, 0, 1) };
+  const pair = await subtle().generateKey(algorithm, false, usagesOf[role]);
+  return materialOf(pair, role);
+}
+
+/** A pair of the platform's, checked and tried. */
+export async function keptByPlatform(pair: WebKeyPair, options: KeyPairOptions): Promise<KeyMaterial> {
+  const { role } = typeof options === 'object' && options !== null ? options : ({} as KeyPairOptions);
+  checkRole(role);
+  const { name, hash } = algorithmOf[role] ?? badRole(role);
+  if (!isKey(pair?.publicKey) || !isKey(pair?.privateKey))
+    throw badArgument(`expected a CryptoKeyPair, not ${kindOf(pair)}`);
+  const { privateKey } = pair;
+  const [usage] = usagesOf[role];
+  const isRight = nameOf(privateKey) === `${name} ${hash}` && nameOf(pair.publicKey) === `${name} ${hash}`;
+  if (!isRight || privateKey.type !== 'private' || !privateKey.usages.includes(usage)) {
+    const got = `${nameOf(privateKey)} that may ${privateKey.usages.join(', ') || 'nothing'}`;
+    const text = `a key of role ${role} is a private ${name} key with ${hash} that may ${usage}; this is ${got}`;
+    throw new SecureSocketError('BAD_IDENTITY', text);
+  }
+  return materialOf(pair, role);
+}
+
+const algorithmOf = {
+  client: { name: 'RSA-PSS', hash: 'SHA-256' },
+  server: { name: 'RSA-OAEP', hash: 'SHA-256' },
+} as const;
+const usagesOf = { client: ['sign', 'verify'], server: ['decrypt', 'encrypt'] } as const;
+
+function badRole(role: IdentityRole): never {
+  throw new SecureSocketError('BAD_OPTION', `a pair has role server or client, not ${role}`);
+}
+
+async function materialOf(keyPair: WebKeyPair, role: 'server' | 'client'): Promise<KeyMaterial> {
+  const exported = new Uint8Array(await subtle().exportKey('spki', keyPair.publicKey));
+  // encoded anew, so that what is not canonical shows here and not at a peer
+  const spki = encodeSpki(decodeSpki(exported));
+  const operations = role === 'client' ? signing(keyPair) : decrypting(keyPair);
+  await (role === 'client' ? trySigning : tryDecrypting)(spki, operations);
+  return { role, spki, operations, keyPair };
+}
+
+function signing({ privateKey }: WebKeyPair): KeyOperations {
+  const how = { name: 'RSA-PSS', saltLength: 32 };
+  return {
+    sign: async (message) => new Uint8Array(await subtle().sign(how, privateKey, owned(message))),
+  };
+}
+
+function decrypting({ privateKey }: WebKeyPair): KeyOperations {
+  return {
+    decrypt: (ciphertext, label) =>
+      subtle()
+        .decrypt({ name: 'RSA-OAEP', label: owned(label) }, privateKey, owned(ciphertext))
+        .then(
+          (message) => new Uint8Array(message),
+          () => null,
+        ),
+  };
+}
+
+const TRIAL = Uint8Array.of(1, 2, 3);
+
+async function trySigning(spki: Uint8Array, { sign }: KeyOperations): Promise<void> {
+  const key = await subtle().importKey('spki', owned(spki), algorithmOf.client, false, ['verify']);
+  const signature = (await sign?.(TRIAL)) ?? new Uint8Array(0);
+  const how = { name: 'RSA-PSS', saltLength: 32 };
+  if (!(await subtle().verify(how, key, owned(signature), owned(TRIAL)))) throw noPair();
+}
+
+async function tryDecrypting(spki: Uint8Array, { decrypt }: KeyOperations): Promise<void> {
+  const key = await subtle().importKey('spki', owned(spki), algorithmOf.server, false, ['encrypt']);
+  const how = { name: 'RSA-OAEP', label: owned(TRIAL) };
+  const ciphertext = new Uint8Array(await subtle().encrypt(how, key, owned(TRIAL)));
+  const message = await decrypt?.(ciphertext, TRIAL);
+  if (message?.join() !== TRIAL.join()) throw noPair();
+}
+
+function noPair(): SecureSocketError {
+  return new SecureSocketError(
+    'BAD_IDENTITY',
+    'the public and the private key of the pair do not belong together',
+  );
+}
+
+function isKey(value: unknown): value is WebKey {
+  return typeof value === 'object' && value !== null && 'algorithm' in value && 'usages' in value;
+}
+
+function nameOf({ algorithm }: WebKey): string {
+  const hash = 'hash' in algorithm ? (algorithm.hash as { name?: unknown }).name : '';
+  return `${algorithm.name} ${String(hash)}`;
+}
+
+/** In memory of its own, which the Web Cryptography API asks for. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(bytes);
+}
+
+/** As much of the `SubtleCrypto` of the Web Cryptography API as is used here. */
+interface Subtle {
+  generateKey(algorithm: object, extractable: boolean, usages: readonly string[]): Promise<WebKeyPair>;
+  importKey(
+    format: 'spki',
+    data: Uint8Array,
+    algorithm: object,
+    extractable: boolean,
+    usages: readonly string[],
+  ): Promise<WebKey>;
+  exportKey(format: 'spki', key: WebKey): Promise<ArrayBuffer>;
+  sign(algorithm: object, key: WebKey, data: Uint8Array): Promise<ArrayBuffer>;
+  verify(algorithm: object, key: WebKey, signature: Uint8Array, data: Uint8Array): Promise<boolean>;
+  encrypt(algorithm: object, key: WebKey, data: Uint8Array): Promise<ArrayBuffer>;
+  decrypt(algorithm: object, key: WebKey, data: Uint8Array): Promise<ArrayBuffer>;
+}
+
+function subtle(): Subtle {
+  const { crypto } = globalThis as { readonly crypto?: { readonly subtle?: Subtle } };
+  if (crypto?.subtle !== undefined) return crypto.subtle;
+  throw new SecureSocketError(
+    'BAD_IDENTITY',
+    'there is no Web Cryptography API here: a page needs https or localhost for it',
+  );
+}

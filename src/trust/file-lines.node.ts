@@ -1,0 +1,211 @@
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SecureSocketError } from '../errors.js';
+import { decodeText, hasCode, readTextFile, specialKind, type TextFile } from '../files.node.js';
+import { type LineStore, withoutLines } from './line-store.js';
+
+/**
+ * The lines of a file that other processes may read and change at the same time.
+ *
+ * Lines are added with O_APPEND, which keeps those of all writers. Only removing lines replaces the file, by a new one
+ * that is renamed: readers see the old file or the new one, never a part. What others append to the old file meanwhile
+ * is not lost: whoever replaces it carries over what came after the part that was read, and whoever appends looks
+ * afterwards whether the file is still the one at this path, and appends again if not.
+ *
+ * Symbolic links are followed. A device, a FIFO or a socket is read, once, since what it gave is gone, and never written.
+ */
+export class FileLines implements LineStore {
+  readonly name: string;
+  #readOnce: TextFile | undefined;
+
+  constructor(path: string) {
+    this.name = path;
+  }
+
+  async read(): Promise<string> {
+    return (await unlessMissing(this.readFile()))?.text ?? '';
+  }
+
+  /** Whether what was read can be read only once, so that it will not change. */
+  protected get isReadOnce(): boolean {
+    return this.#readOnce !== undefined;
+  }
+
+  protected async readFile(): Promise<TextFile> {
+    if (this.#readOnce !== undefined) return this.#readOnce;
+    const file = await readTextFile(this.name);
+    if (file.stats === undefined || specialKind(file.stats) !== undefined) this.#readOnce = file;
+    return file;
+  }
+
+  async append(line: string): Promise<void> {
+    await mkdir(dirname(this.name), { recursive: true, mode: 0o700 });
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+      if (await appendTo(this.name, `${line}\n`)) return;
+    throw new SecureSocketError(
+      'BUSY',
+      `${this.name} is replaced over and over: nothing was added, try again`,
+    );
+  }
+
+  async removeLines(pick: (text: string) => ReadonlySet<number>): Promise<number> {
+    const target = await unlessMissing(realpath(this.name));
+    if (target === undefined) return 0;
+    requireRegular(target, await stat(target, { bigint: true }));
+    const next = await openNew(target);
+    try {
+      const old = await openOld(target);
+      return await replace(old, next, pick).finally(() => old.file.close());
+    } finally {
+      await next.file.close();
+      if (!next.isInPlace) await rm(next.path);
+    }
+  }
+
+  inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const key = resolve(this.name);
+    const result = (queues.get(key) ?? Promise.resolve()).then(task);
+    const settled = result
+      .catch(() => {})
+      .then(() => {
+        if (queues.get(key) === settled) queues.delete(key);
+      });
+    queues.set(key, settled);
+    return result;
+  }
+}
+
+/** The last task of this process on each file. */
+const queues = new Map<string, Promise<unknown>>();
+
+const MAX_ATTEMPTS = 10;
+
+/** Adds a text at the end of what is at a path. Resolves to whether it is still there afterwards. */
+async function appendTo(path: string, text: string): Promise<boolean> {
+  // opening a device can have an effect of its own, so it is looked at before
+  const there = await unlessMissing(stat(path, { bigint: true }));
+  if (there !== undefined) requireRegular(path, there);
+  const { O_RDWR, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  const file = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
+  try {
+    const before = await file.stat({ bigint: true });
+    requireRegular(path, before);
+    const size = Number(before.size);
+    await write(file, size, Buffer.from((await endsLine(file, size)) ? text : `\n${text}`));
+    await file.sync();
+    return isSame(before, await unlessMissing(stat(path, { bigint: true })));
+  } finally {
+    await file.close();
+  }
+}
+
+async function endsLine(file: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return true;
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer.toString() === '\n';
+}
+
+/** Writes all of it or nothing: where the disk is full, a part of a line would make the file unreadable. */
+async function write(file: FileHandle, size: number, bytes: Buffer): Promise<void> {
+  try {
+    await file.appendFile(bytes);
+  } catch (error) {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes.length + 1), 0, bytes.length + 1, size);
+    const isOurs = bytes.subarray(0, bytesRead).equals(buffer.subarray(0, bytesRead));
+    if (bytesRead > 0 && isOurs) await file.truncate(size);
+    throw error;
+  }
+}
+
+/** What takes the place of a file when it is whole. While it exists, others who want to replace the file wait. */
+interface NewFile {
+  readonly path: string;
+  readonly file: FileHandle;
+  isInPlace: boolean;
+}
+
+async function openNew(target: string): Promise<NewFile> {
+  const path = `${target}.new`;
+  for (const deadline = Date.now() + PATIENCE; ; await sleep(20)) {
+    try {
+      return { path, file: await open(path, 'wx', 0o600), isInPlace: false };
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+      if (Date.now() < deadline) continue;
+      const text = `another process replaces ${target}: try again, or remove ${path} if there is none`;
+      throw new SecureSocketError('BUSY', text, { cause: error });
+    }
+  }
+}
+
+/** Milliseconds. Replacing a file takes some of them. */
+const PATIENCE = 3000;
+
+interface OldFile {
+  readonly path: string;
+  readonly file: FileHandle;
+}
+
+/** For writing too, though nothing is written: who may not change a file must not replace it. */
+async function openOld(path: string): Promise<OldFile> {
+  return { path, file: await open(path, constants.O_RDWR | constants.O_NONBLOCK) };
+}
+
+async function replace(
+  old: OldFile,
+  next: NewFile,
+  pick: (text: string) => ReadonlySet<number>,
+): Promise<number> {
+  const stats = await old.file.stat({ bigint: true });
+  requireRegular(old.path, stats);
+  const bytes = await old.file.readFile();
+  decodeText(bytes, `${old.path}: `);
+  const gone = pick(bytes.toString());
+  if (gone.size === 0) return 0;
+  await next.file.writeFile(withoutLines(bytes.toString(), gone));
+  await takeAfter(next.file, stats);
+  await next.file.sync();
+  await rename(next.path, old.path);
+  next.isInPlace = true;
+  await carryOver(old, bytes.length);
+  return gone.size;
+}
+
+/** The same owner and mode as before. */
+async function takeAfter(file: FileHandle, { uid, gid, mode }: BigIntStats): Promise<void> {
+  const own = await file.stat({ bigint: true });
+  if (own.uid !== uid || own.gid !== gid) await file.chown(Number(uid), Number(gid));
+  await file.chmod(Number(mode & 0o777n));
+}
+
+/** Appends to the new file what others have appended to the old one since it was read. */
+async function carryOver({ path, file }: OldFile, start: number): Promise<void> {
+  const length = Number((await file.stat()).size) - start;
+  if (length <= 0) return;
+  const { buffer } = await file.read(Buffer.alloc(length), 0, length, start);
+  await appendTo(path, buffer.toString());
+}
+
+function requireRegular(path: string, stats: BigIntStats): void {
+  const kind = specialKind(stats);
+  if (kind === undefined) return;
+  throw new SecureSocketError(
+    'BAD_OPTION',
+    `${path} is ${kind}: name a regular file, to which can be written`,
+  );
+}
+
+function isSame(one: BigIntStats, other: BigIntStats | undefined): boolean {
+  return one.ino === other?.ino && one.dev === other.dev;
+}
+
+async function unlessMissing<Result>(operation: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

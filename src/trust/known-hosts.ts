@@ -1,0 +1,226 @@
+import { parseFingerprint } from '../core/encodings/fingerprint.js';
+import { canonicalHost } from '../core/encodings/host-name.js';
+import { linesOf } from '../core/encodings/text.js';
+import { kindOf, SecureSocketError } from '../errors.js';
+import { type LineStore, linesIn, storedUnder, type TextStore, type WebStorage } from './line-store.js';
+
+/** One line of a list of known hosts. */
+export interface KnownHost {
+  /** The one name of the host, however it is spelled in the list, or `unix:PATH`. */
+  readonly host: string;
+  /** 0 for a Unix domain socket. */
+  readonly port: number;
+  /** `SHA256:` and 43 characters of base64. */
+  readonly fingerprint: string;
+  /** The rest of its line, if there is any. */
+  readonly comment?: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** What to do with a server that is not known: refuse it, or write it down once it has proven its key. */
+export type KnownHostsMode = 'strict' | 'tofu';
+
+/** Where known hosts are kept without a file, and what to do with servers that are not among them. */
+export type StoredHosts = (TextStore | StorageOption) & ModeOption;
+
+/** A page's storage. */
+export interface StorageOption {
+  /** `localStorage`, `sessionStorage`, or what looks like them. */
+  readonly storage: WebStorage;
+  /** Under which key; default `'secure-sockets.known-hosts'`. */
+  readonly key?: string | undefined;
+}
+
+/** What to do with servers that are not known. */
+export interface ModeOption {
+  /** `'strict'` (default) refuses an unknown server, `'tofu'` writes it down once it has proven its key. */
+  readonly mode?: KnownHostsMode | undefined;
+}
+
+/** What a platform knows about where hosts are kept, and how it spells the path of a Unix domain socket. */
+export interface HostsPlace {
+  readonly store: LineStore;
+  readonly socketPath?: (path: string) => string;
+}
+
+/**
+ * Servers and the keys they had (docs/protocol.md, E4), in lines `host port SHA256:... [comment]`, wherever a program
+ * keeps them. White space, `%` and `#` in the path of a Unix domain socket stand there percent-encoded.
+ */
+export class PortableKnownHosts {
+  /** What a client does with a server that is not known. */
+  readonly mode: KnownHostsMode;
+  readonly #store: LineStore;
+  readonly #socketPath: (path: string) => string;
+
+  /** Throws BAD_OPTION. Nothing is read yet. */
+  constructor(source: StoredHosts);
+  /** Where a platform knows about other places. */
+  constructor(how: ModeOption, place: HostsPlace);
+  constructor(source: StoredHosts | ModeOption, place?: HostsPlace) {
+    const { store, socketPath = asIs }: HostsPlace = place ?? { store: storeOf(source) };
+    this.mode = modeOf(source);
+    this.#store = store;
+    this.#socketPath = socketPath;
+  }
+
+  /** Where the hosts are kept: a path, or the name of what keeps them. */
+  get name(): string {
+    return this.#store.name;
+  }
+
+  /** All entries, in their order. */
+  async list(): Promise<KnownHost[]> {
+    return this.#parse(await this.#store.read());
+  }
+
+  /** The entries of one server, however its host is spelled. */
+  async find(host: string, port: number): Promise<KnownHost[]> {
+    const server = this.#nameOf(host, port);
+    return (await this.list()).filter((entry) => isOf(entry, server));
+  }
+
+  /**
+   * Whether this server is known with this key. If it is known with other keys only, that is UNTRUSTED_SERVER. A line
+   * that cannot be read is BAD_OPTION, since it could be the server's.
+   */
+  async check(host: string, port: number, fingerprint: string): Promise<'known' | 'unknown'> {
+    const [server, key] = [this.#nameOf(host, port), parseFingerprint(fingerprint)];
+    return this.#judge(await this.list(), server, key);
+  }
+
+  /** Adds a server unless it is known with this key; one that is known with other keys only is UNTRUSTED_SERVER. */
+  async add(host: string, port: number, fingerprint: string, comment = ''): Promise<void> {
+    const [server, key] = [this.#nameOf(host, port), parseFingerprint(fingerprint)];
+    const line = `${encodeHost(server.host)} ${server.port} ${key} ${oneLine(comment)}`.trimEnd();
+    await this.#store.inTurn(async () => {
+      if (this.#judge(await this.list(), server, key) === 'known') return;
+      await this.#store.append(line);
+      await this.#yieldToEarlier(server, key);
+    });
+  }
+
+  /** Removes a server, or one of its keys. Resolves to how many lines that were. */
+  async remove(host: string, port: number, fingerprint?: string): Promise<number> {
+    const server = this.#nameOf(host, port);
+    const key = fingerprint === undefined ? undefined : parseFingerprint(fingerprint);
+    return this.#store.inTurn(() => this.#remove(server, key));
+  }
+
+  /**
+   * Two processes may meet a server at the same time, with different keys, and both add a line. Lines have an order:
+   * the later one yields, so that only one of the keys stays.
+   */
+  async #yieldToEarlier(server: Server, key: string): Promise<void> {
+    const [earliest] = (await this.list()).filter((entry) => isOf(entry, server));
+    if (earliest === undefined || earliest.fingerprint === key) return;
+    await this.#remove(server, key);
+    this.#judge([earliest], server, key);
+  }
+
+  #remove(server: Server, key: string | undefined): Promise<number> {
+    return this.#store.removeLines((text) => {
+      const gone = this.#parse(text).filter(
+        (entry) => isOf(entry, server) && (key === undefined || entry.fingerprint === key),
+      );
+      return new Set(gone.map(({ line }) => line));
+    });
+  }
+
+  #judge(entries: readonly KnownHost[], server: Server, fingerprint: string): 'known' | 'unknown' {
+    const candidates = entries.filter((entry) => isOf(entry, server));
+    if (candidates.length === 0) return 'unknown';
+    if (candidates.some((entry) => entry.fingerprint === fingerprint)) return 'known';
+    const known = candidates.map((entry) => `${entry.fingerprint} (${this.name}:${entry.line})`).join(' or ');
+    throw new SecureSocketError(
+      'UNTRUSTED_SERVER',
+      `the key of ${server.host} port ${server.port} is ${fingerprint}, but known is ${known}: ` +
+        'someone may be in between; if the key was changed on purpose, remove that line',
+      { fingerprint },
+    );
+  }
+
+  #parse(text: string): KnownHost[] {
+    return linesOf(text).flatMap((line, index) => this.#parseLine(line.trim(), index + 1) ?? []);
+  }
+
+  #parseLine(text: string, line: number): KnownHost | undefined {
+    if (text === '' || text.startsWith('#')) return undefined;
+    const [host = '', port = '', fingerprint = '', ...words] = text.split(/\s+/);
+    try {
+      const server = this.#nameOf(decodeHost(host), portIn(port));
+      const entry = { ...server, fingerprint: parseFingerprint(fingerprint), line };
+      return words.length === 0 ? entry : { ...entry, comment: words.join(' ') };
+    } catch (error) {
+      if (!(error instanceof SecureSocketError)) throw error;
+      throw new SecureSocketError('BAD_OPTION', `${this.name}:${line}: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** One address has one name, or another key could be taken for it under another spelling. */
+  #nameOf(host: string, port: number): Server {
+    const name = typeof host === 'string' ? canonicalHost(host) : undefined;
+    if (name === undefined) throw badOption(`not a host: ${JSON.stringify(host)}`);
+    const isUnix = name.startsWith('unix:');
+    if (!Number.isInteger(port) || port < 0 || port > (isUnix ? 0 : 65535)) {
+      throw badOption(`not a port of ${host}: ${port}; expected ${isUnix ? '0' : '0 to 65535'}`);
+    }
+    return { host: isUnix ? `unix:${this.#socketPath(name.slice('unix:'.length))}` : name, port };
+  }
+}
+
+function asIs(path: string): string {
+  return path;
+}
+
+function storeOf(source: object): LineStore {
+  const given: Partial<TextStore & StorageOption> =
+    typeof source === 'object' && source !== null ? source : {};
+  const { storage, key = 'secure-sockets.known-hosts', load, save } = given;
+  if (typeof storage?.getItem === 'function' && typeof storage.setItem === 'function')
+    return linesIn(storedUnder(storage, key), key);
+  if (typeof load === 'function' && typeof save === 'function')
+    return linesIn(source as TextStore, 'knownHosts');
+  throw badOption(`known hosts are kept in { load, save } or { storage }, not in ${kindOf(source)}`);
+}
+
+function modeOf({ mode = 'strict' }: ModeOption): KnownHostsMode {
+  if (mode === 'strict' || mode === 'tofu') return mode;
+  throw badOption(`mode is "strict" or "tofu", not ${JSON.stringify(mode)}`);
+}
+
+type Server = Pick<KnownHost, 'host' | 'port'>;
+
+function isOf(entry: KnownHost, { host, port }: Server): boolean {
+  return entry.host === host && entry.port === port;
+}
+
+function portIn(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw badOption(`not a port: ${JSON.stringify(text)}; expected: host port SHA256:...`);
+}
+
+function oneLine(comment: string): string {
+  if (!/\p{Cc}/u.test(comment)) return comment.trim();
+  throw badOption('a comment must not contain control characters');
+}
+
+function encodeHost(host: string): string {
+  return host.startsWith('unix:') ? host.replace(/[\s\p{Cc}%#]/gu, encodeURIComponent) : host;
+}
+
+function decodeHost(text: string): string {
+  if (!text.startsWith('unix:')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw new SecureSocketError('BAD_OPTION', `not percent-encoded: ${JSON.stringify(text)}`, {
+      cause: error,
+    });
+  }
+}
+
+function badOption(message: string): SecureSocketError {
+  return new SecureSocketError('BAD_OPTION', message);
+}

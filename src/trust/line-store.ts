@@ -1,0 +1,72 @@
+/** Where the lines of a list are kept. */
+export interface LineStore {
+  /** As error texts name it. */
+  readonly name: string;
+  /** The whole text; empty if there is none yet. */
+  read(): Promise<string>;
+  /** Adds a line at the end. */
+  append(line: string): Promise<void>;
+  /** Removes the lines, counted from 1, that `pick` chooses from the text; returns how many those were. */
+  removeLines(pick: (text: string) => ReadonlySet<number>): Promise<number>;
+  /** Runs `task` while no other task on the same lines runs in this process. */
+  inTurn<Result>(task: () => Promise<Result>): Promise<Result>;
+}
+
+/** Keeps a text for a program that does not keep it in a file: in a database, or in a page's storage. */
+export interface TextStore {
+  /** The text that was saved last; nothing, or an empty text, before the first time. */
+  load(): Promise<string | null | undefined> | string | null | undefined;
+  /** Saves a text in place of the one before. */
+  save(text: string): Promise<void> | void;
+}
+
+/** What `localStorage` and `sessionStorage` have. */
+export interface WebStorage {
+  /** The text under a key. */
+  getItem(key: string): string | null;
+  /** Puts a text under a key. */
+  setItem(key: string, text: string): void;
+}
+
+/** A page's storage as a store of one text. */
+export function storedUnder(storage: WebStorage, key: string): TextStore {
+  return { load: () => storage.getItem(key), save: (text) => storage.setItem(key, text) };
+}
+
+/** Lines in a text that is loaded and saved whole. */
+export function linesIn(store: TextStore, name: string): LineStore {
+  const read = async (): Promise<string> => (await store.load()) ?? '';
+  return {
+    name,
+    read,
+    append: async (line) => store.save(withLine(await read(), line)),
+    removeLines: async (pick) => {
+      const text = await read();
+      const gone = pick(text);
+      if (gone.size > 0) await store.save(withoutLines(text, gone));
+      return gone.size;
+    },
+    inTurn: turns(),
+  };
+}
+
+/** A text with one line more, which ends the way all lines do. */
+function withLine(text: string, line: string): string {
+  return `${text}${text === '' || /[\r\n]$/.test(text) ? '' : '\n'}${line}\n`;
+}
+
+/** A text without some of its lines, counted from 1; the others stay as they are. */
+export function withoutLines(text: string, gone: ReadonlySet<number>): string {
+  const lines = text.split(/(?<=\n|\r(?!\n))/);
+  return lines.filter((_, index) => !gone.has(index + 1)).join('');
+}
+
+/** Runs one task after the other. */
+function turns(): LineStore['inTurn'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const result = last.then(task);
+    last = result.catch(() => {});
+    return result;
+  };
+}

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AuthorizedKeys, Identity, SecureClient, SecureServer, type ServerOptions } from 'secure-sockets';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { listening, pause, portOf, rejection } from './helpers/sockets.js';
+
+let ann: Identity;
+let bob: Identity;
+let path: string;
+const open: AsyncDisposable[] = [];
+
+beforeAll(async () => {
+  ann = await Identity.generate({ role: 'client', modulusLength: 2048 });
+  bob = await Identity.generate({ role: 'client', modulusLength: 2048 });
+});
+
+beforeEach(() => {
+  path = join(mkdtempSync(join(tmpdir(), 'secure-sockets-')), 'authorized_keys');
+  writeFileSync(path, `${ann.fingerprint} ann\n${bob.fingerprint} bob\n`);
+});
+
+afterEach(async () => {
+  for (const resource of open.splice(0)) await resource[Symbol.asyncDispose]();
+});
+
+interface Pair {
+  readonly client: SecureClient;
+  readonly accepted: SecureClient;
+}
+
+async function pairs(options: ServerOptions): Promise<{ server: SecureServer; ann: Pair; bob: Pair }> {
+  const server = await listening('sealed', options);
+  open.push({ [Symbol.asyncDispose]: () => server.close({ timeout: 50 }) });
+  return { server, ann: await pair(server, ann), bob: await pair(server, bob) };
+}
+
+async function pair(server: SecureServer, identity: Identity): Promise<Pair> {
+  const client = new SecureClient({ serverKey: server.fingerprint, identity, closeTimeout: 200 });
+  await client.connect({ port: portOf(server), host: '127.0.0.1' });
+  open.push({ [Symbol.asyncDispose]: async () => client.destroy() });
+  return { client, accepted: await server.accept() };
+}
+
+async function isOpen({ client, accepted }: Pair): Promise<boolean> {
+  await client.send(Uint8Array.of(1));
+  const message = await accepted.recv().catch(() => null);
+  return message !== null;
+}
+
+describe('a client whose key is removed', () => {
+  it('is disconnected where that was asked for, and nobody else is', async () => {
+    const ends = await pairs({ authorizedKeys: { path }, disconnectRevoked: true });
+    const recv = [rejection(ends.ann.client.recv()), rejection(ends.ann.accepted.recv())] as const;
+    writeFileSync(path, `${bob.fingerprint} bob\n`);
+    const [client, accepted] = await Promise.all(recv);
+    expect(accepted).toMatchObject({ code: 'UNAUTHORIZED_CLIENT', fingerprint: ann.fingerprint });
+    expect(client).toMatchObject({ code: 'PEER_CLOSED', closeCode: 2 });
+    expect(await isOpen(ends.bob)).toBe(true);
+    expect((await rejection(pair(ends.server, ann))).code).toBe('UNAUTHORIZED_CLIENT');
+  });
+
+  it('stays connected otherwise', async () => {
+    const ends = await pairs({ authorizedKeys: { path } });
+    writeFileSync(path, `${bob.fingerprint} bob\n`);
+    await pause(2500);
+    expect(await isOpen(ends.ann)).toBe(true);
+    expect((await rejection(pair(ends.server, ann))).code).toBe('UNAUTHORIZED_CLIENT');
+  });
+
+  it('is disconnected if it is removed from a list that the program holds', async () => {
+    const authorizedKeys = new AuthorizedKeys([ann.fingerprint, bob.fingerprint]);
+    const ends = await pairs({ authorizedKeys, disconnectRevoked: true });
+    const ended = rejection(ends.ann.accepted.recv());
+    expect(await authorizedKeys.remove(ann.fingerprint)).toBe(true);
+    expect((await ended).code).toBe('UNAUTHORIZED_CLIENT');
+    expect(await isOpen(ends.bob)).toBe(true);
+  });
+
+  it('and put back within a moment, as editors do it, stays connected', async () => {
+    const ends = await pairs({ authorizedKeys: { path }, disconnectRevoked: true });
+    const text = `${bob.fingerprint} bob\n${ann.fingerprint} ann\n`;
+    writeFileSync(path, '');
+    await rejection(pair(ends.server, ann));
+    writeFileSync(path, text);
+    await pause(2500);
+    expect([await isOpen(ends.ann), await isOpen(ends.bob)]).toEqual([true, true]);
+  });
+});
+
+describe('a file of keys that is damaged or removed', () => {
+  it.each([
+    ['damaged', () => writeFileSync(path, `${bob.fingerprint} bob\nnonsense\n`), ':2: not a fingerprint'],
+    ['removed', () => rmSync(path), 'ENOENT'],
+  ])(
+    '%s disconnects nobody, lets in whom it did, and is told without anybody coming',
+    async (_, damage, text) => {
+      const errors: string[] = [];
+      const authorizedKeys = new AuthorizedKeys({ path }, { onError: ({ message }) => errors.push(message) });
+      const ends = await pairs({ authorizedKeys, disconnectRevoked: true });
+      damage();
+      await expect.poll(() => errors.length, { timeout: 5000 }).toBe(1);
+      expect(errors[0]).toContain(path);
+      expect(errors[0]).toContain(text);
+      await pause(1500);
+      expect(errors.length).toBe(1);
+      expect([await isOpen(ends.ann), await isOpen(ends.bob)]).toEqual([true, true]);
+      expect(await isOpen(await pair(ends.server, ann))).toBe(true);
+    },
+  );
+
+  it('keeps a server from listening that never had a good one', async () => {
+    writeFileSync(path, 'nonsense\n');
+    const server = new SecureServer({ authorizedKeys: { path } });
+    await expect(server.listen({ port: 0, host: '127.0.0.1' })).rejects.toThrow(
+      `${path}:1: not a fingerprint`,
+    );
+    rmSync(path);
+    await expect(server.listen({ port: 0, host: '127.0.0.1' })).rejects.toMatchObject({ code: 'ENOENT' });
+    writeFileSync(path, `${ann.fingerprint}\n`);
+    await server.listen({ port: 0, host: '127.0.0.1' });
+    open.push({ [Symbol.asyncDispose]: () => server.close({ timeout: 50 }) });
+    expect(await isOpen(await pair(server, ann))).toBe(true);
+  });
+});
+
+it('disconnectRevoked needs authorised keys', () => {
+  expect(() => new SecureServer({ disconnectRevoked: true, verifyClient: () => true })).toThrow(
+    'authorizedKeys',
+  );
+});
