@@ -127,6 +127,8 @@ export class Connection {
   #bytesRead = 0;
   #charged = 0;
   #peerCloseCode: number | undefined;
+  /** With which code to close when the program has no work left, if that is wanted. */
+  #drainCode: number | undefined;
   /** Where the transport was told to read to. */
   #target: Uint8Array | undefined;
 
@@ -195,12 +197,14 @@ export class Connection {
   recv(signal?: AbortSignal): Promise<Uint8Array | null> {
     const message = this.#receiveQueue.recv(signal);
     this.#account();
+    this.#closeIfIdle();
     return message;
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
     const message = this.#receiveQueue.next();
     this.#account();
+    this.#closeIfIdle();
     return message;
   }
 
@@ -231,6 +235,20 @@ export class Connection {
     this.#startCloseTimer();
     this.#scheduleResume();
     return this.closed;
+  }
+
+  /**
+   * Closes as soon as the program has no work of this connection's left: it waits for the next message, all before it
+   * were read, and none has begun to arrive. What a program does without reading cannot be seen from here.
+   */
+  drain(closeCode: number): void {
+    this.#drainCode = closeCode;
+    this.#closeIfIdle();
+  }
+
+  #closeIfIdle(): void {
+    if (this.#drainCode === undefined || this.#isClosing || this.#isOver) return;
+    if (this.#receiveQueue.isAwaited && this.#session.held === 0) void this.close(this.#drainCode);
   }
 
   /** Gives up because of `error`, unread messages too, and tells the peer the CLOSE code if it takes what is sent. */

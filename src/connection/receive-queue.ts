@@ -42,6 +42,11 @@ export class ReceiveQueue {
     return !this.#isDiscarding && this.#inbox.cost > this.#readAhead;
   }
 
+  /** Whether a reader waits, and nothing is there for it. */
+  get isAwaited(): boolean {
+    return this.#reader !== undefined && this.#inbox.cost === 0;
+  }
+
   /** Bytes waiting to be read, overhead included. */
   get cost(): number {
     return this.#inbox.cost;

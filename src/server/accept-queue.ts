@@ -52,13 +52,15 @@ export class AcceptQueue<Client extends PortableClient> {
     return new Promise((resolve, reject) => this.#wait({ resolve, reject }, signal));
   }
 
-  /** There will be no more; clients nobody has taken are dropped. */
-  end(error: SecureSocketError): void {
+  /** There will be no more. Gives back the clients that no one has accepted. */
+  end(error: SecureSocketError): readonly Client[] {
     this.#end = error;
+    const left = this.#clients;
     this.#clients = [];
     const acceptWaiters = [...this.#acceptWaiters];
     this.#acceptWaiters.clear();
     for (const { resolve } of acceptWaiters) resolve(null);
+    return left;
   }
 
   #wait(waiter: AcceptWaiter<Client>, signal: AbortSignal | undefined): void {

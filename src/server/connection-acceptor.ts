@@ -50,6 +50,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #options: IntakeOptions<Client>;
   readonly #admission: HandshakeLimiter;
   readonly #connections = new Set<Connection>();
+  /** Those of them whose handshake is done. */
+  readonly #ready = new Set<Connection>();
   /** Connections whose proxy has yet to say who is behind it. */
   readonly #arriving = new Set<Transport>();
   /** Connections that are over while messages of theirs wait to be read, which costs memory still. */
@@ -61,7 +63,6 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #unwatch: (() => void) | undefined;
   readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
   #handshakesCompleted = 0;
-  #open = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
   #isClosed = false;
@@ -96,7 +97,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Connections whose handshake is done and that are not over. */
   get open(): number {
-    return this.#open;
+    return this.#ready.size;
   }
 
   /** Connections that became clients, since the start. */
@@ -154,7 +155,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
       (opening) => {
         leave();
         this.#handshakesCompleted++;
-        this.#open++;
+        this.#ready.add(connection);
         client = this.#options.client(connection, opening);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
@@ -167,6 +168,23 @@ export class ConnectionAcceptor<Client extends PortableClient> {
       this.#ended(connection, client);
     });
     connection.start(handshakeTimeout);
+  }
+
+  /**
+   * Takes no more connections and ends handshakes. Open connections go on until the program has finished with them, or
+   * for `milliseconds`.
+   */
+  async drain(milliseconds: number): Promise<void> {
+    this.#isClosed = true;
+    for (const transport of this.#arriving) transport.destroy();
+    const isPending = (connection: Connection): boolean => !this.#ready.has(connection);
+    for (const connection of [...this.#connections].filter(isPending)) void connection.close(GOING_AWAY);
+    const open = [...this.#connections].filter((connection) => this.#ready.has(connection));
+    for (const connection of open) connection.drain(GOING_AWAY);
+    await settledWithin(
+      milliseconds,
+      open.map((connection) => connection.closed),
+    );
   }
 
   /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
@@ -249,7 +267,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   #ended(connection: Connection, client: Client | undefined): void {
     this.#connections.delete(connection);
     this.#revocation?.delete(connection);
-    if (client !== undefined) this.#open--;
+    this.#ready.delete(connection);
     this.#bytesRead += connection.bytesRead;
     this.#bytesWritten += connection.bytesWritten;
     if (client === undefined || connection.buffered === 0) return;
@@ -273,6 +291,16 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     for (const connection of this.#connections) total += of(connection);
     return total;
   }
+}
+
+/** Resolves when all have settled, or after so many milliseconds. */
+async function settledWithin(milliseconds: number, promises: readonly Promise<unknown>[]): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([Promise.all(promises), late]);
+  clearTimeout(timer);
 }
 
 function isListed(list: ServerSettings['blockList'], address: string | undefined): boolean {

@@ -6,6 +6,7 @@ import type { ServerOptions } from '../options/options.js';
 import { planServer, privateKeyConcurrency } from '../options/scripts.node.js';
 import { readAddress } from '../transports/address.js';
 import { fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
+import { checkUnixPath, explainInUse, unlinkIfLeftBehind } from '../transports/unix-path.node.js';
 import {
   notListening,
   PortableServer,
@@ -85,13 +86,14 @@ export class SecureServer extends PortableServer<SecureClient> {
     this.#server = server;
     try {
       const acceptor = await prepare();
+      if ('path' in address) await prepareUnixPath(address);
       await opened(server, address, backlog);
       throwIfClosed();
       server.on('connection', (socket) => acceptor.receive(socket, fromAccepted));
     } catch (error) {
       this.#server = undefined;
       if (server.listening) server.close();
-      throw error;
+      throw 'path' in address ? await explainInUse(error as Error, address.path) : error;
     }
     this.#isListening = true;
     this.#access.listens(backlog, () => this.#stop(server));
@@ -112,12 +114,18 @@ function opened(server: Server, address: TcpAddress | UnixAddress, backlog: numb
     server.once('error', reject);
     // a server that is closed before it listens says nothing else
     server.once('close', closed);
-    server.listen({ ...address, backlog }, () => {
+    const where = 'path' in address ? { path: address.path } : address;
+    server.listen({ ...where, backlog }, () => {
       server.off('error', reject);
       server.off('close', closed);
       resolve();
     });
   });
+}
+
+async function prepareUnixPath({ path, unlink }: UnixAddress): Promise<void> {
+  checkUnixPath(path);
+  if (unlink === true) await unlinkIfLeftBehind(path);
 }
 
 function checkBacklog(backlog: number): number {

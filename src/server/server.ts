@@ -12,10 +12,20 @@ import { ConnectionAcceptor, type Origin } from './connection-acceptor.js';
 /** Ready clients that may wait for `accept()`, unless `listen()` says otherwise. */
 const BACKLOG = 511;
 
+/** Longer times end at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+/** The CLOSE code of a server that ends. */
+const GOING_AWAY = 1;
+
 /** How to close a server. */
 export interface ServerCloseOptions {
-  /** How long clients may take to end in order, in milliseconds, before they are destroyed. Default 5000. */
-  readonly timeout?: number;
+  /**
+   * How long the program may go on serving the clients that are connected, in milliseconds: 0, the default, closes them
+   * at once. A client is closed as soon as it waits in `recv()` or a loop for a message that has not begun to arrive.
+   */
+  readonly drain?: number | undefined;
+  /** How long clients may then take to end in order, in milliseconds, before they are destroyed. Default 5000. */
+  readonly timeout?: number | undefined;
 }
 
 /** A server's counters. */
@@ -84,6 +94,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   #fingerprint: string | undefined;
   #backlog = BACKLOG;
   #closing: Promise<void> | undefined;
+  #stopDraining: () => void = () => {};
 
   static {
     serverAccess = (server) => ({
@@ -137,12 +148,15 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   }
 
   /**
-   * Stops listening, ends handshakes, lets `accept()` reject, closes all clients and destroys those that have not ended
-   * after `timeout`. Idempotent, never rejects.
+   * Stops listening, ends handshakes, lets `accept()` reject, and closes all clients: at once, or with `drain` as soon as
+   * the program has finished with them. Destroys those that have not ended after `timeout`. Called again while clients
+   * may go on, it closes them. Rejects with BAD_ARGUMENT only.
    */
-  close(options: ServerCloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeout ?? 5000);
-    return this.#closing;
+  async close(options: ServerCloseOptions = {}): Promise<void> {
+    const { drain = 0, timeout = 5000 } = checkCloseOptions(options);
+    this.#closing ??= this.#close(drain, timeout);
+    if (drain === 0) this.#stopDraining();
+    await this.#closing;
   }
 
   /** Accepted clients, until the server is closed. */
@@ -229,9 +243,17 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     }
   }
 
-  async #close(timeout: number): Promise<void> {
-    this.#accepted.end(new SecureSocketError('CLOSED', 'the server is closed'));
+  async #close(drain: number, timeout: number): Promise<void> {
+    const isSealed = this.#settings.protocol === 'sealed';
+    for (const client of this.#accepted.end(new SecureSocketError('CLOSED', 'the server is closed')))
+      void client.close(isSealed ? { code: GOING_AWAY } : {}).catch(ignore);
     const gone = this.#stop?.();
+    if (drain > 0) {
+      const stopped = new Promise<void>((resolve) => {
+        this.#stopDraining = resolve;
+      });
+      await Promise.race([this.#acceptor?.drain(drain), stopped]);
+    }
     await this.#acceptor?.close(timeout);
     await gone;
   }
@@ -240,6 +262,23 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     if (this.#closing) throw new SecureSocketError('CLOSED', 'the server is closed');
   }
 }
+
+function checkCloseOptions(options: ServerCloseOptions): ServerCloseOptions {
+  if (typeof options !== 'object' || options === null)
+    throw badArgument(`close() takes { drain, timeout }, not ${kindOf(options)}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== 'drain' && name !== 'timeout') throw badArgument(`close() has no option "${name}"`);
+    const isDuration = typeof value === 'number' && value >= 0 && value <= MAX_TIMEOUT;
+    if (value !== undefined && !isDuration)
+      throw badArgument(
+        `${name} must be a number of milliseconds from 0 to ${MAX_TIMEOUT}, not ${String(value)}`,
+      );
+  }
+  return options;
+}
+
+/** A rejection that somebody else is told. */
+function ignore(): void {}
 
 /** The error of what needs a server that listens. */
 export function notListening(what: string): SecureSocketError {

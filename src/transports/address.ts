@@ -7,7 +7,7 @@ export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1)
     throw badArgument(`an address is { port, host } or { path }, not ${show(address)}`);
   }
   if ('pipe' in address) throw badArgument('a stream is no address: wrap it in fromDuplex()');
-  const { port, host, path, ...others } = address as Partial<TcpAddress & UnixAddress>;
+  const { port, host, path, unlink, ...others } = address as Partial<TcpAddress & UnixAddress>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     const hint = unknown === 'hostname' || unknown === 'address' ? ': did you mean host?' : '';
@@ -15,7 +15,7 @@ export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1)
   }
   if (path !== undefined) {
     if (typeof path !== 'string' || path === '') throw badArgument(`path must be text, not ${show(path)}`);
-    return { path };
+    return unlink === undefined ? { path } : { path, unlink: readUnlink(unlink, leastPort) };
   }
   if (port === undefined || !Number.isInteger(port) || port < leastPort || port > 65535) {
     throw badArgument(`port must be a whole number from ${leastPort} to 65535, not ${show(port)}`);
@@ -23,6 +23,12 @@ export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1)
   if (host !== undefined && (typeof host !== 'string' || host === ''))
     throw badArgument(`host must be text, not ${show(host)}`);
   return host === undefined ? { port } : { port, host };
+}
+
+function readUnlink(unlink: unknown, leastPort: 0 | 1): boolean {
+  if (leastPort === 1) throw badArgument('unlink is for a server: a client removes nothing');
+  if (typeof unlink !== 'boolean') throw badArgument(`unlink must be true or false, not ${show(unlink)}`);
+  return unlink;
 }
 
 function show(value: unknown): string {

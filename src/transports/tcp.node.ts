@@ -1,6 +1,7 @@
 import { connect, type NetConnectOpts, Socket } from 'node:net';
 import { type DirectReads, fromDirectSocket, fromDuplex } from './duplex.node.js';
 import type { Transport } from './transport.js';
+import { checkUnixPath } from './unix-path.node.js';
 
 /** A TCP address. */
 export interface TcpAddress {
@@ -12,8 +13,10 @@ export interface TcpAddress {
 
 /** The address of a Unix domain socket. */
 export interface UnixAddress {
-  /** Where in the file system. */
+  /** Where in the file system; at most 107 bytes on Linux, 103 on macOS and the BSDs. */
   readonly path: string;
+  /** For a server: whether to remove a socket that a server has left there, if no one listens at it. Default false. */
+  readonly unlink?: boolean;
 }
 
 /** What dialling needs of a client's options. */
@@ -22,8 +25,8 @@ export interface DialSettings {
   readonly keepAliveInitialDelay: number;
 }
 
-/** Opens a connection; every failure is the system's own error or `signal.reason`. */
-export function dial(
+/** Opens a connection; every failure is the system's own error, its code at least, or `signal.reason`. */
+export async function dial(
   settings: DialSettings,
   to: TcpAddress | UnixAddress,
   signal: AbortSignal,
@@ -39,6 +42,7 @@ export function dial(
   };
   const options: NetConnectOpts =
     'path' in to ? { ...common, path: to.path } : { ...common, port: to.port, host: to.host ?? 'localhost' };
+  if ('path' in to) checkUnixPath(to.path);
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     // paused: nothing is read before the transport has somebody to report to
@@ -53,13 +57,25 @@ export function dial(
         // a late error of a socket given up is nobody's
         socket.on('error', () => {});
         socket.destroy();
-        reject(error);
+        reject(explainAttempts(error, to));
       });
     const abort = (): void => fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     socket.once('error', fail);
     socket.once('connect', () => settle(() => resolve(fromDirectSocket(socket, reads))));
   });
+}
+
+/** A name may have several addresses, of which none answered: Node's error for that has no text. */
+function explainAttempts(error: unknown, to: TcpAddress | UnixAddress): unknown {
+  if (!(error instanceof AggregateError) || !('port' in to)) return error;
+  const attempts = error.errors as (NodeJS.ErrnoException & { address?: string; port?: number })[];
+  const tried = attempts.map(({ address, port, code, message }) =>
+    address === undefined ? message : `${address} port ${port}: ${code}`,
+  );
+  const text = `no address of ${to.host ?? 'localhost'} port ${to.port} could be reached (${tried.join('; ')})`;
+  const code = (error as NodeJS.ErrnoException).code ?? attempts[0]?.code;
+  return Object.assign(new Error(text, { cause: error }), { code, errors: attempts });
 }
 
 /** What an accepted socket has inside; undocumented, so every part is looked for before it is used. */

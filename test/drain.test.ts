@@ -1,0 +1,140 @@
+import type { SecureClient, SecureServer } from 'secure-sockets';
+import { afterEach, describe, expect, it } from 'vitest';
+import { clientOf, listening, pause, portOf, protocols, rejection } from './helpers/sockets.js';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
+});
+
+const text = (message: Uint8Array | null): string | null =>
+  message === null ? null : new TextDecoder().decode(message);
+const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+/** Works so long on each message, and counts what became of its connections. */
+function serve(server: SecureServer, milliseconds: number): { done: Promise<void>; errors: unknown[] } {
+  const errors: unknown[] = [];
+  const handlers: Promise<void>[] = [];
+  const handle = async (client: SecureClient): Promise<void> => {
+    for await (const message of client) {
+      await pause(milliseconds);
+      await client.send(message);
+    }
+    await client.close();
+  };
+  const done = (async () => {
+    for await (const client of server)
+      handlers.push(handle(client).catch((error) => void errors.push(error)));
+    await Promise.all(handlers);
+  })();
+  return { done, errors };
+}
+
+describe.each(protocols)('a %s server that closes with drain', (protocol) => {
+  async function connect(server: SecureServer): Promise<SecureClient> {
+    const client = clientOf(server, { protocol });
+    open.push(client);
+    await client.connect({ host: '127.0.0.1', port: portOf(server) });
+    return client;
+  }
+
+  it('lets handlers finish, and gives their answers to the clients', async () => {
+    const server = await listening(protocol);
+    const { done, errors } = serve(server, 400);
+    const clients = await Promise.all([connect(server), connect(server), connect(server)]);
+    const [busy, busier, idle] = clients as [SecureClient, SecureClient, SecureClient];
+    await busy.send(bytes('one'));
+    await busier.send(bytes('two'));
+    await busier.send(bytes('three'));
+    await expect.poll(() => server.stats.open).toBe(3);
+    await pause(100);
+    const port = portOf(server);
+    const begun = performance.now();
+    const closed = server.close({ drain: 10_000 });
+    const late = clientOf(server, { protocol });
+    expect(await rejection(late.connect({ host: '127.0.0.1', port }))).toBeInstanceOf(Error);
+    expect(await idle.recv()).toBeNull();
+    expect(performance.now() - begun).toBeLessThan(350);
+    expect([text(await busy.recv()), await busy.recv()]).toEqual(['one', null]);
+    expect([text(await busier.recv()), text(await busier.recv()), await busier.recv()]).toEqual([
+      'two',
+      'three',
+      null,
+    ]);
+    await Promise.all([closed, done]);
+    expect(errors).toEqual([]);
+    if (protocol === 'sealed') expect(clients.map(({ closeCode }) => closeCode)).toEqual([1, 1, 1]);
+    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(server.stats.open).toBe(0);
+  });
+
+  it('takes a message that is on its way, however large', async () => {
+    const server = await listening(protocol);
+    const { done, errors } = serve(server, 10);
+    const client = await connect(server);
+    const large = new Uint8Array(8_000_000).fill(7);
+    const sent = client.send(large);
+    await expect.poll(() => server.stats.bytesRead).toBeGreaterThan(100_000);
+    const closed = server.close({ drain: 10_000 });
+    await sent;
+    expect((await client.recv())?.length).toBe(large.length);
+    expect(await client.recv()).toBeNull();
+    await Promise.all([closed, done]);
+    expect(errors).toEqual([]);
+  });
+
+  it('waits no longer than that for a program that does not finish', async () => {
+    const server = await listening(protocol);
+    const client = await connect(server);
+    const peer = await server.accept();
+    const begun = performance.now();
+    const closed = server.close({ drain: 300, timeout: 300 });
+    await peer.send(bytes('still served'));
+    expect(text(await client.recv())).toBe('still served');
+    expect(await client.recv()).toBeNull();
+    await closed;
+    expect(performance.now() - begun).toBeGreaterThan(250);
+    expect(performance.now() - begun).toBeLessThan(3000);
+  });
+
+  it('is hurried by a second close()', async () => {
+    const server = await listening(protocol);
+    const client = await connect(server);
+    await server.accept();
+    const begun = performance.now();
+    const draining = server.close({ drain: 60_000 });
+    const closed = server.close();
+    expect(await client.recv()).toBeNull();
+    await Promise.all([draining, closed]);
+    expect(performance.now() - begun).toBeLessThan(3000);
+  });
+
+  it('lets go at once of clients that nobody has accepted', async () => {
+    const server = await listening(protocol);
+    const client = await connect(server);
+    await client.send(bytes('never read'));
+    await expect.poll(() => server.stats.waiting).toBe(1);
+    const begun = performance.now();
+    await server.close({ drain: 60_000, timeout: 500 });
+    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(await client.recv().catch(({ code }) => code)).toSatisfy(
+      (end) => end === null || end === 'TRUNCATED',
+    );
+  });
+
+  it.each([
+    [null, 'close() takes'],
+    [{ drain: -1 }, 'drain must be'],
+    [{ drain: Number.NaN }, 'drain must be'],
+    [{ timeout: 'soon' }, 'timeout must be'],
+    [{ gently: true }, 'no option "gently"'],
+  ])('refuses %j', async (options, words) => {
+    const server = await listening(protocol);
+    open.push(server);
+    const error = await rejection(server.close(options as never));
+    expect(error).toMatchObject({ code: 'BAD_ARGUMENT', message: expect.stringContaining(words) });
+    expect(server.stats.open).toBe(0);
+    const client = await connect(server);
+    expect(client.peer === undefined).toBe(false);
+  });
+});
