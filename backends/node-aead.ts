@@ -67,33 +67,17 @@ export class NodeAead implements Aead {
   }
 
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
-    const pieces = this.openInPieces(nonce, associatedData, ciphertext, ciphertext.length);
-    return pieces === null ? null : (pieces[0] as Uint8Array);
-  }
-
-  /** Nothing of the pieces leaves before the tag over all of them is verified. */
-  openInPieces(
-    nonce: Uint8Array,
-    associatedData: Uint8Array,
-    ciphertext: Uint8Array,
-    pieceLength: number,
-  ): Uint8Array[] | null {
     const decipher = taken(this.#decipher, nonce) ?? this.#makeDecipher(nonce);
     this.#decipher = undefined;
     const end = ciphertext.length - 16;
     if (end < 0) return null;
     if (associatedData.length > 0) decipher.setAAD(associatedData);
     decipher.setAuthTag(ciphertext.subarray(end));
-    const pieces: Uint8Array[] = [];
-    let at = 0;
-    do {
-      const next = Math.min(end, at + pieceLength);
-      pieces.push(plain(decipher.update(ciphertext.subarray(at, next))));
-      at = next;
-    } while (at < end);
+    const plaintext = plain(decipher.update(ciphertext.subarray(0, end)));
+    // nothing of it leaves before the tag is verified
     return nullIf(/unable to authenticate data$/, () => {
       decipher.final();
-      return pieces;
+      return plaintext;
     });
   }
 

@@ -130,18 +130,11 @@ export interface Aead {
     plaintext: readonly Uint8Array[],
     prefix?: Uint8Array,
   ): Uint8Array[];
-  /** Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. */
-  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
   /**
-   * The same, the plaintext in pieces of `pieceLength` bytes (the last may be shorter, and there is always one), each
-   * in memory of its own. Absent where that gains nothing.
+   * Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. The plaintext has
+   * memory of its own, which the backend does not use again: it may become a message of the application.
    */
-  openInPieces?(
-    nonce: Uint8Array,
-    associatedData: Uint8Array,
-    ciphertext: Uint8Array,
-    pieceLength: number,
-  ): Uint8Array[] | null;
+  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
   /**
    * Does ahead what can be done of the next `seal` without its data, which is expected under this nonce: while there
    * is nothing else to do. Changes no result. Absent where that gains nothing.

@@ -69,7 +69,7 @@ describe('limits of a turn are as docs/limits.md says', () => {
     const incoming = new ReceiveQueue(2 ** 30, () => {});
     let left = 2 * limit;
     incoming.push({
-      ...{ count: left, bytes: left },
+      ...{ count: left, bytes: left, held: left },
       next: () => (left-- > 0 ? Uint8Array.of(1) : undefined),
     });
     let given = 0;

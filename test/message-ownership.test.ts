@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MessageMemory } from '../src/core/message-memory.js';
 import { backends } from './helpers/backends.js';
 import { type Pair, pair, protocols } from './helpers/sockets.js';
 
@@ -57,6 +58,36 @@ describe.each(protocols)('a received message of %s', (protocol) => {
     open.push(made);
     return made;
   }
+});
+
+describe.each(protocols)('what %s has not delivered yet', (protocol) => {
+  // defence: nothing that is still to be read lies in memory that was handed out
+  it('does not suffer from what a program does with the whole buffer of a message', async () => {
+    await using ends = await pair(protocol);
+    const messages = sizes.map((size) => randomBytes(size));
+    const sending = Promise.all(messages.map((message) => ends.client.send(message)));
+    for (const sent of messages) {
+      const received = (await ends.peer.recv()) as Uint8Array;
+      expect(Buffer.compare(received, sent)).toBe(0);
+      new Uint8Array(received.buffer).fill(0xff);
+    }
+    await sending;
+  });
+
+  // defence: a slab that was detached all the same is not used again
+  it('does not suffer from memory that is gone in spite of its protection', () => {
+    const lengths = Array.from({ length: 400 }, (_, i) => 65 + (i % 300));
+    const plaintext = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0)).map((_, i) => i);
+    const memory = new MessageMemory(plaintext, () => {});
+    let [at, bytes] = [0, plaintext.length];
+    for (const [i, length] of lengths.entries()) {
+      const message = memory.cut(at, length, { count: lengths.length - i, bytes });
+      expect(message).toEqual(plaintext.subarray(at, at + length));
+      if (i % 7 === 0) structuredClone(null, { transfer: [message.buffer as ArrayBuffer] });
+      at += length;
+      bytes -= length;
+    }
+  });
 });
 
 /** Memory that messages share may refuse to be moved; it may not be moved with what others own. */

@@ -12,23 +12,27 @@ export class Inbox {
   #at = 0;
   #cost = 0;
 
-  /** Bytes of the messages waiting, each counted with {@link MESSAGE_OVERHEAD}, and of their batches. */
+  /**
+   * Bytes that the messages waiting keep in memory, those of the same batch that have been read among them; each message
+   * that waits counted with {@link MESSAGE_OVERHEAD} more, each batch with {@link BATCH_OVERHEAD}.
+   */
   get cost(): number {
     return this.#cost;
   }
 
   push(batch: Batch): void {
     if (batch.count === 0) return;
-    this.#cost += batch.bytes + batch.count * MESSAGE_OVERHEAD + BATCH_OVERHEAD;
+    this.#cost += batch.held + batch.count * MESSAGE_OVERHEAD + BATCH_OVERHEAD;
     this.#batches.push(batch);
   }
 
   shift(): Uint8Array | undefined {
     const batch = this.#batches[this.#at];
     if (batch === undefined) return undefined;
+    const held = batch.held;
     const message = batch.next();
+    this.#cost -= held - batch.held + MESSAGE_OVERHEAD;
     if (batch.count === 0) this.#advance();
-    if (message !== undefined) this.#cost -= message.length + MESSAGE_OVERHEAD;
     return message;
   }
 

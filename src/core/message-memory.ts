@@ -10,48 +10,65 @@ export const SLAB: number = 16 * 1024;
 const ON_HEAP = 64;
 /** From here on a message is copied alone: a slab would hold few of them. */
 const COPIED_ALONE = 4 * 1024;
+/** So many messages at least make a slab worth its allocation. */
+const WORTH_SHARING = 3;
+
+/** What is to be cut yet, the next message included. */
+export interface Remainder {
+  readonly count: number;
+  readonly bytes: number;
+}
 
 /**
  * Cuts messages out of the plaintext of a record, or of a group of frames. A message belongs to the program that
- * receives it: it may be kept, overwritten or transferred, and no other message notices. So each has memory of its own,
- * or is a view of protected memory. Which it is depends on cost: an array of more than 64 bytes takes a microsecond
- * where a view takes a twentieth of that, and a slab is protected once for the many messages that it holds.
+ * receives it: it may be kept, overwritten or transferred, its whole `buffer` too, and neither another message nor the
+ * connection may suffer. So nothing that is still to be read lies in memory that was handed out, and each message has
+ * memory of its own or a place in a protected slab that it is copied to when it is cut. Which it is depends on cost: an
+ * array of more than 64 bytes takes a microsecond where a view takes a twentieth of that, and a slab is made and
+ * protected once for the many messages that it holds.
  */
 export class MessageMemory {
   readonly #plaintext: Uint8Array;
-  readonly #isAlone: boolean;
   readonly #protect: ProtectMemory | undefined;
-  /** Memory to hand out views of: which, how far its places are from the plaintext's, and where it ends there. */
-  #slab: ArrayBufferLike | undefined;
-  #slabOffset = 0;
-  #slabEnd = -1;
+  #slab: Uint8Array | undefined;
+  #used = 0;
 
-  /** `isAlone`: there is only one message in it. */
-  constructor(plaintext: Uint8Array, isAlone: boolean, protect: ProtectMemory | undefined) {
-    // a plain view: the `slice` of a Buffer would not copy
-    this.#plaintext = new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
-    this.#isAlone = isAlone;
+  constructor(plaintext: Uint8Array, protect: ProtectMemory | undefined) {
+    // a plain array, since the `slice` of a Buffer does not copy; but not a view of one that lies in the heap
+    this.#plaintext =
+      plaintext.constructor === Uint8Array
+        ? plaintext
+        : new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
     this.#protect = protect;
   }
 
-  /** Calls go from the beginning to the end. */
-  cut(from: number, length: number): Uint8Array {
-    const end = from + length;
-    if (length <= ON_HEAP) return this.#plaintext.slice(from, end);
-    const wouldPin = this.#plaintext.buffer.byteLength - length;
-    if (this.#isAlone && wouldPin <= SLAB) return this.#plaintext.subarray(from, end);
-    if (this.#protect === undefined || length >= COPIED_ALONE) return this.#plaintext.slice(from, end);
-    if (end > this.#slabEnd) this.#nextSlab(from, this.#protect);
-    return new Uint8Array(this.#slab as ArrayBufferLike, this.#slabOffset + from, length);
+  /** Bytes of memory held until the last message is cut. */
+  get held(): number {
+    return this.#plaintext.length;
   }
 
-  /** The plaintext itself if it is small, else a copy of the next part of it. */
-  #nextSlab(from: number, protect: ProtectMemory): void {
-    const isSmall = this.#plaintext.buffer.byteLength <= SLAB;
-    const slab = isSmall ? this.#plaintext : this.#plaintext.slice(from, from + SLAB);
-    this.#slab = slab.buffer;
-    this.#slabOffset = isSmall ? slab.byteOffset : -from;
-    this.#slabEnd = isSmall ? slab.length : from + slab.length;
-    protect(slab.buffer);
+  /** The message of `length` bytes at a place. */
+  cut(from: number, length: number, left: Remainder): Uint8Array {
+    const source = this.#plaintext.subarray(from, from + length);
+    if (length <= ON_HEAP) return new Uint8Array(source);
+    // the last one may have the memory itself, if that is no more than as much again
+    if (left.count === 1 && source.buffer.byteLength - length <= Math.min(length, SLAB)) return source;
+    if (this.#protect === undefined || length >= COPIED_ALONE) return source.slice();
+    return this.#place(source, left, this.#protect);
+  }
+
+  #place(source: Uint8Array, left: Remainder, protect: ProtectMemory): Uint8Array {
+    const { length } = source;
+    // a slab that was detached, in spite of its protection, has no bytes left
+    if (this.#slab === undefined || this.#used + length > this.#slab.length) {
+      if (left.count < WORTH_SHARING) return source.slice();
+      this.#slab = new Uint8Array(Math.min(SLAB, left.bytes));
+      this.#used = 0;
+      protect(this.#slab.buffer);
+    }
+    const at = this.#used;
+    this.#slab.set(source, at);
+    this.#used = at + length;
+    return new Uint8Array(this.#slab.buffer, at, length);
   }
 }

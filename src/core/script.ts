@@ -109,6 +109,8 @@ export interface Batch {
   readonly count: number;
   /** Bytes of the messages left, without overhead. */
   readonly bytes: number;
+  /** Bytes of memory that these take, and with them those that were read. */
+  readonly held: number;
   /** The next one. Belongs to the caller, and pins at most 16 KiB beyond its own size. */
   next(): Uint8Array | undefined;
 }

@@ -15,6 +15,9 @@ function batchOf(...lengths: number[]): Batch {
     get bytes() {
       return left.reduce((sum, message) => sum + message.length, 0);
     },
+    get held() {
+      return this.bytes;
+    },
     next: () => left.shift(),
   };
 }
@@ -43,6 +46,16 @@ describe('messages that wait', () => {
     expect(inbox.cost).toBe(5 + MESSAGE_OVERHEAD + BATCH_OVERHEAD);
     inbox.shift();
     expect(inbox.cost).toBe(0);
+    inbox.shift();
+    expect(inbox.cost).toBe(0);
+  });
+
+  it('cost the memory that they lie in until the last of them is read', () => {
+    const inbox = new Inbox();
+    const batch = batchOf(5000, 10);
+    inbox.push(Object.defineProperty(batch, 'held', { get: () => (batch.count > 0 ? 5010 : 0) }));
+    inbox.shift();
+    expect(inbox.cost).toBe(5010 + MESSAGE_OVERHEAD + BATCH_OVERHEAD);
     inbox.shift();
     expect(inbox.cost).toBe(0);
   });

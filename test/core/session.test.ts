@@ -167,7 +167,7 @@ describe('what a script wants to happen', () => {
       ...{ perform: note('perform'), answer: note('answer'), ended: note('ended') },
       ...{ progressed: note('progressed'), failed: note('failed') },
     };
-    const batch: Batch = { count: 0, bytes: 0, next: () => undefined };
+    const batch: Batch = { count: 0, bytes: 0, held: 0, next: () => undefined };
     const wishes: Effect[] = [
       ...[{ write: [run(1, 1)] }, { open: opening }, { batch }, { holding: 7 }],
       ...([{ answer: 'pong' }, { ended: 3 }] as const),
@@ -243,7 +243,7 @@ describe('a host without room', () => {
   });
 
   it('may say so while messages are handed over', () => {
-    const batch: Batch = { count: 0, bytes: 0, next: () => undefined };
+    const batch: Batch = { count: 0, bytes: 0, held: 0, next: () => undefined };
     const { end, answers } = asking(1, { batch }, 1);
     end.received = () => {
       end.session.paused = true;

@@ -12,6 +12,7 @@ function batchOf(count: number): Batch {
     get bytes() {
       return left;
     },
+    held: count,
     next: () => (left-- > 0 ? Uint8Array.of(1) : undefined),
   };
 }

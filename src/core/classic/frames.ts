@@ -223,7 +223,7 @@ class ClassicBatch implements Batch {
     protect: ProtectMemory | undefined,
     error?: SecureSocketError,
   ) {
-    this.#memory = new MessageMemory(plaintext, lengths.length === 1, protect);
+    this.#memory = new MessageMemory(plaintext, protect);
     this.#lengths = lengths;
     this.#bytes = lengths.reduce((sum, length) => sum + length, 0);
     this.error = error;
@@ -237,10 +237,14 @@ class ClassicBatch implements Batch {
     return this.#bytes;
   }
 
+  get held(): number {
+    return this.count === 0 ? 0 : this.#memory.held;
+  }
+
   next(): Uint8Array | undefined {
     const length = this.#lengths[this.#next];
     if (length === undefined) return undefined;
-    const message = this.#memory.cut(this.#at, length);
+    const message = this.#memory.cut(this.#at, length, this);
     this.#next++;
     this.#at += paddedLength(length);
     this.#bytes -= length;

@@ -1,18 +1,11 @@
 import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
-import { type ProtectMemory, SLAB } from '../message-memory.js';
+import type { ProtectMemory } from '../message-memory.js';
 import type { Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { OpenKeys } from './open-keys.js';
-import {
-  RECORD_HEADER,
-  RECORD_OVERHEAD,
-  RecordType,
-  readU24,
-  TAG_LENGTH,
-  type TrafficKey,
-} from './records.js';
+import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
 import { MessageStream } from './stream.js';
 
@@ -60,9 +53,6 @@ export function* sealedConnection(handshake: () => Handshaking<Established>, opt
   }
 }
 
-/** The longest ciphertext of a record that {@link SealedSender} fills with small messages. */
-const MANY_MESSAGES = 64 * 1024 + TAG_LENGTH;
-
 /** Records until a CLOSE, whose code is returned. */
 function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<number> {
   const limits = lower(RECEIVE_LIMITS, options.keyLimits?.receive);
@@ -73,19 +63,13 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
     const length = readU24(header);
     checkRecord(length, longest, key, limits);
     const ciphertext: Uint8Array = yield length;
-    // what a sender puts together of small messages comes in pieces that messages can be views of
-    const pieces = key.openInPieces(ciphertext, length <= MANY_MESSAGES ? SLAB : length);
-    if (pieces === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
-    const plaintext = pieces[0] as Uint8Array;
+    const plaintext = key.open(ciphertext);
+    if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
     const type = plaintext[0];
     if (type === RecordType.data) {
       checkPayload(plaintext);
-      let from = 1;
-      for (const piece of pieces) {
-        const batch = stream.push(piece, from);
-        if (batch) yield { batch };
-        from = 0;
-      }
+      const batch = stream.push(plaintext);
+      if (batch) yield { batch };
       yield { holding: stream.held };
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);

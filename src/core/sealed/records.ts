@@ -62,17 +62,6 @@ export class TrafficKey {
     return this.#aead.open(this.#nextNonce(), scratchHeader, ciphertext);
   }
 
-  /** The same in pieces that are small enough to be handed out, where the backend has them; else in one. */
-  openInPieces(ciphertext: Uint8Array, pieceLength: number): Uint8Array[] | null {
-    if (this.#aead.openInPieces === undefined) {
-      const plaintext = this.open(ciphertext);
-      return plaintext === null ? null : [plaintext];
-    }
-    writeU24(scratchHeader, ciphertext.length);
-    this.#bytes += ciphertext.length;
-    return this.#aead.openInPieces(this.#nextNonce(), scratchHeader, ciphertext, pieceLength);
-  }
-
   /** Does ahead what can be done of the next `seal`, while there is nothing else to do. */
   prepareSeal(): void {
     if (this.#aead.prepareSeal === undefined) return;

@@ -112,7 +112,7 @@ class RecordBatch implements Batch {
     protect: ProtectMemory | undefined,
   ) {
     this.#plaintext = plaintext;
-    this.#memory = new MessageMemory(plaintext, place.count === 1, protect);
+    this.#memory = new MessageMemory(plaintext, protect);
     this.#at = place.at;
     this.#count = place.count + (first ? 1 : 0);
     this.#bytes = place.bytes + (first?.length ?? 0);
@@ -125,6 +125,10 @@ class RecordBatch implements Batch {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get held(): number {
+    return this.#count === 0 ? 0 : this.#memory.held + (this.#first?.length ?? 0);
   }
 
   next(): Uint8Array | undefined {
@@ -140,7 +144,7 @@ class RecordBatch implements Batch {
     const from = this.#at + LENGTH_FIELD;
     const length = readU32(this.#plaintext, this.#at);
     this.#at = from + length;
-    return this.#memory.cut(from, length);
+    return this.#memory.cut(from, length, this);
   }
 }
 

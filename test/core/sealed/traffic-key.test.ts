@@ -28,10 +28,6 @@ function watched({ bare = false } = {}): { backend: Backend; calls: Call[]; wipe
       return real.open(nonce, header, ciphertext);
     },
     ...(!bare && {
-      openInPieces: (nonce, header, ciphertext, length) => {
-        calls.push(['openInPieces', hex(nonce), hex(header)]);
-        return real.openInPieces?.(nonce, header, ciphertext, length) ?? null;
-      },
       prepareSeal: (nonce) => void calls.push(['prepareSeal', hex(nonce)]),
       prepareOpen: (nonce) => void calls.push(['prepareOpen', hex(nonce)]),
       wipe: () => {
@@ -70,7 +66,7 @@ describe.each(cases)('records on $backend.name under $algorithm', ({ backend, ci
     (length) => {
       const plaintext = Uint8Array.from({ length }, (_, i) => i);
       const expected = record(300, plaintext, algorithm);
-      const keys = Array.from({ length: 3 }, () => new TrafficKey(backend, cipher, SECRET.slice(), 300));
+      const keys = Array.from({ length: 2 }, () => new TrafficKey(backend, cipher, SECRET.slice(), 300));
       const half = length >> 1;
       const pieces = [plaintext.subarray(0, half), plaintext.subarray(half)];
       const sealed = keys[0]?.seal(pieces, length) ?? [];
@@ -78,10 +74,6 @@ describe.each(cases)('records on $backend.name under $algorithm', ({ backend, ci
       // each chunk that is written costs more than copying a small one
       if (length < 8000) expect(sealed).toHaveLength(1);
       expect(Buffer.from(keys[1]?.open(expected.subarray(3)) ?? none).equals(plaintext)).toBe(true);
-      const opened = keys[2]?.openInPieces(expected.subarray(3), 1000) ?? [];
-      expect(Buffer.concat(opened).equals(plaintext)).toBe(true);
-      const inPieces = backend[cipher](new Uint8Array(32)).openInPieces !== undefined;
-      expect(opened).toHaveLength(inPieces ? Math.ceil(length / 1000) : 1);
       for (const key of keys) expect([key.sequence, key.bytes]).toEqual([301, length + 16]);
     },
   );
@@ -89,13 +81,9 @@ describe.each(cases)('records on $backend.name under $algorithm', ({ backend, ci
   it('that were changed open to nothing, and are counted all the same', () => {
     const damaged = record(0, new Uint8Array(20), algorithm).slice(3);
     damaged[5] = (damaged[5] as number) ^ 1;
-    const [whole, inPieces] = [
-      new TrafficKey(backend, cipher, SECRET.slice()),
-      new TrafficKey(backend, cipher, SECRET.slice()),
-    ];
-    expect(whole.open(damaged)).toBeNull();
-    expect(inPieces.openInPieces(damaged, 8)).toBeNull();
-    for (const key of [whole, inPieces]) expect([key.sequence, key.bytes]).toEqual([1, 36]);
+    const key = new TrafficKey(backend, cipher, SECRET.slice());
+    expect(key.open(damaged)).toBeNull();
+    expect([key.sequence, key.bytes]).toEqual([1, 36]);
   });
 });
 
@@ -122,7 +110,6 @@ describe('a traffic key', () => {
     const gone = 'the key has been wiped';
     expect(() => key.seal([none], 0)).toThrow(gone);
     expect(() => key.open(new Uint8Array(17))).toThrow(gone);
-    expect(() => key.openInPieces(new Uint8Array(17), 8)).toThrow(gone);
     expect(() => key.prepareSeal()).not.toThrow();
     expect(() => key.prepareOpen()).not.toThrow();
   });
@@ -149,14 +136,13 @@ describe('a traffic key', () => {
     ]);
   });
 
-  it('needs no backend that can do things ahead, in pieces, or wipe', () => {
+  it('needs no backend that can do things ahead or wipe', () => {
     const { backend, calls } = watched({ bare: true });
     const key = new TrafficKey(backend, 'aesGcm', SECRET.slice());
     key.prepareSeal();
     key.prepareOpen();
     expect(calls).toEqual([]);
-    const opened = key.openInPieces(record(0, new Uint8Array(100)).subarray(3), 8);
-    expect(opened).toEqual([Buffer.alloc(100)].map((each) => Uint8Array.from(each)));
+    expect(key.open(record(0, new Uint8Array(100)).subarray(3))).toEqual(new Uint8Array(100));
     key.wipe();
   });
 });
