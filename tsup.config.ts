@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     cli: 'src/cli/main.ts',
+    testing: 'src/testing/index.ts',
     'backends/node': 'backends/node.ts',
     'backends/sodium': 'backends/sodium.ts',
     'backends/forge': 'backends/forge.ts',

@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^secure-sockets$/, replacement: at('./src/index.ts') },
+      { find: /^secure-sockets\/testing$/, replacement: at('./src/testing/index.ts') },
       { find: /^secure-sockets\/backends\/(.*)$/, replacement: `${at('./backends')}/$1.ts` },
     ],
   },

@@ -30,6 +30,7 @@ const blameOf: Readonly<Record<ErrorCode, Blame>> = {
   PROTOCOL: 'peer',
   RECV_PENDING: 'caller',
   SEND_QUEUE_FULL: 'caller',
+  TRANSPORT_FAILED: 'network',
   TRUNCATED: 'network',
   UNAUTHORIZED_CLIENT: 'peer',
   UNTRUSTED_SERVER: 'peer',
@@ -64,6 +65,7 @@ export type ErrorCode =
   | 'PROTOCOL'
   | 'RECV_PENDING'
   | 'SEND_QUEUE_FULL'
+  | 'TRANSPORT_FAILED'
   | 'TRUNCATED'
   | 'UNAUTHORIZED_CLIENT'
   | 'UNTRUSTED_SERVER';

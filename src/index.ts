@@ -59,8 +59,24 @@ export type { AcceptOptions } from './server/accept-queue.js';
 export type { ServerCloseOptions, ServerStats } from './server/server.js';
 export { SecureServer } from './server/server.node.js';
 export { fromDuplex } from './transports/duplex.node.js';
+export { type MessageEventLike, type MessagePortLike, messagePort } from './transports/message-port.js';
+export type { ReadAheadOptions } from './transports/read-ahead.js';
 export type { TcpAddress, UnixAddress } from './transports/tcp.node.js';
 export type { Transport, TransportEvents } from './transports/transport.js';
+export {
+  type BunWebSocketHandlers,
+  bunWebSocket,
+  WEB_SOCKET_PROTOCOL,
+  type WebSocketClass,
+  type WebSocketOptions,
+  webSocket,
+} from './transports/web-socket.js';
+export type {
+  BunServerWebSocket,
+  WebSocketEventLike,
+  WebSocketLike,
+} from './transports/web-socket-driver.js';
+export { type StreamPair, type WebStreamsOptions, webStreams } from './transports/web-streams.js';
 export type { AuthorizedKeysOptions, PortableAuthorizedKeys } from './trust/authorized-keys.js';
 export { AuthorizedKeys, type AuthorizedKeysSource } from './trust/authorized-keys.node.js';
 export type { AuthorizedKey } from './trust/authorized-lines.js';

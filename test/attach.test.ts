@@ -87,17 +87,31 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     await second.close();
   });
 
+  it('accept() waits from before the first transport on, and until the server is closed', async () => {
+    const server = await serverWith();
+    const [first, second] = [server.accept(), server.accept()];
+    const { client } = await attached(server);
+    const peer = await first;
+    await client.send(bytes('early'));
+    expect(text(await peer.recv())).toBe('early');
+    const refused = rejection(second);
+    await server.close();
+    expect((await refused).code).toBe('CLOSED');
+    const idle = await serverWith();
+    const iterated = (async () => {
+      for await (const _ of idle) throw new Error('nobody has come');
+    })();
+    await pause(10);
+    await idle.close();
+    await iterated;
+  });
+
   it('takes many at once', async () => {
     const server = await serverWith();
-    const serving = (async () => {
-      for await (const peer of server) void peer.recv().then((message) => peer.send(message as Uint8Array));
-    })().catch((error) => error);
-    // iteration needs something that was begun
-    expect(await serving).toMatchObject({ code: 'NOT_LISTENING' });
-    const clients = await Promise.all(Array.from({ length: 20 }, () => attached(server)));
     const accepting = (async () => {
       for await (const peer of server) void peer.recv().then((message) => peer.send(message as Uint8Array));
     })();
+    const clients = await Promise.all(Array.from({ length: 20 }, () => attached(server)));
     await Promise.all(clients.map(({ client }, i) => client.send(bytes(`${i}`))));
     for (const [i, { client }] of clients.entries()) expect(text(await client.recv())).toBe(`${i}`);
     await server.close();

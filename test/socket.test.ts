@@ -566,7 +566,8 @@ describe.each(protocols)('%s', (protocol) => {
       const second = keep(new SecureServer({ protocol, identity }));
       expect(() => second.fingerprint).toThrow(expect.objectContaining({ code: 'NOT_LISTENING' }));
       expect(() => second.address).toThrow(expect.objectContaining({ code: 'NOT_LISTENING' }));
-      expect((await rejection(second.accept())).code).toBe('NOT_LISTENING');
+      const { name } = await rejection(second.accept({ signal: AbortSignal.timeout(10) }));
+      expect(name).toBe('TimeoutError');
       expect((await rejection(second.listen())).code).toBe('NOT_BOUND');
       await second.bind({ port: portOf(first), host: '127.0.0.1' });
       expect((await rejection(second.listen())).code).toBe('EADDRINUSE');

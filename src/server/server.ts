@@ -140,10 +140,10 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
   /**
    * The next client whose handshake is done. A peer that fails, stalls or vanishes on the way is reported to
-   * `onHandshakeError` and never seen here. Several calls may wait. Rejects with CLOSED when the server is closed.
+   * `onHandshakeError` and never seen here. Several calls may wait, from before
+   * `listen()` or the first `attach()` on. Rejects with CLOSED when the server is closed.
    */
   accept(options: AcceptOptions = {}): Promise<Client> {
-    if (!this.#isOpen && !this.#closing) return Promise.reject(notListening('accept()'));
     return this.#accepted.take(options.signal);
   }
 
@@ -161,7 +161,6 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
   /** Accepted clients, until the server is closed. */
   async *[Symbol.asyncIterator](): AsyncIterator<Client> {
-    if (!this.#isOpen && !this.#closing) throw notListening('iteration');
     for (;;) {
       const client = await this.#accepted.takeOrEnd();
       if (client === null) return;

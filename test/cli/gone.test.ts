@@ -26,7 +26,10 @@ async function timeToEnd(running: Tunnel['server'], signal: NodeJS.Signals): Pro
   return performance.now() - begun;
 }
 
-const ways: [string, string[]][] = [['one sealed connection for each', []]];
+const ways: [string, string[]][] = [
+  ['with streams', []],
+  ['one sealed connection for each', ['--carriers', '0']],
+];
 
 describe.each(ways)('a tunnel, %s', { timeout: 90_000 }, (_, flags) => {
   const options = { client: flags, server: flags };

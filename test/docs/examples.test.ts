@@ -13,7 +13,7 @@ const documents = [...readerDocuments(), ...sourceExamples()].map(({ name, text 
 let project: Project;
 
 beforeAll(async () => {
-  project = await installPackage('node-forge', 'sodium-native');
+  project = await installPackage('node-forge', 'sodium-native', 'ws');
 }, 120_000);
 afterAll(() => project?.remove());
 

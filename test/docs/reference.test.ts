@@ -19,7 +19,7 @@ describe('docs/api.md', () => {
 test('docs/api.md has every member of the classes', () => {
   const { text } = readDocument('docs/api.md');
   const classes = [SecureServer.prototype, SecureClient.prototype, Identity.prototype];
-  const members = classes.flatMap((prototype) => Object.getOwnPropertyNames(prototype));
+  const members = classes.flatMap(membersOf);
   const missing = members.filter((name) => name !== 'constructor' && !text.includes(`\`${name}`));
   expect(missing).toEqual([]);
 });
@@ -35,6 +35,13 @@ test('options are the first column of the tables headed Option', () => {
     documentedOptions(`${table}\n| Code | |\n|---|---|\n| \`X\` | |\n\n| Option |\n|---|\n| \`b\` |\n`),
   ).toEqual(['a', 'b']);
 });
+
+/** Those of the classes it extends, too. */
+function membersOf(prototype: object): string[] {
+  const above = Object.getPrototypeOf(prototype);
+  const own = Object.getOwnPropertyNames(prototype);
+  return above === Object.prototype ? own : [...own, ...membersOf(above)];
+}
 
 function documentedCodes(markdown: string): string[] {
   const known: ReadonlySet<string> = new Set(errorCodes);

@@ -39,6 +39,7 @@ const floors: readonly Room[] = [
   { name: 'numbers', files: numbers, onlyTypesOf: [backend] },
   { name: 'core', files: /^src\/core\//, packages: [numbers], onlyTypesOf: [backend] },
   { name: 'transports', files: /^src\/transports\// },
+  { name: 'testing', files: /^src\/testing\// },
   { name: 'connection', files: /^src\/connection\//, packages: [queue] },
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },

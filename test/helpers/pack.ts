@@ -30,7 +30,9 @@ export interface Project {
 }
 
 /** Packs what is built and installs it, without the network and without the optional peers that are not named. */
-export async function installPackage(...optional: ('node-forge' | 'sodium-native')[]): Promise<Project> {
+export async function installPackage(
+  ...optional: ('node-forge' | 'sodium-native' | 'ws')[]
+): Promise<Project> {
   const path = mkdtempSync(join(tmpdir(), 'secure-sockets-consumer-'));
   try {
     writeFileSync(join(path, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }');

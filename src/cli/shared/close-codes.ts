@@ -1,7 +1,10 @@
 import type { SecureClient } from '../../index.js';
 
-/** CLOSE codes of these commands: the input is at its end and the connection still read; or stopped before that. */
-export const closeCodes = { readsOn: 0x4000, goingAway: 1 } as const;
+/**
+ * CLOSE codes of these commands: the input is at its end and the connection still read; stopped before that; a tunnel
+ * server that does not take streams.
+ */
+export const closeCodes = { readsOn: 0x4000, goingAway: 1, noStreams: 0x4001 } as const;
 
 /** Why what a peer sent is only a part, if it says so. */
 export function stopOf({ closeCode }: SecureClient): string | undefined {

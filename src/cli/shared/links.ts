@@ -33,15 +33,30 @@ export class Links {
     return this.#cut.signal;
   }
 
+  /** How many there may be at once. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Whether there may be one more. */
+  get hasRoom(): boolean {
+    return this.#open.size < this.#limit;
+  }
+
+  /** Closes a connection that is beyond the limit, and says so. */
+  refuse(arrival: Arrival): void {
+    const peer = peerOf(arrival);
+    arrival.destroy();
+    this.#report.event('limit', `refused ${peer}: ${this.#limit} connections are open`, { peer });
+  }
+
   /** Carries a connection; one beyond the limit is closed. A failure is reported and harms no other. */
   add(arrival: Arrival, carry: () => Promise<void>): void {
-    const { remoteAddress, remotePort } = arrival;
-    const peer = formatPeer({ remoteAddress, remotePort });
-    if (this.#open.size >= this.#limit) {
-      arrival.destroy();
-      this.#report.event('limit', `refused ${peer}: ${this.#limit} connections are open`, { peer });
+    if (!this.hasRoom) {
+      this.refuse(arrival);
       return;
     }
+    const peer = peerOf(arrival);
     const begun = performance.now();
     const carrying = carry()
       .then(
@@ -66,4 +81,8 @@ export class Links {
     const seconds = Math.round(milliseconds) / 1000;
     this.#report.detail('ended', `ended ${peer} after ${seconds} s`, { peer, seconds });
   }
+}
+
+function peerOf({ remoteAddress, remotePort }: Arrival): string {
+  return formatPeer({ remoteAddress, remotePort });
 }

@@ -35,6 +35,7 @@ export class PlainWriter {
   }
 
   write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
     this.#bytes += bytes.length;
     this.#gathered.push(bytes);
     if (this.#isFirst && this.#settle > 0) this.#writeFirst();

@@ -43,12 +43,26 @@ export function acceptedPlain(accepted: Socket): Plain {
 }
 
 /** Opens a connection, within so many milliseconds; gives it up when `stop` aborts. */
-export function dialPlain(
-  to: Address,
-  { timeout, stop }: { readonly timeout: number; readonly stop: AbortSignal },
-): Promise<Plain> {
+export async function dialPlain(to: Address, limits: DialLimits): Promise<Plain> {
   const reads: DirectReads = { events: undefined };
-  const options = { ...to, allowHalfOpen: true, noDelay: true, keepAlive: true, onread: onread(reads) };
+  return new Plain(await dialSocket(to, limits, { onread: onread(reads) }), reads);
+}
+
+/** How long to wait for a connection. */
+export interface DialLimits {
+  /** In milliseconds. */
+  readonly timeout: number;
+  /** Gives it up. */
+  readonly stop: AbortSignal;
+}
+
+/** The same as a paused socket, whose errors are minded from then on. */
+export function dialSocket(
+  to: Address,
+  { timeout, stop }: DialLimits,
+  more: Partial<ReadsInto> = {},
+): Promise<Socket> {
+  const options = { ...to, ...more, allowHalfOpen: true, noDelay: true, keepAlive: true };
   // paused: read by the relay, and not before
   const socket = connect(options as NetConnectOpts).pause();
   return new Promise((resolve, reject) => {
@@ -63,12 +77,16 @@ export function dialPlain(
     };
     socket.once('connect', () => {
       settle();
-      resolve(new Plain(socket, reads));
+      resolve(socket);
     });
-    // later errors are the transport's, and rejecting means nothing then
+    // later errors are told by the close, and rejecting means nothing then
     socket.on('error', (error) => {
       settle();
       reject(error);
     });
   });
+}
+
+interface ReadsInto {
+  readonly onread: ReturnType<typeof onread>;
 }

@@ -10,6 +10,8 @@ export interface RelayOptions {
   readonly stop: AbortSignal;
   /** Milliseconds that the plain side is given after its first bytes, see {@link PlainWriter}. */
   readonly settle?: number;
+  /** What was received already, for the plain side. */
+  readonly first?: Uint8Array;
 }
 
 /**
@@ -35,11 +37,12 @@ class Relay {
   #unsent = 0;
   #isPaused = false;
 
-  constructor(plain: Plain, sealed: SecureClient, { stop, settle = 0 }: RelayOptions) {
+  constructor(plain: Plain, sealed: SecureClient, { stop, settle = 0, first }: RelayOptions) {
     this.#plain = plain;
     this.#sealed = sealed;
     this.#stop = stop;
     this.#writer = new PlainWriter(plain, settle);
+    if (first) this.#writer.write(first);
   }
 
   async run(): Promise<void> {

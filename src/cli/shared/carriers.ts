@@ -1,0 +1,185 @@
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import type { SecureClient } from '../../index.js';
+import { askForStreams } from './agreement.js';
+import { clientSession } from './http2.js';
+import type { Dialler } from './trust.js';
+
+/** What carries a plain connection: a stream of a carrier, or a sealed connection of its own. */
+export type Passage =
+  | { readonly way: 'stream'; readonly stream: ClientHttp2Stream }
+  | { readonly way: 'bytes'; readonly sealed: SecureClient; readonly first?: Uint8Array };
+
+/** A server is asked for streams again so many milliseconds after it was found not to know them. */
+const ASK_AGAIN = 300_000;
+
+/**
+ * A server of HTTP/2 counts the resets of a session, 1000 and 33 more each second, and ends one that has more (nghttp2's
+ * defaults, against CVE-2023-44487). Programs may reset as they like: a carrier that comes near takes no new streams.
+ */
+const MAX_RESETS = 900;
+const RESETS_PER_SECOND = 30;
+
+/** A sealed connection that carries streams. */
+class Carrier {
+  readonly #session: ClientHttp2Session;
+  #open = 0;
+  #resets = 0;
+  #countedAt = performance.now();
+
+  /** `closed` is called when it is gone. */
+  constructor(sealed: SecureClient, closed: () => void) {
+    this.#session = clientSession(sealed);
+    this.#session.once('close', closed);
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Whether it takes new streams. */
+  get isUsable(): boolean {
+    const { closed, destroyed } = this.#session;
+    return !closed && !destroyed && this.#recentResets + this.#open < MAX_RESETS;
+  }
+
+  /** Opens a stream to the target of that name. */
+  request(target: string): ClientHttp2Stream {
+    this.#open++;
+    const stream = this.#session.request({ ':method': 'CONNECT', ':authority': target });
+    stream.once('close', () => {
+      this.#open--;
+      if (stream.rstCode !== 0) this.#resets++;
+      this.retire();
+    });
+    return stream;
+  }
+
+  /** Ends it with its last stream, if it takes no more. */
+  retire(): void {
+    if (!this.isUsable && this.#open === 0) this.#session.close();
+  }
+
+  /** Ends it when its streams have ended, or at once. */
+  close(isUrgent: boolean): void {
+    if (isUrgent) this.#session.destroy();
+    else this.#session.close();
+  }
+
+  get #recentResets(): number {
+    const now = performance.now();
+    const forgotten = ((now - this.#countedAt) / 1000) * RESETS_PER_SECOND;
+    this.#resets = Math.max(0, this.#resets - forgotten);
+    this.#countedAt = now;
+    return this.#resets;
+  }
+}
+
+/** How plain connections are carried. */
+export interface CarrierOptions {
+  /** Sealed connections that carry streams, at most; 0: each plain connection has a sealed one of its own. */
+  readonly count: number;
+  /** Opens a sealed connection. */
+  readonly dial: Dialler;
+  /** Gives up what is being opened. */
+  readonly stop: AbortSignal;
+}
+
+/** So often a carrier that is lost while it is opened is replaced for one plain connection. */
+const MAX_TRIES = 3;
+
+/**
+ * The sealed connections to one server that carry streams. Each is opened when it is first needed, and again for the
+ * next plain connection after it was lost. A server that does not know streams gets a sealed connection for each.
+ */
+export class Carriers {
+  readonly #options: CarrierOptions;
+  readonly #slots: (Promise<Carrier | undefined> | Carrier | undefined)[];
+  /** How many wait for the carrier of a slot. */
+  readonly #waiting: number[];
+  readonly #all = new Set<Carrier>();
+  /** Connections that were found to carry bytes only, and that nobody uses yet. */
+  readonly #spare: Passage[] = [];
+  #askAgainAt = 0;
+
+  constructor(options: CarrierOptions) {
+    this.#options = options;
+    this.#slots = new Array(options.count).fill(undefined);
+    this.#waiting = new Array(options.count).fill(0);
+  }
+
+  /** A passage to the target of that name. */
+  async open(target: string): Promise<Passage> {
+    for (let tries = 0; tries < MAX_TRIES && this.#asksForStreams; tries++) {
+      const carrier = await this.#carrierAt(this.#nextSlot());
+      if (carrier === undefined) break;
+      if (carrier.isUsable) return { way: 'stream', stream: carrier.request(target) };
+    }
+    if (this.#asksForStreams) throw new Error('the server ends every connection as soon as it is open');
+    return this.#spare.pop() ?? { way: 'bytes', sealed: await this.#options.dial(this.#options.stop) };
+  }
+
+  /** Ends all carriers: when their streams have ended, or at once. */
+  close(isUrgent: boolean): void {
+    for (const carrier of this.#all) carrier.close(isUrgent);
+  }
+
+  get #asksForStreams(): boolean {
+    return this.#slots.length > 0 && performance.now() >= this.#askAgainAt;
+  }
+
+  /** The carrier with the fewest streams, or an empty slot while all have some. */
+  #nextSlot(): number {
+    let best = 0;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const [index, slot] of this.#slots.entries()) {
+      if (slot instanceof Carrier && !slot.isUsable) this.#slots[index] = undefined;
+      const load = loadOf(this.#slots[index]) + (this.#waiting[index] ?? 0);
+      if (load < fewest) [best, fewest] = [index, load];
+    }
+    return best;
+  }
+
+  async #carrierAt(index: number): Promise<Carrier | undefined> {
+    this.#waiting[index] = (this.#waiting[index] ?? 0) + 1;
+    try {
+      this.#slots[index] ??= this.#openCarrier(index);
+      return await this.#slots[index];
+    } finally {
+      this.#waiting[index] = (this.#waiting[index] ?? 0) - 1;
+    }
+  }
+
+  async #openCarrier(index: number): Promise<Carrier | undefined> {
+    try {
+      const carrier = await this.#dialCarrier();
+      this.#slots[index] = carrier;
+      return carrier;
+    } catch (error) {
+      this.#slots[index] = undefined;
+      throw error;
+    }
+  }
+
+  /** `undefined` if the server does not know streams. */
+  async #dialCarrier(): Promise<Carrier | undefined> {
+    const sealed = await this.#options.dial(this.#options.stop);
+    const agreed = await askForStreams(sealed);
+    if (agreed?.way === 'streams') return this.#carrierOn(sealed);
+    this.#askAgainAt = performance.now() + ASK_AGAIN;
+    if (agreed) this.#spare.push({ ...agreed, sealed });
+    else sealed.destroy();
+    return undefined;
+  }
+
+  #carrierOn(sealed: SecureClient): Carrier {
+    const carrier = new Carrier(sealed, () => this.#all.delete(carrier));
+    this.#all.add(carrier);
+    return carrier;
+  }
+}
+
+/** An empty slot comes before a carrier with a stream, and after one without. */
+function loadOf(slot: Promise<unknown> | Carrier | undefined): number {
+  if (slot === undefined) return 0.5;
+  return slot instanceof Carrier ? slot.open : 0;
+}

@@ -1,0 +1,87 @@
+import { constants, type Http2Session, type Http2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+const { NGHTTP2_INTERNAL_ERROR } = constants;
+
+/**
+ * Carries bytes both ways between a plain connection and a stream of HTTP/2. Each direction ends as it did at its source;
+ * if one is cut off, so is everything, either side with a reset.
+ * Rejects with the reason.
+ */
+export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
+  // a stream forgets it when it is closed
+  const { session } = stream;
+  return new Promise((resolve, reject) => {
+    const relay = { isSettled: false, open: 2 };
+    const settle = (act: () => void): void => {
+      if (relay.isSettled) return;
+      relay.isSettled = true;
+      stop.removeEventListener('abort', abort);
+      act();
+    };
+    const cut = (error: unknown): void =>
+      settle(() => {
+        resetPlain(plain);
+        resetStream(stream);
+        reject(error);
+      });
+    const abort = (): void => cut(stop.reason);
+    const gone = (isThrough: boolean, reason: () => unknown): void => {
+      if (!isThrough) cut(reason());
+      else if (--relay.open === 0) settle(resolve);
+    };
+    stop.addEventListener('abort', abort, { once: true });
+    if (stop.aborted) return abort();
+    // an error is followed by the close, which asks for the reason
+    plain
+      .on('error', cut)
+      .on('close', () => gone(isThrough(plain), () => new Error('the plain side was closed')));
+    stream
+      .on('error', (error) => cut(whyClosed(stream, session, error)))
+      .on('close', () => gone(stream.rstCode === 0 && isThrough(stream), () => whyClosed(stream, session)));
+    pump(plain, stream, () => true);
+    // a reset makes Node end what can be read before it says so
+    pump(stream, plain, () => stream.rstCode === 0);
+  });
+}
+
+/** Over TCP the peer sees a reset, and takes nothing for an end; Unix domain sockets have no such thing. */
+export function resetPlain(plain: Socket): void {
+  if (plain.remoteAddress === undefined) plain.destroy();
+  else plain.resetAndDestroy();
+}
+
+/**
+ * Resets a stream. Its `close(code)` would not do: that ends the writing half first, and the peer would take the cut for
+ * an end. Destroyed with an error it is reset with INTERNAL_ERROR.
+ */
+export function resetStream(stream: Http2Stream): void {
+  // the one that does so knows why
+  stream.on('error', () => {});
+  stream.destroy(new Error('cut off'));
+}
+
+/** Carries one direction, at the pace of the one who reads, to its end if that is in order. */
+function pump(from: Duplex, to: Duplex, isOrderly: () => boolean): void {
+  const resume = (): void => void from.resume();
+  from.on('data', (chunk: Uint8Array) => {
+    if (!to.write(chunk)) from.pause();
+  });
+  from.on('end', () => {
+    if (isOrderly()) to.end();
+  });
+  to.on('drain', resume);
+  from.resume();
+}
+
+function isThrough(stream: Duplex): boolean {
+  return stream.readableEnded && stream.writableFinished;
+}
+
+function whyClosed({ rstCode }: Http2Stream, session: Http2Session | undefined, cause?: unknown): unknown {
+  if (session === undefined || session.destroyed)
+    return new Error('the sealed connection that carried it was lost', { cause });
+  if (rstCode === NGHTTP2_INTERNAL_ERROR) return new Error('the peer was cut off on its side', { cause });
+  return cause ?? new Error(`the stream was reset with code ${rstCode}`);
+}

@@ -1,0 +1,156 @@
+import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
+import { createServer, type Socket } from 'node:net';
+import PQueue from 'p-queue';
+import { formatAddress } from './address.js';
+import { wholeNumber } from './arguments.js';
+import { Carriers, type Passage } from './carriers.js';
+import { usageError } from './failure.js';
+import type { Links } from './links.js';
+import { listenPlain, listenWhereFree } from './listening.js';
+import type { Report } from './output.js';
+import { acceptedPlain } from './plain.js';
+import { relay } from './relay.js';
+import { relayStream, resetPlain } from './stream-relay.js';
+import { DEFAULT_TARGET, type Targets } from './targets.js';
+import type { Dialler } from './trust.js';
+
+/** What a tunnel client needs. */
+export interface TunnelClientOptions {
+  readonly targets: Targets;
+  readonly dial: Dialler;
+  readonly links: Links;
+  readonly report: Report;
+  /** Sealed connections that carry streams, at most. */
+  readonly carriers: number;
+  readonly unlink: boolean;
+}
+
+/** Found by measuring, see docs/cli.md. */
+const CARRIERS = 1;
+
+/** What `--carriers` says. */
+export function carrierCount(text: string | undefined, protocol: string | undefined): number {
+  const count = wholeNumber('carriers', text, 0, 64);
+  if (protocol !== 'classic') return count ?? CARRIERS;
+  if (count) throw usageError('classic carries one connection in each: leave out --carriers');
+  return 0;
+}
+
+/** Accepts plain connections and carries them, until stopped. */
+export async function runTunnelClient(options: TunnelClientOptions, stop: AbortSignal): Promise<void> {
+  const { targets, links, carriers: count } = options;
+  const carriers = new Carriers({ count, dial: schedule(options.dial), stop: links.cut });
+  const listeners = [];
+  for (const name of targets.keys()) listeners.push(await accept(name, carriers, options));
+  await aborted(stop);
+  for (const listener of listeners) listener.close();
+  carriers.close(false);
+  await links.end();
+  carriers.close(true);
+}
+
+/** A server admits 32 handshakes of one address at a time, unless told otherwise, and counts them a little longer than we do. */
+const MAX_HANDSHAKES = 24;
+
+/** The same, for any number at once: those beyond what a server admits wait. */
+function schedule(dial: Dialler): Dialler {
+  const queue = new PQueue({ concurrency: MAX_HANDSHAKES });
+  return (signal) => queue.add(() => dial(signal), { signal });
+}
+
+async function accept(
+  name: string,
+  carriers: Carriers,
+  options: TunnelClientOptions,
+): Promise<{ close(): unknown }> {
+  const { targets, links, report } = options;
+  const listener = createServer({
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    pauseOnConnect: true,
+  });
+  listener.on('connection', (socket) => {
+    const arrival = {
+      remoteAddress: socket.remoteAddress,
+      remotePort: socket.remotePort,
+      destroy: () => resetPlain(socket),
+    };
+    links.add(arrival, () => carry(socket, name, carriers, links.cut));
+  });
+  // out of file descriptors and the like: it goes on listening
+  let at = targets.get(name) as NonNullable<ReturnType<Targets['get']>>;
+  await listenWhereFree(at, options, async () => {
+    at = await listenPlain(listener, at);
+  });
+  listener.on('error', (error) =>
+    report.event('warning', `warning: ${error.message}`, { message: error.message }),
+  );
+  const address = formatAddress(at);
+  const isNamed = name !== DEFAULT_TARGET;
+  report.event('listening', `listening at ${address}${isNamed ? ` for ${name}` : ''}`, {
+    address,
+    ...(isNamed && { target: name }),
+  });
+  return listener;
+}
+
+async function carry(socket: Socket, name: string, carriers: Carriers, stop: AbortSignal): Promise<void> {
+  // one that goes meanwhile is found out when it is carried
+  socket.on('error', () => {});
+  const passage = await carriers.open(name).catch((error: unknown) => {
+    resetPlain(socket);
+    throw error;
+  });
+  if (passage.way === 'bytes') await carryBytes(socket, name, passage, stop);
+  else await carryStream(socket, name, passage.stream, stop);
+}
+
+async function carryBytes(
+  socket: Socket,
+  name: string,
+  passage: Extract<Passage, { way: 'bytes' }>,
+  stop: AbortSignal,
+): Promise<void> {
+  const plain = acceptedPlain(socket);
+  if (name === DEFAULT_TARGET) return relay(plain, passage.sealed, { ...passage, stop });
+  passage.sealed.destroy();
+  plain.destroy();
+  throw new Error(
+    `the server knows no targets by name, and so not ${name}: it is older, or has --carriers 0`,
+  );
+}
+
+async function carryStream(
+  socket: Socket,
+  name: string,
+  stream: ClientHttp2Stream,
+  stop: AbortSignal,
+): Promise<void> {
+  let refusal: string | undefined;
+  stream.once('response', (headers) => {
+    refusal = refusalIn(headers, name);
+  });
+  try {
+    await relayStream(socket, stream, stop);
+  } catch (error) {
+    throw refusal === undefined ? error : new Error(refusal);
+  }
+}
+
+function refusalIn(
+  { ':status': status }: IncomingHttpHeaders & IncomingHttpStatusHeader,
+  name: string,
+): string | undefined {
+  if (status === 200) return undefined;
+  if (status === 404) return `the server has no target ${name}`;
+  if (status === 503) return 'the server has as many connections as it takes';
+  return 'the server cannot reach its target';
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

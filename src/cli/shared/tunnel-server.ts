@@ -1,0 +1,136 @@
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { SecureClient, SecureServer } from '../../index.js';
+import { acceptUntil } from './accept.js';
+import { formatPeer } from './address.js';
+import { type Agreement, answerForStreams } from './agreement.js';
+import { announceClient, announceLoss } from './announce.js';
+import { serverSession } from './http2.js';
+import type { Links } from './links.js';
+import type { Report } from './output.js';
+import { dialPlain, dialSocket } from './plain.js';
+import { relay } from './relay.js';
+import { relayStream, resetStream } from './stream-relay.js';
+import { DEFAULT_TARGET, type Targets } from './targets.js';
+
+/** What a tunnel server needs. */
+export interface TunnelServerOptions {
+  readonly targets: Targets;
+  readonly links: Links;
+  readonly report: Report;
+  /** Milliseconds for a connection to the target. */
+  readonly timeout: number;
+  /** Milliseconds that a target is given after the first bytes, see {@link relay}. */
+  readonly settle: number;
+  /** Whether clients may carry streams. */
+  readonly takesStreams: boolean;
+}
+
+/** Carries what clients bring, until stopped. */
+export async function runTunnelServer(
+  server: SecureServer,
+  options: TunnelServerOptions,
+  stop: AbortSignal,
+): Promise<void> {
+  const end = new TunnelServer(options);
+  for (;;) {
+    const sealed = await acceptUntil(stop, server);
+    if (sealed === undefined) break;
+    announceClient(sealed, options.report);
+    void end.serve(sealed);
+  }
+  await end.end();
+  await server.close();
+}
+
+/** Classic has no use for messages without bytes. */
+const BYTES: Agreement = { way: 'bytes' };
+
+class TunnelServer {
+  readonly #options: TunnelServerOptions;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  #isEnding = false;
+
+  constructor(options: TunnelServerOptions) {
+    this.#options = options;
+  }
+
+  /** Serves a client in the way that it asks for. */
+  async serve(sealed: SecureClient): Promise<void> {
+    const { links, report, takesStreams } = this.#options;
+    try {
+      const agreed = sealed.protocol === 'classic' ? BYTES : await answerForStreams(sealed, takesStreams);
+      if (agreed === undefined) return;
+      if (agreed.way === 'bytes') links.add(sealed, () => this.#carryBytes(sealed, agreed));
+      else this.#serveStreams(sealed);
+    } catch (error) {
+      sealed.destroy();
+      announceLoss(`lost ${formatPeer(sealed)}`, error, report);
+    }
+  }
+
+  /** No new streams; those that are open have their time. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    for (const session of this.#sessions) session.close();
+    await this.#options.links.end();
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  #serveStreams(sealed: SecureClient): void {
+    const { links } = this.#options;
+    if (!links.hasRoom) {
+      links.refuse(sealed);
+      return;
+    }
+    const session = serverSession(sealed);
+    this.#sessions.add(session);
+    session.once('close', () => this.#sessions.delete(session));
+    session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers[':authority'] ?? ''));
+    if (this.#isEnding) session.close();
+  }
+
+  #serveStream(sealed: SecureClient, stream: ServerHttp2Stream, name: string): void {
+    const { links } = this.#options;
+    const { remoteAddress, remotePort } = sealed;
+    stream.on('error', () => {});
+    const arrival = { remoteAddress, remotePort, destroy: () => resetStream(stream) };
+    if (!links.hasRoom) refuseStream(stream, 503);
+    links.add(arrival, () => this.#carryStream(stream, name));
+  }
+
+  async #carryStream(stream: ServerHttp2Stream, name: string): Promise<void> {
+    const { targets, links, timeout } = this.#options;
+    const target = targets.get(name);
+    if (target === undefined) {
+      refuseStream(stream, 404);
+      throw new Error(`there is no target ${JSON.stringify(name)}`);
+    }
+    const socket = await dialSocket(target, { timeout, stop: links.cut }).catch((error: unknown) => {
+      refuseStream(stream, 502);
+      throw error;
+    });
+    if (!stream.destroyed) stream.respond({ ':status': 200 });
+    await relayStream(socket, stream, links.cut);
+  }
+
+  async #carryBytes(sealed: SecureClient, agreed: { readonly first?: Uint8Array }): Promise<void> {
+    const { targets, links, timeout, settle } = this.#options;
+    const stop = links.cut;
+    try {
+      const target = targets.get(DEFAULT_TARGET);
+      if (target === undefined)
+        throw new Error('the client asks for no target by name, and there is no other');
+      await relay(await dialPlain(target, { timeout, stop }), sealed, { ...agreed, stop, settle });
+    } catch (error) {
+      sealed.destroy();
+      throw error;
+    }
+  }
+}
+
+/** Says why before it resets: by then the answer is in order before the reset. */
+function refuseStream(stream: ServerHttp2Stream, status: 404 | 502 | 503): void {
+  if (stream.destroyed || stream.headersSent) return;
+  stream.respond({ ':status': status });
+  resetStream(stream);
+}

@@ -1,0 +1,58 @@
+import type { Transport } from '../transports/transport.js';
+import { type Rule, rules } from './transport-rules.js';
+
+/** Makes two connected transports that have not been started. */
+export type MakePair = () => readonly [Transport, Transport] | Promise<readonly [Transport, Transport]>;
+
+/** What a transport may lack, and how long it may take. */
+export interface CheckTransportOptions {
+  /** Whether an end that does not read makes the other wait. Default true. */
+  readonly hasBackPressure?: boolean | undefined;
+  /** How long anything may take that has to happen, in milliseconds. Default 5000. */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * Checks that transports keep what a connection relies on, each rule with a pair of its own; either end of a pair has
+ * to keep them. For the tests of whoever writes a transport; any test runner will do.
+ *
+ * Rejects with an `AggregateError` that names every rule broken, and has an error for each.
+ */
+export async function checkTransport(makePair: MakePair, options: CheckTransportOptions = {}): Promise<void> {
+  const { hasBackPressure = true, timeout = 5000 } = options;
+  const failures: Error[] = [];
+  for (const rule of rules) {
+    if (rule.needsBackPressure && !hasBackPressure) continue;
+    for (const isSwapped of [false, true]) {
+      const failure = await failureOf(rule, makePair, isSwapped, timeout);
+      if (failure) failures.push(failure);
+      if (failure) break;
+    }
+  }
+  if (failures.length === 0) return;
+  const text = failures.map(({ message }) => `- ${message}`).join('\n');
+  throw new AggregateError(
+    failures,
+    `the transport breaks ${failures.length} of ${rules.length} rules:\n${text}`,
+  );
+}
+
+async function failureOf(
+  rule: Rule,
+  makePair: MakePair,
+  isSwapped: boolean,
+  timeout: number,
+): Promise<Error | undefined> {
+  const [first, second] = await makePair();
+  try {
+    await (isSwapped ? rule.check(second, first, timeout) : rule.check(first, second, timeout));
+    return undefined;
+  } catch (error) {
+    const end = isSwapped ? 'second' : 'first';
+    const why = error instanceof Error ? error.message : String(error);
+    return new Error(`${rule.name}: ${why} (as seen from the ${end} end)`, { cause: error });
+  } finally {
+    first.destroy();
+    second.destroy();
+  }
+}

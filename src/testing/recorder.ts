@@ -1,0 +1,135 @@
+import type { Transport, TransportEvents } from '../transports/transport.js';
+
+/** Starts a transport, writes down what it reports, and complains of what it must never report. */
+export class Recorder implements TransportEvents {
+  readonly transport: Transport;
+  readonly #timeout: number;
+  #chunks: Uint8Array[] = [];
+  #received = 0;
+  #writes = 0;
+  #ends = 0;
+  #closes: (Error | undefined)[] = [];
+  #problem: Error | undefined;
+  /** Set while one of the transport's own methods runs. */
+  #isCalling = false;
+  #wake: () => void = () => {};
+
+  constructor(transport: Transport, timeout: number) {
+    this.transport = transport;
+    this.#timeout = timeout;
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  /** How often a write was reported done. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  get hasEnded(): boolean {
+    return this.#ends > 0;
+  }
+
+  get isClosed(): boolean {
+    return this.#closes.length > 0;
+  }
+
+  get closeError(): Error | undefined {
+    return this.#closes[0];
+  }
+
+  /** Everything received, as one piece. */
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.#received);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      whole.set(chunk, at);
+      at += chunk.length;
+    }
+    return whole;
+  }
+
+  /** Calls a method of the transport, during which it may report nothing. */
+  call(act: (transport: Transport) => void): void {
+    this.#isCalling = true;
+    try {
+      act(this.transport);
+    } finally {
+      this.#isCalling = false;
+    }
+  }
+
+  start(): this {
+    this.call((transport) => transport.start(this));
+    return this;
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#check('data', this.#ends === 0 ? undefined : 'data() came after end()');
+    this.#chunks.push(bytes.slice());
+    this.#received += bytes.length;
+    this.#wake();
+  }
+
+  end(): void {
+    this.#check('end', this.#ends === 0 ? undefined : 'end() came twice');
+    this.#ends++;
+    this.#wake();
+  }
+
+  written(): void {
+    const { pending } = this.transport;
+    this.#check('written', pending >= 0 ? undefined : `pending is ${pending}`);
+    this.#writes++;
+    this.#wake();
+  }
+
+  close(error?: Error): void {
+    this.#check('close', undefined);
+    this.#closes.push(error);
+    this.#wake();
+  }
+
+  /** Waits until something holds. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    const deadline = performance.now() + this.#timeout;
+    for (;;) {
+      this.verify();
+      if (holds()) return;
+      const left = deadline - performance.now();
+      if (left <= 0) throw new Error(`${what} did not happen within ${this.#timeout} ms`);
+      await this.#change(Math.min(left, 50));
+    }
+  }
+
+  /** Throws the first complaint. */
+  verify(): void {
+    if (this.#problem) throw this.#problem;
+  }
+
+  #check(event: string, problem: string | undefined): void {
+    const text = this.isClosed
+      ? `${event}() came after close()`
+      : this.#isCalling
+        ? `${event}() came from within a call of the transport: report later, as by queueMicrotask()`
+        : problem;
+    if (text !== undefined) this.#problem ??= new Error(text);
+  }
+
+  #change(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** Waits so many milliseconds. */
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

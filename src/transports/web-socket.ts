@@ -1,0 +1,124 @@
+import { badArgument, kindOf } from '../errors.js';
+import { type ReadAheadOptions, readMaxReadAhead } from './read-ahead.js';
+import type { Transport } from './transport.js';
+import { BunDriver, type BunServerWebSocket, driverOf, type WebSocketLike } from './web-socket-driver.js';
+import { WebSocketTransport } from './web-socket-transport.js';
+
+/** The subprotocol (RFC 6455 1.9) of sealed or classic over a WebSocket: docs/protocol.md, "Over a WebSocket". */
+export const WEB_SOCKET_PROTOCOL = 'secure-sockets.1';
+
+/** A class of WebSockets. */
+export interface WebSocketClass {
+  /** Opens an address, and offers subprotocols. */
+  new (url: string, protocols: string): WebSocketLike;
+}
+
+/** How to use a WebSocket. */
+export interface WebSocketOptions extends ReadAheadOptions {
+  /** The peer's address, where the socket does not know it: a server's limits for one source go by it. */
+  readonly remoteAddress?: string | undefined;
+  /** The peer's port. */
+  readonly remotePort?: number | undefined;
+  /** The class that opens an address; needed where the platform has none, such as that of `ws` on Node 20. */
+  readonly WebSocket?: WebSocketClass | undefined;
+}
+
+/**
+ * The transport over a WebSocket: of a `ws:` or `wss:` address, which is opened, or of a socket that is connecting or
+ * open. The socket is the transport's from then on, and nobody else may have read from it or sent with it.
+ *
+ * Throws a `TypeError` for what is neither, or where the platform has no WebSocket.
+ */
+export function webSocket(to: string | URL | WebSocketLike, options: WebSocketOptions = {}): Transport {
+  const maxReadAhead = readMaxReadAhead(options);
+  const isAddress = typeof to === 'string' || to instanceof URL;
+  const socket = isAddress ? openSocket(String(to), options) : to;
+  if (!isSocket(socket))
+    throw badArgument(`webSocket() takes a ws: or wss: address or a WebSocket, not ${kindOf(to)}`);
+  const transport = new WebSocketTransport(driverOf(socket), {
+    ...options,
+    maxReadAhead,
+    isConnecting: socket.readyState === CONNECTING,
+  });
+  listen(socket, transport);
+  return transport;
+}
+
+function listen(socket: WebSocketLike, transport: WebSocketTransport): void {
+  socket.addEventListener('open', () => transport.opened());
+  socket.addEventListener('message', ({ data }) => transport.message(data));
+  socket.addEventListener('error', ({ error, message }) => transport.failed(error ?? message));
+  socket.addEventListener('close', ({ code = ABNORMAL, reason = '' }) => transport.closed(code, reason));
+  if (socket.readyState > OPEN) queueMicrotask(() => transport.closed(ABNORMAL, 'it was closed before'));
+}
+
+const CONNECTING = 0;
+const OPEN = 1;
+/** What a WebSocket says that ended without a closing handshake (RFC 6455 7.1.5). */
+const ABNORMAL = 1006;
+
+function openSocket(url: string, options: WebSocketOptions): WebSocketLike {
+  const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
+  if (Class === undefined)
+    throw badArgument(
+      "this platform has no WebSocket: import { WebSocket } from 'ws' and give webSocket(url, { WebSocket })",
+    );
+  try {
+    return new Class(url, WEB_SOCKET_PROTOCOL);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw badArgument(`${JSON.stringify(url)} cannot be opened as a WebSocket: ${why}`);
+  }
+}
+
+function isSocket(value: unknown): value is WebSocketLike {
+  if (typeof value !== 'object' || value === null) return false;
+  const { send, close, addEventListener } = value as Partial<WebSocketLike>;
+  return [send, close, addEventListener].every((member) => typeof member === 'function');
+}
+
+/** The members of `websocket` of `Bun.serve` that these transports need. */
+export interface BunWebSocketHandlers {
+  /** Beyond it Bun ends the connection. */
+  readonly maxPayloadLength: number;
+  /** Makes the transport. */
+  open(socket: BunServerWebSocket): void;
+  /** Hands it what has come. */
+  message(socket: BunServerWebSocket, data: string | Uint8Array): void;
+  /** Tells it that there is room again. */
+  drain(socket: BunServerWebSocket): void;
+  /** Tells it that it is closed. */
+  close(socket: BunServerWebSocket, code: number, reason: string): void;
+}
+
+/** No message of this library is longer than a quarter of it. */
+const MAX_PAYLOAD = 1024 * 1024;
+
+/** Handlers for `Bun.serve({ websocket })` that make a transport of every WebSocket and give it to `attach`. */
+export function bunWebSocket(
+  attach: (transport: Transport, socket: BunServerWebSocket) => unknown,
+  options: WebSocketOptions = {},
+): BunWebSocketHandlers {
+  const maxReadAhead = readMaxReadAhead(options);
+  const transports = new WeakMap<BunServerWebSocket, { transport: WebSocketTransport; driver: BunDriver }>();
+  return {
+    maxPayloadLength: MAX_PAYLOAD,
+    open(socket) {
+      const driver = new BunDriver(socket);
+      const { remoteAddress } = socket;
+      const transport = new WebSocketTransport(driver, {
+        remoteAddress,
+        ...options,
+        maxReadAhead,
+        isConnecting: false,
+      });
+      transports.set(socket, { transport, driver });
+      attach(transport, socket);
+    },
+    // what is held must be ours: nothing says how long Bun leaves it alone
+    message: (socket, data) =>
+      transports.get(socket)?.transport.message(typeof data === 'string' ? data : data.slice()),
+    drain: (socket) => transports.get(socket)?.driver.drained(),
+    close: (socket, code, reason) => transports.get(socket)?.transport.closed(code, reason),
+  };
+}

@@ -1,0 +1,213 @@
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { ReadAhead } from './read-ahead.js';
+import type { Transport, TransportEvents } from './transport.js';
+
+/** Two streams of the Web Streams standard that are the two directions of one connection. */
+export interface StreamPair {
+  /** What the peer sends, in chunks of bytes of any length. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** What is sent to the peer. */
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/** What the streams do not tell of their connection. */
+export interface WebStreamsOptions {
+  /** The peer's address, for a server's limits for one source and for `client.remoteAddress`. */
+  readonly remoteAddress?: string | undefined;
+  /** The peer's port. */
+  readonly remotePort?: number | undefined;
+  /** Frees what lies below the streams, once both have ended or the transport is given up. */
+  readonly close?: (() => unknown) | undefined;
+}
+
+/**
+ * The transport over a pair of Web Streams: a stream of WebTransport, `Deno.connect()`, `connect()` of Cloudflare,
+ * Direct Sockets, or anything else with `readable` and `writable`. Both are locked from then on. Reading that pauses is
+ * felt by the peer as far as the streams pass it on.
+ *
+ * Throws a `TypeError` if these are no streams, or streams that are locked.
+ */
+export function webStreams(streams: StreamPair, options: WebStreamsOptions = {}): Transport {
+  const { readable, writable } = (streams ?? {}) as Partial<StreamPair>;
+  if (!hasMethod(readable, 'getReader') || !hasMethod(writable, 'getWriter'))
+    throw badArgument(`webStreams() takes { readable, writable }, not ${kindOf(streams)}`);
+  if (readable.locked || writable.locked)
+    throw badArgument(
+      'webStreams() takes streams that nobody has locked: release their readers and writers first',
+    );
+  return new WebStreamsTransport(readable.getReader(), writable.getWriter(), options);
+}
+
+function hasMethod<T>(value: T | undefined, name: keyof T): value is T {
+  return typeof value === 'object' && value !== null && typeof value[name] === 'function';
+}
+
+class WebStreamsTransport implements Transport {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #release: (() => unknown) | undefined;
+  /** Never full: nothing is read while reading is paused, but for the chunk that is under way. */
+  readonly #incoming = new ReadAhead(Number.POSITIVE_INFINITY, () => {});
+  #events: TransportEvents | undefined;
+  #pending = 0;
+  #isPaused = false;
+  #isReading = false;
+  #hasEnded = false;
+  #isWritten = false;
+  #peerHasEnded = false;
+  #isGone = false;
+
+  constructor(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    writer: WritableStreamDefaultWriter<Uint8Array>,
+    { remoteAddress, remotePort, close }: WebStreamsOptions,
+  ) {
+    this.#reader = reader;
+    this.#writer = writer;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.#release = close;
+    // each failure is met where something is read or written
+    reader.closed.catch(() => {});
+    writer.closed.catch((error) => this.#fail(error));
+    writer.ready.catch(() => {});
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+    this.#incoming.start(events);
+    void this.#read();
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    if (this.#hasEnded || this.#isGone) return;
+    for (const chunk of chunks) if (chunk.length > 0) this.#write(chunk);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#incoming.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#incoming.resume();
+    if (this.#events) void this.#read();
+  }
+
+  end(): void {
+    if (this.#hasEnded || this.#isGone) return;
+    this.#hasEnded = true;
+    this.#writer.close().then(
+      () => {
+        this.#isWritten = true;
+        this.#closeIfEnded();
+      },
+      (error) => this.#fail(error),
+    );
+  }
+
+  destroy(error?: Error): void {
+    this.#giveUp(error);
+    this.#incoming.abandon(error);
+  }
+
+  /** As long as nobody wants a pause; one loop at a time. */
+  async #read(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (!this.#isPaused && !this.#peerHasEnded && !this.#isGone) {
+        const { done, value } = await this.#reader.read();
+        if (done) this.#peerEnded();
+        else this.#received(value);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #received(chunk: unknown): void {
+    const bytes = bytesOf(chunk);
+    if (bytes === undefined) {
+      const error = new SecureSocketError(
+        'PROTOCOL',
+        `the stream gave ${kindOf(chunk)}: only bytes are taken`,
+      );
+      this.#giveUp(error);
+      this.#incoming.close(error);
+    } else this.#incoming.data(bytes);
+  }
+
+  #peerEnded(): void {
+    this.#peerHasEnded = true;
+    this.#incoming.end();
+    this.#closeIfEnded();
+  }
+
+  #write(chunk: Uint8Array): void {
+    this.#pending += chunk.length;
+    this.#writer.write(chunk).then(
+      () => {
+        this.#pending -= chunk.length;
+        if (!this.#isGone) this.#events?.written();
+      },
+      (error) => this.#fail(error),
+    );
+  }
+
+  #closeIfEnded(): void {
+    if (!this.#isWritten || !this.#peerHasEnded || this.#isGone) return;
+    this.#isGone = true;
+    this.#releaseBelow();
+    this.#incoming.close();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isGone) return;
+    this.#giveUp(error);
+    this.#incoming.close(failure(error));
+  }
+
+  #giveUp(reason: unknown): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    // each rejects with what has happened already
+    this.#writer.abort(reason).catch(() => {});
+    this.#reader.cancel(reason).catch(() => {});
+    this.#releaseBelow();
+  }
+
+  #releaseBelow(): void {
+    const release = this.#release;
+    if (release === undefined) return;
+    // what the application does there cannot change anything here any more
+    void (async () => release())().catch(() => {});
+  }
+}
+
+function bytesOf(chunk: unknown): Uint8Array | undefined {
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  return chunk instanceof ArrayBuffer ? new Uint8Array(chunk) : undefined;
+}
+
+function failure(error: unknown): Error {
+  if (error instanceof Error && !isDomException(error)) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new SecureSocketError('TRANSPORT_FAILED', `the stream below the connection failed: ${why}`, {
+    cause: error,
+  });
+}
+
+/** Errors of the platform, which say little by themselves. */
+function isDomException(error: Error): boolean {
+  return Object.prototype.toString.call(error) === '[object DOMException]';
+}

@@ -1,0 +1,229 @@
+import { MessageChannel } from 'node:worker_threads';
+import { messagePort, type Transport, type TransportEvents } from 'secure-sockets';
+import { checkTransport } from 'secure-sockets/testing';
+import { describe, expect, it } from 'vitest';
+
+/** A transport that keeps the contract, to be broken in one place. */
+class Wrapped implements Transport {
+  readonly inner: Transport;
+  events: TransportEvents | undefined;
+
+  constructor(inner: Transport) {
+    this.inner = inner;
+  }
+
+  get pending(): number {
+    return this.inner.pending;
+  }
+
+  start(events: TransportEvents): void {
+    this.events = events;
+    this.inner.start(events);
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    this.inner.write(chunks);
+  }
+
+  pause(): void {
+    this.inner.pause();
+  }
+
+  resume(): void {
+    this.inner.resume();
+  }
+
+  end(): void {
+    this.inner.end();
+  }
+
+  destroy(error?: Error): void {
+    this.inner.destroy(error);
+  }
+}
+
+type Fault = (wrapped: Wrapped) => void;
+
+async function failuresWith(fault: Fault): Promise<string[]> {
+  const makePair = (): [Transport, Transport] => {
+    const { port1, port2 } = new MessageChannel();
+    const far = new Wrapped(messagePort(port2));
+    fault(far);
+    return [messagePort(port1), far];
+  };
+  try {
+    await checkTransport(makePair, { timeout: 400 });
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(AggregateError);
+    return (error as AggregateError).errors.map(({ message }) => message);
+  }
+}
+
+/** The inner transport reports to what `change` makes of the events. */
+function reporting(change: (events: TransportEvents, wrapped: Wrapped) => Partial<TransportEvents>): Fault {
+  return (wrapped) => {
+    wrapped.start = (events) => {
+      const whole = {
+        data: (bytes: Uint8Array) => events.data(bytes),
+        end: () => events.end(),
+        written: () => events.written(),
+        close: (error?: Error) => events.close(error),
+      };
+      wrapped.inner.start({ ...whole, ...change(events, wrapped) });
+    };
+  };
+}
+
+const faults: [name: string, fault: Fault, rule: RegExp][] = [
+  [
+    'loses a byte',
+    reporting((events) => ({ data: (bytes) => events.data(bytes.subarray(bytes.length > 50_000 ? 1 : 0)) })),
+    /bytes arrive complete and in order/,
+  ],
+  [
+    'changes a byte',
+    reporting((events) => ({
+      data: (bytes) => events.data(bytes.map((byte, i) => (i === 9999 ? byte ^ 1 : byte))),
+    })),
+    /bytes arrive complete and in order.*other bytes/,
+  ],
+  [
+    'reverses the chunks of one write',
+    (wrapped) => {
+      wrapped.write = (chunks) => wrapped.inner.write([...chunks].reverse());
+    },
+    /bytes arrive complete and in order/,
+  ],
+  [
+    'takes an empty write for the end',
+    (wrapped) => {
+      wrapped.write = (chunks) => (chunks.length === 0 ? wrapped.inner.end() : wrapped.inner.write(chunks));
+    },
+    /a write of nothing.*end/,
+  ],
+  [
+    'overwrites what was written',
+    (wrapped) => {
+      wrapped.write = (chunks) => {
+        wrapped.inner.write(chunks);
+        for (const chunk of chunks) if (chunk.length > 90_000) chunk[0] = ~(chunk[0] as number);
+      };
+    },
+    /left as they are.*memory was changed/,
+  ],
+  ['says nothing of writes', reporting(() => ({ written: () => {} })), /written\(\) follows every write/],
+  [
+    'says nothing of the end',
+    reporting(() => ({ end: () => {} })),
+    /what comes before start|end\(\) is told to the peer/,
+  ],
+  [
+    'says it twice',
+    reporting((events) => ({
+      end: () => {
+        events.end();
+        events.end();
+      },
+    })),
+    /end\(\) came twice/,
+  ],
+  [
+    'says nothing of the close',
+    reporting(() => ({ close: () => {} })),
+    /close\(\) follows on both sides.*close\(\) did not happen/,
+  ],
+  [
+    'closes with an error for nothing',
+    reporting((events) => ({ close: () => events.close(new Error('unplugged')) })),
+    /close\(\) follows on both sides.*unplugged/,
+  ],
+  [
+    'closes at the first end',
+    reporting((events, { inner }) => ({
+      end: () => {
+        events.end();
+        inner.destroy();
+      },
+    })),
+    /leaves the other direction open/,
+  ],
+  [
+    'does not pause',
+    (wrapped) => {
+      wrapped.pause = () => {};
+    },
+    /pause\(\) stops data\(\).*came while it was paused/,
+  ],
+  [
+    'does not resume',
+    (wrapped) => {
+      wrapped.resume = () => {};
+    },
+    /pause\(\) stops data\(\).*did not happen/,
+  ],
+  [
+    'has nothing pending',
+    (wrapped) => {
+      Object.defineProperty(wrapped, 'pending', { get: () => 0 });
+    },
+    /makes the writer wait.*128 MiB were taken/,
+  ],
+  [
+    'does not destroy',
+    (wrapped) => {
+      wrapped.destroy = () => {};
+    },
+    /destroy\(\) is followed by close\(\)/,
+  ],
+  [
+    'forgets the error',
+    (wrapped) => {
+      wrapped.destroy = () => wrapped.inner.destroy();
+    },
+    /destroy\(error\).*close\(\) came with undefined/,
+  ],
+  [
+    'reports in the middle of a call',
+    (wrapped) => {
+      wrapped.resume = () => {
+        wrapped.events?.written();
+        wrapped.inner.resume();
+      };
+    },
+    /came from within a call/,
+  ],
+  [
+    'throws once it is over',
+    (wrapped) => {
+      let isOver = false;
+      wrapped.end = () => {
+        wrapped.inner.end();
+        isOver = true;
+      };
+      wrapped.write = (chunks) => {
+        if (isOver) throw new Error('write after end');
+        wrapped.inner.write(chunks);
+      };
+    },
+    /nothing throws.*write after end/,
+  ],
+];
+
+describe.concurrent('checkTransport() notices a transport that', () => {
+  it.each(faults)(
+    '%s',
+    async (_, fault, rule) => {
+      const failures = await failuresWith(fault);
+      expect(failures.join('\n')).toMatch(rule);
+      expect(failures[0]).toMatch(/as seen from the (first|second) end/);
+    },
+    60_000,
+  );
+
+  it(
+    'has no complaint of one that is right',
+    async () => expect(await failuresWith(() => {})).toEqual([]),
+    60_000,
+  );
+});

@@ -1,0 +1,431 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
+import {
+  bunWebSocket,
+  messagePort,
+  SecureSocketError,
+  type Transport,
+  type TransportEvents,
+  WEB_SOCKET_PROTOCOL,
+  webSocket,
+  webStreams,
+} from 'secure-sockets';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { clientOf, listening, protocols, rejection } from './helpers/sockets.js';
+import { asStandard } from './helpers/web-sockets.js';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A WebSocket server, its address, and the next socket of it. */
+async function serving(): Promise<{ url: string; next: () => Promise<WebSocket>; sockets: WebSocketServer }> {
+  const http = createServer().listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const sockets = new WebSocketServer({ server: http });
+  cleanups.push(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    http.close();
+  });
+  const next = async (): Promise<WebSocket> => (await once(sockets, 'connection'))[0] as WebSocket;
+  return { url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`, next, sockets };
+}
+
+interface Log {
+  readonly events: string[];
+  readonly received: () => number;
+  error: (Error & { code?: string }) | undefined;
+}
+
+function record(transport: Transport): Log {
+  let received = 0;
+  const log: Log = { events: [], received: () => received, error: undefined };
+  const events: TransportEvents = {
+    data: (bytes) => {
+      received += bytes.length;
+    },
+    end: () => void log.events.push('end'),
+    written: () => {},
+    close: (error) => {
+      log.events.push('close');
+      log.error = error;
+    },
+  };
+  transport.start(events);
+  return log;
+}
+
+describe.each(protocols)('%s over a WebSocket', (protocol) => {
+  it.each(['ws', 'standard'])('carries messages of 0 bytes to 8 MiB both ways, by %s', async (kind) => {
+    const server = await listening(protocol);
+    cleanups.push(() => server.close({ timeout: 100 }));
+    const { url, sockets } = await serving();
+    sockets.on('connection', (socket, { socket: { remoteAddress, remotePort } }) => {
+      void server.attach(webSocket(socket, { remoteAddress, remotePort }));
+    });
+    const client = clientOf(server, { protocol });
+    const socket = new WebSocket(url, WEB_SOCKET_PROTOCOL);
+    await client.connect(webSocket(kind === 'ws' ? socket : asStandard(socket)));
+    const peer = await server.accept();
+    expect(peer.remoteAddress).toBe('127.0.0.1');
+    const messages = [0, 1, 1000, 65_536, 8 * 2 ** 20, 3].map((length) => randomBytes(length));
+    for (const [from, to] of [
+      [client, peer],
+      [peer, client],
+    ] as const) {
+      const sending = Promise.all(messages.map((message) => from.send(message)));
+      for (const message of messages) expect(message.equals((await to.recv()) as Uint8Array)).toBe(true);
+      await sending;
+    }
+    await client.send(Uint8Array.of(1));
+    await client.close();
+    expect(await peer.recv()).toEqual(Uint8Array.of(1));
+    expect(await peer.recv()).toBeNull();
+    await expect.poll(() => server.stats.open).toBe(0);
+    expect(server.stats.rejected).toEqual({});
+  });
+});
+
+describe('webSocket()', () => {
+  it('offers the subprotocol', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    record(webSocket(url, { WebSocket }));
+    expect((await accepted).protocol).toBe('secure-sockets.1');
+  });
+
+  it('refuses text', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const log = record(webSocket(url, { WebSocket }));
+    const far = await accepted;
+    far.send('GET / HTTP/1.1');
+    const [code] = await once(far, 'close');
+    expect(code).toBe(4003);
+    expect(log.events).toEqual(['close']);
+    expect(log.error).toMatchObject({ code: 'PROTOCOL', blame: 'peer' });
+  });
+
+  it('that cannot pause holds what comes meanwhile, and no more than maxReadAhead', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const socket = asStandard(new WebSocket(url));
+    const transport = webSocket(socket, { maxReadAhead: 100_000 });
+    const log = record(transport);
+    const far = await accepted;
+    transport.pause();
+    far.send(new Uint8Array(50_000));
+    await pause(50);
+    expect(log.received()).toBe(0);
+    transport.resume();
+    await expect.poll(log.received).toBe(50_000);
+    transport.pause();
+    for (let i = 0; i < 3; i++) far.send(new Uint8Array(40_000));
+    const [code] = await once(far, 'close');
+    expect(code).toBe(4009);
+    expect(log.error).toMatchObject({ code: 'BUFFER_LIMIT' });
+    expect(log.error?.message).toContain('maxReadAhead is 100000');
+    // what was held is complete and in order, and was not kept back
+    expect(log.received()).toBe(170_000);
+  });
+
+  it('counts empty and tiny chunks too', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const transport = webSocket(asStandard(new WebSocket(url)), { maxReadAhead: 65_536 });
+    const log = record(transport);
+    const far = await accepted;
+    transport.pause();
+    for (let i = 0; i < 600; i++) far.send(Uint8Array.of(i));
+    await expect.poll(() => log.error?.code).toBe('BUFFER_LIMIT');
+  });
+
+  it('of ws makes the peer wait', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const transport = webSocket(url, { WebSocket, maxReadAhead: 65_536 });
+    const log = record(transport);
+    const far = await accepted;
+    transport.pause();
+    for (let i = 0; i < 64; i++) far.send(new Uint8Array(2 ** 20));
+    await pause(300);
+    expect(far.bufferedAmount).toBeGreaterThan(2 ** 24);
+    transport.resume();
+    await expect.poll(log.received).toBe(64 * 2 ** 20);
+    expect(log.events).toEqual([]);
+  });
+
+  const endings: [name: string, act: (far: WebSocket) => void, events: string[], code: string | undefined][] =
+    [
+      ['an empty message', (far) => far.send(new Uint8Array(0)), ['end'], undefined],
+      ['close code 1000', (far) => far.close(1000), ['end', 'close'], undefined],
+      ['no close code', (far) => far.close(), ['end', 'close'], undefined],
+      ['close code 1001', (far) => far.close(1001), ['close'], undefined],
+      ['close code 4000', (far) => far.close(4000), ['close'], undefined],
+      ['close code 1011', (far) => far.close(1011, 'out of order'), ['close'], 'TRANSPORT_FAILED'],
+      ['close code 4900', (far) => far.close(4900), ['close'], 'TRANSPORT_FAILED'],
+      ['a cut', (far) => far.terminate(), ['close'], 'TRANSPORT_FAILED'],
+    ];
+  it.each(endings)('takes %s for what it is', async (_, act, events, code) => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const log = record(webSocket(url, { WebSocket }));
+    const far = await accepted;
+    far.send(new Uint8Array(10));
+    act(far);
+    await expect.poll(() => log.events).toEqual(events);
+    expect(log.received()).toBe(10);
+    expect(log.error?.code).toBe(code);
+    if (code) expect(log.error?.message).toMatch(/code (1006|1011, out of order|4900)/);
+  });
+
+  it('says so if it cannot be opened', async () => {
+    const { url } = await serving();
+    const refused = url.replace(/\d+$/, '1');
+    const log = record(webSocket(refused, { WebSocket }));
+    await expect.poll(() => log.events).toEqual(['close']);
+    expect(log.error).toMatchObject({ code: 'TRANSPORT_FAILED', blame: 'network' });
+    expect(log.error?.message).toContain('could not be opened');
+    expect(log.error?.message).toContain('ECONNREFUSED');
+    expect(log.error?.cause).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('says so if it was closed before', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const socket = new WebSocket(url);
+    (await accepted).close();
+    await once(socket, 'close');
+    const log = record(webSocket(socket));
+    await expect.poll(() => log.events).toEqual(['close']);
+    expect(log.error?.message).toContain('closed before');
+  });
+
+  it('may be given up while it connects, and connect() with it', async () => {
+    const server = await listening('sealed');
+    cleanups.push(() => server.close());
+    const { url } = await serving();
+    const controller = new AbortController();
+    const client = clientOf(server);
+    const connecting = client.connect(webSocket(url, { WebSocket }), { signal: controller.signal });
+    controller.abort(new Error('changed my mind'));
+    expect((await rejection(connecting)).message).toBe('changed my mind');
+  });
+
+  it('refuses what it cannot use', () => {
+    for (const wrong of [null, undefined, 7, {}, { send: () => {} }])
+      expect(() => webSocket(wrong as never)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+    for (const address of ['', 'tcp://127.0.0.1', 'ws://a b'])
+      expect(() => webSocket(address, { WebSocket })).toThrow(
+        expect.objectContaining({ code: 'BAD_ARGUMENT' }),
+      );
+    for (const maxReadAhead of [0, 65_535, 1e6 + 0.5, 2 ** 31, '1'])
+      expect(() => webSocket('ws://127.0.0.1:1', { WebSocket, maxReadAhead } as never)).toThrow(
+        expect.objectContaining({ code: 'BAD_OPTION' }),
+      );
+  });
+
+  it.skipIf('WebSocket' in globalThis)('says what to do where the platform has no WebSocket', () => {
+    expect(() => webSocket('ws://127.0.0.1:1')).toThrow(/import \{ WebSocket \} from 'ws'/);
+  });
+
+  it('sends no more than a server takes at once', async () => {
+    const { url, next } = await serving();
+    const accepted = next();
+    const transport = webSocket(url, { WebSocket });
+    record(transport);
+    const far = await accepted;
+    const lengths: number[] = [];
+    far.on('message', (data: Buffer) => lengths.push(data.length));
+    transport.write([new Uint8Array(3), new Uint8Array(1_052_689), new Uint8Array(19), new Uint8Array(5)]);
+    await expect.poll(() => lengths.reduce((sum, length) => sum + length, 0)).toBe(1_052_716);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(256 * 1024);
+    expect(lengths.length).toBeLessThan(9);
+  });
+});
+
+describe('bunWebSocket()', () => {
+  /** A socket of `Bun.serve` as its documentation has it. */
+  class FakeSocket {
+    readonly remoteAddress = '192.0.2.7';
+    readonly sent: Uint8Array[] = [];
+    buffered = 0;
+    closed: unknown[] = [];
+
+    sendBinary(data: Uint8Array): number {
+      this.sent.push(data);
+      if (this.buffered === 0) return data.length;
+      this.buffered += data.length;
+      return -1;
+    }
+
+    getBufferedAmount(): number {
+      return this.buffered;
+    }
+
+    close(...how: unknown[]): void {
+      this.closed.push(how);
+    }
+
+    terminate(): void {
+      this.closed.push('terminated');
+    }
+  }
+
+  it('makes a transport of each socket, which hears of what the shared handlers are told', async () => {
+    const transports: Transport[] = [];
+    const handlers = bunWebSocket((transport) => void transports.push(transport));
+    const [one, two] = [new FakeSocket(), new FakeSocket()];
+    for (const socket of [one, two]) handlers.open(socket);
+    const logs = transports.map(record);
+    expect(transports.map(({ remoteAddress }) => remoteAddress)).toEqual(['192.0.2.7', '192.0.2.7']);
+    handlers.message(two, new Uint8Array(5));
+    expect(logs.map(({ received }) => received())).toEqual([0, 5]);
+    handlers.message(one, 'text');
+    await expect.poll(() => logs[0]?.error?.code).toBe('PROTOCOL');
+    expect(one.closed).toEqual([[4003, 'PROTOCOL'], 'terminated']);
+    handlers.close(two, 1006, '');
+    await expect.poll(() => logs[1]?.error?.code).toBe('TRANSPORT_FAILED');
+  });
+
+  it('waits for drain', async () => {
+    let transport: Transport | undefined;
+    const handlers = bunWebSocket((made) => {
+      transport = made;
+    });
+    const socket = new FakeSocket();
+    handlers.open(socket);
+    record(transport as Transport);
+    socket.buffered = 1;
+    transport?.write([new Uint8Array(600_000)]);
+    await pause(20);
+    expect(transport?.pending).toBe(600_000);
+    expect(transport?.unsent).toBe(600_001);
+    socket.buffered = 0;
+    handlers.drain(socket);
+    expect(transport?.pending).toBe(0);
+  });
+});
+
+describe('webStreams()', () => {
+  it('refuses what is no pair of streams, and streams in use', () => {
+    for (const wrong of [null, {}, { readable: new ReadableStream() }, { readable: 1, writable: 2 }])
+      expect(() => webStreams(wrong as never)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    readable.getReader();
+    expect(() => webStreams({ readable, writable })).toThrow(/locked/);
+  });
+
+  it('refuses chunks that are no bytes', async () => {
+    const readable = new ReadableStream({ start: (controller) => controller.enqueue('text') });
+    const { writable } = new TransformStream();
+    const log = record(webStreams({ readable, writable }));
+    await expect.poll(() => log.error?.code).toBe('PROTOCOL');
+  });
+
+  it('takes an ArrayBuffer for bytes', async () => {
+    const readable = new ReadableStream({ start: (controller) => controller.enqueue(new ArrayBuffer(7)) });
+    const { writable } = new TransformStream();
+    const log = record(webStreams({ readable, writable }));
+    await expect.poll(log.received).toBe(7);
+  });
+
+  it.each([
+    ['an error', new Error('unplugged'), 'unplugged'],
+    ['no error', 'because', 'the stream below the connection failed: because'],
+  ])('ends with what the streams fail with, if that is %s', async (_, reason, message) => {
+    const readable = new ReadableStream({ start: (controller) => controller.error(reason) });
+    const { writable } = new TransformStream();
+    const log = record(webStreams({ readable, writable }));
+    await expect.poll(() => log.events).toEqual(['close']);
+    expect(log.error?.message).toBe(message);
+  });
+
+  it('notices that the writing side has failed while nothing is written', async () => {
+    const readable = new ReadableStream();
+    let fail: (reason: unknown) => void = () => {};
+    const writable = new WritableStream({
+      start: (controller) => {
+        fail = (reason) => controller.error(reason);
+      },
+    });
+    const log = record(webStreams({ readable, writable }));
+    fail(new Error('reset'));
+    await expect.poll(() => log.error?.message).toBe('reset');
+  });
+
+  it('frees what lies below, whatever that throws', async () => {
+    for (const close of [
+      () => Promise.reject(new Error('late')),
+      () => {
+        throw new Error('at once');
+      },
+    ]) {
+      let count = 0;
+      const { readable, writable } = new TransformStream();
+      const counting = (): unknown => {
+        count++;
+        return close();
+      };
+      const log = record(webStreams({ readable, writable }, { close: counting }));
+      webStreams(new TransformStream());
+      const transport = webStreams(new TransformStream(), { close: counting });
+      transport.destroy();
+      transport.destroy();
+      expect(count).toBe(1);
+      expect(log.events).toEqual([]);
+    }
+  });
+});
+
+describe('messagePort()', () => {
+  it('refuses what is no port', () => {
+    for (const wrong of [null, {}, 'port']) expect(() => messagePort(wrong as never)).toThrow(TypeError);
+  });
+
+  it.each([
+    ['text', 'hello'],
+    ['an object', { bytes: [1] }],
+    ['an acknowledgement of what was not sent', 1],
+    ['one of nothing', 0],
+    ['one of less', -5],
+    ['none of an end', 'end taken'],
+  ])('refuses %s', async (_, message) => {
+    const { port1, port2 } = new MessageChannel();
+    const log = record(messagePort(port1));
+    port2.postMessage(message);
+    await expect.poll(() => log.error?.code).toBe('PROTOCOL');
+    expect(log.error).toBeInstanceOf(SecureSocketError);
+  });
+
+  it('is bounded against a peer that does not wait', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const transport = messagePort(port1, { maxReadAhead: 65_536 });
+    const log = record(transport);
+    transport.pause();
+    for (let i = 0; i < 10; i++) port2.postMessage(new Uint8Array(10_000));
+    await expect.poll(() => log.error?.code).toBe('BUFFER_LIMIT');
+  });
+
+  it.each(protocols)('carries %s', async (protocol) => {
+    const server = await listening(protocol);
+    const { port1, port2 } = new MessageChannel();
+    await server.attach(messagePort(port2));
+    const client = clientOf(server, { protocol });
+    await client.connect(messagePort(port1));
+    const peer = await server.accept();
+    const message = randomBytes(5_000_000);
+    const sending = client.send(message);
+    expect(message.equals((await peer.recv()) as Uint8Array)).toBe(true);
+    await sending;
+    await client.close();
+    expect(await peer.recv()).toBeNull();
+    await server.close();
+  });
+});
