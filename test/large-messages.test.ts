@@ -42,7 +42,7 @@ describe.each(protocols)('%s: a message larger than is encrypted at once', (prot
     const { client, peer } = ends;
     const sent = rejection(client.send(message));
     peer.destroy();
-    expect(await sent).toMatchObject({ code: expect.stringMatching(/^(TRUNCATED|ECONNRESET|EPIPE)$/) });
+    expect(await sent).toMatchObject({ code: 'TRUNCATED' });
   });
 
   // defence: partLength, and the rest in later turns

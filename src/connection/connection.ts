@@ -2,6 +2,7 @@ import type { Batch, HandshakeResult, Script, Sender, TaskKind } from '../core/s
 import { type Host, Session } from '../core/session.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
+import { cutError, type Stage } from './cut.js';
 import { Heartbeat, type HeartbeatActions, type HeartbeatSettings } from './heartbeat.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { SendQueue, type SendQueueLimits } from './send-queue.js';
@@ -278,6 +279,7 @@ export class Connection {
         if (this.#closeTimer !== undefined && !this.#sendQueue.isOver) this.#startCloseTimer();
         if (this.#sendQueue.written()) this.#heartbeat?.message();
         this.#account();
+        this.#leaveIfClosed();
       },
       close: (error) => this.#gone(error),
       target: () => {
@@ -357,6 +359,17 @@ export class Connection {
     if (this.#settings.allowHalfOpen && !this.#isClosing) return;
     this.#sendQueue.endNow(0);
     this.#startCloseTimer();
+    this.#leaveIfClosed();
+  }
+
+  /**
+   * Leaves once both ends have sent their CLOSE and ours is with the system: the end of the peer's stream would tell
+   * nothing new (R7.4), and a peer need not end it. Not before the next turn, in which our own end of the stream leaves.
+   */
+  #leaveIfClosed(): void {
+    const hasClose = this.#sender?.ping !== undefined;
+    if (!hasClose || this.#isOver || this.#peerCloseCode === undefined) return;
+    if (this.#sendQueue.isOver && this.#transport.pending === 0) onNextLoop(() => this.#transport.destroy());
   }
 
   /** Reports what is held. Every change counts: a limit for all is made of many small holdings too. */
@@ -464,15 +477,12 @@ export class Connection {
     // for a stranger who has gone nothing more is computed
     if (!this.#isOver && !(this.#isScheduled && error)) this.#drain();
     const isOrderly = this.#receiveQueue.isOver && this.#sendQueue.isOver;
-    this.#fail(error ?? (isOrderly ? undefined : this.#vanished()));
+    this.#fail(isOrderly ? undefined : cutError(this.#stage, error));
     this.#settleClosed();
   }
 
-  #vanished(): SecureSocketError {
-    if (this.#sender === undefined)
-      return new SecureSocketError('HANDSHAKE_FAILED', 'the connection closed during the handshake');
-    if (this.#receiveQueue.isOver)
-      return new SecureSocketError('CLOSED', 'the connection closed before all was sent');
-    return new SecureSocketError('TRUNCATED', 'the connection closed before the peer ended its side');
+  get #stage(): Stage {
+    if (this.#sender === undefined) return 'handshake';
+    return this.#receiveQueue.isOver ? 'sending' : 'receiving';
   }
 }

@@ -156,21 +156,18 @@ export class Session {
     }
     if (!this.#atEnd) return undefined;
     if (bytes.length === 0 && typeof ask === 'object') return null;
-    this.#throw(this.#endError(wanted(ask)));
+    this.#throw(this.#endError());
     return undefined;
   }
 
-  #endError(needed: number): SecureSocketError {
-    const where = `${this.#bytes.length} of ${needed} bytes`;
-    return this.#isOpen
-      ? new SecureSocketError(
-          'TRUNCATED',
-          `the peer's stream ended inside a message or before its close (${where})`,
-        )
-      : new SecureSocketError(
-          'HANDSHAKE_FAILED',
-          `the peer closed the connection during the handshake (${where})`,
-        );
+  #endError(): SecureSocketError {
+    if (!this.#isOpen)
+      return new SecureSocketError(
+        'HANDSHAKE_FAILED',
+        'the peer closed the connection during the handshake: its own log may say why',
+      );
+    const where = this.#bytes.length + this.#holding > 0 ? 'inside a message' : 'without a close message';
+    return new SecureSocketError('TRUNCATED', `the connection was cut: the peer's bytes end ${where}`);
   }
 
   #step(answer: unknown): void {

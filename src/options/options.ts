@@ -170,7 +170,7 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
 
 const clientRules: Record<keyof ClientOptions, Rule> = {
   ...commonRules,
-  serverKey: { validate: textOrTexts('a fingerprint such as "SHA256:…", or an array of them') },
+  serverKey: { validate: textOrTexts('a fingerprint such as "SHA256:…", or an array of at least one') },
   knownHosts: { validate: knownHostsOption, only: 'sealed' },
   verifyServer: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
   identity: { validate: identityObject, only: 'sealed' },

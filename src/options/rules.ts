@@ -104,7 +104,9 @@ export function suiteList(value: unknown): string | undefined {
     value.length > 0 &&
     new Set(value).size === value.length &&
     value.every((name) => suiteNames.includes(name));
-  return isRight ? undefined : `an array of ${suiteNames.map(show).join(', ')}, most wanted first`;
+  return isRight
+    ? undefined
+    : `an array of one or more of ${suiteNames.map(show).join(', ')}, each once, most wanted first`;
 }
 
 /** A backend, which is an object and not a name. */
@@ -179,7 +181,12 @@ export function badOption(text: string): SecureSocketError {
 function show(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
-  return String(value);
+  if (Array.isArray(value)) return showArray(value);
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+function showArray(values: readonly unknown[]): string {
+  if (values.length === 0) return 'an empty array';
+  const shown = values.slice(0, 3).map((one) => (Array.isArray(one) ? 'an array' : show(one)));
+  return `an array of ${[...shown, ...(values.length > 3 ? ['more'] : [])].join(', ')}`;
 }

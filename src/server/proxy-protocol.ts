@@ -1,3 +1,4 @@
+import { cutError } from '../connection/cut.js';
 import { ByteQueue } from '../core/bytes.js';
 import { type ProxySource, readProxyHeader } from '../core/encodings/proxy-header.js';
 import { SecureSocketError } from '../errors.js';
@@ -37,10 +38,7 @@ export function behindProxy(transport: Transport, timeout: number): Promise<Tran
       end: () =>
         fail(new SecureSocketError('HANDSHAKE_FAILED', 'the proxy closed the connection before its header')),
       written: () => {},
-      close: (error) =>
-        fail(
-          error ?? new SecureSocketError('HANDSHAKE_FAILED', 'the connection closed before the PROXY header'),
-        ),
+      close: (error) => fail(cutError('handshake', error)),
     });
     transport.start(relay);
   });

@@ -2,7 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { type SecureClient, SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
+import {
+  type SecureClient,
+  SecureServer,
+  type ServerOptions,
+  type Transport,
+  type TransportEvents,
+} from 'secure-sockets';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { root } from '../helpers/pack.js';
 import { FaultProxy } from '../helpers/proxy.js';
@@ -72,8 +78,10 @@ class Hand implements Transport {
 }
 
 /** A sealed client in the test's hand, connected to a server. */
-async function inHand(): Promise<{ hand: Hand; client: Recorder; peer: SecureClient }> {
-  const server = new SecureServer({ identity: await identityFor('sealed') });
+async function inHand(
+  options: ServerOptions = {},
+): Promise<{ hand: Hand; client: Recorder; peer: SecureClient }> {
+  const server = new SecureServer({ identity: await identityFor('sealed'), ...options });
   keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 1 }) });
   const hand = new Hand();
   const client = clientEnd();
@@ -87,6 +95,11 @@ async function inHand(): Promise<{ hand: Hand; client: Recorder; peer: SecureCli
     await client.settle();
   }
   return { hand, client, peer: await accepted };
+}
+
+/** Two turns of the event loop. */
+async function turn(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 const joined = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat(chunks);
@@ -133,6 +146,33 @@ describe('a sealed peer', () => {
     await closing;
     expect(hand.isDestroyed).toBe(true);
   });
+
+  // R7.4: nothing is waited for behind both CLOSEs
+  it.each(['close() first', 'close() second', 'only answers', 'keeps its half open'])(
+    'that never ends its stream is not waited for once both have closed: we %s',
+    async (order) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+      const { hand, client, peer } = await inHand({ allowHalfOpen: order === 'keeps its half open' });
+      const { sender } = client.opening ?? {};
+      const closing = order === 'close() first' ? peer.close() : undefined;
+      hand.give(joined(sender?.close(0)));
+      await turn();
+      if (order === 'keeps its half open') {
+        await peer.send(Uint8Array.of(1));
+        expect([hand.isEnded, hand.isDestroyed]).toEqual([false, false]);
+        void peer.end();
+        await turn();
+      }
+      const closedSecond = order === 'close() second' ? peer.close() : undefined;
+      // not before the system has our own CLOSE
+      expect(hand.isDestroyed).toBe(false);
+      client.session.receive(hand.take());
+      await Promise.all([closing, closedSecond, turn()]);
+      expect([hand.isEnded, hand.isDestroyed]).toEqual([true, true]);
+      expect(client.endCode).toBe(0);
+      expect(await peer.recv()).toBeNull();
+    },
+  );
 
   // defence: final bytes is bounded in time too
   it('that breaks the protocol and stays is given up', async () => {

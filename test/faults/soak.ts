@@ -30,8 +30,7 @@ export interface Summary {
 }
 
 /** What a connection may end with: in order, or by the one error that its break leads to. */
-const possible =
-  /^(end|TRUNCATED|HANDSHAKE_FAILED|ECONNRESET|EPIPE|IDLE_TIMEOUT|HANDSHAKE_TIMEOUT|PEER_CLOSED)$/;
+const possible = /^(end|TRUNCATED|HANDSHAKE_FAILED|IDLE_TIMEOUT|HANDSHAKE_TIMEOUT|PEER_CLOSED)$/;
 
 /**
  * Conversations through damaging proxies, many at a time, over both protocols and with every backend at either end:

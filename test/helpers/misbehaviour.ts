@@ -21,7 +21,13 @@ export interface Misbehaviour {
   readonly wire: string;
   readonly play: Play;
   /** How the end under test has to be set up, if not as usual. */
-  readonly setUp?: 'hybrid' | 'clients none' | 'clients required' | 'refusing' | 'with identity';
+  readonly setUp?:
+    | 'hybrid'
+    | 'clients none'
+    | 'clients required'
+    | 'refusing'
+    | 'with identity'
+    | 'trusting, with identity';
 }
 
 /**

@@ -320,6 +320,10 @@ export const flightsOfClients: readonly Misbehaviour[] = [
     ...{ setUp: 'refusing', play: flight((_, { client }) => ({ identity: client })) },
   },
   {
+    ...{ name: "CLIENT_AUTH: the server's own key", code: 'UNAUTHORIZED_CLIENT', wire: 'CLOSE 2' },
+    play: flight((_, { server }) => ({ identity: server })),
+  },
+  {
     ...{ name: 'CLIENT_AUTH: unknown extensions are ignored', code: null, wire: 'handshake' },
     play: flight((_, { client }) => ({ identity: client, extensions: extensions(extension(3, 'x')) })),
   },

@@ -206,6 +206,14 @@ export const flightsOfServers: readonly Misbehaviour[] = [
     'UNTRUSTED_SERVER',
     greeting(({ other }) => ({ spki: spkiOf(other) })),
   ),
+  {
+    ...wrong(
+      "SERVER_IDENTITY: the client's own key",
+      'UNTRUSTED_SERVER',
+      greeting(({ client }) => ({ spki: spkiOf(client) })),
+    ),
+    setUp: 'trusting, with identity',
+  },
   wrong(
     'SERVER_FINISHED: the pinned key, but not its private half (mut_norsasecret)',
     'HANDSHAKE_FAILED',

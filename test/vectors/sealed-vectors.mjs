@@ -374,7 +374,7 @@ function recordCases(algorithm) {
     make('CLOSE 0 inside a message', [data(hello.subarray(0, 8)), close(0)], fails([], 'TRUNCATED')),
     make('CLOSE 0 inside a length', [data(hello, hello.subarray(0, 1)), close(0)], fails(['hello'], 'TRUNCATED')),
     make('CLOSE 5 inside a message', [data(hello.subarray(0, 8)), close(5)], { messages: [], error: 'PEER_CLOSED', closeCode: 5 }),
-    make('CLOSE 7, which is not assigned', [data(hello), close(7)], { messages: ['hello'], error: 'PEER_CLOSED', closeCode: 6 }),
+    make('CLOSE 7, which is not assigned', [data(hello), close(7)], { messages: ['hello'], error: 'PEER_CLOSED', closeCode: 7 }),
     make('KEY_UPDATE as the first record', [KEY_UPDATE], fails([], 'PROTOCOL')),
     make('two KEY_UPDATEs', [data(hello), KEY_UPDATE, KEY_UPDATE], fails(['hello'], 'PROTOCOL')),
     make('an empty DATA record', [data()], fails([], 'PROTOCOL')),

@@ -11,6 +11,7 @@ import {
   type Handshaking,
   handshakeMessage,
   importPeerKey,
+  isSameKey,
   OAEP_LABEL,
   RSA_SECRET_LENGTH,
 } from './handshake.js';
@@ -143,7 +144,15 @@ function importServerKey({ backend }: SealedClientOptions, spki: Uint8Array): Rs
   }
 }
 
-function* trust({ decide }: SealedClientOptions, { spki, fingerprint }: PeerKey): Handshaking<void> {
+function* trust(
+  { decide, identity }: SealedClientOptions,
+  { spki, fingerprint }: PeerKey,
+): Handshaking<void> {
+  // E1: one of the two decrypts with a key that the other signs with
+  if (identity && isSameKey(spki, identity.spki)) {
+    const text = `the server shows this client's own key ${fingerprint}: one key must not be used at both ends`;
+    throw untrusted(text, { fingerprint });
+  }
   try {
     const verdict: unknown = yield { task: () => decide(spki, fingerprint), kind: 'decision' };
     if (verdict === true) return;

@@ -150,14 +150,15 @@ const RECENT_KEYS = 8;
 /** A peer's RSA key out of its strict encoding (E1, E2), or as it was imported before. */
 export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
   const recent = recentKeys.get(backend) ?? [];
-  const known = recent.find((entry) => isSame(entry.spki, spki));
+  const known = recent.find((entry) => isSameKey(entry.spki, spki));
   if (known) return known.key;
   const key = importKey(backend, spki);
   recentKeys.set(backend, [{ spki: spki.slice(), key }, ...recent.slice(0, RECENT_KEYS - 1)]);
   return key;
 }
 
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
+/** Whether two encodings are those of one key: public bytes, and only one encoding for each key (E2). */
+export function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 

@@ -119,13 +119,14 @@ function update(key: TrafficKey): void {
 function closeCode(plaintext: Uint8Array, stream: MessageStream): number {
   if (plaintext.length !== 3) throw violation('a CLOSE without a code of two bytes');
   const code = ((plaintext[1] as number) << 8) | (plaintext[2] as number);
-  if (code >= 2 && code < FIRST_APPLICATION_CODE) throw peerClosed(Math.min(code, 6));
+  if (code >= 2 && code < FIRST_APPLICATION_CODE) throw peerClosed(code);
   if (stream.isAtBoundary) return code;
   throw new SecureSocketError('TRUNCATED', 'the peer closed inside a message');
 }
 
 function peerClosed(code: number): SecureSocketError {
-  const why = `the peer closed the connection with code ${code} (${closeReasons[code - 2]})`;
+  const reason = closeReasons[code - 2] ?? 'an error that this version does not know';
+  const why = `the peer closed the connection with code ${code} (${reason})`;
   return new SecureSocketError('PEER_CLOSED', why, { closeCode: code });
 }
 

@@ -11,6 +11,7 @@ import {
   type Handshaking,
   handshakeMessage,
   importPeerKey,
+  isSameKey,
   OAEP_LABEL,
   RSA_SECRET_LENGTH,
 } from './handshake.js';
@@ -178,6 +179,11 @@ function* admit(
     return yield* refuse(handshake, 'the client shows no identity, which is required', {});
   }
   const { spki, fingerprint } = peer;
+  // E1: whoever has this key decrypts with it, and is us
+  if (isSameKey(spki, options.spki)) {
+    const message = `the client shows this server's own key ${fingerprint}: one key must not be used at both ends`;
+    return yield* refuse(handshake, message, { fingerprint });
+  }
   let verdict: unknown;
   try {
     verdict = yield { task: () => options.authorize?.(spki, fingerprint), kind: 'decision' };

@@ -47,8 +47,14 @@ function server(setUp?: Misbehaviour['setUp']): Recorder {
 /** A client that has pinned the server's key. */
 function client(setUp?: Misbehaviour['setUp']): Recorder {
   const pinned = fingerprintOf(node, spkiOf('server2048'));
-  const options: Partial<SealedClientOptions> = { ...limits, suites, decide: (_, met) => met === pinned };
-  return started(clientEnd({ ...options, ...(setUp === 'with identity' && { identity: identity(node) }) }));
+  const isTrusting = setUp === 'trusting, with identity';
+  const options: Partial<SealedClientOptions> = {
+    ...limits,
+    suites,
+    decide: (_, met) => isTrusting || met === pinned,
+  };
+  const shown = setUp?.endsWith('with identity') ? { identity: identity(node) } : {};
+  return started(clientEnd({ ...options, ...shown }));
 }
 
 function started(end: Recorder): Recorder {

@@ -142,8 +142,8 @@ describe('the end of a connection', () => {
     [4, 'PEER_CLOSED', 4],
     [5, 'PEER_CLOSED', 5],
     [6, 'PEER_CLOSED', 6],
-    [7, 'PEER_CLOSED', 6],
-    [0x3fff, 'PEER_CLOSED', 6],
+    [7, 'PEER_CLOSED', 7],
+    [0x3fff, 'PEER_CLOSED', 0x3fff],
     [0x4000, 'ended', 0x4000],
     [0xffff, 'ended', 0xffff],
   ];

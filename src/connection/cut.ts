@@ -1,0 +1,22 @@
+import { SecureSocketError } from '../errors.js';
+
+/** How far a connection had come when its transport went. */
+export type Stage = 'handshake' | 'receiving' | 'sending';
+
+/**
+ * The one error of a connection that was cut, however the system words it: a reset, a broken pipe, a stream that ended
+ * early. What the system said is its cause.
+ */
+export function cutError(stage: Stage, cause: Error | undefined): SecureSocketError {
+  if (cause instanceof SecureSocketError) return cause;
+  const [code, text] = cuts[stage];
+  if (cause === undefined) return new SecureSocketError(code, text);
+  const said = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+  return new SecureSocketError(code, `${text} (${said})`, { cause });
+}
+
+const cuts = {
+  handshake: ['HANDSHAKE_FAILED', 'the connection was cut during the handshake'],
+  receiving: ['TRUNCATED', 'the connection was cut before the peer ended its side'],
+  sending: ['TRUNCATED', 'the connection was cut before everything was sent'],
+} as const;
