@@ -663,8 +663,8 @@ describe('options', () => {
       [() => new SecureServer({ clientAuth: 'required' }), 'needs authorizedKeys or verifyClient'],
       [() => new SecureServer({ clientAuth: 'optional' }), 'needs authorizedKeys or verifyClient'],
       [() => new SecureServer({ clientAuth: 'none', verifyClient: () => true }), 'have no use'],
-      [() => new SecureServer({ authorizedKeys: [] }), 'at least one fingerprint, not an empty array'],
-      [() => new SecureServer({ authorizedKeys: [''] }), 'at least one fingerprint, not an array of ""'],
+      [() => new SecureServer({ authorizedKeys: [] }), 'one or more fingerprints such as'],
+      [() => new SecureServer({ authorizedKeys: [''] }), 'not an array of ""'],
       [() => new SecureClient({ serverKey: [] }), 'at least one, not an empty array'],
       [() => new SecureClient(5 as never), 'takes an object of options'],
     ];

@@ -151,7 +151,7 @@ export function knownHostsOption(value: unknown): string | undefined {
 /** Fingerprints as text, or a file of them; or an object that knows them. */
 export function authorizedKeysOption(value: unknown): string | undefined {
   const wanted =
-    'fingerprints such as "SHA256:…", a file of them: { path } or a file: URL, or AuthorizedKeys';
+    'one or more fingerprints such as "SHA256:…", a file of them: { path } or a file: URL, or AuthorizedKeys';
   if (textOrTexts(wanted)(value) === undefined || isFileUrl(value)) return undefined;
   if (value instanceof PortableAuthorizedKeys) return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wanted;
