@@ -99,7 +99,7 @@ interface Cost {
 /** What docs/limits.md says: by protocol and stranger, operations included. */
 function published(protocol: ProtocolName, name: string): Cost {
   const { rows } = readTables(readDocument('docs/limits.md').text).find(
-    ({ header }) => header[0] === 'One connection of a stranger that',
+    ({ header }) => header[0] === 'One connection of a client that',
   ) ?? { rows: [] };
   const row = rows.find(([stranger, of]) => stranger === name && of === protocol);
   if (row === undefined) throw new Error(`docs/limits.md has no stranger of ${protocol} that ${name}`);
