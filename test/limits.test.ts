@@ -45,7 +45,7 @@ describe('docs/limits.md', () => {
   it('has the fixed limits as they are', () => {
     const { maxMessage, maxRecord } = readServerOptions({}, node);
     expect(documented.get('unread messages')).toBe(maxMessage + maxRecord);
-    const overhead = `each message counts ${MESSAGE_OVERHEAD} bytes more than it has, and what arrives together ${BATCH_OVERHEAD} more`;
+    const overhead = `each message counts ${MESSAGE_OVERHEAD} bytes more than its length and each record ${BATCH_OVERHEAD} more`;
     expect(text).toContain(overhead);
     expect(documented.get('length of a handshake message')).toBe(
       HANDSHAKE_RECORD_LIMIT - RECORD_OVERHEAD - MESSAGE_HEADER,
