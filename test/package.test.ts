@@ -34,7 +34,7 @@ describe('the tarball', () => {
     const paths = files.map(({ path }) => path).sort();
     const unexpected = paths.filter((path) => !/^dist\/[\w/-]+\.(js|js\.map|d\.ts)$/.test(path));
     expect(unexpected).toEqual(['LICENSE', 'README.md', 'package.json']);
-    expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(1_500_000);
+    expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(1_800_000);
   });
 
   test('names no path of the machine that built it', () => {
@@ -201,7 +201,7 @@ function declarationProblems(name: string, text: string): string[] {
 describe('the size of an entry and of what it loads at once, minified, in bytes', () => {
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
-    ['secure-sockets', 173_000, 59_500],
+    ['secure-sockets', 170_382, 58_751],
     ['secure-sockets/testing', 8_867, 3_042],
     ['secure-sockets/backends/node', 9_845, 4_357],
     ['secure-sockets/backends/sodium', 118_601, 19_143],
