@@ -11,7 +11,7 @@ import { RECEIVE_LIMITS } from '../src/core/sealed/open.js';
 import { HANDSHAKE_RECORD_LIMIT, RECORD_OVERHEAD } from '../src/core/sealed/records.js';
 import { SEND_LIMITS } from '../src/core/sealed/sender.js';
 import { readServerOptions } from '../src/options/options.js';
-import { privateKeyConcurrency } from '../src/options/scripts.node.js';
+import { privateKeyConcurrency } from '../src/options/scripts.js';
 import { readDocument } from './helpers/documents.js';
 import { readTables } from './helpers/markdown.js';
 import { Recorder } from './helpers/recorder.js';

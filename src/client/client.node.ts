@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { defaultBackend } from '../defaults.node.js';
 import type { ClientOptions } from '../options/options.js';
-import { planClient } from '../options/scripts.node.js';
+import { nodePlans } from '../options/scripts.node.js';
 import { byteStream } from '../streams/duplex.node.js';
 import { readAddress } from '../transports/address.js';
 import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
@@ -9,7 +9,7 @@ import { isTransport, type Transport } from '../transports/transport.js';
 import { type ClientPlatform, clientAccess, PortableClient } from './client.js';
 import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
 
-const platform: ClientPlatform = { backend: defaultBackend, plan: planClient };
+const platform: ClientPlatform = { backend: defaultBackend, plan: nodePlans.planClient };
 
 /**
  * An encrypted connection that carries whole messages in both directions: the client's end, and what a server's

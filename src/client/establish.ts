@@ -3,7 +3,7 @@ import type { HandshakeResult } from '../core/script.js';
 import { traceHandshake } from '../diagnostics.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { ClientSettings } from '../options/options.js';
-import type { ClientPlan } from '../options/scripts.node.js';
+import type { ClientPlan } from '../options/scripts.js';
 import { isTransport, type Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.js';
 

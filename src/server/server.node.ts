@@ -3,7 +3,7 @@ import { SecureClient } from '../client/client.node.js';
 import { defaultBackend } from '../defaults.node.js';
 import { badArgument, SecureSocketError } from '../errors.js';
 import type { ServerOptions } from '../options/options.js';
-import { planServer, privateKeyConcurrency } from '../options/scripts.node.js';
+import { nodePlans } from '../options/scripts.node.js';
 import { readAddress } from '../transports/address.js';
 import { fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { checkUnixPath, explainInUse, unlinkIfLeftBehind } from '../transports/unix-path.node.js';
@@ -20,9 +20,8 @@ const BACKLOG = 511;
 
 const platform: ServerPlatform<SecureClient> = {
   backend: defaultBackend,
-  plan: planServer,
+  plan: nodePlans.planServer,
   client: () => new SecureClient(),
-  privateKeyConcurrency,
 };
 
 /**

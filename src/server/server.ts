@@ -4,7 +4,7 @@ import { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { emitWarning, traceLimit } from '../diagnostics.js';
 import { badArgument, type ErrorCode, kindOf, SecureSocketError } from '../errors.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from '../options/options.js';
-import type { ServerPlan } from '../options/scripts.node.js';
+import { privateKeyConcurrency, type ServerPlan } from '../options/scripts.js';
 import { isTransport, type Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
 import { ConnectionAcceptor, type Origin } from './connection-acceptor.js';
@@ -59,8 +59,6 @@ export interface ServerPlatform<Client extends PortableClient> {
   readonly plan: (settings: ServerSettings, queue: PrivateKeyQueue) => Promise<ServerPlan>;
   /** A client object that is to become the server's end of a connection. */
   readonly client: () => Client;
-  /** How many RSA private operations run at once. */
-  readonly privateKeyConcurrency: (settings: ServerSettings) => number;
 }
 
 /** What a subclass that listens needs of its server. */
@@ -115,7 +113,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     this.#platform = platform;
     this.#settings = readServerOptions(options, platform.backend);
     const { backend, maxPendingHandshakes, protocol } = this.#settings;
-    const concurrency = platform.privateKeyConcurrency(this.#settings);
+    const concurrency = privateKeyConcurrency(this.#settings);
     // the raw operation of classic has no way off the main thread before Node 24.7
     const isOffThread = backend.native && protocol === 'sealed';
     this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, isOffThread);

@@ -12,6 +12,8 @@ import { decodePickle, encodePickle } from './pickle.js';
 import { implicitRejection } from './pkcs1.js';
 import { ClassicSender } from './sender.js';
 
+export { privateExponentHash } from './pkcs1.js';
+
 /** Length of the session key in bytes, the same on both ends. */
 export type KeyLength = 16 | 24 | 32;
 
