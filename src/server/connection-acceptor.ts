@@ -3,25 +3,25 @@ import { Connection, type ConnectionSettings } from '../connection/connection.js
 import { HandshakeScheduler } from '../connection/handshake-scheduler.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import type { HandshakeResult, Script } from '../core/script.js';
+import { encodeReject } from '../core/sealed/messages.js';
 import { traceConnection, traceHandshake } from '../diagnostics.js';
 import { type ErrorCode, SecureSocketError } from '../errors.js';
 import type { ServerSettings } from '../options/options.js';
 import type { Transport } from '../transports/transport.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AcceptQueue } from './accept-queue.js';
-import { HandshakeLimiter } from './handshake-limiter.js';
+import { HandshakeLimiter, isListed } from './handshake-limiter.js';
 import { MemoryBudget } from './memory-budget.js';
 import { behindProxy } from './proxy-protocol.js';
 import { Revocation } from './revocation.js';
+import { settledWithin } from './settled-within.js';
+import { TurnedAway } from './turned-away.js';
 
 /** Where a connection comes from. */
 export interface Origin {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
 }
-
-/** Something that has arrived, not yet looked at. */
-type Arrival = Partial<Origin> & { destroy(): unknown };
 
 /** What an acceptor needs of its server. */
 export interface IntakeOptions<Client extends PortableClient> {
@@ -56,6 +56,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #arriving = new Set<Transport>();
   /** Connections that are over while messages of theirs wait to be read, which costs memory still. */
   readonly #unread = new Set<Connection>();
+  readonly #turnedAway: TurnedAway;
   readonly #readers = new FinalizationRegistry<Connection>((connection) => this.#drop(connection));
   readonly #budget: MemoryBudget<Connection>;
   readonly #settings: ConnectionSettings;
@@ -69,6 +70,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   constructor(options: IntakeOptions<Client>) {
     this.#options = options;
+    this.#turnedAway = new TurnedAway(options.settings.protocol === 'sealed' ? encodeReject(2) : undefined);
     const { settings, privateKeyQueue, authorizedKeys } = options;
     this.#revocation =
       settings.disconnectRevoked && authorizedKeys ? new Revocation(authorizedKeys) : undefined;
@@ -128,11 +130,12 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   }
 
   /** Takes a socket in, or lets it go. `open` makes its transport. */
-  receive<Socket extends Arrival>(socket: Socket, open: (socket: Socket) => Transport): void {
-    if (!this.#hasRoom(socket)) return;
-    if (isListed(this.#options.settings.trustedProxies, socket.remoteAddress))
-      void this.#takeProxied(open(socket));
-    else this.#take(open(socket));
+  receive<Socket extends Partial<Origin>>(socket: Socket, open: (socket: Socket) => Transport): void {
+    const isProxy = isListed(this.#options.settings.trustedProxies, socket.remoteAddress);
+    const transport = open(socket);
+    if (!this.#hasRoom(transport)) return;
+    if (isProxy) void this.#takeProxied(transport);
+    else this.#take(transport);
   }
 
   /** Takes in a transport of somebody's own, or lets it go. */
@@ -193,6 +196,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     this.#revocation?.stop();
     this.#unwatch?.();
     for (const transport of this.#arriving) transport.destroy();
+    this.#turnedAway.close();
     const connections = [...this.#connections];
     const timer = setTimeout(() => {
       for (const connection of connections) connection.destroy();
@@ -222,16 +226,15 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     }
   }
 
-  /** Whether one connection more may be open; if not, it is destroyed. */
-  #hasRoom(newcomer: Arrival): boolean {
+  /** Whether one connection more may be open; if not, it is turned away. */
+  #hasRoom(newcomer: Transport): boolean {
     if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
     const { remoteAddress, remotePort } = newcomer;
-    newcomer.destroy();
-    this.#turnAway('maxConnections', { remoteAddress, remotePort });
+    this.#turnAway(newcomer, 'maxConnections', { remoteAddress, remotePort });
     return false;
   }
 
-  /** Counts a connection in, or destroys it; returns how it is counted out. */
+  /** Counts a connection in, or turns it away; returns how it is counted out. */
   #admit(transport: Transport, from: Origin): (() => void) | undefined {
     const { settings, accepted, backlog } = this.#options;
     const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + backlog();
@@ -239,12 +242,14 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
     if (leave !== undefined) return leave;
     const ofSource = !isFull && this.#admission.isSourceFull(from.remoteAddress);
-    transport.destroy();
-    this.#turnAway(isBlocked ? 'blockList' : ofSource ? 'maxPendingPerSource' : 'maxPendingHandshakes', from);
+    const limit = isBlocked ? 'blockList' : ofSource ? 'maxPendingPerSource' : 'maxPendingHandshakes';
+    this.#turnAway(transport, limit, from);
     return undefined;
   }
 
-  #turnAway(limit: string, from: Origin): void {
+  #turnAway(transport: Transport, limit: string, from: Origin): void {
+    if (this.#isClosed || limit === 'blockList') transport.destroy();
+    else this.#turnedAway.add(transport);
     this.#options.limited(limit, from);
     const why = limit === 'blockList' ? 'its address is on the block list' : `${limit} is reached`;
     this.#reject(new SecureSocketError('BUSY', `a connection was closed at once: ${why}`), from);
@@ -291,22 +296,4 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     for (const connection of this.#connections) total += of(connection);
     return total;
   }
-}
-
-/** Resolves when all have settled, or after so many milliseconds. */
-async function settledWithin(milliseconds: number, promises: readonly Promise<unknown>[]): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([Promise.all(promises), late]);
-  clearTimeout(timer);
-}
-
-function isListed(list: ServerSettings['blockList'], address: string | undefined): boolean {
-  return (
-    list !== undefined &&
-    address !== undefined &&
-    list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
-  );
 }

@@ -82,3 +82,15 @@ function networkOf(address: string): string {
   const groups = readIPv6(address)?.slice(0, 4) ?? [];
   return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
 }
+
+/** Whether an address is on a list that the application has given. */
+export function isListed(
+  list: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean } | undefined,
+  address: string | undefined,
+): boolean {
+  return (
+    list !== undefined &&
+    address !== undefined &&
+    list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+  );
+}

@@ -11,6 +11,7 @@ import {
   portOf,
   protocols,
   rawConnection,
+  rejection,
 } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -40,6 +41,8 @@ class Stranger implements Transport {
   readonly pending = 0;
   readonly remoteAddress: string;
   isDestroyed = false;
+  /** Whether the server has let go of it, with a last word or without. */
+  isLetGo = false;
   #events: TransportEvents | undefined;
 
   constructor(remoteAddress: string) {
@@ -53,9 +56,13 @@ class Stranger implements Transport {
   write(): void {}
   pause(): void {}
   resume(): void {}
-  end(): void {}
+
+  end(): void {
+    this.isLetGo = true;
+  }
 
   destroy(): void {
+    this.isLetGo = true;
     if (this.isDestroyed) return;
     this.isDestroyed = true;
     queueMicrotask(() => this.#events?.close());
@@ -131,9 +138,9 @@ describe.each(protocols)('a %s server', (protocol) => {
     }
     expect(server.stats.pending).toBe(64);
     for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '2001:db8:1:2:3::4'])
-      expect((await attach(address)).isDestroyed).toBe(true);
+      expect((await attach(address)).isLetGo).toBe(true);
     for (const address of ['192.0.2.8', '2001:db8:1:3::1'])
-      expect((await attach(address)).isDestroyed).toBe(false);
+      expect((await attach(address)).isLetGo).toBe(false);
     expect(server.stats.rejected).toEqual({ BUSY: 3 });
   });
 
@@ -145,7 +152,7 @@ describe.each(protocols)('a %s server', (protocol) => {
     // a client of classic is connected before its server is
     await expect.poll(() => server.stats.open).toBe(1);
     const [first, second] = await silent(server, 2);
-    await once(second as Socket, 'close');
+    await once((second as Socket).resume(), 'close');
     expect(first?.destroyed).toBe(false);
     expect(server.stats).toMatchObject({ open: 1, pending: 1, rejected: { BUSY: 1 } });
     client.destroy();
@@ -155,6 +162,55 @@ describe.each(protocols)('a %s server', (protocol) => {
     await later.connect({ port: portOf(server), host: '127.0.0.1' });
     later.destroy();
   });
+
+  // defence: turned-away.ts, bounded in number, in time and in bytes
+  it('tells those it turns away that it is busy, 32 at a time, and waits for none of them', async () => {
+    if (protocol === 'classic') return;
+    const server = keep(await listening(protocol, { maxConnections: 1 }));
+    await silent(server, 1);
+    await expect.poll(() => server.stats.pending).toBe(1);
+    const told: Buffer[] = [];
+    const kept = await silent(server, 40);
+    for (const socket of kept) socket.on('data', (chunk: Buffer) => told.push(chunk));
+    await Promise.all(kept.map((socket) => socket.destroyed || once(socket, 'close')));
+    expect(told.length).toBe(32);
+    expect(new Set(told.map((chunk) => chunk.toString('hex')))).toEqual(new Set(['5345414c0f01000102']));
+    expect(server.stats).toMatchObject({ pending: 1, open: 0, rejected: { BUSY: 40 } });
+  });
+
+  it.each(['maxConnections', 'maxPendingHandshakes', 'backlog'])(
+    'lets a client beyond %s know that it is busy, where the protocol has a word for that',
+    async (limit) => {
+      const server = keep(
+        new SecureServer({
+          ...{ protocol, identity: await identityFor(protocol), closeTimeout: 100 },
+          ...(limit === 'maxConnections' ? { maxConnections: 1 } : { maxPendingHandshakes: 1 }),
+        }),
+      );
+      await server.listen({ port: 0, host: '127.0.0.1' }, limit === 'backlog' ? 1 : 511);
+      if (limit === 'backlog') {
+        for (let i = 1; i <= 2; i++) {
+          const client = clientOf(server, { protocol });
+          await client.connect({ port: portOf(server), host: '127.0.0.1' });
+          await expect.poll(() => server.stats.waiting).toBe(i);
+        }
+      } else {
+        await silent(server, 1);
+        await expect.poll(() => server.stats.pending).toBe(1);
+      }
+      for (let i = 0; i < 20; i++) {
+        const client = clientOf(server, { protocol });
+        const error = await rejection(client.connect({ port: portOf(server), host: '127.0.0.1' }));
+        expect(error).toMatchObject(
+          protocol === 'sealed' ? { code: 'BUSY', blame: 'network' } : { code: 'HANDSHAKE_FAILED' },
+        );
+      }
+      expect(server.stats.rejected).toEqual({ BUSY: 20 });
+      const closing = performance.now();
+      await server.close({ timeout: 200 });
+      expect(performance.now() - closing).toBeLessThan(900);
+    },
+  );
 
   // defence: blockList
   it('has no word for addresses on its block list', async () => {

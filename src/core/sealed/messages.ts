@@ -206,7 +206,7 @@ export function decodeReject(bytes: Uint8Array): SecureSocketError {
         'NO_COMMON_SUITE',
         'the server knows none of the suites offered; compare the option suites of both ends',
       )
-    : new SecureSocketError('BUSY', 'the server has too many handshakes under way; try again later');
+    : new SecureSocketError('BUSY', 'the server has too many connections or handshakes: try again later');
 }
 
 /** What a client signs to prove its identity (RFC 8446 4.4.3, with a text of our own). */

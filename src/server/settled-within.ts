@@ -1,0 +1,12 @@
+/** Resolves when all have settled, or after so many milliseconds. */
+export async function settledWithin(
+  milliseconds: number,
+  promises: readonly Promise<unknown>[],
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([Promise.all(promises), late]);
+  clearTimeout(timer);
+}
