@@ -389,7 +389,9 @@ it('a busy server says so instead of hello, and does no work', () => {
   expect(hex(server.finalBytes?.[0] as Uint8Array)).toBe('5345414c0f01000102');
   client.session.receive(server.finalBytes?.[0] as Uint8Array);
   expect(client.code).toBe('BUSY');
-  expect(String(client.error)).toContain('the server has too many connections or handshakes: try again later');
+  expect(String(client.error)).toContain(
+    'the server has too many connections or handshakes: try again later',
+  );
 });
 
 describe('a peer of another protocol', () => {
