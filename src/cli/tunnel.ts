@@ -98,8 +98,10 @@ async function runServer(args: string[]): Promise<void> {
   const takesStreams = carrierCount(values.carriers, values.protocol) > 0 && settle === 0;
   const report = reportAs(values);
   const links = new Links(report, maxConnections(values));
-  const disconnectRevoked = values['authorized-keys'] !== undefined && !values['keep-revoked'];
-  const options = { ...(await serverOptions(values, report)), maxMessage: MAX_MESSAGE, disconnectRevoked };
+  const common = { ...(await serverOptions(values, report)), maxMessage: MAX_MESSAGE };
+  const isEnding = values['authorized-keys'] !== undefined && !values['keep-revoked'];
+  // classic has no such option, not even switched off
+  const options = isEnding ? { ...common, disconnectRevoked: true } : common;
   const server = new SecureServer(options);
   const stop = stopSignal(GRACE);
   ignoreHangup();

@@ -11,7 +11,7 @@ export const DEFAULT_TARGET = 'default';
  * The addresses of a tunnel: either the one that was given as an argument, or those of `--target NAME=ADDRESS`.
  * What a client and a server call by one name belongs together.
  */
-export function readTargets(
+function readTargets(
   one: string | undefined,
   named: readonly string[] | undefined,
   use: 'connect' | 'listen',
