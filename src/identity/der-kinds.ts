@@ -23,7 +23,7 @@ export function kindOfDer(der: Uint8Array): DerKind | undefined {
       third !== undefined && rest.length > 0 ? { detail: 'attributes or a public key in it' } : {};
     return { form: 'pkcs8', algorithm: algorithm(second), keyOffset: third?.offset ?? 0, ...detail };
   }
-  if (shape === 'INTEGER INTEGER') return ofIntegers(first, [first, second, third, ...rest].length);
+  if (shape === 'INTEGER INTEGER') return ofIntegers([first, second, third, ...rest].length);
   if (shape === 'INTEGER OCTET STRING') return { form: 'sec1', algorithm: 'EC', keyOffset: 0 };
   if (shape === 'SEQUENCE OCTET STRING') return { form: 'encrypted', algorithm: 'RSA', keyOffset: 0 };
   if (shape === 'SEQUENCE BIT STRING') return { form: 'public', algorithm: algorithm(first), keyOffset: 0 };
@@ -44,11 +44,10 @@ export function unsupportedCipher(der: Uint8Array): string | undefined {
   return `PBES2 and ${ciphers[id] ?? `the cipher ${id}`}`;
 }
 
-function ofIntegers(version: Element, count: number): DerKind {
+function ofIntegers(count: number): DerKind {
   if (count === 2) return { form: 'public', algorithm: 'RSA', keyOffset: 0 };
   if (count === 6) return { form: 'pkcs1', algorithm: 'DSA', keyOffset: 0 };
-  const detail = version.content[0] === 0 ? {} : { detail: 'more than two primes' };
-  return { form: 'pkcs1', algorithm: 'RSA', keyOffset: 0, ...detail };
+  return { form: 'pkcs1', algorithm: 'RSA', keyOffset: 0 };
 }
 
 const SEQUENCE = 0x30;

@@ -38,6 +38,7 @@ export function explainDer(
   if (kind === undefined) return undefined;
   const problem = ofKind(kind, shellWord(path));
   if (problem !== undefined) return errorOf(problem, error);
+  if (error.message.includes('two primes')) return errorOf(other('RSA with more than two primes'), error);
   const unusual = `${error.message}${kind.detail === undefined ? '' : ` (${kind.detail})`}`;
   const remedy = `openssl may write it anew:  openssl rsa -in ${shellWord(path)} -out new.pem`;
   return errorOf({ kind: unusual, remedy }, error);
@@ -169,7 +170,10 @@ function openSsh(text: string, file: string): Problem {
 }
 
 function other(algorithm: string): Problem {
-  return { kind: `it is a private key for ${algorithm}, and one for RSA is needed`, remedy: makeAnother };
+  return {
+    kind: `it is a private key for ${algorithm}, and one for RSA is needed`,
+    remedy: makeAnother,
+  };
 }
 
 function ofKind({ form, algorithm, keyOffset }: DerKind, file: string): Problem | undefined {

@@ -1,0 +1,252 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { SecureSocketError } from '../src/errors.js';
+import { Identity } from '../src/identity/identity.node.js';
+
+/** Commands of the system, whose keys these are. */
+const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+const hasAll = has('openssl') && has('ssh-keygen');
+
+let keys: string;
+let folder: string;
+
+/** Runs a line of a shell among the keys; what it asks for is in its environment. */
+function sh(line: string, cwd: string): void {
+  execFileSync('bash', ['-c', `set -e; ${line}`], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+const legacy = '-provider legacy -provider default';
+
+beforeAll(() => {
+  if (!hasAll) return;
+  keys = mkdtempSync(join(tmpdir(), 'key-kinds-'));
+  sh(
+    `umask 077
+    openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem 2>/dev/null || openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem
+    openssl rsa -in rsa.pem -traditional -out pkcs1.pem
+    openssl rsa -in rsa.pem -traditional -aes128 -passout pass:secret -out old-aes.pem
+    openssl rsa -in rsa.pem -traditional -des3 -passout pass:secret -out old-3des.pem
+    openssl rsa -in rsa.pem -traditional -des -passout pass:secret ${legacy} -out old-des.pem
+    for scheme in PBE-MD5-DES PBE-SHA1-DES PBE-SHA1-RC2-40 PBE-SHA1-RC4-128 PBE-SHA1-3DES; do
+      openssl pkcs8 -topk8 ${legacy} -v1 $scheme -in rsa.pem -passout pass:secret -out $scheme.pem
+    done
+    openssl pkcs8 -topk8 ${legacy} -v2 des -in rsa.pem -passout pass:secret -out pbes2-des.pem
+    openssl pkcs8 -topk8 -scrypt -in rsa.pem -passout pass:secret -out scrypt.pem
+    openssl req -x509 -key rsa.pem -subj /CN=x -days 9 -out certificate.pem
+    openssl req -new -key rsa.pem -subj /CN=x -out request.pem
+    openssl pkey -in rsa.pem -pubout -out public.pem
+    openssl rsa -in rsa.pem -RSAPublicKey_out -out public1.pem
+    cat rsa.pem certificate.pem > both.pem
+    cat certificate.pem rsa.pem > both-other.pem
+    cat certificate.pem certificate.pem > chain.pem
+    cat rsa.pem pkcs1.pem > twice.pem
+    openssl pkcs12 -export -in both.pem -passout pass:secret -out store.p12
+    openssl pkey -in rsa.pem -outform DER -out pkcs8.der
+    openssl rsa -in rsa.pem -traditional -outform DER -out pkcs1.der
+    openssl x509 -in certificate.pem -outform DER -out certificate.der
+    openssl pkey -in rsa.pem -pubout -outform DER -out public.der
+    base64 -w 0 pkcs8.der > bare.txt
+    (echo -----BEGIN PRIVATE KEY-----; base64 -w 76 pkcs8.der; echo -----END PRIVATE KEY-----) > wide.pem
+    (echo -----BEGIN PRIVATE KEY-----; base64 -w 0 pkcs8.der; echo; echo -----END PRIVATE KEY-----) > one-line.pem
+    sed 's/$/  /' rsa.pem > blanks.pem
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem
+    openssl ecparam -name prime256v1 -genkey -out ec-sec1.pem
+    openssl pkey -in ec.pem -aes256 -passout pass:secret -out ec-encrypted.pem
+    openssl pkey -in ec.pem -outform DER -out ec.der
+    for algorithm in ED25519 ED448 X25519 X448; do openssl genpkey -algorithm $algorithm -out $algorithm.pem; done
+    openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.pem
+    openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha256 -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:32 -out pss-bound.pem
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -pkeyopt rsa_keygen_primes:3 -out primes.pem
+    cp rsa.pem openssh.pem; ssh-keygen -q -p -N '' -f openssh.pem
+    cp rsa.pem openssh-locked.pem; ssh-keygen -q -p -N secret -f openssh-locked.pem
+    ssh-keygen -q -t ed25519 -N '' -C '' -f openssh-ed.pem
+    ssh-keygen -q -t ecdsa -N '' -C '' -f openssh-ec.pem
+    ssh-keygen -y -f openssh.pem > openssh.pub
+    ssh-keygen -e -m RFC4716 -f openssh.pem > rfc4716.pub
+    node -e "process.stdout.write(JSON.stringify(crypto.createPrivateKey(fs.readFileSync('rsa.pem')).export({format:'jwk'})))" > jwk.json
+    : > empty.pem; printf ' \\n\\n' > blank.pem`,
+    keys,
+  );
+  if (has('puttygen')) sh('puttygen openssh.pem -O private -o putty.ppk', keys);
+}, 60_000);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'key-kinds-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+  folder = mkdtempSync(join(tmpdir(), 'key-kinds-'));
+});
+
+afterAll(() => rmSync(keys, { recursive: true, force: true }));
+
+async function problem(
+  file: string,
+  passphrase?: string,
+  role: 'server' | 'client' = 'server',
+): Promise<SecureSocketError> {
+  cpSync(join(keys, file), join(folder, file));
+  const error = await Identity.load(join(folder, file), { role, passphrase }).catch(
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof SecureSocketError)) throw error;
+  expect(error.code).toBe('BAD_IDENTITY');
+  expect(error.message.startsWith(`${join(folder, file)}: `)).toBe(true);
+  return error;
+}
+
+/** The command in an error text, as a person copies it. Passphrases are asked for on a terminal, which is `script`. */
+async function converted(
+  error: SecureSocketError,
+  ask: 'nothing' | 'passphrases' = 'nothing',
+): Promise<Identity> {
+  const command =
+    /(?:with|anew:|alone:) {2}((?:openssl|cp|base64|puttygen|node) .*)$/s.exec(error.message)?.[1] ?? '';
+  expect(command).not.toBe('');
+  const before = new Set(readdirSync(folder));
+  if (ask === 'nothing') sh(command, folder);
+  else
+    execFileSync('script', ['--quiet', '--return', '--command', `bash -c ${quoted(command)}`, '/dev/null'], {
+      cwd: folder,
+      input: 'secret\nsecret\nsecret\n',
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+  const made = readdirSync(folder).filter((name) => !before.has(name));
+  expect(made).toContain('new.pem');
+  const passphrase = readFileSync(join(folder, 'new.pem'), 'utf8').includes('ENCRYPTED')
+    ? 'secret'
+    : undefined;
+  return Identity.load(join(folder, 'new.pem'), { role: 'server', passphrase });
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+async function fingerprint(): Promise<string> {
+  return (await Identity.load(join(keys, 'rsa.pem'), { role: 'server' })).fingerprint;
+}
+
+describe.skipIf(!hasAll)('a file is named, and converted by the command in the text:', () => {
+  test.each([
+    ['both.pem', 'it holds a PRIVATE KEY and a CERTIFICATE'],
+    ['both-other.pem', 'it holds a CERTIFICATE and a PRIVATE KEY'],
+    ['twice.pem', 'it holds a PRIVATE KEY and a RSA PRIVATE KEY'],
+    ['pkcs8.der', 'it is DER'],
+    ['pkcs1.der', 'it is DER'],
+    ['bare.txt', 'it is base64 without the lines'],
+    ['wide.pem', 'line 2 does not have 64 characters'],
+    ['one-line.pem', 'line 2 does not have 64 characters'],
+    ['blanks.pem', 'line 1 is not a proper BEGIN line'],
+    ['openssh.pem', 'it is an OpenSSH private key'],
+    ['jwk.json', 'it is JSON'],
+  ])('%s', async (file, kind) => {
+    const error = await problem(file);
+    expect(error.message).toContain(kind);
+    expect((await converted(error)).fingerprint).toBe(await fingerprint());
+  });
+
+  test.each([
+    ['old-aes.pem', 'PKCS#1 encrypted the old way (Proc-Type, DEK-Info AES-128-CBC)'],
+    ['old-3des.pem', 'PKCS#1 encrypted the old way (Proc-Type, DEK-Info DES-EDE3-CBC)'],
+    ['old-des.pem', 'PKCS#1 encrypted the old way (Proc-Type, DEK-Info DES-CBC)'],
+    ['PBE-MD5-DES.pem', 'PBES1 (MD5 and DES)'],
+    ['PBE-SHA1-DES.pem', 'PBES1 (SHA-1 and DES)'],
+    ['PBE-SHA1-RC2-40.pem', 'PBES1 of PKCS#12 (SHA-1 and RC2)'],
+    ['PBE-SHA1-RC4-128.pem', 'PBES1 of PKCS#12 (SHA-1 and RC4)'],
+    ['pbes2-des.pem', 'PBES2 and DES'],
+    ['store.p12', 'a PKCS#12 store'],
+  ])('%s, which is encrypted', async (file, kind) => {
+    const isPem = file.startsWith('PBE') || file.startsWith('pbes2');
+    const error = await problem(file, isPem ? 'secret' : undefined);
+    expect(error.message).toContain(kind);
+    expect((await converted(error, 'passphrases')).fingerprint).toBe(await fingerprint());
+  });
+
+  test.each([['pss.pem'], ['pss-bound.pem']])('%s, for a client', async (file) => {
+    const error = await problem(file, undefined, 'client');
+    expect(error.message).toContain('for RSA-PSS, which is bound to signing');
+    await converted(error);
+  });
+
+  test.skipIf(!has('puttygen'))('putty.ppk', async () => {
+    const error = await problem('putty.ppk');
+    expect(error.message).toContain('it is a PuTTY key');
+    expect((await converted(error)).fingerprint).toBe(await fingerprint());
+  });
+
+  test('openssh-locked.pem, which is encrypted', async () => {
+    const error = await problem('openssh-locked.pem');
+    expect(error.message).toContain('an OpenSSH private key');
+    writeFileSync(join(keys, 'ask'), '#!/bin/sh\necho secret\n', { mode: 0o700 });
+    vi.stubEnv('SSH_ASKPASS', join(keys, 'ask')).stubEnv('SSH_ASKPASS_REQUIRE', 'force');
+    expect((await converted(error)).fingerprint).toBe(await fingerprint());
+    vi.unstubAllEnvs();
+  });
+
+  test('a path with blanks and quotation marks stays one word', async () => {
+    cpSync(join(keys, 'both.pem'), join(keys, "Ann's keys.pem"));
+    expect((await converted(await problem("Ann's keys.pem"))).fingerprint).toBe(await fingerprint());
+  });
+});
+
+describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
+  test.each([
+    ['ec.pem', undefined, 'for EC'],
+    ['ec-sec1.pem', undefined, 'for EC'],
+    ['ec.der', undefined, 'for EC'],
+    ['ec-encrypted.pem', 'secret', 'for EC'],
+    ['ED25519.pem', undefined, 'for Ed25519'],
+    ['ED448.pem', undefined, 'for Ed448'],
+    ['X25519.pem', undefined, 'for X25519'],
+    ['X448.pem', undefined, 'for X448'],
+    ['openssh-ed.pem', undefined, 'OpenSSH private key of type ssh-ed25519'],
+    ['openssh-ec.pem', undefined, 'OpenSSH private key of type ecdsa-sha2-nistp256'],
+  ])('%s', async (file, passphrase, kind) => {
+    const { message } = await problem(file, passphrase);
+    expect(message).toContain(kind);
+    const command = /or {2}(openssl genpkey .*)$/.exec(message)?.[1] ?? '';
+    sh(command, folder);
+    expect((await Identity.load(join(folder, 'new.pem'), { role: 'server' })).role).toBe('server');
+  });
+
+  test.each([
+    ['certificate.pem', 'it holds a CERTIFICATE: the file with the private key is needed'],
+    ['request.pem', 'it holds a CERTIFICATE REQUEST: the file with the private key is needed'],
+    ['chain.pem', 'it holds 2 of CERTIFICATE'],
+    ['public.pem', 'it holds a PUBLIC KEY: the file with the private key is needed'],
+    ['public1.pem', 'it holds a RSA PUBLIC KEY: the file with the private key is needed'],
+    ['public.der', 'it is a public key: the file with the private key is needed'],
+    ['certificate.der', 'it is a certificate: the file with the private key is needed'],
+    ['openssh.pub', 'it is an SSH public key: the file with the private key is needed'],
+    ['rfc4716.pub', 'it is an SSH public key: the file with the private key is needed'],
+    ['primes.pem', 'it is a private key for RSA with more than two primes'],
+    ['empty.pem', 'malformed PEM: it is empty'],
+    ['blank.pem', 'malformed PEM: it is empty'],
+  ])('%s', async (file, text) => {
+    expect((await problem(file)).message).toContain(text);
+  });
+});
+
+describe.skipIf(!hasAll)('a file of another program is read:', () => {
+  test.each([
+    ['rsa.pem', undefined],
+    ['pkcs1.pem', undefined],
+    ['PBE-SHA1-3DES.pem', 'secret'],
+    ['scrypt.pem', 'secret'],
+  ])('%s', async (file, passphrase) => {
+    const identity = await Identity.load(join(keys, file), { role: 'server', passphrase });
+    expect(identity.fingerprint).toBe(await fingerprint());
+  });
+
+  test('what openssl pkcs12 writes, with its attributes before the key', async () => {
+    sh('openssl pkcs12 -in store.p12 -nocerts -nodes -passin pass:secret -out bag.pem', keys);
+    writeFileSync(join(folder, 'bag.pem'), readFileSync(join(keys, 'bag.pem')), { mode: 0o600 });
+    const identity = await Identity.load(join(folder, 'bag.pem'), { role: 'server' });
+    expect(identity.fingerprint).toBe(await fingerprint());
+  });
+});
