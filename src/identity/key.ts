@@ -1,4 +1,10 @@
-import type { Backend, RsaPrivateKey, RsaPrivateNumbers, RsaPublicKey } from '../backend.js';
+import type {
+  Backend,
+  RsaPrivateKey,
+  RsaPrivateNumbers,
+  RsaPublicKey,
+  RsaPublicNumbers,
+} from '../backend.js';
 import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
 import { checkClassicKey, checkPrivateKey, checkSealedKey } from '../core/encodings/rsa-key.js';
 import { SecureSocketError } from '../errors.js';
@@ -79,8 +85,9 @@ export interface WebKeyPair {
 
 /** The public key of a material as SubjectPublicKeyInfo, a copy. Throws BAD_IDENTITY if it is none for its role. */
 export function checkedSpki(material: KeyMaterial): Uint8Array {
-  const numbers = 'numbers' in material ? material.numbers : decodeSpki(material.spki);
+  let numbers: RsaPublicNumbers;
   try {
+    numbers = 'numbers' in material ? material.numbers : decodeSpki(material.spki);
     if (material.role === 'classic-server') checkClassicKey(numbers, 512);
     else checkSealedKey(numbers);
   } catch (error) {

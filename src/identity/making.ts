@@ -31,7 +31,8 @@ export async function generateKey(
   checkModulusLength(modulusLength, role);
   if (typeof extractable !== 'boolean') throw badOption('extractable is true or false');
   if (extractable) return { role, numbers: await (backend ?? defaultBackend).generateRsaKey(modulusLength) };
-  if (role === 'classic-server') throw badOption('a classic key is used in ways that need it extractable');
+  if (role === 'classic-server')
+    throw badOption('the platform cannot keep a key of role classic-server: leave extractable out');
   if (backend !== undefined)
     throw badOption('with extractable: false the platform makes the key: leave backend out');
   return generateWebKey(role, modulusLength);
