@@ -1,9 +1,9 @@
-// Measures the tunnel beside spiped and stunnel in one run, on this machine: Redis without a tunnel and through each,
-// and a download in one stream; how much of it, and how much time of the processor both ends of the tunnel take for it,
+// Measures the tunnel, with each native backend, beside spiped and stunnel in one run, on this machine: Redis without a
+// tunnel and through each, a download in one stream, and connections; how much of it, and how much time of the processor both ends of the tunnel take for it,
 // which says more where other programs run as well. Needs redis-server, redis-benchmark, spiped and stunnel4, a built
 // dist/, and Linux.
 //
-//   node scripts/bench-tunnel.mjs [ROUNDS]
+//   node scripts/bench-tunnel.mjs [ROUNDS] [FLAG OF OURS]...
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,11 +14,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const rounds = Number(process.argv[2] ?? 3);
+const flags = process.argv.slice(3);
+const ours = ['ours, node', 'ours, sodium'];
+const theirs = ['spiped', 'stunnel'];
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bench-tunnel-'));
 const children = [];
 const DOWNLOAD = 256 * 2 ** 20;
-const CONNECTIONS = 200;
+const CONNECTIONS = 1000;
 
 /** What is measured: what it counts, how many of them it does, and how, at what rate a second. */
 const works = [
@@ -35,7 +38,12 @@ const works = [
     run: getting('-n', '10000', '-c', '20'),
   },
   { name: 'download in one stream, MB', units: DOWNLOAD / 1e6, run: ({ source }) => downloadRate(source) },
-  { name: 'connections, one after another', units: CONNECTIONS, run: ({ redis }) => connectionRate(redis) },
+  {
+    name: 'connections, one after another',
+    units: CONNECTIONS,
+    run: ({ redis }) => connectionRate(redis, 1),
+  },
+  { name: 'connections, 20 at a time', units: CONNECTIONS, run: ({ redis }) => connectionRate(redis, 20) },
 ];
 
 try {
@@ -44,7 +52,8 @@ try {
   const source = await startSource();
   const contenders = {
     direct: async (target) => target,
-    'secure-sockets': tunnelOfOurs(),
+    'ours, node': tunnelOfOurs('node'),
+    'ours, sodium': tunnelOfOurs('sodium'),
     spiped: tunnelOfSpiped(),
     stunnel: tunnelOfStunnel(),
   };
@@ -85,28 +94,28 @@ function report(figures) {
   console.log(
     `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]?.model}, ${versions()}`,
   );
-  console.log(`medians of ${rounds} rounds; in brackets: ours as a multiple of theirs\n`);
-  table('a second', ['direct', 'secure-sockets', 'spiped', 'stunnel'], figures, ({ rates }) => median(rates));
-  table(
-    'microseconds of processor time for each',
-    ['secure-sockets', 'spiped', 'stunnel'],
-    figures,
-    ({ times }) => median(times),
+  console.log(`medians of ${rounds} rounds; in brackets: as a multiple of spiped's and of stunnel's\n`);
+  table('a second', ['direct', ...ours, ...theirs], figures, ({ rates }) => median(rates));
+  table('microseconds of processor time for each', [...ours, ...theirs], figures, ({ times }) =>
+    median(times),
   );
 }
 
 function table(title, names, figures, figureOf) {
   console.log(`| ${title} | ${names.join(' | ')} |\n|---|${names.map(() => '--:').join('|')}|`);
   for (const [index, { name: work }] of works.entries()) {
-    const ours = figureOf(figures[index]['secure-sockets']);
     const cells = names.map((name) => {
       const figure = figureOf(figures[index][name]);
-      const ratio = name === 'spiped' || name === 'stunnel' ? ` (${(ours / figure).toFixed(2)})` : '';
-      return `${figure >= 1000 ? Math.round(figure) : figure.toFixed(1)}${ratio}`;
+      const ratios = theirs.map((one) => (figure / figureOf(figures[index][one])).toFixed(2));
+      return `${round(figure)}${ours.includes(name) ? ` (${ratios.join(', ')})` : ''}`;
     });
     console.log(`| ${work} | ${cells.join(' | ')} |`);
   }
   console.log();
+}
+
+function round(figure) {
+  return figure >= 1000 ? Math.round(figure) : figure.toFixed(1);
 }
 
 /** Microseconds that these processes have computed so far, in all their threads and in the system. */
@@ -120,22 +129,33 @@ function processorTime(processes) {
   return ticks * 10_000;
 }
 
-function tunnelOfOurs() {
+function tunnelOfOurs(backend) {
   const key = (name, ...args) =>
     JSON.parse(
       execFileSync(process.execPath, [cli, 'keygen', '--json', ...args, '-o', join(folder, name)], {
         encoding: 'utf8',
       }),
     );
-  const server = key('server.pem');
-  const client = key('client.pem', '--role', 'client');
-  writeFileSync(join(folder, 'keys'), `${client.fingerprint} client\n`);
+  const server = key(`${backend}-server.pem`);
+  const client = key(`${backend}-client.pem`, '--role', 'client');
+  writeFileSync(join(folder, `${backend}-keys`), `${client.fingerprint} client\n`);
+  const common = ['--backend', backend, ...flags];
   return async (target) => {
     const [inner, outer] = [await freePort(), await freePort()];
-    const files = ['--authorized-keys', join(folder, 'keys'), '--identity', join(folder, 'server.pem')];
-    begin(process.execPath, cli, 'tunnel', 'server', ...files, at(inner), at(target));
-    const identity = ['--identity', join(folder, 'client.pem'), '--server-key', server.fingerprint];
-    begin(process.execPath, cli, 'tunnel', 'client', ...identity, at(outer), at(inner));
+    const files = [
+      '--authorized-keys',
+      join(folder, `${backend}-keys`),
+      '--identity',
+      join(folder, `${backend}-server.pem`),
+    ];
+    begin(process.execPath, cli, 'tunnel', 'server', ...common, ...files, at(inner), at(target));
+    const identity = [
+      '--identity',
+      join(folder, `${backend}-client.pem`),
+      '--server-key',
+      server.fingerprint,
+    ];
+    begin(process.execPath, cli, 'tunnel', 'client', ...common, ...identity, at(outer), at(inner));
     return outer;
   };
 }
@@ -218,18 +238,24 @@ function downloadRate(port) {
   });
 }
 
-/** Connects, asks one question, closes. */
-async function connectionRate(port) {
+/** Connects, asks one question, closes; so many at once. */
+async function connectionRate(port, atOnce) {
   const begun = performance.now();
-  for (let count = 0; count < CONNECTIONS; count++) {
-    await new Promise((resolve, reject) => {
-      const socket = createConnection({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
-      socket.once('data', () => socket.end());
-      socket.on('error', reject);
-      socket.on('close', resolve);
-    });
-  }
+  let left = CONNECTIONS;
+  const worker = async () => {
+    while (left-- > 0) await askOnce(port);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
   return (1000 * CONNECTIONS) / (performance.now() - begun);
+}
+
+function askOnce(port) {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
+    socket.once('data', () => socket.end());
+    socket.on('error', reject);
+    socket.on('close', resolve);
+  });
 }
 
 /** Gives everybody who connects the same bytes, as fast as they are taken. */

@@ -18,6 +18,7 @@ export type {
   RsaPublicKey,
   RsaPublicNumbers,
 } from './backend.js';
+export { type BridgeOptions, bridge, CLASSIC_ENDED } from './client/bridge.js';
 export type { CloseOptions, RecvOptions } from './client/client.js';
 export { SecureClient } from './client/client.node.js';
 export type { ConnectOptions } from './client/establish.js';

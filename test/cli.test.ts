@@ -33,7 +33,7 @@ describe('docs/cli.md', () => {
   const commands = [...help('--help').matchAll(/^ {2}([a-z-]+) {2,}/gm)].map(([, name = '']) => name);
 
   test('has every command', () => {
-    expect(commands).toHaveLength(9);
+    expect(commands).toHaveLength(10);
     for (const name of commands) expect(document).toContain(`\`secure-sockets ${name}`);
   });
 

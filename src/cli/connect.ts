@@ -3,9 +3,10 @@ import { announceServer } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { converse } from './shared/dialogue.js';
 import { clientFlags, endpointFlags } from './shared/endpoint.js';
+import { openPipes } from './shared/framing.js';
 import { clientHelp, endpointHelp, inputHelp } from './shared/help.js';
 import { reportAs } from './shared/output.js';
-import { Input, inputFlags, inputOptions, Output } from './shared/pipes.js';
+import { inputFlags, inputOptions } from './shared/pipes.js';
 import { stopSignal } from './shared/signals.js';
 import { diallerFor } from './shared/trust.js';
 
@@ -40,7 +41,7 @@ async function run(args: string[]): Promise<number> {
   const dial = await diallerFor(address, values, stop);
   const client = await dial(stop);
   announceServer(client, address, report);
-  const input = new Input(process.stdin, messageSize);
-  await converse(client, input, new Output(1), { stop, wait, isServer: false });
+  const { input, output } = openPipes(messageSize, values.messages);
+  await converse(client, input, output, { stop, wait, isServer: false });
   return 0;
 }

@@ -4,11 +4,12 @@ import { announceClient, announceListening, turnAway } from './shared/announce.j
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { converse, type DialogueOptions } from './shared/dialogue.js';
 import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
+import { openPipes, type Pipes } from './shared/framing.js';
 import { endpointHelp, inputHelp, listenHelp, serverHelp } from './shared/help.js';
 import { serveMany } from './shared/keep-open.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
-import { Input, inputFlags, inputOptions, Output } from './shared/pipes.js';
+import { inputFlags, inputOptions } from './shared/pipes.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
 
 /** `secure-sockets listen`. */
@@ -53,11 +54,10 @@ async function run(args: string[]): Promise<number> {
   const server = new SecureServer(await serverOptions(values, report));
   await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
-  const openInput = (): Input => new Input(process.stdin, messageSize);
+  const open = (): Pipes => openPipes(messageSize, values.messages);
   try {
-    if (values['keep-open'])
-      await serveMany({ server, input: openInput(), output: new Output(1), report, stop });
-    else await serveOne(server, openInput, report, { stop, wait, isServer: true });
+    if (values['keep-open']) await serveMany({ server, ...open(), report, stop });
+    else await serveOne(server, open, report, { stop, wait, isServer: true });
   } finally {
     await server.close();
   }
@@ -66,14 +66,15 @@ async function run(args: string[]): Promise<number> {
 
 async function serveOne(
   server: SecureServer,
-  openInput: () => Input,
+  open: () => Pipes,
   report: Report,
   options: DialogueOptions,
 ): Promise<void> {
   const client = await server.accept({ signal: options.stop });
   announceClient(client, report);
   const turningAway = turnAway(server, report);
-  await converse(client, openInput(), new Output(1), options);
+  const { input, output } = open();
+  await converse(client, input, output, options);
   await server.close();
   await turningAway;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { bench } from './bench.js';
+import { bridge } from './bridge.js';
 import { connect } from './connect.js';
 import { fingerprint } from './fingerprint.js';
 import { keygen } from './keygen.js';
@@ -21,6 +22,7 @@ const commands: readonly Command[] = [
   send,
   receive,
   tunnel,
+  bridge,
   knownHosts,
   bench,
 ];

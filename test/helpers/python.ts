@@ -42,7 +42,8 @@ export async function startPython<T>(script: string, ...args: string[]): Promise
   };
 }
 
-function spawnPython(script: string, args: readonly string[]): ChildProcess {
+/** Starts a script of `test/interop`. */
+export function spawnPython(script: string, args: readonly string[]): ChildProcess {
   const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
   return spawn(python, [join(root, 'test/interop', script), ...args], { env });
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import type { Report } from './output.js';
-import type { Input } from './pipes.js';
+import type { Source } from './pipes.js';
 
 /** So far may a client be behind the input, in bytes, before the others wait for it. */
 const MAX_LAG = 4 * 2 ** 20;
@@ -60,7 +60,7 @@ export class Broadcast {
   }
 
   /** Sends until the end of the input. While there are no clients it waits. */
-  async send(input: Input): Promise<void> {
+  async send(input: Source): Promise<void> {
     for (;;) {
       await this.#somebody();
       const piece = await input.next();

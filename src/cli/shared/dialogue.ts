@@ -1,7 +1,7 @@
 import type { SecureClient } from '../../index.js';
 import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError, exitCodes, lost } from './failure.js';
-import type { Input, Output } from './pipes.js';
+import type { Sink, Source } from './pipes.js';
 
 /** How the two directions of a dialogue end. */
 export interface DialogueOptions {
@@ -22,8 +22,8 @@ const TIMEOUT = 250;
  */
 export async function converse(
   client: SecureClient,
-  input: Input,
-  output: Output,
+  input: Source,
+  output: Sink,
   options: DialogueOptions,
 ): Promise<void> {
   const { stop } = options;
@@ -51,15 +51,15 @@ function coded({ protocol }: SecureClient, code: number): { readonly code: numbe
 
 class Dialogue {
   readonly #client: SecureClient;
-  readonly #input: Input;
-  readonly #output: Output;
+  readonly #input: Source;
+  readonly #output: Sink;
   readonly #options: DialogueOptions;
   #failure: { readonly error: unknown } | undefined;
   #hasReceived = false;
   #hasPeerEnded = false;
   #onReceive: () => void = () => {};
 
-  constructor(client: SecureClient, input: Input, output: Output, options: DialogueOptions) {
+  constructor(client: SecureClient, input: Source, output: Sink, options: DialogueOptions) {
     this.#client = client;
     this.#input = input;
     this.#output = output;

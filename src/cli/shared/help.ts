@@ -33,6 +33,8 @@ export const serverHelp = `Options:
 /** The manual's part on input. */
 export const inputHelp = `  --message-size BYTES    cut the input into messages of at most so many bytes,
                           1 to 65536; default 65536, in classic 8192
+  --messages              input and output are messages, each behind its length:
+                          4 bytes, the most significant first
   --wait SECONDS          after the end of the input end this side when the peer
                           has been silent for so long, default 1. A peer that
                           does not answer need not be waited for: 0
@@ -42,3 +44,14 @@ export const inputHelp = `  --message-size BYTES    cut the input into messages 
 export const listenHelp = `  --unlink                first remove the Unix domain socket that a killed program
                           has left at that path; only if no one listens there
 `;
+
+/** A part of a manual under another heading, or under none. */
+export function headed(part: string, heading = ''): string {
+  return part.replace(/^Options.*\n/, heading === '' ? '' : `${heading}\n`);
+}
+
+/** A part of a manual without some of its options. */
+export function without(part: string, ...options: string[]): string {
+  const entries = part.split(/\n(?= {2}-)/);
+  return entries.filter((entry) => !options.some((option) => entry.includes(`  ${option} `))).join('\n');
+}

@@ -5,13 +5,13 @@ import { Broadcast } from './broadcast.js';
 import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError } from './failure.js';
 import type { Report } from './output.js';
-import type { Input, Output } from './pipes.js';
+import type { Sink, Source } from './pipes.js';
 
 /** What serving many clients needs. */
 export interface Stage {
   readonly server: SecureServer;
-  readonly input: Input;
-  readonly output: Output;
+  readonly input: Source;
+  readonly output: Sink;
   readonly report: Report;
   readonly stop: AbortSignal;
 }
@@ -60,7 +60,7 @@ export async function serveMany(stage: Stage): Promise<void> {
  * Until the client has ended. One that has sent nothing and still listens is left the rest of the input. Our end tells it
  * that all it sent is written: where that is not so there is none.
  */
-async function serve(client: SecureClient, output: Output, sent: Promise<void>): Promise<void> {
+async function serve(client: SecureClient, output: Sink, sent: Promise<void>): Promise<void> {
   try {
     let hasSent = false;
     for await (const message of client) {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { wholeNumber } from './arguments.js';
-import { CommandError, exitCodes, OutputClosed } from './failure.js';
+import { CommandError, exitCodes, OutputClosed, usageError } from './failure.js';
 
 /** Into such pieces input is cut, at most: as much as the system gives at once. */
 const LARGEST_PIECE = 65_536;
@@ -12,22 +12,49 @@ const LARGEST_PIECE = 65_536;
 const PIECE_IN_CLASSIC = 8192;
 
 /** Flags of commands that send standard input. */
-export const inputFlags = { 'message-size': { type: 'string' }, wait: { type: 'string' } } as const;
+export const inputFlags = {
+  'message-size': { type: 'string' },
+  messages: { type: 'boolean' },
+  wait: { type: 'string' },
+} as const;
 
 /** What those flags hold: a size in bytes, a time in milliseconds. */
 export function inputOptions(values: {
   readonly 'message-size'?: string | undefined;
+  readonly messages?: boolean | undefined;
   readonly wait?: string | undefined;
   readonly protocol?: string | undefined;
 }): { readonly messageSize: number; readonly wait: number } {
+  if (values.messages && values['message-size'] !== undefined)
+    throw usageError('--messages and --message-size exclude each other: messages are as long as they are');
   const messageSize = wholeNumber('message-size', values['message-size'], 1, LARGEST_PIECE);
   const wait = wholeNumber('wait', values.wait, 0, 86_400);
   const usual = values.protocol === 'classic' ? PIECE_IN_CLASSIC : LARGEST_PIECE;
   return { messageSize: messageSize ?? usual, wait: 1000 * (wait ?? 1) };
 }
 
+/** What a command sends. */
+export interface Source {
+  /** The next piece or message; `null` at the end. */
+  next(): Promise<Uint8Array | null>;
+  /** Whether there was any so far. */
+  readonly hasBegun: boolean;
+  /** From now on a silence of so many milliseconds is the end. */
+  endWhenSilent(milliseconds: number): void;
+  /** No more is read; what waits gets the end. */
+  close(): void;
+}
+
+/** Where a command writes what it receives. */
+export interface Sink {
+  /** Resolves when there is room for more. Rejects if an earlier write has failed. */
+  write(piece: Uint8Array): Promise<void>;
+  /** Resolves when everything is written. */
+  flush(): Promise<void>;
+}
+
 /** Standard input, in pieces of at most so many bytes. It is read no further ahead than its own small buffer. */
-export class Input {
+export class Input implements Source {
   readonly #stream: Readable;
   readonly #pieceSize: number;
   #rest: Uint8Array = new Uint8Array(0);
@@ -106,7 +133,7 @@ const write = promisify(writev);
  * A file descriptor written to off the main thread: a slow reader must not keep the process from answering its peer, as
  * `process.stdout` would, which blocks on pipes and files. What waits is written together.
  */
-export class Output {
+export class Output implements Sink {
   readonly #descriptor: number;
   #waiting: Uint8Array[] = [];
   #bytes = 0;

@@ -1,4 +1,5 @@
 import { afterTick } from '../../connection/turn.js';
+import { FirstFlight } from './first-flight.js';
 import type { Plain } from './plain.js';
 
 /** So much may wait to be written in either direction before reading for it pauses, in bytes. */
@@ -7,7 +8,7 @@ export const READ_AHEAD: number = 2 ** 20;
 /**
  * The writing half of a plain connection. Writes together what comes in one tick, but for the first bytes if there is a
  * settle time: those leave alone, and what follows waits until the target answers, or for that long. A program of the
- * old Python library takes its session key and the first message for one if they arrive together.
+ * old Python library takes the session key and the first message for one if they arrive together.
  */
 export class PlainWriter {
   readonly #transport: Plain['transport'];
@@ -15,7 +16,7 @@ export class PlainWriter {
   #gathered: Uint8Array[] = [];
   #bytes = 0;
   #state: 'open' | 'ended' | 'abandoned' = 'open';
-  #isFirst = true;
+  readonly #firstFlight = new FirstFlight();
   #settling: NodeJS.Timeout | undefined;
   #wake: () => void = () => {};
 
@@ -36,10 +37,14 @@ export class PlainWriter {
 
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#bytes += bytes.length;
-    this.#gathered.push(bytes);
-    if (this.#isFirst && this.#settle > 0) this.#writeFirst();
-    else if (this.#gathered.length === 1) afterTick(() => this.#flush());
+    if (this.#settle === 0 || this.#firstFlight.isOver) {
+      this.#gather(bytes);
+      return;
+    }
+    const first = this.#firstFlight.take(bytes);
+    this.#transport.write([first]);
+    if (this.#firstFlight.isOver) this.#settling = setTimeout(() => this.#settled(), this.#settle);
+    if (bytes.length > first.length) this.#gather(bytes.subarray(first.length));
   }
 
   /** Resolves when there is room again, or never will be: to whether there is. */
@@ -57,8 +62,14 @@ export class PlainWriter {
     if (!this.isFull) this.#wake();
   }
 
-  /** The target has answered. */
-  settled(): void {
+  /** The target has said this. */
+  heard(bytes: Uint8Array): void {
+    if (this.#settle === 0) return;
+    this.#firstFlight.heard(bytes);
+    this.#settled();
+  }
+
+  #settled(): void {
     if (this.#settling === undefined) return;
     clearTimeout(this.#settling);
     this.#settling = undefined;
@@ -82,10 +93,9 @@ export class PlainWriter {
     this.#wake();
   }
 
-  #writeFirst(): void {
-    this.#isFirst = false;
-    this.#flush();
-    this.#settling = setTimeout(() => this.settled(), this.#settle);
+  #gather(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    if (this.#gathered.push(bytes) === 1) afterTick(() => this.#flush());
   }
 
   #flush(): void {

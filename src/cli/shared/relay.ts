@@ -80,7 +80,7 @@ class Relay {
       transport.start({
         // the bytes are lent, and sending may have to wait
         data: (bytes) => {
-          this.#writer.settled();
+          this.#writer.heard(bytes);
           void this.#send(bytes.slice()).catch(reject);
         },
         end: () => {

@@ -1,0 +1,103 @@
+import { CommandError, exitCodes } from './failure.js';
+import { Input, Output, type Sink, type Source } from './pipes.js';
+
+// Messages on standard input and output, for programs that run the command as a child process: a length of 4 bytes, the
+// most significant first, and so many bytes.
+
+const HEADER = 4;
+
+/** The longest message that the library takes, unless told otherwise. */
+const MAX_MESSAGE = 2 ** 24;
+
+/** Standard input and output of a command. */
+export interface Pipes {
+  readonly input: Source;
+  readonly output: Sink;
+}
+
+/** Opens them: as bytes, the input in pieces of at most so many, or as messages. */
+export function openPipes(pieceSize: number, asMessages: boolean | undefined): Pipes {
+  const [input, output] = [new Input(process.stdin, pieceSize), new Output(1)];
+  if (!asMessages) return { input, output };
+  return { input: new MessageSource(input), output: new MessageSink(output) };
+}
+
+/** Whole messages out of an input. */
+class MessageSource implements Source {
+  readonly #input: Input;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(input: Input) {
+    this.#input = input;
+  }
+
+  get hasBegun(): boolean {
+    return this.#input.hasBegun;
+  }
+
+  endWhenSilent(milliseconds: number): void {
+    this.#input.endWhenSilent(milliseconds);
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  /** The next message; `null` at the end of the input. */
+  async next(): Promise<Uint8Array | null> {
+    const header = await this.#take(HEADER);
+    if (header === null) return null;
+    const length = new DataView(header.buffer, header.byteOffset).getUint32(0);
+    if (length > MAX_MESSAGE) throw tooLong(length);
+    const message = await this.#take(length);
+    if (message === null) throw cutOff(0, length);
+    return message;
+  }
+
+  /** So many bytes; `null` if there are none any more. What was announced is not allocated before it has come. */
+  async #take(length: number): Promise<Uint8Array | null> {
+    while (this.#bytes < length) {
+      const piece = await this.#input.next();
+      if (piece === null && this.#bytes > 0) throw cutOff(this.#bytes, length);
+      if (piece === null) return null;
+      this.#pieces.push(piece);
+      this.#bytes += piece.length;
+    }
+    const all = Buffer.concat(this.#pieces, this.#bytes);
+    this.#pieces = [all.subarray(length)];
+    this.#bytes -= length;
+    return all.subarray(0, length);
+  }
+}
+
+/** Whole messages into an output. */
+class MessageSink implements Sink {
+  readonly #output: Output;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  async write(message: Uint8Array): Promise<void> {
+    const header = new Uint8Array(HEADER);
+    new DataView(header.buffer).setUint32(0, message.length);
+    // both at once, so that nothing of another message comes between
+    await Promise.all([this.#output.write(header), this.#output.write(message)]);
+  }
+
+  flush(): Promise<void> {
+    return this.#output.flush();
+  }
+}
+
+function tooLong(length: number): CommandError {
+  const text = `standard input announces a message of ${length} bytes, and ${MAX_MESSAGE} is the longest`;
+  const hint = 'with --messages each begins with its length, 4 bytes, the most significant first';
+  return new CommandError(exitCodes.usage, text, [hint]);
+}
+
+function cutOff(bytes: number, length: number): CommandError {
+  const text = `standard input ended inside a message, after ${bytes} of ${length} bytes`;
+  return new CommandError(exitCodes.damaged, text);
+}

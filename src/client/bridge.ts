@@ -1,0 +1,74 @@
+import { SecureSocketError } from '../errors.js';
+import { clientAccess, type PortableClient } from './client.js';
+
+/** How to bridge. */
+export interface BridgeOptions {
+  /** Cuts both connections off; the bridge rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The close code with which a bridge ends the sealed side when the classic side has ended. Classic has no message for its
+ * end: a peer that was killed between two messages looks like one that has closed, and must not pass for it.
+ */
+export const CLASSIC_ENDED: number = 0x4002;
+
+/**
+ * Carries messages both ways between two open connections, one for one and at the pace of the slower, until both have
+ * ended. Each direction ends by itself, with the close code it came with; a classic side's end is told with
+ * {@link CLASSIC_ENDED}. What is cut off on one side is cut off on the other, whatever that waits for. Both need
+ * `allowHalfOpen: true`, and are the bridge's: they are closed with it. Rejects with the reason of a cut.
+ */
+export async function bridge(
+  one: PortableClient,
+  other: PortableClient,
+  options: BridgeOptions = {},
+): Promise<void> {
+  const { signal } = options;
+  for (const client of [one, other]) checkHalfOpen(client);
+  let failure: { readonly error: unknown } | undefined;
+  const cut = (error: unknown): void => {
+    failure ??= { error };
+    for (const client of [one, other]) client.destroy(error instanceof Error ? error : undefined);
+  };
+  const abort = (): void => cut(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  // a side that waits for room on the other does not read, and would not learn that its own is gone
+  for (const client of [one, other]) void whenCut(client).then(cut);
+  try {
+    await Promise.all([carry(one, other).catch(cut), carry(other, one).catch(cut)]);
+    await Promise.all([one.close(), other.close()]);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+  if (failure) throw failure.error;
+}
+
+/** Otherwise the end of one direction would end the other. */
+function checkHalfOpen(client: PortableClient): void {
+  if (clientAccess.internals(client).settings.allowHalfOpen) return;
+  const text = 'bridge() takes connections with allowHalfOpen: true, so that each direction ends by itself';
+  throw new SecureSocketError('BAD_OPTION', text);
+}
+
+async function carry(from: PortableClient, to: PortableClient): Promise<void> {
+  for await (const message of from) await to.send(message);
+  await to.end({ code: codeFor(from, to) });
+}
+
+function codeFor(from: PortableClient, to: PortableClient): number {
+  if (to.protocol === 'classic') return 0;
+  return from.protocol === 'classic' ? CLASSIC_ENDED : (from.closeCode ?? 0);
+}
+
+/** Resolves, with the reason, if a connection is over before its peer has ended in order. */
+async function whenCut(client: PortableClient): Promise<unknown> {
+  const { connection } = clientAccess.internals(client);
+  await connection.closed;
+  if (connection.peerCloseCode !== undefined) return new Promise(() => {});
+  return connection.end().then(
+    () => new SecureSocketError('TRUNCATED', 'the connection closed before the peer ended its side'),
+    (error: unknown) => error,
+  );
+}
