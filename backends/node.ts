@@ -9,6 +9,7 @@ import {
   createDecipheriv,
   createHmac,
   createSecretKey,
+  getCipherInfo,
   hash,
   randomFillSync,
   timingSafeEqual,
@@ -27,6 +28,8 @@ export const node: Backend = {
   name: 'node',
   native: true,
   fallbacks: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
+  // Bun's library has none
+  lacks: getCipherInfo('chacha20-poly1305') === undefined ? ['chaCha20Poly1305'] : [],
   preferredAead: hasAesInstructions() ? 'aesGcm' : 'chaCha20Poly1305',
   randomBytes,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),

@@ -5,13 +5,25 @@ import { lengthOf, NONE, write } from './pieces.js';
 
 const TAG = 16;
 
-/** ChaCha20-Poly1305 of libsodium, which encrypts and decrypts where it is told to: no object for a record, no copy. */
+/**
+ * From here on OpenSSL's cipher is faster, object and all: by a fifth to a third at 64 KiB where processors have AVX2, by
+ * two thirds where they have AVX-512, which libsodium does not use for this.
+ */
+const LARGE = 16 * 1024;
+
+/**
+ * ChaCha20-Poly1305 of libsodium, which encrypts and decrypts where it is told to: no object for a record, no copy. Large
+ * records are given to `makeLarge`, the same cipher of another library, where there is one.
+ */
 export class SodiumAead implements Aead {
   readonly #key: Uint8Array;
+  readonly #makeLarge: ((key: Uint8Array) => Aead) | undefined;
+  #large: Aead | undefined;
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, makeLarge?: (key: Uint8Array) => Aead) {
     requireLength('ChaCha20-Poly1305 key', key, 32);
     this.#key = Uint8Array.from(key);
+    this.#makeLarge = makeLarge;
   }
 
   seal(
@@ -23,7 +35,9 @@ export class SodiumAead implements Aead {
     requireLength('nonce', nonce, 12);
     const from = prefix.length;
     const length = lengthOf(plaintext);
-    const record = allocate(from + length + TAG);
+    const large = this.#forLarge(length);
+    if (large) return large.seal(nonce, associatedData, plaintext, prefix);
+    const record = new Uint8Array(from + length + TAG);
     record.set(prefix);
     const ciphertext = record.subarray(from);
     const text =
@@ -43,11 +57,34 @@ export class SodiumAead implements Aead {
     requireLength('nonce', nonce, 12);
     const length = ciphertext.length - TAG;
     if (length < 0) return null;
-    return this.#decrypt(allocate(length), nonce, associatedData, ciphertext);
+    const large = this.#forLarge(length);
+    if (large) return large.open(nonce, associatedData, ciphertext);
+    return this.#decrypt(new Uint8Array(length), nonce, associatedData, ciphertext);
+  }
+
+  openInPieces(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    ciphertext: Uint8Array,
+    pieceLength: number,
+  ): Uint8Array[] | null {
+    const large = this.#forLarge(ciphertext.length - TAG);
+    if (large?.openInPieces) return large.openInPieces(nonce, associatedData, ciphertext, pieceLength);
+    const plaintext = this.open(nonce, associatedData, ciphertext);
+    return plaintext && cut(plaintext, pieceLength);
   }
 
   wipe(): void {
     this.#key.fill(0);
+    this.#large?.wipe?.();
+    this.#large = undefined;
+  }
+
+  /** The other library's cipher, if a record of so many bytes is for it. */
+  #forLarge(length: number): Aead | undefined {
+    if (length < LARGE) return undefined;
+    this.#large ??= this.#makeLarge?.(this.#key);
+    return this.#large;
   }
 
   #decrypt(
@@ -77,11 +114,11 @@ function together(pieces: readonly Uint8Array[], memory: Uint8Array, length: num
   return memory.subarray(0, length);
 }
 
-/** From here on clearing memory, all of which is written anyway, costs more than asking for it uncleared. */
-const LARGE = 4 * 1024;
-
-function allocate(length: number): Uint8Array {
-  if (length < LARGE) return new Uint8Array(length);
-  const { buffer } = Buffer.allocUnsafeSlow(length);
-  return new Uint8Array(buffer);
+/** Pieces in memory of their own. */
+function cut(plaintext: Uint8Array, pieceLength: number): Uint8Array[] {
+  if (plaintext.length <= pieceLength) return [plaintext];
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < plaintext.length; at += pieceLength)
+    pieces.push(plaintext.slice(at, at + pieceLength));
+  return pieces;
 }

@@ -20,13 +20,17 @@ export const sodium: Backend = {
   ...node,
   name: 'sodium',
   preferredAead: 'chaCha20Poly1305',
+  lacks: [],
   sha256,
   hmacSha256,
   hkdfExtract: hmacSha256,
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
-  chaCha20Poly1305: (key) => new SodiumAead(key),
+  chaCha20Poly1305: (key) => new SodiumAead(key, makeLarge),
   x25519,
 };
+
+/** Bun has the cipher from libsodium alone. */
+const makeLarge = node.lacks?.includes('chaCha20Poly1305') ? undefined : node.chaCha20Poly1305;
 
 // What is given to the library for the first time is moved by Node to memory that does not move: not worth it for a few bytes.
 const digest = new Uint8Array(32);

@@ -17,6 +17,8 @@ export interface Backend {
   readonly fallbacks: Readonly<Partial<Record<'x25519' | 'mlKem768' | AeadName, string>>>;
   /** The cipher that is faster here: suites with it come first unless `suites` says otherwise. */
   readonly preferredAead: AeadName;
+  /** Ciphers that the platform's library does not have: suites with them are neither offered nor taken. */
+  readonly lacks?: readonly AeadName[];
 
   /** Cryptographically secure random bytes, any length. Tests inject a deterministic source here. */
   randomBytes(length: number): Uint8Array;

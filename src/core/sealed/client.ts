@@ -50,7 +50,7 @@ export interface SealedClientOptions extends OpenOptions {
 
 /** The script of a sealed client (docs/protocol.md, C1 to C6). */
 export function sealedClient(options: SealedClientOptions): Script {
-  checkSuites(options.suites, options.mlKem768);
+  checkSuites(options.suites, options.backend, options.mlKem768);
   return sealedConnection(() => handshake(options), options);
 }
 

@@ -50,7 +50,7 @@ export interface SealedServerOptions extends OpenOptions {
 
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
 export function sealedServer(options: SealedServerOptions): Script {
-  checkSuites(options.suites, options.mlKem768);
+  checkSuites(options.suites, options.backend, options.mlKem768);
   return sealedConnection(() => handshake(options), options);
 }
 

@@ -49,14 +49,15 @@ export function defaultSuites({
   native,
   fallbacks,
   preferredAead,
-}: Pick<Backend, 'native' | 'fallbacks' | 'preferredAead'>): readonly SuiteName[] {
+  lacks = [],
+}: Pick<Backend, 'native' | 'fallbacks' | 'preferredAead' | 'lacks'>): readonly SuiteName[] {
   const plain: SuiteName[] = ['X25519', 'X25519-CHACHA20'];
   const hybrid: SuiteName[] = ['X25519MLKEM768', 'X25519MLKEM768-CHACHA20'];
   const isFirst = (name: SuiteName): number => (suites[name].cipher === preferredAead ? 0 : 1);
   const ordered = (names: SuiteName[]): SuiteName[] => names.sort((a, b) => isFirst(a) - isFirst(b));
-  return native && fallbacks.mlKem768 === undefined
-    ? [...ordered(hybrid), ...ordered(plain)]
-    : ordered(plain);
+  const isHybridNative = native && fallbacks.mlKem768 === undefined;
+  const all = [...(isHybridNative ? ordered(hybrid) : []), ...ordered(plain)];
+  return all.filter((name) => !lacks.includes(suites[name].cipher));
 }
 
 /**
@@ -81,13 +82,20 @@ export function greaseOf(byte: number): number {
 }
 
 /** Refuses a list that cannot be offered, or that needs what is not there. */
-export function checkSuites(names: readonly SuiteName[], mlKem768: unknown): void {
+export function checkSuites(
+  names: readonly SuiteName[],
+  { lacks = [] }: Pick<Backend, 'lacks'>,
+  mlKem768: unknown,
+): void {
   const isList = names.length > 0 && names.every((name) => suiteNames.includes(name));
   if (!isList || new Set(names).size !== names.length) {
     throw badArgument(
       `suites must be different names out of ${suiteNames.join(', ')}, not '${names.join(', ')}'`,
     );
   }
+  const lacking = names.find((name) => lacks.includes(suites[name].cipher));
+  if (lacking !== undefined)
+    throw badArgument(`the suite ${lacking} needs a cipher that the backend does not have here`);
   const hybrid = names.find((name) => suites[name].isHybrid);
   if (hybrid !== undefined && mlKem768 === undefined) {
     throw badArgument(`the suite ${hybrid} needs a backend with ML-KEM-768`);

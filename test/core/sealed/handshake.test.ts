@@ -145,7 +145,8 @@ describe('suites', () => {
 
   it('that cannot be are refused before anything is sent', () => {
     const build = (suites: unknown, mlKem768?: KeyEncapsulation): (() => unknown) => {
-      const options = { suites, mlKem768 } as unknown as SealedClientOptions & SealedServerOptions;
+      const options = { backend: node, suites, mlKem768 } as unknown as SealedClientOptions &
+        SealedServerOptions;
       return () => [sealedClient(options), sealedServer(options)];
     };
     for (const wrong of [[], ['X25519', 'X25519'], ['X448'], ['X25519MLKEM768']]) {

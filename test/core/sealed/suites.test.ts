@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasAesInstructions } from '../../../backends/node-processor.js';
+import type { Backend } from '../../../src/backend.js';
 import {
   checkSuites,
   chooseSuite,
@@ -47,6 +48,10 @@ describe('by default', () => {
     },
     { backend: { ...native, ...other, ...aes }, expected: ['X25519', 'X25519-CHACHA20'] },
     { backend: { ...native, ...other, ...chacha }, expected: ['X25519-CHACHA20', 'X25519'] },
+    {
+      backend: { ...native, ...own, ...aes, lacks: ['chaCha20Poly1305'] as const },
+      expected: ['X25519MLKEM768', 'X25519'],
+    },
     { backend: { ...javascript, ...own, ...chacha }, expected: ['X25519-CHACHA20', 'X25519'] },
   ])(
     'the cipher of the backend comes first, and hybrids only where ML-KEM is native: $expected',
@@ -105,7 +110,10 @@ it('GREASE is one of the sixteen values of RFC 8701, whatever the random byte', 
 });
 
 describe('a list of suites', () => {
-  const check = (suites: unknown, mlKem768?: unknown) => () => checkSuites(suites as SuiteName[], mlKem768);
+  const check =
+    (suites: unknown, mlKem768?: unknown, backend: Pick<Backend, 'lacks'> = {}) =>
+    () =>
+      checkSuites(suites as SuiteName[], backend, mlKem768);
 
   it.each([
     ['is empty', []],
@@ -119,6 +127,16 @@ describe('a list of suites', () => {
         message: `suites must be different names out of ${suiteNames.join(', ')}, not '${suites.join(', ')}'`,
       }),
     );
+  });
+
+  it('with a cipher that the backend lacks is refused', () => {
+    const without = { lacks: ['chaCha20Poly1305'] } as const;
+    const needs = expect.objectContaining({
+      code: 'BAD_ARGUMENT',
+      message: 'the suite X25519-CHACHA20 needs a cipher that the backend does not have here',
+    });
+    expect(check(['X25519', 'X25519-CHACHA20'], {}, without)).toThrow(needs);
+    expect(check(['X25519', 'X25519MLKEM768'], {}, without)).not.toThrow();
   });
 
   it('with ML-KEM-768 needs it', () => {
