@@ -62,18 +62,6 @@ export class SodiumAead implements Aead {
     return this.#decrypt(new Uint8Array(length), nonce, associatedData, ciphertext);
   }
 
-  openInPieces(
-    nonce: Uint8Array,
-    associatedData: Uint8Array,
-    ciphertext: Uint8Array,
-    pieceLength: number,
-  ): Uint8Array[] | null {
-    const large = this.#forLarge(ciphertext.length - TAG);
-    if (large?.openInPieces) return large.openInPieces(nonce, associatedData, ciphertext, pieceLength);
-    const plaintext = this.open(nonce, associatedData, ciphertext);
-    return plaintext && cut(plaintext, pieceLength);
-  }
-
   wipe(): void {
     this.#key.fill(0);
     this.#large?.wipe?.();
@@ -112,13 +100,4 @@ export class SodiumAead implements Aead {
 function together(pieces: readonly Uint8Array[], memory: Uint8Array, length: number): Uint8Array {
   write(pieces, memory, 0);
   return memory.subarray(0, length);
-}
-
-/** Pieces in memory of their own. */
-function cut(plaintext: Uint8Array, pieceLength: number): Uint8Array[] {
-  if (plaintext.length <= pieceLength) return [plaintext];
-  const pieces: Uint8Array[] = [];
-  for (let at = 0; at < plaintext.length; at += pieceLength)
-    pieces.push(plaintext.slice(at, at + pieceLength));
-  return pieces;
 }
