@@ -403,7 +403,7 @@ it('a transport that reports more before anybody takes over loses nothing and is
     localAddress: '127.0.0.2',
     localPort: 443,
   };
-  const waiting = readHeaderOf(inner, 1000);
+  const waiting = readHeaderOf(inner, 1000, new AbortController().signal);
   const memory = new Uint8Array(64);
   for (const piece of [Uint8Array.of(...line('192.0.2.33'), 1, 2), Uint8Array.of(3), Uint8Array.of(4)]) {
     // as a transport does that reads into one buffer

@@ -29,6 +29,9 @@ export interface ConnectionSettings extends SendQueueLimits, HeartbeatSettings {
 /** The CLOSE code of a connection that nobody used. */
 const IDLE = 4;
 
+/** So long a transport may take to be gone once it was destroyed, in milliseconds. A socket is within a turn. */
+const GONE_WITHIN = 50;
+
 /** One session on one transport, and the clocks that go with it. */
 export class Connection {
   // Classes, and not objects of closures, which would be the larger part of what an idle connection costs.
@@ -122,6 +125,8 @@ export class Connection {
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosing = false;
   #isOver = false;
+  /** Whether the transport is. */
+  #isGone = false;
   #isPaused = false;
   /** Where it waits for its next turn, if it does. */
   #waitsBy: ((step: () => void) => void) | undefined;
@@ -259,11 +264,12 @@ export class Connection {
     this.#account();
   }
 
-  /** Gives everything up at once. */
+  /** Gives everything up at once, final bytes too. */
   destroy(
     error: unknown = new SecureSocketError('CLOSED', 'the connection was destroyed on this side'),
   ): void {
     this.#fail(error);
+    this.#destroyTransport();
   }
 
   #events(): TransportEvents {
@@ -369,7 +375,7 @@ export class Connection {
   #leaveIfClosed(): void {
     const hasClose = this.#sender?.ping !== undefined;
     if (!hasClose || this.#isOver || this.#peerCloseCode === undefined) return;
-    if (this.#sendQueue.isOver && this.#transport.pending === 0) onNextLoop(() => this.#transport.destroy());
+    if (this.#sendQueue.isOver && this.#transport.pending === 0) onNextLoop(() => this.#destroyTransport());
   }
 
   /** Reports what is held. Every change counts: a limit for all is made of many small holdings too. */
@@ -433,7 +439,7 @@ export class Connection {
       this.#drain();
       const text = `the peer did not end its side within ${closeTimeout} ms of our close`;
       this.#fail(new SecureSocketError('TRUNCATED', text));
-      this.#transport.destroy();
+      this.#destroyTransport();
     }, closeTimeout);
   }
 
@@ -462,17 +468,26 @@ export class Connection {
     this.#sendQueue.fail(error);
     this.#account();
     if (finalBytes) this.#lingerThenDestroy();
-    else this.#transport.destroy();
+    else this.#destroyTransport();
   }
 
   /** Reads what still comes so that no reset overtakes the final bytes, and gives up in bounded time. */
   #lingerThenDestroy(): void {
     this.#transport.resume();
     clearTimeout(this.#closeTimer);
-    this.#closeTimer = setTimeout(() => this.#transport.destroy(), this.#settings.closeTimeout);
+    this.#closeTimer = setTimeout(() => this.#destroyTransport(), this.#settings.closeTimeout);
+  }
+
+  /** A transport of somebody's own that never says that it is gone is not waited for. */
+  #destroyTransport(): void {
+    clearTimeout(this.#closeTimer);
+    if (this.#isGone) return;
+    this.#closeTimer = setTimeout(() => this.#gone(undefined), GONE_WITHIN);
+    this.#transport.destroy();
   }
 
   #gone(error: Error | undefined): void {
+    this.#isGone = true;
     clearTimeout(this.#closeTimer);
     // for a stranger who has gone nothing more is computed
     if (!this.#isOver && !(this.#isScheduled && error)) this.#drain();

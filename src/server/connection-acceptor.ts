@@ -62,11 +62,11 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #settings: ConnectionSettings;
   readonly #revocation: Revocation | undefined;
   readonly #unwatch: (() => void) | undefined;
+  readonly #closing = new AbortController();
   readonly #rejected: Partial<Record<ErrorCode | 'SYSTEM', number>> = {};
   #handshakesCompleted = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
-  #isClosed = false;
 
   constructor(options: IntakeOptions<Client>) {
     this.#options = options;
@@ -147,8 +147,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   #take(transport: Transport, handshakeTimeout?: number): void {
     const { remoteAddress, remotePort } = transport;
     const from = { remoteAddress, remotePort };
-    const leave = this.#isClosed ? undefined : this.#admit(transport, from);
-    if (this.#isClosed) transport.destroy();
+    const leave = this.#closing.signal.aborted ? undefined : this.#admit(transport, from);
+    if (this.#closing.signal.aborted) transport.destroy();
     if (leave === undefined) return;
     const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
@@ -178,8 +178,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
    * for `milliseconds`.
    */
   async drain(milliseconds: number): Promise<void> {
-    this.#isClosed = true;
-    for (const transport of this.#arriving) transport.destroy();
+    this.#closing.abort(new SecureSocketError('CLOSED', 'the server is closed'));
     const isPending = (connection: Connection): boolean => !this.#ready.has(connection);
     for (const connection of [...this.#connections].filter(isPending)) void connection.close(GOING_AWAY);
     const open = [...this.#connections].filter((connection) => this.#ready.has(connection));
@@ -192,11 +191,10 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
   async close(timeout: number): Promise<void> {
-    this.#isClosed = true;
     this.#revocation?.stop();
     this.#unwatch?.();
-    for (const transport of this.#arriving) transport.destroy();
     this.#turnedAway.close();
+    this.#closing.abort(new SecureSocketError('CLOSED', 'the server is closed'));
     const connections = [...this.#connections];
     const timer = setTimeout(() => {
       for (const connection of connections) connection.destroy();
@@ -215,7 +213,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     const { handshakeTimeout } = this.#settings;
     const begun = performance.now();
     try {
-      const proxied = await behindProxy(transport, handshakeTimeout);
+      const proxied = await behindProxy(transport, handshakeTimeout, this.#closing.signal);
       leave();
       this.#take(proxied, Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun))));
     } catch (error) {

@@ -6,16 +6,22 @@ import type { Transport, TransportEvents } from '../transports/transport.js';
 
 /**
  * A transport behind a proxy: reads the PROXY header and resolves to a transport that has the rest of the bytes and
- * the address of the real peer. Rejects, and destroys the transport, if the header is wrong or late.
+ * the address of the real peer. Rejects, and destroys the transport, if the header is wrong or late, or by the signal.
  */
-export function behindProxy(transport: Transport, timeout: number): Promise<Transport> {
+export function behindProxy(transport: Transport, timeout: number, signal: AbortSignal): Promise<Transport> {
   return new Promise((resolve, reject) => {
     const bytes = new ByteQueue();
     const fail = (error: unknown): void => {
-      clearTimeout(timer);
+      stopWaiting();
       transport.destroy();
       reject(error);
     };
+    const abort = (): void => fail(signal.reason);
+    const stopWaiting = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    };
+    signal.addEventListener('abort', abort, { once: true });
     const timer = setTimeout(() => {
       fail(new SecureSocketError('HANDSHAKE_TIMEOUT', `no PROXY header came within ${timeout} ms`));
     }, timeout);
@@ -27,7 +33,7 @@ export function behindProxy(transport: Transport, timeout: number): Promise<Tran
           const header = readProxyHeader(bytes.peek(bytes.length));
           if (header === 'incomplete') return;
           bytes.drop(header.length);
-          clearTimeout(timer);
+          stopWaiting();
           transport.pause();
           relay.to = undefined;
           resolve(new ProxiedTransport(transport, relay, header.source, bytes.take(bytes.length).slice()));

@@ -2,18 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import {
-  type SecureClient,
-  SecureServer,
-  type ServerOptions,
-  type Transport,
-  type TransportEvents,
-} from 'secure-sockets';
+import { SecureServer, type ServerOptions } from 'secure-sockets';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { inHand } from '../helpers/hand.js';
 import { root } from '../helpers/pack.js';
 import { FaultProxy } from '../helpers/proxy.js';
-import type { Recorder } from '../helpers/recorder.js';
-import { clientEnd } from '../helpers/sealed-ends.js';
 import { clientOf, identityFor, listening, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -27,74 +20,11 @@ function keep<T extends AsyncDisposable>(resource: T): T {
   return resource;
 }
 
-/** A transport whose other end is in the test's hand: it takes nothing unless told to. */
-class Hand implements Transport {
-  pending = 0;
-  written = Buffer.alloc(0);
-  isPaused = false;
-  isDestroyed = false;
-  isEnded = false;
-  #events: TransportEvents | undefined;
-
-  start(events: TransportEvents): void {
-    this.#events = events;
-  }
-
-  write(chunks: readonly Uint8Array[]): void {
-    this.written = Buffer.concat([this.written, ...chunks]);
-    for (const { length } of chunks) this.pending += length;
-  }
-
-  /** What was written, which is thereby taken. */
-  take(): Uint8Array {
-    const { written } = this;
-    this.written = Buffer.alloc(0);
-    this.pending = 0;
-    this.#events?.written();
-    return written;
-  }
-
-  give(bytes: Uint8Array): void {
-    this.#events?.data(bytes);
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
-  }
-
-  end(): void {
-    this.isEnded = true;
-  }
-
-  destroy(): void {
-    if (this.isDestroyed) return;
-    this.isDestroyed = true;
-    queueMicrotask(() => this.#events?.close());
-  }
-}
-
-/** A sealed client in the test's hand, connected to a server. */
-async function inHand(
-  options: ServerOptions = {},
-): Promise<{ hand: Hand; client: Recorder; peer: SecureClient }> {
+/** A sealed client in the test's hand, connected to a server of its own. */
+async function held(options: ServerOptions = {}): ReturnType<typeof inHand> {
   const server = new SecureServer({ identity: await identityFor('sealed'), ...options });
   keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 1 }) });
-  const hand = new Hand();
-  const client = clientEnd();
-  await server.attach(hand);
-  const accepted = server.accept();
-  client.session.start();
-  while (client.opening === undefined) {
-    hand.give(client.takeWritten());
-    await new Promise((resolve) => setImmediate(resolve));
-    client.session.receive(hand.take());
-    await client.settle();
-  }
-  return { hand, client, peer: await accepted };
+  return inHand(server);
 }
 
 /** Two turns of the event loop. */
@@ -107,7 +37,7 @@ const joined = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat
 describe('a sealed peer', () => {
   // defence: one answer waits at most
   it('that asks for a sign of life a thousand times and takes nothing gets one answer', async () => {
-    const { hand, client } = await inHand();
+    const { hand, client } = await held();
     hand.take();
     const { sender } = client.opening ?? {};
     hand.give(joined(sender?.ping?.()));
@@ -122,7 +52,7 @@ describe('a sealed peer', () => {
 
   // defence: bytes after CLOSE are not looked at
   it('that goes on after its CLOSE is not listened to', async () => {
-    const { hand, client, peer } = await inHand();
+    const { hand, client, peer } = await held();
     const { sender } = client.opening ?? {};
     sender?.stage(Uint8Array.of(1));
     hand.give(joined(sender?.close(0)));
@@ -136,7 +66,7 @@ describe('a sealed peer', () => {
   // defence: closeTimeout
   it('that does not answer our CLOSE is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, peer } = await inHand();
+    const { hand, peer } = await held();
     const closing = peer.close();
     await new Promise((resolve) => setImmediate(resolve));
     hand.take();
@@ -152,7 +82,7 @@ describe('a sealed peer', () => {
     'that never ends its stream is not waited for once both have closed: we %s',
     async (order) => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-      const { hand, client, peer } = await inHand({ allowHalfOpen: order === 'keeps its half open' });
+      const { hand, client, peer } = await held({ allowHalfOpen: order === 'keeps its half open' });
       const { sender } = client.opening ?? {};
       const closing = order === 'close() first' ? peer.close() : undefined;
       hand.give(joined(sender?.close(0)));
@@ -177,7 +107,7 @@ describe('a sealed peer', () => {
   // defence: final bytes is bounded in time too
   it('that breaks the protocol and stays is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, client, peer } = await inHand();
+    const { hand, client, peer } = await held();
     const { sender } = client.opening ?? {};
     // a record of no length
     hand.give(Uint8Array.of(0, 0, 0));
@@ -191,7 +121,7 @@ describe('a sealed peer', () => {
   // defence: heartbeat
   it('that has vanished is noticed after pingInterval and pingTimeout', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, peer } = await inHand();
+    const { hand, peer } = await held();
     hand.take();
     vi.advanceTimersByTime(30_010);
     expect(hand.written.length).toBe(20);
@@ -205,7 +135,7 @@ describe('a sealed peer', () => {
   // defence: reading stops above the limit, and the heartbeat does not take that for death
   it('whose messages nobody reads is not read from, and not taken for dead', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, client, peer } = await inHand();
+    const { hand, client, peer } = await held();
     const { sender } = client.opening ?? {};
     let given = 0;
     while (!hand.isPaused) {

@@ -1,0 +1,72 @@
+import type { SecureClient, SecureServer, Transport, TransportEvents } from 'secure-sockets';
+import type { Recorder } from './recorder.js';
+import { clientEnd } from './sealed-ends.js';
+
+/** A transport whose other end is in the test's hand: it takes nothing unless told to. */
+export class Hand implements Transport {
+  pending = 0;
+  written = Buffer.alloc(0);
+  isPaused = false;
+  isDestroyed = false;
+  isEnded = false;
+  remoteAddress?: string;
+  #events: TransportEvents | undefined;
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    this.written = Buffer.concat([this.written, ...chunks]);
+    for (const { length } of chunks) this.pending += length;
+  }
+
+  /** What was written, which is thereby taken. */
+  take(): Uint8Array {
+    const { written } = this;
+    this.written = Buffer.alloc(0);
+    this.pending = 0;
+    this.#events?.written();
+    return written;
+  }
+
+  give(bytes: Uint8Array): void {
+    this.#events?.data(bytes);
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  end(): void {
+    this.isEnded = true;
+  }
+
+  destroy(): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    queueMicrotask(() => this.#events?.close());
+  }
+}
+
+/** A sealed client in the test's hand, connected to a server. */
+export async function inHand(
+  server: SecureServer,
+  hand: Hand = new Hand(),
+): Promise<{ hand: Hand; client: Recorder; peer: SecureClient }> {
+  const client = clientEnd();
+  await server.attach(hand);
+  const accepted = server.accept();
+  client.session.start();
+  while (client.opening === undefined) {
+    hand.give(client.takeWritten());
+    await new Promise((resolve) => setImmediate(resolve));
+    client.session.receive(hand.take());
+    await client.settle();
+  }
+  return { hand, client, peer: await accepted };
+}
