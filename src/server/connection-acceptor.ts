@@ -246,7 +246,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   }
 
   #turnAway(transport: Transport, limit: string, from: Origin): void {
-    if (this.#isClosed || limit === 'blockList') transport.destroy();
+    if (this.#closing.signal.aborted || limit === 'blockList') transport.destroy();
     else this.#turnedAway.add(transport);
     this.#options.limited(limit, from);
     const why = limit === 'blockList' ? 'its address is on the block list' : `${limit} is reached`;
