@@ -42,6 +42,8 @@ export {
 export type { FileOption } from './files.node.js';
 export type { PortableIdentity } from './identity/identity.js';
 export { Identity, type SaveOptions } from './identity/identity.node.js';
+export type { IdentityStoreOptions } from './identity/identity-store.js';
+export { IdentityStore } from './identity/identity-store.node.js';
 export type { Decrypter, Signer, WebKey, WebKeyAlgorithm, WebKeyPair } from './identity/key.js';
 export type { LoadOptions } from './identity/key-file.node.js';
 export type { PemOptions } from './identity/key-text.js';

@@ -1,0 +1,136 @@
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import type { PortableIdentity } from './identity.js';
+import type { WebKeyPair } from './key.js';
+import type { KeyPairOptions } from './web-key.js';
+
+/** Where a store keeps its identities. */
+export interface IdentityStoreOptions {
+  /** The name of the database. Default `'secure-sockets'`. */
+  readonly database?: string | undefined;
+  /** The `IDBFactory` that has it. Default: the page's or worker's own `indexedDB`. */
+  readonly indexedDB?: object | undefined;
+}
+
+/**
+ * Identities whose keys the platform keeps, by name, in IndexedDB: a page that comes back is who it was, and no script can
+ * take its key away.
+ */
+export class PortableIdentityStore<Kept extends PortableIdentity> {
+  readonly #revive: (pair: WebKeyPair, options: KeyPairOptions) => Promise<Kept>;
+  readonly #database: string;
+  readonly #factory: Factory;
+
+  /** Throws BAD_OPTION where there is no IndexedDB. */
+  constructor(
+    revive: (pair: WebKeyPair, options: KeyPairOptions) => Promise<Kept>,
+    { database = 'secure-sockets', indexedDB = own() }: IdentityStoreOptions = {},
+  ) {
+    if (indexedDB === undefined || !('open' in indexedDB))
+      throw new SecureSocketError('BAD_OPTION', 'there is no IndexedDB here: give { indexedDB }');
+    this.#revive = revive;
+    this.#database = database;
+    this.#factory = indexedDB as Factory;
+  }
+
+  /** The identity of this name; `null` if there is none. */
+  async load(name: string): Promise<Kept | null> {
+    const found = await this.#with('readonly', (store) => store.get(name));
+    if (found === undefined) return null;
+    const { keyPair, role } = found as Saved;
+    return this.#revive(keyPair, { role });
+  }
+
+  /** Saves an identity, unless there is one of this name: that is BAD_IDENTITY. Its key must be the platform's. */
+  async save(name: string, identity: PortableIdentity): Promise<void> {
+    if (!(await this.#add(name, identity)))
+      throw new SecureSocketError(
+        'BAD_IDENTITY',
+        `there is an identity ${JSON.stringify(name)}: remove it first`,
+      );
+  }
+
+  /** The identity of this name, or the one that `make` makes, which is saved. Tabs that do so at once get the same. */
+  async obtain(name: string, make: () => Promise<Kept>): Promise<Kept> {
+    const found = await this.load(name);
+    if (found !== null) return found;
+    const made = await make();
+    if (await this.#add(name, made)) return made;
+    return (await this.load(name)) ?? made;
+  }
+
+  /** Removes an identity, and with it its key, for ever. */
+  async remove(name: string): Promise<void> {
+    await this.#with('readwrite', (store) => store.delete(name));
+  }
+
+  async #add(name: string, identity: PortableIdentity): Promise<boolean> {
+    const keyPair = identity?.keyPair;
+    if (keyPair === undefined)
+      throw badArgument(
+        `only identities of generate({ extractable: false }) and fromKeyPair() can be kept here, not ${kindOf(identity)}`,
+      );
+    try {
+      await this.#with('readwrite', (store) => store.add({ keyPair, role: identity.role }, name));
+      return true;
+    } catch (error) {
+      if ((error as Error | null)?.name === 'ConstraintError') return false;
+      throw error;
+    }
+  }
+
+  async #with(mode: 'readonly' | 'readwrite', use: (store: ObjectStore) => Request): Promise<unknown> {
+    const opening = this.#factory.open(this.#database, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+    const database = (await settled(opening)) as Database;
+    try {
+      return await settled(use(database.transaction(STORE, mode).objectStore(STORE)));
+    } finally {
+      database.close();
+    }
+  }
+}
+
+const STORE = 'identities';
+
+interface Saved {
+  readonly keyPair: WebKeyPair;
+  readonly role: 'server' | 'client';
+}
+
+/** As much of IndexedDB as is used here. */
+interface Request {
+  readonly result: unknown;
+  readonly error: unknown;
+  onsuccess: (() => void) | null;
+  onerror: (() => void) | null;
+}
+
+interface ObjectStore {
+  get(key: string): Request;
+  add(value: unknown, key: string): Request;
+  delete(key: string): Request;
+}
+
+interface Database {
+  createObjectStore(name: string): unknown;
+  transaction(name: string, mode: string): { objectStore(name: string): ObjectStore };
+  close(): void;
+}
+
+interface Factory {
+  open(
+    name: string,
+    version: number,
+  ): Request & { readonly result: Database; onupgradeneeded: (() => void) | null };
+}
+
+function settled(request: Request): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function own(): object | undefined {
+  return (globalThis as { readonly indexedDB?: object }).indexedDB;
+}
