@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { sealedPythonProblem } from '../helpers/python.js';
+import {
+  admitting,
+  connected,
+  ended,
+  identities,
+  keyFile,
+  numbers,
+  pythonClient,
+  pythonServer,
+  suites,
+  useIdentities,
+} from '../helpers/sealed-python.js';
+import { listening, rejection } from '../helpers/sockets.js';
+
+describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_000 }, () => {
+  useIdentities();
+
+  describe('who may speak with whom', () => {
+    it.each([
+      { name: 'another key', key: 'other' as const },
+      { name: 'no key at all', key: undefined },
+    ])('our server refuses a Python client with $name', async ({ key }) => {
+      const errors: unknown[] = [];
+      await using server = await listening('sealed', {
+        ...admitting([identities.client.fingerprint]),
+        onHandshakeError: (error) => errors.push((error as { code?: string }).code),
+      });
+      const told = await pythonClient(server, { do: 'listen', ...(key && { key: keyFile(key) }) });
+      expect(told.code).toBe('UNAUTHORIZED_CLIENT');
+      expect(errors).toEqual(['UNAUTHORIZED_CLIENT']);
+    });
+
+    it('a Python server refuses whom it does not know, also where nobody has to be known', async () => {
+      const authorized = [identities.client.fingerprint];
+      for (const clients of ['required', 'optional']) {
+        const peer = await pythonServer({ do: 'listen', clients, authorized, times: 2 });
+        expect(await rejection(connected(peer, { identity: identities.other }))).toMatchObject({
+          code: 'UNAUTHORIZED_CLIENT',
+        });
+        expect(await peer.next()).toMatchObject({ code: 'UNAUTHORIZED_CLIENT' });
+        const anonymous = await connected(peer).catch((error) => error);
+        if (clients === 'required') expect(anonymous).toMatchObject({ code: 'UNAUTHORIZED_CLIENT' });
+        else await anonymous.close();
+        await peer.next();
+        await ended(peer);
+      }
+    });
+
+    it('a client shows its key only to a server that asks', async () => {
+      await using server = await listening('sealed');
+      const accepted = server.accept();
+      const client = pythonClient(server, { do: 'leave', key: keyFile('client') });
+      expect((await accepted).peer).toBeNull();
+      expect((await client).code).toBeUndefined();
+      const peer = await pythonServer({ do: 'leave' });
+      const ours = await connected(peer, { identity: identities.client });
+      await ours.close();
+      expect(await peer.next()).toMatchObject({ peer: null });
+      await ended(peer);
+    });
+
+    it('a Python client refuses a server with another key, and names it', async () => {
+      await using server = await listening('sealed', { onHandshakeError: () => {} });
+      const told = await pythonClient(server, { pin: identities.other.fingerprint, do: 'listen' });
+      expect(told.code).toBe('UNTRUSTED_SERVER');
+      expect(told.text).toContain(identities.server.fingerprint);
+    });
+
+    it('a key serves one role only', async () => {
+      await using server = await listening('sealed');
+      expect((await pythonClient(server, { do: 'listen', key: keyFile('server') })).code).toBe(
+        'BAD_IDENTITY',
+      );
+    });
+  });
+
+  describe('suites', () => {
+    it('a Python server takes the one it knows of those that our client offers', async () => {
+      const peer = await pythonServer({ do: 'leave' });
+      const client = await connected(peer, { suites: ['X25519MLKEM768', 'X25519'] });
+      expect(client.suite).toBe('X25519');
+      await client.close();
+      await ended(peer);
+    });
+
+    it.each([
+      { name: 'our client to a Python server', of: 'client' },
+      { name: 'a Python client to our server', of: 'server' },
+    ])('of two that differ in the cipher the client decides: $name', async ({ of }) => {
+      for (const order of [suites, suites.toReversed()]) {
+        const opposite = order.toReversed().map((suite) => numbers[suite]);
+        if (of === 'client') {
+          const peer = await pythonServer({ do: 'leave', options: { suites: opposite } });
+          const client = await connected(peer, { suites: order });
+          expect(client.suite).toBe(order[0]);
+          await client.close();
+          await ended(peer);
+        } else {
+          await using server = await listening('sealed', { suites: order });
+          const told = await pythonClient(server, { do: 'leave', options: { suites: opposite } });
+          expect(told.suite).toBe(opposite[0]);
+        }
+      }
+    });
+
+    it('ends that have none in common both say so', async () => {
+      const peer = await pythonServer({ do: 'leave' });
+      expect(await rejection(connected(peer, { suites: ['X25519MLKEM768'] }))).toMatchObject({
+        code: 'NO_COMMON_SUITE',
+      });
+      expect(await peer.next()).toMatchObject({ code: 'NO_COMMON_SUITE' });
+      await ended(peer);
+      await using server = await listening('sealed', {
+        suites: ['X25519MLKEM768'],
+        onHandshakeError: () => {},
+      });
+      expect((await pythonClient(server, { do: 'leave' })).code).toBe('NO_COMMON_SUITE');
+    });
+  });
+
+  describe('what is no handshake', () => {
+    it('a server of classic is told apart at once', async () => {
+      await using server = await listening('classic', { onHandshakeError: () => {} });
+      expect((await pythonClient(server, { do: 'listen' })).code).toBe('NOT_SEALED');
+    });
+
+    it('a peer that says nothing is given up in time', async () => {
+      const silent = createServer(() => {}).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const { port } = silent.address() as AddressInfo;
+      expect((await pythonClient(port, { do: 'listen', options: { timeout: 0.5 } })).code).toBe(
+        'HANDSHAKE_TIMEOUT',
+      );
+      silent.close();
+    });
+
+    it('nor does a peer that trickles extend the time', async () => {
+      const peer = await pythonServer({ do: 'listen', options: { timeout: 0.5 } });
+      const socket = connect({ port: peer.ready.port, host: '127.0.0.1' });
+      socket.on('error', () => {});
+      const bytes = Buffer.from('SEAL\x01\x01\x00\x47'.padEnd(79, '\0'), 'latin1');
+      let at = 0;
+      const timer = setInterval(() => socket.write(bytes.subarray(at, ++at)), 50);
+      expect(await peer.next()).toMatchObject({ code: 'HANDSHAKE_TIMEOUT' });
+      clearInterval(timer);
+      socket.destroy();
+      await ended(peer);
+    });
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, it, test } from 'vitest';
+import { forge } from '../../backends/forge.js';
+import { noble } from '../../backends/noble.js';
+import { node } from '../../backends/node.js';
+import { pythonIsRequired, sealedPythonProblem } from '../helpers/python.js';
+import {
+  admitting,
+  connected,
+  content,
+  ended,
+  exchange,
+  expectContent,
+  exported,
+  identities,
+  keyFile,
+  numbers,
+  pythonClient,
+  pythonServer,
+  sizes,
+  suites,
+  useIdentities,
+} from '../helpers/sealed-python.js';
+import { listening, rejection } from '../helpers/sockets.js';
+
+// The other end is examples/python/sealed.py, which was written from docs/protocol.md (test/interop/sealed_peer.py).
+
+if (sealedPythonProblem) console.warn(`SKIPPED: all of test/sealed-python. ${sealedPythonProblem}`);
+
+test('the Python library is there', ({ skip }) => {
+  if (sealedPythonProblem && !pythonIsRequired) skip(sealedPythonProblem);
+  expect(sealedPythonProblem).toBeUndefined();
+});
+
+const backends = [node, forge, noble];
+
+describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 60_000 }, () => {
+  useIdentities();
+
+  describe.each(suites)('in suite %s', (suite) => {
+    const options = { suites: [numbers[suite]] };
+
+    describe.each(backends)('a client and our server on $name', (backend) => {
+      const serverOptions = { backend, suites: [suite] };
+
+      it('brings every message and takes it back, under many keys, and ends', async () => {
+        await using server = await listening('sealed', serverOptions);
+        const answered = server.accept().then(async (client) => {
+          const key = exported(client);
+          for await (const message of client) await client.send(message);
+          await client.close();
+          return [key, client.suite, client.closeCode, client.peer];
+        });
+        const told = await pythonClient(server, { do: 'ask', renew: true, options });
+        const [key, ...rest] = await answered;
+        expect(rest).toEqual([suite, 0, null]);
+        expect(told).toMatchObject({
+          suite: numbers[suite],
+          exported: key,
+          right: sizes.length,
+          rest: 0,
+          close_code: 0,
+        });
+      });
+
+      it('exchanges messages in both directions at once, as somebody that the server knows', async () => {
+        const clientKeys = [identities.other.fingerprint, identities.client.fingerprint];
+        await using server = await listening('sealed', { ...serverOptions, ...admitting(clientKeys) });
+        const served = server.accept().then(async (client) => {
+          await exchange(client);
+          await client.close();
+          return client.peer?.fingerprint;
+        });
+        const told = await pythonClient(server, { do: 'exchange', key: keyFile('client'), options });
+        expect(told).toMatchObject({ right: sizes.length, rest: 0, close_code: 0 });
+        expect(await served).toBe(identities.client.fingerprint);
+      });
+    });
+
+    describe.each(backends)('a server and our client on $name', (backend) => {
+      const clientOptions = { backend, suites: [suite] };
+
+      it('takes every message and sends it back, and ends', async () => {
+        const peer = await pythonServer({ do: 'echo', options });
+        const client = await connected(peer, clientOptions);
+        for (const size of sizes) {
+          client.rekey();
+          await client.send(content('ours', size));
+          expectContent(await client.recv(), 'ours', size);
+        }
+        const key = exported(client);
+        await client.end();
+        expect(await client.recv()).toBeNull();
+        await client.close();
+        const told = { suite: numbers[suite], exported: key, peer: null, count: sizes.length, close_code: 0 };
+        expect(await peer.next()).toMatchObject(told);
+        await ended(peer);
+      });
+
+      it('exchanges messages in both directions at once, with somebody it knows', async () => {
+        const authorized = [identities.client.fingerprint];
+        const peer = await pythonServer({ do: 'exchange', clients: 'required', authorized, options });
+        const client = await connected(peer, { ...clientOptions, identity: identities.client });
+        await exchange(client);
+        await client.close();
+        expect(await peer.next()).toMatchObject({ peer: authorized[0], right: sizes.length, rest: 0 });
+        await ended(peer);
+      });
+    });
+  });
+
+  describe('new keys', () => {
+    it('a Python end renews its key when it has to', async () => {
+      const constants = { SEND_RECORDS: 4 };
+      await using server = await listening('sealed', { maxRecord: 16_384 });
+      const answered = server.accept().then(async (client) => {
+        for await (const message of client) await client.send(message);
+        await client.close();
+      });
+      const told = await pythonClient(server, { do: 'ask', constants });
+      await answered;
+      expect(told).toMatchObject({ right: sizes.length, rest: 0 });
+      const peer = await pythonServer({
+        do: 'exchange',
+        constants: { SEND_BYTES: 300_000 },
+        options: { max_record: 100_000 },
+      });
+      const client = await connected(peer);
+      await exchange(client);
+      await client.close();
+      expect(await peer.next()).toMatchObject({ right: sizes.length });
+      await ended(peer);
+    });
+
+    it('and does not bear one key for too long', async () => {
+      const peer = await pythonServer({ do: 'echo', constants: { RECEIVE_RECORDS: 8 } });
+      const client = await connected(peer);
+      for (let i = 0; i < 8; i++) {
+        await client.send(Uint8Array.of(i));
+        expect(await client.recv()).toEqual(Uint8Array.of(i));
+      }
+      await client.send(Uint8Array.of(8));
+      expect(await rejection(client.recv())).toMatchObject({ code: 'PEER_CLOSED', closeCode: 6 });
+      expect(await peer.next()).toMatchObject({ code: 'PROTOCOL' });
+      await client.close();
+      await ended(peer);
+    });
+  });
+});
