@@ -154,6 +154,27 @@ describe.each(protocols)('%s', (protocol) => {
     expect(server.stats.handshakesCompleted).toBe(1);
   });
 
+  // defence: leaving the loop closes, and does not wait for the peer's end
+  it.each(['throws', 'breaks'])('does not wait for a peer that stays when the body %s', async (way) => {
+    const server = await serving(() => new Promise(() => {}));
+    const mistake = new Error('a mistake of the program');
+    const loop = async (): Promise<SecureClient> => {
+      const options = { ...(await clientOptions()), closeTimeout: 60_000 };
+      for await (const client of reconnecting(to(server), options)) {
+        // what the server does not read keeps it from seeing the end
+        for (let i = 0; i < 30; i++) void client.send(new Uint8Array(1_000_000));
+        if (way === 'throws') throw mistake;
+        return client;
+      }
+      throw new Error('the loop is endless');
+    };
+    const begun = performance.now();
+    if (way === 'throws') expect(await rejection(loop())).toBe(mistake);
+    else expect((await rejection((await loop()).send(bytes('late')))).code).toBe('CLOSED');
+    expect(performance.now() - begun).toBeLessThan(2000);
+    await server.close({ timeout: 1 });
+  });
+
   it('waits for a server to start, and goes on with the next one on the same port', async () => {
     const first = await serving(echo);
     const address = to(first);

@@ -41,20 +41,25 @@ export async function* connectingAgain<Client extends PortableClient>(
     const client = attempts.client();
     const abort = (): void => client.destroy(signal?.reason);
     let wait = 0;
+    let isLeft = true;
     try {
       await attempts.connect(client, signal ? { signal } : {});
       signal?.addEventListener('abort', abort, { once: true });
       const begun = performance.now();
       yield client;
+      isLeft = false;
       wait = waits.after(performance.now() - begun);
     } catch (error) {
+      isLeft = false;
       signal?.throwIfAborted();
       if (isFatal(error)) throw error;
       wait = waits.after(0);
       onError?.(error, wait);
     } finally {
       signal?.removeEventListener('abort', abort);
-      await client.close();
+      const closed = client.close();
+      // who leaves the loop, by an error that has to be told, does not wait for the peer
+      if (!isLeft) await closed;
     }
     await sleep(wait, signal);
   }
