@@ -7,6 +7,7 @@ export default defineConfig({
     testing: 'src/testing/index.ts',
     'backends/node': 'backends/node.ts',
     'backends/sodium': 'backends/sodium.ts',
+    'backends/web': 'backends/web.ts',
     'backends/forge': 'backends/forge.ts',
     'backends/noble': 'backends/noble.ts',
   },

@@ -144,8 +144,32 @@ export interface Aead {
   prepareSeal?(nonce: Uint8Array): void;
   /** The same for the next `open`. */
   prepareOpen?(nonce: Uint8Array): void;
+  /** Absent where the platform has no such form, or nothing gains by it. */
+  readonly later?: LaterAead;
   /** Overwrites the key, which is not used again. Absent where the platform keeps it and frees it by itself. */
   wipe?(): void;
+}
+
+/** What a platform gives when it has it, and not at once. */
+export type Later<Result> = Promise<Result>;
+
+/**
+ * The same cipher under the same key, of a platform that computes elsewhere: any number of calls may be under way. What
+ * is given may be overwritten after the call, and the key wiped. The results are those of the methods of {@link Aead}; a
+ * rejection is a failure of the platform.
+ */
+export interface LaterAead {
+  /** Plaintexts from so many bytes on are worth the wait. */
+  readonly minLength: number;
+  /** As {@link Aead.seal}. */
+  seal(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    plaintext: readonly Uint8Array[],
+    prefix?: Uint8Array,
+  ): Later<Uint8Array[]>;
+  /** As {@link Aead.open}. */
+  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Later<Uint8Array | null>;
 }
 
 /** One side's ephemeral X25519 key. */

@@ -13,6 +13,8 @@ export type {
   Encapsulated,
   KeyAgreement,
   KeyEncapsulation,
+  Later,
+  LaterAead,
   RsaPrivateKey,
   RsaPrivateNumbers,
   RsaPublicKey,

@@ -4,6 +4,7 @@ import { forge } from '../backends/forge.js';
 import { noble } from '../backends/noble.js';
 import { node } from '../backends/node.js';
 import { sodium } from '../backends/sodium.js';
+import { web } from '../backends/web.js';
 import { Identity, SecureClient, SecureServer } from '../src/index.js';
 import {
   type PythonPeer,
@@ -15,7 +16,7 @@ import {
 
 // The other end is Python on the libraries of the original: rsa, pickle, pycryptodome (test/interop/*.py).
 
-const backends = [node, sodium, forge, noble];
+const backends = [node, sodium, web, forge, noble];
 const keyLengths = [16, 24, 32] as const;
 const sizes = [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 16_384, 65_536, 2 ** 20];
 const weak = { protocol: 'classic', minModulusBits: 512 } as const;

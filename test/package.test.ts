@@ -86,6 +86,7 @@ describe('in a project of its own', () => {
       'secure-sockets/testing checkTransport true false',
       'secure-sockets/backends/node node true false',
       'secure-sockets/backends/sodium sodium true false',
+      'secure-sockets/backends/web web true false',
       'secure-sockets/backends/forge forge true false',
       'secure-sockets/backends/noble noble true false',
       'secure-sockets',
@@ -110,6 +111,7 @@ describe('in a project of its own', () => {
       'secure-sockets/testing works',
       'secure-sockets/backends/node works',
       'secure-sockets/backends/sodium ERR_MODULE_NOT_FOUND sodium-native',
+      'secure-sockets/backends/web works',
       'secure-sockets/backends/forge ERR_MODULE_NOT_FOUND node-forge',
       'secure-sockets/backends/noble works',
     ]);
@@ -132,7 +134,8 @@ describe('the declarations', () => {
     import { noble } from 'secure-sockets/backends/noble';
     import { node } from 'secure-sockets/backends/node';
     import { sodium } from 'secure-sockets/backends/sodium';
-    const backends: (typeof node)[] = [node, sodium, forge, noble];
+    import { web } from 'secure-sockets/backends/web';
+    const backends: (typeof node)[] = [node, sodium, web, forge, noble];
     export const server: SecureServer = new SecureServer({ protocol: 'classic', backend: noble });
     export async function talk(client: SecureClient): Promise<string> {
       await client.send(new Uint8Array(backends.length));
@@ -205,6 +208,7 @@ describe('the size of an entry and of what it loads at once, minified, in bytes'
     ['secure-sockets/testing', 8_867, 3_042],
     ['secure-sockets/backends/node', 9_845, 4_357],
     ['secure-sockets/backends/sodium', 118_601, 19_143],
+    ['secure-sockets/backends/web', 78_000, 31_000],
     ['secure-sockets/backends/noble', 73_366, 29_276],
     ['secure-sockets/backends/forge', 332_802, 94_056],
   ];

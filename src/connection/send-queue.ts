@@ -1,7 +1,8 @@
-import type { ConnectionKeys, HandshakeResult, Sender } from '../core/script.js';
+import type { Chunk, ConnectionKeys, HandshakeResult, Sender } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { joined, SMALL_CHUNK } from './chunks.js';
+import { Outbox } from './outbox.js';
 import { afterTick, onNextLoop } from './turn.js';
 import { WaitingMessages } from './waiting-messages.js';
 
@@ -43,8 +44,9 @@ export class SendQueue {
   #state: 'open' | 'ending' | 'closing' | 'ended' | 'failed' = 'open';
   #failure: unknown;
   /** Encrypted and not yet given to the transport. */
-  #ready: Uint8Array[] = [];
-  #readyBytes = 0;
+  readonly #ready: Outbox;
+  /** Whether the last bytes of all are in it: nothing else stops them. */
+  #isLast = false;
   readonly #waiting = new WaitingMessages();
   /** Callers whose message is staged and who wait for the transport to catch up. */
   #drainWaiters: Waiter[] = [];
@@ -60,9 +62,11 @@ export class SendQueue {
   #hasWrittenSmall = false;
   #keyedAt = performance.now();
 
-  constructor(transport: Transport, limits: SendQueueLimits) {
+  /** `onFailure` is told if the platform fails to encrypt, after which nothing can be sent. */
+  constructor(transport: Transport, limits: SendQueueLimits, onFailure: (error: unknown) => void) {
     this.#transport = transport;
     this.#limits = limits;
+    this.#ready = new Outbox(() => this.#arrived(), onFailure);
   }
 
   /** Whether messages may still be sent. */
@@ -87,7 +91,7 @@ export class SendQueue {
 
   /** Bytes that wait here, before the transport has them. */
   get waiting(): number {
-    return this.#readyBytes + this.#waiting.bytes + (this.#sender?.staged ?? 0);
+    return this.#ready.bytes + this.#waiting.bytes + (this.#sender?.staged ?? 0);
   }
 
   /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
@@ -124,23 +128,20 @@ export class SendQueue {
   }
 
   /** Writes what is no message, ahead of all that is not encrypted yet. */
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Chunk[]): void {
     if (this.#state === 'failed') return;
     for (const chunk of chunks) {
       this.#bytesWritten += chunk.length;
-      this.#readyBytes += chunk.length;
       this.#ready.push(chunk);
     }
     this.#pump();
   }
 
   /** Writes the last bytes of all, and does not wait for what was written before. */
-  writeLast(chunks: readonly Uint8Array[]): void {
+  writeLast(chunks: readonly Chunk[]): void {
     this.write(chunks);
-    this.#give(this.#ready);
-    this.#ready = [];
-    this.#readyBytes = 0;
-    this.#transport.end();
+    this.#isLast = true;
+    this.#giveLast();
   }
 
   /** The transport has completed a write. Returns whether messages were in it. */
@@ -194,8 +195,7 @@ export class SendQueue {
     this.#state = 'failed';
     clearTimeout(this.#settleTimer);
     this.#isSettling = false;
-    this.#ready = [];
-    this.#readyBytes = 0;
+    if (!this.#isLast) this.#ready.clear();
     for (const { reject } of [...this.#drainWaiters, ...this.#endWaiters]) reject(error);
     this.#drainWaiters = [];
     this.#endWaiters = [];
@@ -204,7 +204,7 @@ export class SendQueue {
   }
 
   get #unwritten(): number {
-    return this.#transport.pending + this.#readyBytes + (this.#sender?.staged ?? 0);
+    return this.#transport.pending + this.#ready.bytes + (this.#sender?.staged ?? 0);
   }
 
   get #isFull(): boolean {
@@ -269,7 +269,7 @@ export class SendQueue {
     this.write(sender.close(this.#closeCode));
     this.#release();
     // classic has no bytes for an end
-    if (this.#ready.length === 0) this.#endTransport();
+    if (this.#ready.isEmpty) this.#endTransport();
   }
 
   #endTransport(): void {
@@ -287,19 +287,22 @@ export class SendQueue {
 
   /** Gives the transport the next slice, if it has done with the one before. */
   #pump(): void {
-    if (this.#transport.pending > 0 || this.#ready.length === 0) return;
-    let bytes = 0;
-    let count = 0;
-    for (const { length } of this.#ready) {
-      if (bytes >= SLICE && length >= SMALL_CHUNK) break;
-      bytes += length;
-      count++;
-    }
-    const slice = count === this.#ready.length ? this.#ready : this.#ready.slice(0, count);
-    this.#ready = slice === this.#ready ? [] : this.#ready.slice(count);
-    this.#readyBytes -= bytes;
-    this.#give(slice);
-    if (this.#ready.length === 0) this.#endTransport();
+    if (this.#transport.pending > 0 || this.#ready.isEmpty) return;
+    const slice = this.#ready.take(SLICE);
+    if (slice.length > 0) this.#give(slice);
+    if (this.#ready.isEmpty) this.#endTransport();
+  }
+
+  /** Something is encrypted that the chunks behind it waited for. */
+  #arrived(): void {
+    if (this.#isLast) this.#giveLast();
+    else if (this.#state !== 'failed') this.#pump();
+  }
+
+  #giveLast(): void {
+    const chunks = this.#ready.take(Number.POSITIVE_INFINITY);
+    if (chunks.length > 0) this.#give(chunks);
+    if (this.#ready.isEmpty) this.#transport.end();
   }
 
   #give(chunks: readonly Uint8Array[]): void {

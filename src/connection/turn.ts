@@ -1,9 +1,37 @@
+/** What platforms have of this, each in its own way. */
+interface Platform {
+  readonly process?: { nextTick?(work: () => void): void };
+  setImmediate?(work: () => void): unknown;
+  readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port };
+}
+
+interface Port {
+  onmessage: (() => void) | null;
+  postMessage(message: null): void;
+}
+
+const platform = globalThis as unknown as Platform;
+
 /** Runs after the work in hand, promise continuations included, and before any input or output: where a tick's messages leave. */
 export const afterTick: (work: () => void) => void =
-  typeof process === 'object' && typeof process.nextTick === 'function'
-    ? (work) => process.nextTick(work)
-    : (work) => void setTimeout(work, 0);
+  typeof platform.process?.nextTick === 'function' ? (work) => platform.process?.nextTick?.(work) : queueTask;
 
 /** Runs when the event loop has served everybody else once. */
 export const onNextLoop: (work: () => void) => void =
-  typeof setImmediate === 'function' ? (work) => void setImmediate(work) : (work) => void setTimeout(work, 0);
+  typeof platform.setImmediate === 'function' ? (work) => void platform.setImmediate?.(work) : queueTask;
+
+let port: Port | undefined;
+const tasks: (() => void)[] = [];
+
+/** A task of its own, as `setTimeout` makes one too, but after 4 ms in browsers, or a second in pages out of sight. */
+function queueTask(work: () => void): void {
+  tasks.push(work);
+  port ??= openPort();
+  port.postMessage(null);
+}
+
+function openPort(): Port {
+  const { port1, port2 } = new platform.MessageChannel();
+  port1.onmessage = () => tasks.shift()?.();
+  return port2;
+}

@@ -1,3 +1,4 @@
+import type { Later } from '../backend.js';
 import type { SecureSocketError } from '../errors.js';
 
 /**
@@ -23,8 +24,20 @@ export type Ask =
   /** The result of an asynchronous step. Reading is paused meanwhile. A rejection is thrown into the script. */
   | { readonly task: () => unknown; readonly kind: TaskKind };
 
-/** `privateKey`: an RSA private operation, which the shell counts and bounds. `decision`: a callback of the application. */
-export type TaskKind = 'privateKey' | 'decision';
+/**
+ * `privateKey`: an RSA private operation, which the shell counts and bounds. `decision`: a callback of the application.
+ * `record`: something that the platform computes, begun already.
+ */
+export type TaskKind = 'privateKey' | 'decision' | 'record';
+
+/** Bytes to be written in their order: there already, or still to be computed by the platform. */
+export type Chunk = Uint8Array | LaterChunk;
+
+/** Chunks whose number of bytes is known, and nothing else yet. */
+export interface LaterChunk {
+  readonly length: number;
+  readonly bytes: Later<Uint8Array[]>;
+}
 
 /** Something that happens now; the value of the `yield` is of no use. */
 export type Effect =
@@ -41,7 +54,7 @@ export type Effect =
   /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */
   | { readonly ended: number }
   /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */
-  | { readonly finalBytes: readonly Uint8Array[] };
+  | { readonly finalBytes: readonly Chunk[] };
 
 /** What the end of a handshake gives. */
 export interface HandshakeResult {
@@ -76,7 +89,7 @@ export interface PeerKey {
 }
 
 /** The sending half of an open connection. */
-export interface Sender {
+export interface Sender<Piece = Chunk> {
   /** The largest message that may be staged, in bytes. */
   readonly maxMessage: number;
   /** Bytes taken by `stage` and not yet returned by `flush`. */
@@ -90,15 +103,15 @@ export interface Sender {
    */
   stage(message: Uint8Array, from?: number, most?: number): number;
   /** What is to be written for everything staged, in order; empty if there is nothing. */
-  flush(): Uint8Array[];
+  flush(): Piece[];
   /** The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second time. */
-  close(code: number): Uint8Array[];
+  close(code: number): Piece[];
   /** Gives up: what was staged is dropped and the keys are wiped. */
   abandon(): void;
   /** Asks the peer for a byte. Absent where the protocol has no such thing. */
-  ping?(): Uint8Array[];
+  ping?(): Piece[];
   /** Answers a PING, or keeps the peer from taking this end for dead. */
-  pong?(): Uint8Array[];
+  pong?(): Piece[];
   /** Asks for fresh keys before the next message. */
   rekey?(): void;
 }

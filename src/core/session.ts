@@ -1,6 +1,6 @@
 import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
-import type { Ask, Batch, Effect, HandshakeResult, Script, TaskKind } from './script.js';
+import type { Ask, Batch, Chunk, Effect, HandshakeResult, Script, TaskKind } from './script.js';
 
 /** Who performs what a script wants. Calls arrive while the session is working, in the order of the script. */
 export interface Host {
@@ -14,7 +14,7 @@ export interface Host {
   /** Bytes of a message have come that is not complete. */
   progressed(): void;
   /** The script has failed; `finalBytes` are the last bytes for the peer, if there are any to be said. */
-  failed(error: unknown, finalBytes: readonly Uint8Array[] | undefined): void;
+  failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void;
 }
 
 /** So many requests of a script are answered in one go, then the other connections have their turn. */
@@ -34,7 +34,7 @@ export class Session {
   readonly #bytes = new ByteQueue();
   #ask: Exclude<Ask, { task: unknown }> | undefined;
   #bytesATurn = BYTES_A_TURN;
-  #finalBytes: readonly Uint8Array[] | undefined;
+  #finalBytes: readonly Chunk[] | undefined;
   #holding = 0;
   #atEnd = false;
   #isOpen = false;

@@ -125,6 +125,7 @@ async function sealedScripts(
   warnOnce(keylog && keylogWarning);
   const busy = (): boolean => queue.isFull;
   const options = {
+    isPatient: true,
     keylog,
     backend,
     spki,
@@ -172,6 +173,7 @@ async function sealedPlan(
   const identity = clientIdentity(settings);
   const decide = (spki: Uint8Array, fingerprint: string): unknown => trust.decide(spki, fingerprint);
   const script = sealedClient({
+    isPatient: true,
     backend,
     keylog,
     suites,
@@ -301,7 +303,7 @@ const keylogWarning: Warning = {
 
 function javascriptServer({ name }: Backend): Warning {
   return {
-    text: `the ${name} backend is JavaScript and not constant-time: a server on a network should use the node backend`,
+    text: `the ${name} backend is ${name === 'web' ? 'in part ' : ''}JavaScript and not constant-time: a server on a network should use the node backend`,
     type: 'SecurityWarning',
     code: 'SECURE_SOCKETS_JAVASCRIPT_SERVER',
   };

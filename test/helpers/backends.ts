@@ -4,11 +4,12 @@ import { forge } from '../../backends/forge.js';
 import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
 import { sodium } from '../../backends/sodium.js';
+import { web } from '../../backends/web.js';
 import type { Backend, RsaPrivateNumbers } from '../../src/backend.js';
 import rsaKeys from '../vectors/rsa-keys.json' with { type: 'json' };
 
 /** All of them, for `describe.each`: `$name` in a title is the backend's. */
-export const backends: readonly Backend[] = [node, sodium, forge, noble];
+export const backends: readonly Backend[] = [node, sodium, web, forge, noble];
 
 /** Every ordered pair, a backend with itself included. */
 export const pairs: readonly { readonly one: Backend; readonly other: Backend; readonly name: string }[] =

@@ -25,9 +25,9 @@ interface Room {
 
 const queue = /^p-queue$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
-const backends = /^backends\/(node|sodium|forge|noble)\.ts$/;
+const backends = /^backends\/(node|sodium|web|forge|noble)\.ts$/;
 const fallbacks = /^backends\/fallbacks\.ts$/;
-const shared = /^backends\/(?!(node|sodium|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
+const shared = /^backends\/(?!(node|sodium|web|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
 const backend = /^src\/backend\.ts$/;
 const numbers = /^src\/numbers\.ts$/;
@@ -59,6 +59,8 @@ const beside: readonly Room[] = [
   backendRoom('node', []),
   // what libsodium has none of it takes from the other native backend
   backendRoom('sodium', [/^sodium-native$/, /^backends\/node\.ts$/]),
+  // and what the platform has in no synchronous form, from JavaScript
+  backendRoom('web', [noble, /^backends\/noble(-[\w-]+)?\.ts$/]),
   backendRoom('forge', [/^node-forge(\/|$)/]),
   backendRoom('noble', [noble, /^micro-rsa-dsa-dh(\/|$)/]),
   { name: 'fallbacks', files: fallbacks, packages: [noble, shared], onlyTypesOf: [backend] },

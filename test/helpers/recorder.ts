@@ -1,13 +1,18 @@
-import type { Batch, HandshakeResult, Script, TaskKind } from '../../src/core/script.js';
+import type { Batch, Chunk, HandshakeResult, Script, Sender, TaskKind } from '../../src/core/script.js';
 import { type Host, Session } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
+
+/** Of scripts that are not patient: they leave nothing to the platform, and chunks are bytes. */
+export interface ImmediateResult extends HandshakeResult {
+  readonly sender: Sender<Uint8Array>;
+}
 
 /** A session without a socket: keeps what its script does, and performs tasks when told to `settle`. */
 export class Recorder implements Host {
   readonly session: Session;
   readonly messages: Uint8Array[] = [];
   readonly tasks: { task: () => unknown; kind: TaskKind }[] = [];
-  opening: HandshakeResult | undefined;
+  opening: ImmediateResult | undefined;
   written: Uint8Array[] = [];
   finalBytes: readonly Uint8Array[] | undefined;
   error: unknown;
@@ -55,7 +60,7 @@ export class Recorder implements Host {
   }
 
   opened(opening: HandshakeResult): void {
-    this.opening = opening;
+    this.opening = opening as ImmediateResult;
   }
 
   received(batch: Batch): void {
@@ -79,9 +84,9 @@ export class Recorder implements Host {
     this.progress++;
   }
 
-  failed(error: unknown, finalBytes: readonly Uint8Array[] | undefined): void {
+  failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void {
     this.error = error;
-    this.finalBytes = finalBytes;
+    this.finalBytes = finalBytes as readonly Uint8Array[] | undefined;
   }
 }
 

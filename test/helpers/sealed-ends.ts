@@ -2,6 +2,7 @@ import { forge } from '../../backends/forge.js';
 import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
 import { sodium } from '../../backends/sodium.js';
+import { web } from '../../backends/web.js';
 import type { Backend, RsaPrivateKey } from '../../src/backend.js';
 import { encodeSpki } from '../../src/core/encodings/der.js';
 import { type SealedClientOptions, sealedClient } from '../../src/core/sealed/client.js';
@@ -9,7 +10,7 @@ import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/se
 import { Recorder } from './recorder.js';
 import { testKey } from './sealed-vectors.js';
 
-export const backends: readonly Backend[] = [node, sodium, forge, noble];
+export const backends: readonly Backend[] = [node, sodium, web, forge, noble];
 
 export const MAX_MESSAGE: number = 2 ** 24;
 export const MAX_RECORD: number = 2 ** 20 + 4096;

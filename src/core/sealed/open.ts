@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly protectMemory?: ProtectMemory | undefined;
   /** Told each traffic secret of the connection, as it comes into being. */
   readonly keylog?: KeyLog | undefined;
+  /** Whether records may be left to a platform that computes elsewhere. Default false: all is done at once. */
+  readonly isPatient?: boolean | undefined;
   /** Lower limits for what one key protects; higher ones have no effect. */
   readonly keyLimits?:
     | { readonly send?: Partial<KeyLimits>; readonly receive?: Partial<KeyLimits> }
@@ -63,7 +65,7 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
     const length = readU24(header);
     checkRecord(length, longest, key, limits);
     const ciphertext: Uint8Array = yield length;
-    const plaintext = key.open(ciphertext);
+    const plaintext = yield* opened(key, ciphertext, options);
     if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
     const type = plaintext[0];
     if (type === RecordType.data) {
@@ -82,11 +84,24 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
   }
 }
 
+/** A record's plaintext, at once or when the platform has it; which has begun before anything else happens. */
+function* opened(
+  key: TrafficKey,
+  ciphertext: Uint8Array,
+  { isPatient }: OpenOptions,
+): Handshaking<Uint8Array | null> {
+  const later = isPatient ? key.openLater(ciphertext) : undefined;
+  if (later === undefined) return key.open(ciphertext);
+  const plaintext: Uint8Array | null = yield { task: () => later, kind: 'record' };
+  return plaintext;
+}
+
 function makeSender({ sending, peerLimits }: Established, options: OpenOptions): SealedSender {
   return new SealedSender(sending, {
     maxMessage: peerLimits.maxMessage,
     maxRecord: Math.min(peerLimits.maxRecord, options.maxRecord),
     partLength: partLengthOf(options.backend),
+    isPatient: options.isPatient ?? false,
     limits: lower(SEND_LIMITS, options.keyLimits?.send),
   });
 }

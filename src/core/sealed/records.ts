@@ -1,4 +1,4 @@
-import type { Aead, AeadName, Backend } from '../../backend.js';
+import type { Aead, AeadName, Backend, Later } from '../../backend.js';
 import { expandLabel, HASH_LENGTH } from './schedule.js';
 
 /** What the first byte of a record's plaintext says (docs/protocol.md, R2). */
@@ -60,6 +60,24 @@ export class TrafficKey {
     writeU24(scratchHeader, ciphertext.length);
     this.#bytes += ciphertext.length;
     return this.#aead.open(this.#nextNonce(), scratchHeader, ciphertext);
+  }
+
+  /** The same as `seal` from the platform, when it has it; `undefined` where there is no such way at this length. */
+  sealLater(plaintext: readonly Uint8Array[], length: number): Later<Uint8Array[]> | undefined {
+    const { later } = this.#aead;
+    if (later === undefined || length < later.minLength) return undefined;
+    writeU24(scratchHeader, length + TAG_LENGTH);
+    this.#bytes += length + TAG_LENGTH;
+    return later.seal(this.#nextNonce(), scratchHeader, plaintext, scratchHeader);
+  }
+
+  /** The same as `open`. */
+  openLater(ciphertext: Uint8Array): Later<Uint8Array | null> | undefined {
+    const { later } = this.#aead;
+    if (later === undefined || ciphertext.length - TAG_LENGTH < later.minLength) return undefined;
+    writeU24(scratchHeader, ciphertext.length);
+    this.#bytes += ciphertext.length;
+    return later.open(this.#nextNonce(), scratchHeader, ciphertext);
   }
 
   /** Does ahead what can be done of the next `seal`, while there is nothing else to do. */

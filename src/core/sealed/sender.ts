@@ -1,5 +1,5 @@
 import { SecureSocketError } from '../../errors.js';
-import type { Sender } from '../script.js';
+import type { Chunk, Sender } from '../script.js';
 import { SMALL_MESSAGE, Staging } from '../staging.js';
 import { concat, u16, u32 } from './codec.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, TAG_LENGTH, type TrafficKey } from './records.js';
@@ -25,6 +25,8 @@ export interface SenderOptions {
   readonly maxRecord: number;
   /** So many bytes are worth encrypting at once. */
   readonly partLength: number;
+  /** Whether records may be left to the platform, so that chunks come later. */
+  readonly isPatient: boolean;
   readonly limits: KeyLimits;
 }
 
@@ -37,7 +39,8 @@ export class SealedSender implements Sender {
   readonly #key: TrafficKey;
   /** The type of a record, then messages behind their lengths. */
   readonly #staging = new Staging();
-  #records: Uint8Array[] = [];
+  readonly #isPatient: boolean;
+  #records: Chunk[] = [];
   #recordBytes = 0;
   #rekeyWanted = false;
   #isClosed = false;
@@ -46,6 +49,7 @@ export class SealedSender implements Sender {
     this.#key = key;
     this.maxMessage = options.maxMessage;
     this.partLength = options.partLength;
+    this.#isPatient = options.isPatient;
     this.#maxRecord = options.maxRecord;
     this.#limits = options.limits;
   }
@@ -63,12 +67,12 @@ export class SealedSender implements Sender {
     return message.length;
   }
 
-  flush(): Uint8Array[] {
+  flush(): Chunk[] {
     this.#sealStaged();
     return this.#take();
   }
 
-  close(code: number): Uint8Array[] {
+  close(code: number): Chunk[] {
     if (this.#isClosed) return [];
     this.#sealStaged();
     this.#seal([Uint8Array.of(RecordType.close), u16(code)], 3);
@@ -77,11 +81,11 @@ export class SealedSender implements Sender {
     return chunks;
   }
 
-  ping(): Uint8Array[] {
+  ping(): Chunk[] {
     return this.#control(RecordType.ping);
   }
 
-  pong(): Uint8Array[] {
+  pong(): Chunk[] {
     return this.#control(RecordType.pong);
   }
 
@@ -99,7 +103,7 @@ export class SealedSender implements Sender {
   }
 
   /** Before what is staged but not yet sealed, behind what is. */
-  #control(type: number): Uint8Array[] {
+  #control(type: number): Chunk[] {
     if (this.#isClosed) return [];
     this.#seal([Uint8Array.of(type)], 1);
     return this.#take();
@@ -186,11 +190,14 @@ export class SealedSender implements Sender {
   }
 
   #push(plaintext: readonly Uint8Array[], length: number): void {
-    this.#records.push(...this.#key.seal(plaintext, length));
-    this.#recordBytes += RECORD_HEADER + length + TAG_LENGTH;
+    const total = RECORD_HEADER + length + TAG_LENGTH;
+    const bytes = this.#isPatient ? this.#key.sealLater(plaintext, length) : undefined;
+    if (bytes) this.#records.push({ length: total, bytes });
+    else this.#records.push(...this.#key.seal(plaintext, length));
+    this.#recordBytes += total;
   }
 
-  #take(): Uint8Array[] {
+  #take(): Chunk[] {
     const records = this.#records;
     this.#records = [];
     this.#recordBytes = 0;

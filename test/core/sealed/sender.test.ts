@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
+import type { Sender } from '../../../src/core/script.js';
 import { RecordType, TrafficKey } from '../../../src/core/sealed/records.js';
 import { SEND_LIMITS, SealedSender } from '../../../src/core/sealed/sender.js';
 import { digests, openEnd, SECRET } from '../../helpers/sealed-open.js';
@@ -11,11 +12,15 @@ interface Wishes {
   readonly bytes?: number;
 }
 
-function sender({ maxMessage, maxRecord, records, bytes }: Wishes = {}): SealedSender {
-  return new SealedSender(new TrafficKey(node, 'aesGcm', SECRET.slice()), {
+type ImmediateSender = Required<Sender<Uint8Array>>;
+
+function sender({ maxMessage, maxRecord, records, bytes }: Wishes = {}): ImmediateSender {
+  const own = new SealedSender(new TrafficKey(node, 'aesGcm', SECRET.slice()), {
     ...{ maxMessage: maxMessage ?? 2 ** 24, maxRecord: maxRecord ?? 2 ** 20 + 4096, partLength: 2 ** 22 },
     limits: { records: records ?? SEND_LIMITS.records, bytes: bytes ?? SEND_LIMITS.bytes },
+    isPatient: false,
   });
+  return own as ImmediateSender;
 }
 
 /** The types and payload lengths of records, opened in order. */
@@ -57,7 +62,7 @@ describe('packing', () => {
 
   it("keeps messages in order across small and large ones, and takes no hold of the caller's memory", () => {
     const end = openEnd();
-    const own = openEnd().opening?.sender as SealedSender;
+    const own = openEnd().opening?.sender as ImmediateSender;
     const lengths = [0, 5, 40000, 7, 32 * 1024 - 1, 32 * 1024, 200000, 3, 1048576, 1100000, 0, 2200000];
     const sent = lengths.map((length, i) => new Uint8Array(length).fill(i + 1));
     for (const message of sent) {
@@ -100,7 +105,7 @@ describe('packing', () => {
 
   it('goes on in the next record when a busy tick has filled the memory for one', () => {
     const end = openEnd();
-    const own = openEnd().opening?.sender as SealedSender;
+    const own = openEnd().opening?.sender as ImmediateSender;
     const sent = Array.from({ length: 300 }, (_, i) => new Uint8Array(500 + i).fill(i));
     for (const message of sent) own.stage(message);
     const chunks = own.flush();
@@ -280,7 +285,7 @@ describe('the end', () => {
   it('wipes the keys', () => {
     const secret = SECRET.slice();
     const own = new SealedSender(new TrafficKey(node, 'aesGcm', secret), {
-      ...{ maxMessage: 1024, maxRecord: 16384, partLength: 2 ** 22, limits: SEND_LIMITS },
+      ...{ maxMessage: 1024, maxRecord: 16384, partLength: 2 ** 22, limits: SEND_LIMITS, isPatient: false },
     });
     own.close(0);
     expect(secret).toEqual(new Uint8Array(32));

@@ -1,0 +1,71 @@
+import type { Chunk } from '../core/script.js';
+import { SMALL_CHUNK } from './chunks.js';
+
+/** What is encrypted, or is being encrypted elsewhere, and has yet to be given to the transport: in order. */
+export class Outbox {
+  readonly #onArrival: () => void;
+  readonly #onFailure: (error: unknown) => void;
+  /** What the platform has yet to compute stands here by its place alone. */
+  #entries: (Uint8Array | { readonly length: number })[] = [];
+  #bytes = 0;
+
+  /** `onArrival` is told when something that was waited for is there, `onFailure` when it never will be. */
+  constructor(onArrival: () => void, onFailure: (error: unknown) => void) {
+    this.#onArrival = onArrival;
+    this.#onFailure = onFailure;
+  }
+
+  /** Bytes of all entries. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  push(chunk: Chunk): void {
+    this.#bytes += chunk.length;
+    if ('bytes' in chunk) this.#await(chunk.length, chunk.bytes);
+    else this.#entries.push(chunk);
+  }
+
+  /** The next chunks that are there, up to `slice` bytes and a little more. */
+  take(slice: number): Uint8Array[] {
+    const taken: Uint8Array[] = [];
+    let bytes = 0;
+    for (const entry of this.#entries) {
+      if (!isThere(entry) || (bytes >= slice && entry.length >= SMALL_CHUNK)) break;
+      bytes += entry.length;
+      taken.push(entry);
+    }
+    this.#entries = taken.length === this.#entries.length ? [] : this.#entries.slice(taken.length);
+    this.#bytes -= bytes;
+    return taken;
+  }
+
+  clear(): void {
+    this.#entries = [];
+    this.#bytes = 0;
+  }
+
+  #await(length: number, bytes: Promise<Uint8Array[]>): void {
+    const place = { length };
+    this.#entries.push(place);
+    bytes.then(
+      (chunks) => {
+        const at = this.#entries.indexOf(place);
+        if (at < 0) return;
+        this.#entries.splice(at, 1, ...chunks);
+        if (at === 0) this.#onArrival();
+      },
+      (error: unknown) => {
+        if (this.#entries.includes(place)) this.#onFailure(error);
+      },
+    );
+  }
+}
+
+function isThere(entry: Uint8Array | { readonly length: number }): entry is Uint8Array {
+  return 'buffer' in entry;
+}
