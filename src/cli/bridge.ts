@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { bridge as bridgeMessages, SecureClient, SecureServer } from '../index.js';
-import { acceptUntil } from './shared/accept.js';
+import { acceptUntil, CLOSE_TIME, refuseFurther } from './shared/accept.js';
 import { type Address, formatAddress, parseAddress } from './shared/address.js';
 import { announceClient, announceListening } from './shared/announce.js';
 import { type Command, parse, wholeNumber } from './shared/arguments.js';
@@ -10,6 +10,7 @@ import { clientHelp, endpointHelp, headed, listenHelp, serverHelp, without } fro
 import { GRACE, Links } from './shared/links.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
+import { announceService } from './shared/service.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
 import { type Dialler, diallerFor } from './shared/trust.js';
 
@@ -119,14 +120,17 @@ async function serve(server: SecureServer, { from, dial, report, values }: Stand
   ignoreHangup();
   await listenWhereFree(from, values, () => server.listen(from));
   announceListening(server, report);
+  announceService(report, stop);
   for (;;) {
     const client = await acceptUntil(stop, server);
     if (client === undefined) break;
     announceClient(client, report);
     links.add(client, () => carry(client, dial, links.cut));
   }
+  const refusing = refuseFurther(server, report);
   await links.end();
-  await server.close();
+  await server.close({ timeout: CLOSE_TIME });
+  await refusing;
 }
 
 async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Promise<void> {

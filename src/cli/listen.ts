@@ -10,6 +10,7 @@ import { serveMany } from './shared/keep-open.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { inputFlags, inputOptions } from './shared/pipes.js';
+import { announceService } from './shared/service.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
 
 /** `secure-sockets listen`. */
@@ -54,6 +55,7 @@ async function run(args: string[]): Promise<number> {
   const server = new SecureServer(await serverOptions(values, report));
   await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
+  announceService(report, stop);
   const open = (): Pipes => openPipes(messageSize, values.messages);
   try {
     if (values['keep-open']) await serveMany({ server, ...open(), report, stop });

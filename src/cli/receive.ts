@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { type SecureClient, SecureServer } from '../index.js';
-import { acceptUntil } from './shared/accept.js';
+import { acceptUntil, refuseFurther } from './shared/accept.js';
 import { formatPeer, parseAddress } from './shared/address.js';
 import { announceClient, announceListening, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
@@ -11,6 +11,7 @@ import { IncomingFile, Refusal } from './shared/incoming-file.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { formatBytes, progressOf } from './shared/progress.js';
+import { announceService } from './shared/service.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
 import {
   checkLetter,
@@ -61,6 +62,7 @@ async function run(args: string[]): Promise<number> {
   if (values['keep-open']) ignoreHangup();
   await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
+  announceService(report, stop);
   const inbox: Inbox = { server, folder, report, stop };
   try {
     await (values['keep-open'] ? receiveMany(inbox) : receiveOne(inbox));
@@ -102,6 +104,7 @@ async function receiveMany(inbox: Inbox): Promise<void> {
       .finally(() => receiving.delete(one));
     receiving.add(one);
   }
+  void refuseFurther(server, report);
   const timer = setTimeout(() => cut.abort(stop.reason), GRACE);
   await Promise.all(receiving);
   clearTimeout(timer);

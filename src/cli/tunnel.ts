@@ -7,6 +7,7 @@ import { clientHelp, endpointHelp, listenHelp, serverHelp } from './shared/help.
 import { GRACE, Links } from './shared/links.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { reportAs } from './shared/output.js';
+import { announceService } from './shared/service.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
 import { readTunnel } from './shared/targets.js';
 import { diallerFor } from './shared/trust.js';
@@ -107,6 +108,7 @@ async function runServer(args: string[]): Promise<void> {
   ignoreHangup();
   await listenWhereFree(peer, values, () => server.listen(peer));
   announceListening(server, report);
+  announceService(report, stop);
   const timeout = options.handshakeTimeout ?? DIAL_TIMEOUT;
   await runTunnelServer(server, { targets, links, report, timeout, settle, takesStreams }, stop);
 }

@@ -1,4 +1,5 @@
 import { open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { decodeSpki } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { decodePem } from '../core/encodings/pem.js';
@@ -79,6 +80,8 @@ function named<Result>(path: string, read: () => Result): Result {
 function warnIfShared(path: string, mode: number): void {
   const permissions = mode & 0o777;
   if (process.platform === 'win32' || (permissions & 0o077) === 0) return;
+  // systemd's LoadCredential lets the service's user in by an access list, which shows as a right of the group
+  if (permissions === 0o440 && dirname(path) === process.env.CREDENTIALS_DIRECTORY) return;
   process.emitWarning(
     `the key file ${path} is open to other users (mode 0${permissions.toString(8)}): chmod 600 ${path}`,
     { type: 'SecurityWarning', code: 'SECURE_SOCKETS_KEY_FILE_MODE' },

@@ -104,6 +104,16 @@ class ByteStream extends Duplex {
     );
   }
 
+  /** What waited together leaves together: the small writes of a protocol such as HTTP/2 cost one step, and one message. */
+  override _writev(
+    chunks: readonly { readonly chunk: Uint8Array }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    const [first] = chunks;
+    const all = chunks.length === 1 && first ? first.chunk : Buffer.concat(chunks.map(({ chunk }) => chunk));
+    this._write(all, '', done);
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.#connection.end().then(() => done(), done);
   }

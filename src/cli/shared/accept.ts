@@ -1,4 +1,9 @@
 import type { SecureClient, SecureServer } from '../../index.js';
+import { formatPeer } from './address.js';
+import type { Report } from './output.js';
+
+/** How long, in milliseconds, connections may take to end when everything they carried has. */
+export const CLOSE_TIME = 500;
 
 /** The next client; `undefined` after `stop`. Closing the server instead would close its clients. */
 export async function acceptUntil(
@@ -10,5 +15,14 @@ export async function acceptUntil(
   } catch (error) {
     if (stop.aborted) return undefined;
     throw error;
+  }
+}
+
+/** Turns away those who come while a server ends, until it is closed. */
+export async function refuseFurther(server: SecureServer, report: Report): Promise<void> {
+  for await (const client of server) {
+    const peer = formatPeer(client);
+    client.destroy();
+    report.event('refused', `refused ${peer}: it is stopping`, { peer });
   }
 }

@@ -10,6 +10,7 @@ import { listenPlain, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
 import { acceptedPlain } from './plain.js';
 import { relay } from './relay.js';
+import { announceService } from './service.js';
 import { relayStream, resetPlain } from './stream-relay.js';
 import { DEFAULT_TARGET, type Targets } from './targets.js';
 import type { Dialler } from './trust.js';
@@ -42,6 +43,7 @@ export async function runTunnelClient(options: TunnelClientOptions, stop: AbortS
   const carriers = new Carriers({ count, dial: schedule(options.dial), stop: links.cut });
   const listeners = [];
   for (const name of targets.keys()) listeners.push(await accept(name, carriers, options));
+  announceService(options.report, stop);
   await aborted(stop);
   for (const listener of listeners) listener.close();
   carriers.close(false);
