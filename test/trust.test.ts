@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type ClientOptions,
   Identity,
+  KnownHosts,
   SecureClient,
   SecureServer,
   SecureSocketError,
@@ -13,6 +14,10 @@ import {
 } from 'secure-sockets';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, identityFor, listening, pause, portOf, rejection } from './helpers/sockets.js';
+
+const hasIPv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === '::1'),
+);
 
 let ann: Identity;
 let bob: Identity;
@@ -141,6 +146,74 @@ describe('a client', () => {
       expect(changed.message).toContain(`${path}:2`);
     }
     expect(readFileSync(path, 'utf8')).toContain('old');
+  });
+
+  it.skipIf(!hasIPv6)(
+    'knows a server by its address, however that is spelled, and refuses another key for it',
+    async () => {
+      const path = join(folder(), 'known_hosts');
+      const made = new SecureServer({ identity: other });
+      await made.listen({ port: 0, host: '::1' });
+      open.push({ [Symbol.asyncDispose]: () => made.close({ timeout: 50 }) });
+      const port = portOf(made);
+      for (const mode of ['tofu', 'strict'] as const) {
+        for (const host of ['::1', '0:0:0:0:0:0:0:1', '0::0001', '::1%lo']) {
+          const client = new SecureClient({ knownHosts: { path, mode } });
+          await client.connect({ host, port });
+          client.destroy();
+        }
+      }
+      expect(readFileSync(path, 'utf8')).toBe(`::1 ${port} ${made.fingerprint}\n`);
+      writeFileSync(path, `0:0:0:0:0:0:0:1 ${port} ${ann.fingerprint}\n`);
+      const client = new SecureClient({ knownHosts: { path, mode: 'tofu' } });
+      const error = await rejection(client.connect({ host: '::1', port }));
+      expect(error).toMatchObject({ code: 'UNTRUSTED_SERVER' });
+    },
+  );
+
+  it.each([
+    ['a folder', (path: string): void => mkdirSync(path), 'EISDIR', 'read'],
+    [
+      'in a folder that is a file',
+      (path: string): void => writeFileSync(join(path, '..', 'file'), ''),
+      'ENOTDIR',
+      'read',
+    ],
+    ['a link to itself', (path: string): void => symlinkSync(path, path), 'ELOOP', 'read'],
+    ['a link into nothing', (path: string): void => symlinkSync('no/where', path), 'ENOENT', 'added to'],
+  ])('blames nobody else for a known-hosts file that is %s', async (kind, make, code, what) => {
+    const inside = folder();
+    make(join(inside, 'known_hosts'));
+    const path = kind.startsWith('in a folder')
+      ? join(inside, 'file', 'known_hosts')
+      : join(inside, 'known_hosts');
+    const { server: to } = await server();
+    const error = (await rejection(connect(to, { knownHosts: { path, mode: 'tofu' } }))) as SecureSocketError;
+    expect(error).toMatchObject({ code: 'BAD_OPTION', blame: 'caller', cause: { code } });
+    expect(error.message).toContain(`the known hosts cannot be ${what}: ${code}`);
+    expect(error.message).toContain(path);
+  });
+
+  it('keeps known hosts wherever a program keeps them', async () => {
+    const { server: to } = await server();
+    let kept: string | undefined;
+    const load = async (): Promise<string | undefined> => kept;
+    const save = async (text: string): Promise<void> => {
+      kept = text;
+    };
+    const knownHosts = new KnownHosts({ load, save, mode: 'tofu' });
+    await connect(to, { knownHosts });
+    expect(kept).toBe(`127.0.0.1 ${portOf(to)} ${to.fingerprint}\n`);
+    await connect(to, { knownHosts: { load, save } });
+    expect(await knownHosts.remove('127.0.0.1', portOf(to))).toBe(1);
+    expect((await rejection(connect(to, { knownHosts: { load, save } }))).code).toBe('UNTRUSTED_SERVER');
+    await knownHosts.add('127.0.0.1', portOf(to), other.fingerprint);
+    expect((await rejection(connect(to, { knownHosts }))).code).toBe('UNTRUSTED_SERVER');
+    const broken = { load: () => Promise.reject(new Error('no database')), save };
+    expect(await rejection(connect(to, { knownHosts: broken }))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('cannot be read: no database'),
+    });
   });
 
   it('does not remember a key that a server only claims', async () => {
