@@ -15,24 +15,6 @@ export interface HandshakeDiagnostics {
   readonly error?: unknown;
 }
 
-/** What is told of an open connection; `Client` is `SecureClient`. */
-export interface ConnectionDiagnostics<Client> {
-  /** Which end this process is. */
-  readonly side: Side;
-  /** The connection. */
-  readonly client: Client;
-}
-
-/** What is told when a limit has turned something away; `Server` is `SecureServer`. */
-export interface LimitDiagnostics<Server> {
-  /** The server that has the limit. */
-  readonly server: Server;
-  /** The option or the error code that stands for the limit. */
-  readonly limit: string;
-  /** Whom it was turned against. */
-  readonly remoteAddress: string | undefined;
-}
-
 /** The part of `node:diagnostics_channel` that is used here. */
 interface Channel {
   readonly hasSubscribers: boolean;
@@ -73,16 +55,45 @@ export function traceHandshake(side: Side, connection: Connection): void {
 }
 
 /** Tells of an open connection, and later of its end. */
-export function traceConnection<Client>(side: Side, client: Client, connection: Connection): void {
+export function traceConnection(side: Side, client: object, connection: Connection): void {
   if (!opened.hasSubscribers && !closed.hasSubscribers) return;
-  const facts: ConnectionDiagnostics<Client> = { side, client };
+  const facts = { side, client };
   opened.publish(facts);
   void connection.closed.then(() => closed.publish(facts));
 }
 
 /** Tells that a limit was met. */
-export function traceLimit<Server>(facts: LimitDiagnostics<Server>): void {
+export function traceLimit(facts: object): void {
   if (limited.hasSubscribers) limited.publish(facts);
+}
+
+/**
+ * Calls what the application gave to be told of something. What it throws, or rejects with, is a warning, once for each
+ * name: the caller is not concerned, and neither is the process.
+ */
+export function callSafely(name: string, call: () => unknown): void {
+  const warn = (thrown: unknown): void => {
+    if (warned.has(name)) return;
+    warned.add(name);
+    emitWarning(`${name} threw: ${describe(thrown)}`, { code: 'SECURE_SOCKETS_CALLBACK' });
+  };
+  try {
+    const result = call();
+    if (typeof result === 'object' && result !== null) Promise.resolve(result).catch(warn);
+  } catch (thrown) {
+    warn(thrown);
+  }
+}
+
+const warned = new Set<string>();
+
+/** Even what is thrown may throw. */
+function describe(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return typeof thrown;
+  }
 }
 
 /** A warning of the process, or on the console where there is no process to warn. */

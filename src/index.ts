@@ -21,18 +21,16 @@ export type {
   RsaPublicNumbers,
 } from './backend.js';
 export { type BridgeOptions, bridge, CLASSIC_ENDED } from './client/bridge.js';
-export type { CloseOptions, RecvOptions } from './client/client.js';
-export { SecureClient } from './client/client.node.js';
+export type { AcceptedClient } from './client/client.js';
+export { type ConnectionDiagnostics, SecureClient } from './client/client.node.js';
+export { connect } from './client/connect.node.js';
+export type { ConnectionEnd } from './client/connection-end.js';
 export type { ConnectOptions } from './client/establish.js';
+export type { CloseOptions, EndOptions, RecvOptions, SendOptions } from './client/method-options.js';
 export type { ReconnectOptions } from './client/reconnecting.js';
 export { reconnecting } from './client/reconnecting.node.js';
 export type { SuiteName } from './core/sealed/suites.js';
-export type {
-  ConnectionDiagnostics,
-  HandshakeDiagnostics,
-  LimitDiagnostics,
-  Side,
-} from './diagnostics.js';
+export type { HandshakeDiagnostics, Side } from './diagnostics.js';
 export {
   type ArgumentError,
   type Blame,
@@ -61,8 +59,9 @@ export type {
   ServerOptions,
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';
+export { type ListenOptions, listen } from './server/listen.node.js';
 export type { ServerCloseOptions, ServerStats } from './server/server.js';
-export { SecureServer } from './server/server.node.js';
+export { type LimitDiagnostics, SecureServer } from './server/server.node.js';
 export { fromDuplex } from './transports/duplex.node.js';
 export { type MessageEventLike, type MessagePortLike, messagePort } from './transports/message-port.js';
 export type { ReadAheadOptions } from './transports/read-ahead.js';

@@ -124,9 +124,9 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
 
   it.each([
     [null, 'close() takes'],
-    [{ drain: -1 }, 'drain must be'],
-    [{ drain: Number.NaN }, 'drain must be'],
-    [{ timeout: 'soon' }, 'timeout must be'],
+    [{ drain: -1 }, 'drain of close() must be'],
+    [{ drain: Number.NaN }, 'drain of close() must be'],
+    [{ timeout: 'soon' }, 'timeout of close() must be'],
     [{ gently: true }, 'no option "gently"'],
   ])('refuses %j', async (options, words) => {
     const server = await listening(protocol);

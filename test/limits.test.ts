@@ -102,11 +102,11 @@ describe('limits of a turn are as docs/limits.md says', () => {
     expect(answered).toBe(2 * (documented.get('requests of a protocol answered at once') as number));
   });
 
-  it('and the backlog of listen()', async () => {
+  it('and the backlog', async () => {
     const server = new SecureServer({ protocol: 'classic', identity: await identityFor('classic') });
     const listens = vi.spyOn(Server.prototype, 'listen');
     await server.listen({ port: 0, host: '127.0.0.1' });
-    expect(listens.mock.calls[0]?.[0]).toMatchObject({ backlog: documented.get('backlog of listen()') });
+    expect(listens.mock.calls[0]?.[0]).toMatchObject({ backlog: documented.get('backlog') });
     listens.mockRestore();
     await server.close();
   });

@@ -285,7 +285,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     it('count the real source, and not the proxy', async () => {
       const limits: string[] = [];
       const listener = (facts: unknown): void => {
-        const { limit, remoteAddress } = facts as LimitDiagnostics<SecureServer>;
+        const { limit, remoteAddress } = facts as LimitDiagnostics;
         limits.push(`${limit} ${remoteAddress}`);
       };
       subscribe('secure-sockets:limit', listener);

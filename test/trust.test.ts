@@ -258,10 +258,9 @@ describe('a client', () => {
     const { server: to } = await server();
     const error = await rejection(connect(to, { serverKey: to.fingerprint, identity: other }));
     expect(error.code).toBe('BAD_IDENTITY');
-    const wrong = new SecureServer({ identity: ann });
-    expect((await rejection(wrong.listen({ port: 0, host: '127.0.0.1' }))).code).toBe('BAD_IDENTITY');
-    const classic = new SecureServer({ protocol: 'classic', identity: other });
-    expect((await rejection(classic.listen({ port: 0, host: '127.0.0.1' }))).code).toBe('BAD_IDENTITY');
+    const refused = expect.objectContaining({ code: 'BAD_IDENTITY' });
+    expect(() => new SecureServer({ identity: ann })).toThrow(refused);
+    expect(() => new SecureServer({ protocol: 'classic', identity: other })).toThrow(refused);
   });
 
   it('pins in classic too, before it sends its key', async () => {

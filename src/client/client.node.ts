@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { defaultBackend } from '../defaults.node.js';
+import type { Side } from '../diagnostics.js';
 import type { ClientOptions } from '../options/options.js';
 import { nodePlans } from '../options/scripts.node.js';
 import { byteStream } from '../streams/duplex.node.js';
@@ -8,6 +9,7 @@ import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.
 import { isTransport, type Transport } from '../transports/transport.js';
 import { type ClientPlatform, clientAccess, PortableClient } from './client.js';
 import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
+import { readConnectOptions } from './method-options.js';
 
 const platform: ClientPlatform = { backend: defaultBackend, plan: nodePlans.planClient };
 
@@ -33,8 +35,9 @@ export class SecureClient extends PortableClient {
     to: TcpAddress | UnixAddress | Transport,
     options: ConnectOptions = {},
   ): Promise<void> {
-    const destination = isTransport(to) ? givenTransport(to, options) : dialled(to);
-    await clientAccess.connect(this, destination, options);
+    const read = readConnectOptions(options);
+    const destination = isTransport(to) ? givenTransport(to, read) : dialled(to);
+    await clientAccess.connect(this, destination, read);
   }
 
   /**
@@ -48,6 +51,14 @@ export class SecureClient extends PortableClient {
     this.#duplex ??= byteStream(connection, { maxMessage, allowHalfOpen, owner: this });
     return this.#duplex;
   }
+}
+
+/** What is told of an open connection. */
+export interface ConnectionDiagnostics {
+  /** Which end this process is. */
+  readonly side: Side;
+  /** The connection. */
+  readonly client: SecureClient;
 }
 
 function dialled(to: TcpAddress | UnixAddress): Destination {

@@ -1,8 +1,11 @@
 import type { Backend } from '../backend.js';
+import { abortable } from '../connection/abortable.js';
 import type { Connection } from '../connection/connection.js';
 import type { HandshakeResult } from '../core/script.js';
+import type { SuiteName } from '../core/sealed/suites.js';
 import { traceConnection } from '../diagnostics.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { SecureSocketError } from '../errors.js';
+import { describeBy } from '../inspection.js';
 import {
   type ClientOptions,
   type ClientSettings,
@@ -13,6 +16,7 @@ import {
 } from '../options/options.js';
 import { readableOf, writableOf } from '../streams/web-streams.js';
 import type { Transport } from '../transports/transport.js';
+import { type ConnectionEnd, EndOfConnection } from './connection-end.js';
 import {
   type ConnectOptions,
   type Destination,
@@ -20,18 +24,24 @@ import {
   givenTransport,
   type Planner,
 } from './establish.js';
+import {
+  type CloseOptions,
+  checkMessage,
+  type EndOptions,
+  type RecvOptions,
+  readCloseOptions,
+  readConnectOptions,
+  readEndOptions,
+  readRecvOptions,
+  readSendOptions,
+  type SendOptions,
+} from './method-options.js';
 
-/** How to receive. */
-export interface RecvOptions {
-  /** Aborts the wait; `recv` rejects with its reason and no message is lost. */
-  readonly signal?: AbortSignal;
-}
-
-/** How to end. */
-export interface CloseOptions {
-  /** What the peer is told: 0 (default), 1 (going away), or 16384 to 65535 with a meaning of one's own. Sealed only. */
-  readonly code?: number;
-}
+/** A client that a server has accepted: it is connected for once, and has no `connect`. */
+export type AcceptedClient<Client = PortableClient> = Client & {
+  /** Not there: calling it is an error. */
+  readonly connect: never;
+};
 
 /** What the platform brings to a client; the rest of it is the same everywhere. */
 export interface ClientPlatform {
@@ -50,6 +60,8 @@ export interface ClientAccess {
     settings: ServerSettings,
   ): void;
   internals(client: PortableClient): ClientInternals;
+  /** What may be shown of a client: nothing secret. */
+  describe(client: PortableClient): Record<string, unknown>;
 }
 
 /** The parts of a connected client. */
@@ -73,6 +85,11 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   #opening: HandshakeResult | undefined;
   #peer: Peer | null = null;
   #connecting: AbortController | undefined;
+  #isAccepted = false;
+  /** Whether `close` or `destroy` was called. */
+  #isGivenUp = false;
+  #isRef = true;
+  #end: EndOfConnection | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
@@ -81,6 +98,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
       connect: (client, to, options) => client.#connect(to, options),
       adopt: (client, connection, opening, settings) => {
         client.#settings = settings;
+        client.#isAccepted = true;
         client.#open(connection, opening);
       },
       internals: (client) => ({
@@ -88,6 +106,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
         opening: client.#opening as HandshakeResult,
         settings: client.#settings,
       }),
+      describe: (client) => client.#describe(),
     };
   }
 
@@ -104,16 +123,14 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * Rejects with the transport's error, with `signal.reason`, or with a {@link SecureSocketError}.
    */
   async connect(to: Transport, options: ConnectOptions = {}): Promise<void> {
-    await this.#connect(givenTransport(to, options), options);
+    const read = readConnectOptions(options);
+    await this.#connect(givenTransport(to, read), read);
   }
 
   async #connect(destination: Destination, options: ConnectOptions): Promise<void> {
-    if (this.#connecting || this.#connection) {
-      throw new SecureSocketError(
-        'ALREADY_CONNECTED',
-        'connect() was called before: use a new SecureClient for a new connection',
-      );
-    }
+    if (this.#connecting || this.#connection) throw alreadyConnected(this.#isAccepted);
+    if (this.#isGivenUp)
+      throw new SecureSocketError('CLOSED', 'this client was closed: use a new SecureClient');
     const giveUp = new AbortController();
     this.#connecting = giveUp;
     try {
@@ -133,39 +150,69 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * Sends one message of 0 to `maxMessage` bytes. Resolves when it is framed and the socket is below its high-water
    * mark, which is not delivery; the buffer is the caller's again then. Concurrent calls keep their order.
    */
-  send(message: Uint8Array): Promise<void> {
-    if (!isBytes(message))
-      return Promise.reject(badArgument(`send() takes a Uint8Array, not ${kindOf(message)}`));
-    return this.#connection === undefined ? Promise.reject(notConnected()) : this.#connection.send(message);
+  send(message: Uint8Array, options?: SendOptions): Promise<void> {
+    try {
+      checkMessage(message);
+      const { signal } = options === undefined ? NONE : readSendOptions(options);
+      return this.#connected().send(message, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The next message; `null` once the peer has ended its side. One call at a time. */
-  recv(options: RecvOptions = {}): Promise<Uint8Array | null> {
-    return this.#connection === undefined
-      ? Promise.reject(notConnected())
-      : this.#connection.recv(options.signal);
+  recv(options?: RecvOptions): Promise<Uint8Array | null> {
+    try {
+      const { signal } = options === undefined ? NONE : readRecvOptions(options);
+      return this.#connected().recv(signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
    * Ends this side's sending half, after all that was sent. Resolves when the system has been given everything. In
    * sealed the peer is told `code`: 0 (default), 1 (going away), or one of the application's own, 16384 to 65535.
    */
-  end({ code = 0 }: CloseOptions = {}): Promise<void> {
-    const { protocol } = this.#settings;
-    if (!isCloseCode(code, protocol)) return Promise.reject(badCloseCode(code, protocol));
-    return this.#connection === undefined ? Promise.reject(notConnected()) : this.#connection.end(code);
+  async end(options: EndOptions = {}): Promise<void> {
+    const { code } = readEndOptions(options, this.#settings.protocol);
+    await this.#connected().end(code);
   }
 
   /**
    * Closes: what was sent is written, then the end; waits for the peer's end, at most `closeTimeout`. Idempotent,
    * never rejects but for a wrong `code`, which means the same as with `end()`.
    */
-  async close({ code = 0 }: CloseOptions = {}): Promise<void> {
-    const { protocol } = this.#settings;
-    if (!isCloseCode(code, protocol)) throw badCloseCode(code, protocol);
-    this.#connecting?.abort(new SecureSocketError('CLOSED', 'close() was called while connecting'));
-    this.#opening?.keys?.forget();
-    await this.#connection?.close(code);
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { code, signal } = readCloseOptions(options, this.#settings.protocol);
+    this.#giveUp(new SecureSocketError('CLOSED', 'close() was called while connecting'), undefined);
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const closed = connection.close(code);
+    await (signal ? abortable(closed, signal, () => connection.destroy(signal.reason)) : closed);
+  }
+
+  /**
+   * Resolves when the connection is over, with how it has ended; never rejects. Also when `close` or `destroy` is called
+   * on a client that has none.
+   */
+  get closed(): Promise<ConnectionEnd> {
+    if (this.#end === undefined) {
+      this.#end = new EndOfConnection();
+      if (this.#connection) this.#end.follow(this.#connection);
+      else if (this.#isGivenUp) this.#end.giveUp(undefined);
+    }
+    return this.#end.promise;
+  }
+
+  /** Keeps the process alive while the connection is open, as it does by default. */
+  ref(): this {
+    return this.#setRef(true);
+  }
+
+  /** Lets the process end although the connection is open. */
+  unref(): this {
+    return this.#setRef(false);
   }
 
   /**
@@ -178,18 +225,22 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
 
   /** Gives up the connection at once. A `recv()` or `send()` that waits rejects with `error`. */
   destroy(error?: Error): void {
-    this.#connecting?.abort(
-      error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting'),
-    );
-    this.#opening?.keys?.forget();
+    const reason = error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting');
+    this.#giveUp(reason, error);
     this.#connection?.destroy(error);
   }
 
   /** The messages received, until the peer has ended its side in order; throws if it ends otherwise. */
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
     this.#connected();
-    // leaving the loop keeps the connection and its messages: a later recv() or loop goes on
-    return { next: () => this.#connected().next() };
+    // leaving the loop keeps the connection and its messages: a later recv() or loop goes on; and what is left of a
+    // client may be its loop alone, which has to keep the client
+    return {
+      next: () => this.#connected().next(),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
   }
 
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
@@ -220,7 +271,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   /** Name of the key exchange used; `undefined` in classic and before the handshake. */
-  get suite(): string | undefined {
+  get suite(): SuiteName | undefined {
     return this.#opening?.suite;
   }
 
@@ -285,29 +336,54 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
     this.#connection = connection;
     this.#opening = opening;
     this.#peer = opening.peer;
+    this.#end?.follow(connection);
+    if (!this.#isRef) connection.transport.unref?.();
   }
+
+  /** From now on there is no connecting. */
+  #giveUp(reason: Error, error: Error | undefined): void {
+    this.#isGivenUp = true;
+    this.#connecting?.abort(reason);
+    this.#opening?.keys?.forget();
+    if (this.#connection === undefined) this.#end?.giveUp(error);
+  }
+
+  #setRef(isRef: boolean): this {
+    this.#isRef = isRef;
+    const transport = this.#connection?.transport;
+    if (isRef) transport?.ref?.();
+    else transport?.unref?.();
+    return this;
+  }
+
+  #describe(): Record<string, unknown> {
+    const { protocol, suite, remoteAddress, remotePort, localAddress, localPort } = this;
+    const { closeCode, bytesRead, bytesWritten } = this;
+    const peer = this.#peer?.fingerprint;
+    const addresses = { remoteAddress, remotePort, localAddress, localPort };
+    return { state: this.#state, protocol, suite, ...addresses, peer, closeCode, bytesRead, bytesWritten };
+  }
+
+  get #state(): string {
+    const connection = this.#connection;
+    if (connection === undefined)
+      return this.#connecting ? 'connecting' : this.#isGivenUp ? 'closed' : 'not connected';
+    return connection.isOver ? 'closed' : this.#isGivenUp ? 'closing' : 'open';
+  }
+}
+
+describeBy(PortableClient.prototype, (client) => clientAccess.describe(client));
+
+/** The options of a call that has none. */
+const NONE: { readonly signal?: undefined } = {};
+
+function alreadyConnected(isAccepted: boolean): SecureSocketError {
+  const why = isAccepted
+    ? 'a server has accepted this client, which is connected for once'
+    : 'connect() was called before';
+  return new SecureSocketError('ALREADY_CONNECTED', `${why}: use a new SecureClient for a new connection`);
 }
 
 function notConnected(): SecureSocketError {
   return new SecureSocketError('NOT_CONNECTED', 'the client is not connected: await connect() first');
-}
-
-function isCloseCode(code: number, protocol: ProtocolName): boolean {
-  if (code === 0) return true;
-  return (
-    protocol === 'sealed' && Number.isInteger(code) && (code === 1 || (code >= 0x4000 && code <= 0xffff))
-  );
-}
-
-function badCloseCode(code: number, protocol: ProtocolName): TypeError {
-  return badArgument(
-    protocol === 'classic'
-      ? 'classic has no message that could carry a close code'
-      : `a close code is 0, 1 or 16384 to 65535, not ${String(code)}`,
-  );
-}
-
-/** By what it is, not by whose class: a test runner may have another realm's. */
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

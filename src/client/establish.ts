@@ -1,20 +1,22 @@
+import { abortable } from '../connection/abortable.js';
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import type { HandshakeResult } from '../core/script.js';
 import { traceHandshake } from '../diagnostics.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { SecureSocketError } from '../errors.js';
 import type { ClientSettings } from '../options/options.js';
 import type { ClientPlan } from '../options/scripts.js';
-import { isTransport, type Transport } from '../transports/transport.js';
+import { guarded } from '../transports/guarded.js';
+import type { Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.js';
 
 /** How to connect. */
 export interface ConnectOptions {
   /** Aborts the connection attempt, the handshake included; `connect` rejects with its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** With a {@link Transport}: the host to look up in a known-hosts file. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** With a {@link Transport}: the port to look up in a known-hosts file. */
-  readonly port?: number;
+  readonly port?: number | undefined;
 }
 
 /** Where to connect to, and how. */
@@ -29,14 +31,11 @@ export interface Destination {
 
 /** The destination that a transport of the application's own leads to. */
 export function givenTransport(transport: Transport, { host, port }: ConnectOptions): Destination {
-  if (!isTransport(transport))
-    throw badArgument(
-      `connect() takes a Transport here, such as webSocket() makes, not ${kindOf(transport)}`,
-    );
+  const own = guarded(transport, 'connect()');
   return {
     target: host === undefined ? undefined : { host, port: port ?? 0 },
-    open: () => transport,
-    giveUp: () => transport.destroy(),
+    open: () => own,
+    giveUp: () => own.destroy(),
   };
 }
 
@@ -96,21 +95,6 @@ async function attempt(
   } catch (error) {
     connection.destroy(error);
     throw error;
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-/** The promise, unless the signal comes first. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let abort: () => void = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
   } finally {
     signal.removeEventListener('abort', abort);
   }

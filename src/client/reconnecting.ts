@@ -1,4 +1,6 @@
+import { callSafely } from '../diagnostics.js';
 import { type ErrorCode, SecureSocketError } from '../errors.js';
+import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import { badOption, callback, integer } from '../options/rules.js';
 import type { PortableClient } from './client.js';
 import type { ConnectOptions } from './establish.js';
@@ -6,14 +8,22 @@ import type { ConnectOptions } from './establish.js';
 /** How to reconnect. Times in milliseconds. */
 export interface ReconnectOptions {
   /** The wait after a first failure; it doubles with each that follows at once. Default 250. */
-  readonly initialDelay?: number;
+  readonly initialDelay?: number | undefined;
   /** The longest wait. Default 30000. */
-  readonly maxDelay?: number;
+  readonly maxDelay?: number | undefined;
   /** Ends it all: the client in use is destroyed, and the iteration throws the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told of every failure to connect that is followed by another attempt, and of the wait until then. */
-  readonly onError?: (error: unknown, delay: number) => void;
+  readonly onError?: ((error: unknown, delay: number) => void) | undefined;
 }
+
+const milliseconds = integer(1, 2 ** 31 - 1, 'milliseconds');
+const rules: ArgumentRules<ReconnectOptions> = {
+  initialDelay: milliseconds,
+  maxDelay: milliseconds,
+  signal: abortSignal,
+  onError: callback('(error, delay) => void'),
+};
 
 /** Errors that another attempt would only meet again. */
 const FATAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -35,8 +45,8 @@ export async function* connectingAgain<Client extends PortableClient>(
   attempts: ConnectionAttempts<Client>,
   options: ReconnectOptions,
 ): AsyncGenerator<Client, never, undefined> {
-  const { signal, onError } = options;
-  const waits = new Waits(options);
+  const { signal, onError, ...delays } = readArguments(options, rules, 'reconnecting()', badOption);
+  const waits = new Waits(delays);
   for (;;) {
     const client = attempts.client();
     const abort = (): void => client.destroy(signal?.reason);
@@ -54,7 +64,7 @@ export async function* connectingAgain<Client extends PortableClient>(
       signal?.throwIfAborted();
       if (isFatal(error)) throw error;
       wait = waits.after(0);
-      onError?.(error, wait);
+      if (onError) callSafely('onError', () => onError(error, wait));
     } finally {
       signal?.removeEventListener('abort', abort);
       const closed = client.close();
@@ -71,17 +81,7 @@ class Waits {
   readonly #longest: number;
   #next: number;
 
-  constructor(options: ReconnectOptions) {
-    const { initialDelay = 250, maxDelay = 30_000, onError = () => {} } = options;
-    const milliseconds = integer(1, 2 ** 31 - 1, 'milliseconds');
-    for (const [name, value, validate] of [
-      ['initialDelay', initialDelay, milliseconds],
-      ['maxDelay', maxDelay, milliseconds],
-      ['onError', onError, callback('(error, delay) => void')],
-    ] as const) {
-      const wanted = validate(value);
-      if (wanted !== undefined) throw badOption(`${name} of reconnecting() must be ${wanted}`);
-    }
+  constructor({ initialDelay = 250, maxDelay = 30_000 }: ReconnectOptions) {
     this.#first = Math.min(initialDelay, maxDelay);
     this.#longest = maxDelay;
     this.#next = this.#first;
@@ -90,7 +90,7 @@ class Waits {
   /** A connection that broke at once is a failure too, and does not shorten the wait. */
   after(lifetime: number): number {
     if (lifetime > this.#next) this.#next = this.#first;
-    const wait = this.#next * (1 - Math.random() / 2);
+    const wait = Math.max(1, Math.floor(this.#next * (1 - Math.random() / 2)));
     this.#next = Math.min(this.#longest, this.#next * 2);
     return wait;
   }

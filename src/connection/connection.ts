@@ -137,6 +137,7 @@ export class Connection {
   #recordsATurn = 0;
   #charged = 0;
   #peerCloseCode: number | undefined;
+  #failure: unknown;
   /** With which code to close when the program has no work left, if that is wanted. */
   #drainCode: number | undefined;
   /** Where the transport was told to read to. */
@@ -178,6 +179,16 @@ export class Connection {
     return this.#peerCloseCode;
   }
 
+  /** Whether it has ended; its transport may take a little longer. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Why it has ended, unless both ends have ended it in order. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
   get transport(): Transport {
     return this.#transport;
   }
@@ -197,9 +208,9 @@ export class Connection {
     this.#resume();
   }
 
-  send(message: Uint8Array): Promise<void> {
+  send(message: Uint8Array, signal?: AbortSignal): Promise<void> {
     this.#heartbeat?.message();
-    const sent = this.#sendQueue.send(message);
+    const sent = this.#sendQueue.send(message, signal);
     this.#account();
     return sent;
   }
@@ -470,6 +481,7 @@ export class Connection {
     if (this.#isOver) return;
     if (finalBytes) this.#sendQueue.writeLast(finalBytes);
     this.#isOver = true;
+    this.#failure = error;
     this.#heartbeat?.stop();
     this.#session.stop();
     this.#settleReady?.reject(error);

@@ -1,6 +1,7 @@
 import type { Chunk, ConnectionKeys, HandshakeResult, Sender } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
+import { abortable } from './abortable.js';
 import { joined, SMALL_CHUNK } from './chunks.js';
 import { Outbox } from './outbox.js';
 import { afterTick, onNextLoop } from './turn.js';
@@ -111,7 +112,19 @@ export class SendQueue {
     this.#flush();
   }
 
-  send(message: Uint8Array): Promise<void> {
+  /** An aborted call rejects at once. Its message is not sent, unless a part of it has been encrypted already. */
+  send(message: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (signal === undefined) return this.#send(message);
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const sent = this.#send(message);
+    const withdraw = (): void => {
+      this.#waiting.withdraw(sent);
+      this.#flushSoon();
+    };
+    return ignoreRejection(abortable(sent, signal, withdraw));
+  }
+
+  #send(message: Uint8Array): Promise<void> {
     if (this.#state !== 'open') return ignoreRejection(Promise.reject(this.#refusal()));
     const sender = this.#sender as Sender;
     if (message.length > sender.maxMessage)

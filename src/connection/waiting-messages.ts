@@ -7,6 +7,7 @@ interface Entry {
   at: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  promise: Promise<void> | undefined;
 }
 
 /** Messages that wait for room to be sent, by reference and in order. The first may have been begun. */
@@ -31,7 +32,21 @@ export class WaitingMessages {
   /** A message, which is staged as far as `at`. Resolves when all of it is. */
   push(message: Uint8Array, at = 0): Promise<void> {
     this.#bytes += WaitingMessages.costOf(message) - at;
-    return new Promise((resolve, reject) => this.#entries.push({ message, at, resolve, reject }));
+    let entry: Entry | undefined;
+    const promise = new Promise<void>((resolve, reject) => {
+      entry = { message, at, resolve, reject, promise: undefined };
+      this.#entries.push(entry);
+    });
+    if (entry) entry.promise = promise;
+    return promise;
+  }
+
+  /** Takes back the message of this promise, if it waits here and was not begun. */
+  withdraw(promise: Promise<void>): void {
+    const index = this.#entries.findIndex((entry) => entry.promise === promise && entry.at === 0);
+    if (index < 0) return;
+    const [entry] = this.#entries.splice(index, 1);
+    this.#bytes -= WaitingMessages.costOf((entry as Entry).message);
   }
 
   /** Stages messages while there is room. Stops in the middle of one that is too large for one turn: returns whether. */

@@ -1,5 +1,6 @@
 import type { Later } from '../backend.js';
 import type { SecureSocketError } from '../errors.js';
+import type { SuiteName } from './sealed/suites.js';
 
 /**
  * A protocol is a script: a generator that asks for bytes and says what is to happen. Whoever runs it
@@ -63,7 +64,7 @@ export interface HandshakeResult {
   /** Whom the peer proved to be (sealed) or claimed to be (classic, the server's key); `null`: nobody. */
   readonly peer: PeerKey | null;
   /** Name of the cipher suite. */
-  readonly suite?: string;
+  readonly suite?: SuiteName;
   /** Absent where a protocol has nothing of the kind. */
   readonly keys?: ConnectionKeys;
   /** Nothing may be written until the peer's first byte has come or so many milliseconds have passed. */

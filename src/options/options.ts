@@ -1,7 +1,9 @@
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import type { SuiteName } from '../core/sealed/suites.js';
+import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
+import type { IdentityRole } from '../identity/roles.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
@@ -116,6 +118,8 @@ export interface ServerOptions extends CommonOptions {
   maxPendingPerSource?: number;
   /** Connections at once, handshakes included. Default: no limit but the system's. */
   maxConnections?: number;
+  /** Clients that may wait for `accept()`, and connections that wait in the system to be taken in. Default 511. */
+  backlog?: number;
   /**
    * What all connections may hold together, in both directions: unfinished and unread messages, and messages that wait
    * to be sent. Beyond it the connection that holds the most ends with BUFFER_LIMIT. Default 256 MiB (268435456).
@@ -128,7 +132,7 @@ export interface ServerOptions extends CommonOptions {
    * version 1 or 2, which says where they really come from. Default: none.
    */
   trustedProxies?: AddressList;
-  /** Told of every connection that did not become a client. It must not throw. */
+  /** Told of every connection that did not become a client. What it throws or rejects with is a warning. */
   onHandshakeError?: (
     error: Error,
     from: { remoteAddress: string | undefined; remotePort: number | undefined },
@@ -185,6 +189,7 @@ const serverRules: Record<keyof ServerOptions, Rule> = {
   maxPendingHandshakes: { validate: integer(1, 2 ** 31 - 1, 'connections') },
   maxPendingPerSource: { validate: integer(1, 2 ** 31 - 1, 'connections') },
   maxConnections: { validate: integer(1, 2 ** 31 - 1, 'connections') },
+  backlog: { validate: integer(1, 2 ** 31 - 1, 'connections') },
   maxBuffered: { validate: integer(2 ** 16, 2 ** 40, 'bytes') },
   blockList: { validate: blockList },
   trustedProxies: { validate: blockList },
@@ -236,6 +241,7 @@ export type ServerSettings = ServerOptions &
       ServerOptions,
       | 'modulusLength'
       | 'maxConnections'
+      | 'backlog'
       | 'maxBuffered'
       | 'maxPendingHandshakes'
       | 'maxPendingPerSource'
@@ -248,6 +254,7 @@ export function readClientOptions(options: ClientOptions, defaultBackend: Backen
   const given = check(options, clientRules, 'SecureClient');
   const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
   for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
+  checkRole(given.identity, 'client');
   if (trust.length > 1)
     throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);
   return { ...defaults(given, defaultBackend), minModulusBits: 2048, settleMs: 100, ...given };
@@ -261,6 +268,7 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
       'modulusLength is the size of a key to be made; an identity already has one: give one of the two',
     );
   }
+  checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
   if (given.protocol !== 'classic' && (given.modulusLength ?? 2048) < 2048) {
     throw badOption(`modulusLength must be at least 2048 bits in sealed, not ${given.modulusLength}`);
   }
@@ -273,10 +281,19 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
     maxPendingHandshakes: 256,
     maxPendingPerSource: 32,
     maxConnections: Number.POSITIVE_INFINITY,
+    backlog: 511,
     maxBuffered: 256 * MEBIBYTE,
     clientAuth: clientAuthMode(given),
     ...given,
   };
+}
+
+function checkRole(identity: PortableIdentity | undefined, role: IdentityRole): void {
+  if (identity === undefined || identity.role === role) return;
+  throw new SecureSocketError(
+    'BAD_IDENTITY',
+    `the identity ${identity.fingerprint} has the role ${identity.role}; here it takes one of role ${role}`,
+  );
 }
 
 function defaults(given: CommonOptions, defaultBackend: Backend): Defaulted {

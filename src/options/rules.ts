@@ -59,16 +59,22 @@ function unknownOption(name: string, known: readonly string[], owner: string): s
 }
 
 /** A whole number within bounds. */
-export function integer(least: number, most: number, unit: string): Rule['validate'] {
+export function integer(min: number, max: number, unit?: string): Rule['validate'] {
+  const what = unit === undefined ? 'a whole number' : `a whole number of ${unit}`;
   return (value) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
       ? undefined
-      : `a whole number of ${unit} from ${least} to ${most}`;
+      : `${what} from ${min} to ${max}`;
 }
 
 /** One of a few values. */
 export function oneOf(...values: readonly (string | number)[]): Rule['validate'] {
   return (value) => (values.includes(value as never) ? undefined : `one of ${values.map(show).join(', ')}`);
+}
+
+/** Text that says something. */
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? undefined : 'text';
 }
 
 /** True or false. */
@@ -178,7 +184,7 @@ export function badOption(text: string): SecureSocketError {
 }
 
 /** A value as an error text shows it: short, and no object's content. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
   if (Array.isArray(value)) return showArray(value);

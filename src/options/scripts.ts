@@ -194,7 +194,7 @@ async function serverIdentity(
   role: IdentityRole,
 ): Promise<PortableIdentity> {
   const { identity, modulusLength, backend } = settings;
-  if (identity) return checkRole(identity, role);
+  if (identity) return identity;
   if (role === 'server') warnOnce(ephemeralIdentity);
   return platform.generateIdentity({ role, modulusLength, backend });
 }
@@ -204,16 +204,7 @@ function clientIdentity({
   backend,
 }: ClientSettings): { spki: Uint8Array; key: RsaPrivateKey } | undefined {
   if (identity === undefined) return undefined;
-  checkRole(identity, 'client');
   return { spki: identity.spki, key: privateKeyOf(identity, backend) };
-}
-
-function checkRole(identity: PortableIdentity, role: IdentityRole): PortableIdentity {
-  if (identity.role === role) return identity;
-  throw new SecureSocketError(
-    'BAD_IDENTITY',
-    `the identity ${identity.fingerprint} has the role ${identity.role}; here it takes one of role ${role}`,
-  );
 }
 
 function suitesOf({ suites, backend }: CommonOptions & { backend: Backend }): readonly SuiteName[] {
@@ -290,7 +281,7 @@ const classicWarning: Warning = {
 };
 
 const ephemeralIdentity: Warning = {
-  text: 'this server has no identity and made a key for itself: clients that pin it lose it with the process',
+  text: 'this server has no identity and makes a key for itself, which takes a second or so before it listens; clients that pin the key lose it with the process',
   type: 'Warning',
   code: 'SECURE_SOCKETS_EPHEMERAL_IDENTITY',
 };

@@ -4,7 +4,7 @@ import type { SecureSocketError } from '../errors.js';
 /** How to accept. */
 export interface AcceptOptions {
   /** Aborts the wait; `accept` rejects with its reason and no client is lost. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface AcceptWaiter<Client> {

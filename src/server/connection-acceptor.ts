@@ -30,8 +30,8 @@ export interface IntakeOptions<Client extends PortableClient> {
   readonly accepted: AcceptQueue<Client>;
   /** Makes the client object of a connection that has become ready. */
   readonly client: (connection: Connection, opening: HandshakeResult) => Client;
-  /** Ready clients that may wait to be accepted, beside the handshakes under way. */
-  readonly backlog: () => number;
+  /** Kept to those that are connected. */
+  readonly clients: Set<Client>;
   readonly script: () => Script;
   /** Who is let in, if a list says it. */
   readonly authorizedKeys?: PortableAuthorizedKeys | undefined;
@@ -160,6 +160,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
         this.#handshakesCompleted++;
         this.#ready.add(connection);
         client = this.#options.client(connection, opening);
+        this.#options.clients.add(client);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
         if (opening.peer !== null) this.#revocation?.add(connection, opening.peer.fingerprint);
@@ -234,8 +235,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Counts a connection in, or turns it away; returns how it is counted out. */
   #admit(transport: Transport, from: Origin): (() => void) | undefined {
-    const { settings, accepted, backlog } = this.#options;
-    const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + backlog();
+    const { settings, accepted } = this.#options;
+    const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + settings.backlog;
     const isBlocked = isListed(settings.blockList, from.remoteAddress);
     const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
     if (leave !== undefined) return leave;
@@ -271,6 +272,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     this.#connections.delete(connection);
     this.#revocation?.delete(connection);
     this.#ready.delete(connection);
+    if (client !== undefined) this.#options.clients.delete(client);
     this.#bytesRead += connection.bytesRead;
     this.#bytesWritten += connection.bytesWritten;
     if (client === undefined || connection.buffered === 0) return;

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { SecureClient } from '../client/client.node.js';
 import { defaultBackend } from '../defaults.node.js';
-import { badArgument, SecureSocketError } from '../errors.js';
+import { SecureSocketError } from '../errors.js';
 import type { ServerOptions } from '../options/options.js';
 import { nodePlans } from '../options/scripts.node.js';
 import { readAddress } from '../transports/address.js';
@@ -14,9 +14,6 @@ import {
   type ServerPlatform,
   serverAccess,
 } from './server.js';
-
-/** Node's own default: connections that the system, and then `accept()`, may leave waiting. */
-const BACKLOG = 511;
 
 const platform: ServerPlatform<SecureClient> = {
   backend: defaultBackend,
@@ -33,6 +30,7 @@ export class SecureServer extends PortableServer<SecureClient> {
   #bound: TcpAddress | UnixAddress | undefined;
   #server: Server | undefined;
   #isListening = false;
+  #isRef = true;
 
   /** Throws BAD_OPTION. */
   constructor(options: ServerOptions = {}) {
@@ -47,22 +45,30 @@ export class SecureServer extends PortableServer<SecureClient> {
   }
 
   /**
-   * Makes the key ready and begins to listen, at the address given here or to `bind()`. `backlog` bounds the connections
-   * that wait, in the system for their handshake and here for `accept()`; default 511. Rejects with the system's error
-   * (`EADDRINUSE`).
+   * Makes the key ready and begins to listen: at a port, at an address, or where `bind()` said. Rejects with the
+   * system's error (`EADDRINUSE`).
    */
-  async listen(to: number | TcpAddress | UnixAddress = BACKLOG, backlog: number = BACKLOG): Promise<void> {
+  async listen(to?: number | TcpAddress | UnixAddress): Promise<void> {
     this.#access.throwIfClosed();
     if (this.#server) throw new SecureSocketError('ALREADY_LISTENING', 'listen() was called before');
-    const most = checkBacklog(typeof to === 'number' ? to : backlog);
-    if (typeof to !== 'number') this.#bound = readAddress(to, 0);
+    if (to !== undefined) this.#bound = readAddress(typeof to === 'number' ? { port: to } : to, 0);
     const address = this.#bound;
     if (address === undefined)
       throw new SecureSocketError(
         'NOT_BOUND',
         'there is no address: await bind({ port }) first, or listen({ port })',
       );
-    await this.#listen(address, most);
+    await this.#listen(address);
+  }
+
+  /** Keeps the process alive while it listens, as it does by default. Clients have a `ref()` of their own. */
+  ref(): this {
+    return this.#setRef(true);
+  }
+
+  /** Lets the process end although it listens. */
+  unref(): this {
+    return this.#setRef(false);
   }
 
   /** Where it listens, with the real port. A misuse error before `listen()` has resolved. */
@@ -72,9 +78,9 @@ export class SecureServer extends PortableServer<SecureClient> {
     return typeof address === 'string' ? { path: address } : { host: address.address, port: address.port };
   }
 
-  async #listen(address: TcpAddress | UnixAddress, backlog: number): Promise<void> {
+  async #listen(address: TcpAddress | UnixAddress): Promise<void> {
     const { settings, prepare, report, throwIfClosed } = this.#access;
-    const { keepAlive, keepAliveInitialDelay } = settings;
+    const { keepAlive, keepAliveInitialDelay, backlog } = settings;
     const server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -83,6 +89,7 @@ export class SecureServer extends PortableServer<SecureClient> {
       pauseOnConnect: true,
     });
     this.#server = server;
+    this.#setRef(this.#isRef);
     try {
       const acceptor = await prepare();
       if ('path' in address) await prepareUnixPath(address);
@@ -95,15 +102,35 @@ export class SecureServer extends PortableServer<SecureClient> {
       throw 'path' in address ? await explainInUse(error as Error, address.path) : error;
     }
     this.#isListening = true;
-    this.#access.listens(backlog, () => this.#stop(server));
+    this.#access.listens(
+      () => this.#stop(server),
+      () => this.address,
+    );
     // out of file descriptors and the like: the server goes on listening
     server.on('error', (error) => report(error, { remoteAddress: undefined, remotePort: undefined }));
+  }
+
+  #setRef(isRef: boolean): this {
+    this.#isRef = isRef;
+    if (isRef) this.#server?.ref();
+    else this.#server?.unref();
+    return this;
   }
 
   #stop(server: Server): Promise<void> {
     this.#isListening = false;
     return new Promise((resolve) => server.close(() => resolve()));
   }
+}
+
+/** What is told when a limit has turned something away. */
+export interface LimitDiagnostics {
+  /** The server that has the limit. */
+  readonly server: SecureServer;
+  /** The option or the error code that stands for the limit. */
+  readonly limit: string;
+  /** Whom it was turned against. */
+  readonly remoteAddress: string | undefined;
 }
 
 /** Resolves when the server listens. */
@@ -125,9 +152,4 @@ function opened(server: Server, address: TcpAddress | UnixAddress, backlog: numb
 async function prepareUnixPath({ path, unlink }: UnixAddress): Promise<void> {
   checkUnixPath(path);
   if (unlink === true) await unlinkIfLeftBehind(path);
-}
-
-function checkBacklog(backlog: number): number {
-  if (Number.isInteger(backlog) && backlog >= 1) return backlog;
-  throw badArgument(`backlog must be a whole number of connections, at least 1, not ${String(backlog)}`);
 }

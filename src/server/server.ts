@@ -1,19 +1,18 @@
 import type { Backend } from '../backend.js';
-import { clientAccess, type PortableClient } from '../client/client.js';
+import { type AcceptedClient, clientAccess, type PortableClient } from '../client/client.js';
 import { PrivateKeyQueue } from '../connection/private-key-queue.js';
-import { emitWarning, traceLimit } from '../diagnostics.js';
-import { badArgument, type ErrorCode, kindOf, SecureSocketError } from '../errors.js';
+import { callSafely, traceLimit } from '../diagnostics.js';
+import { type ErrorCode, SecureSocketError } from '../errors.js';
+import { describeBy } from '../inspection.js';
+import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from '../options/options.js';
+import { integer } from '../options/rules.js';
 import { privateKeyConcurrency, type ServerPlan } from '../options/scripts.js';
-import { isTransport, type Transport } from '../transports/transport.js';
+import { guarded } from '../transports/guarded.js';
+import type { Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
 import { ConnectionAcceptor, type Origin } from './connection-acceptor.js';
 
-/** Ready clients that may wait for `accept()`, unless `listen()` says otherwise. */
-const BACKLOG = 511;
-
-/** Longer times end at once. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
 /** The CLOSE code of a server that ends. */
 const GOING_AWAY = 1;
 
@@ -27,6 +26,12 @@ export interface ServerCloseOptions {
   /** How long clients may then take to end in order, in milliseconds, before they are destroyed. Default 5000. */
   readonly timeout?: number | undefined;
 }
+
+const closeRules: ArgumentRules<ServerCloseOptions> = {
+  drain: integer(0, 2 ** 31 - 1, 'milliseconds'),
+  timeout: integer(0, 2 ** 31 - 1, 'milliseconds'),
+};
+const acceptRules: ArgumentRules<AcceptOptions> = { signal: abortSignal };
 
 /** A server's counters. */
 export interface ServerStats {
@@ -67,9 +72,11 @@ export interface ServerAccess {
   /** Makes the key and what else connections share, once. */
   readonly prepare: () => Promise<Pick<ConnectionAcceptor<PortableClient>, 'receive'>>;
   /** Clients can come from now on; `stop` resolves when no more will. */
-  readonly listens: (backlog: number, stop: () => Promise<void>) => void;
+  readonly listens: (stop: () => Promise<void>, address: () => unknown) => void;
   readonly report: (error: Error, from: Origin) => void;
   readonly throwIfClosed: () => void;
+  /** What may be shown of a server: nothing secret. */
+  readonly describe: () => Record<string, unknown>;
 }
 
 /** Not in the class, where everybody would see it. */
@@ -79,18 +86,19 @@ export let serverAccess: <Client extends PortableClient>(server: PortableServer<
  * Does the handshakes side by side and hands out connected clients, in the order in which they became ready. Iterating
  * over it accepts until it is closed.
  */
-export class PortableServer<Client extends PortableClient> implements AsyncIterable<Client> {
+export class PortableServer<Client extends PortableClient> implements AsyncIterable<AcceptedClient<Client>> {
   readonly #platform: ServerPlatform<Client>;
   readonly #settings: ServerSettings;
   readonly #privateKeyQueue: PrivateKeyQueue;
   readonly #accepted = new AcceptQueue<Client>();
+  readonly #clients = new Set<Client>();
   #acceptor: ConnectionAcceptor<Client> | undefined;
   #preparing: Promise<ConnectionAcceptor<Client>> | undefined;
   #stop: (() => Promise<void>) | undefined;
+  #address: (() => unknown) | undefined;
   /** Whether clients can come: it listens, or a transport was attached. */
   #isOpen = false;
   #fingerprint: string | undefined;
-  #backlog = BACKLOG;
   #closing: Promise<void> | undefined;
   #stopDraining: () => void = () => {};
 
@@ -98,13 +106,14 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     serverAccess = (server) => ({
       settings: server.#settings,
       prepare: () => server.#prepare(),
-      listens: (backlog, stop) => {
-        server.#backlog = backlog;
+      listens: (stop, address) => {
+        server.#address = address;
         server.#stop = stop;
         server.#isOpen = true;
       },
       report: (error, from) => server.#report(error, from),
       throwIfClosed: () => server.#throwIfClosed(),
+      describe: () => server.#describe(),
     });
   }
 
@@ -124,25 +133,25 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
    * other it does its handshake and then comes out of `accept()`. Needs no `listen()`.
    */
   async attach(transport: Transport): Promise<void> {
-    if (!isTransport(transport))
-      throw badArgument(`attach() takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
+    const own = guarded(transport, 'attach()');
     try {
       const acceptor = await this.#prepare();
       this.#isOpen = true;
-      acceptor.attach(transport);
+      acceptor.attach(own);
     } catch (error) {
-      transport.destroy();
+      own.destroy();
       throw error;
     }
   }
 
   /**
    * The next client whose handshake is done. A peer that fails, stalls or vanishes on the way is reported to
-   * `onHandshakeError` and never seen here. Several calls may wait, from before
-   * `listen()` or the first `attach()` on. Rejects with CLOSED when the server is closed.
+   * `onHandshakeError` and never seen here. Several calls may wait, from before `listen()` or the first `attach()` on.
+   * Rejects with CLOSED when the server is closed.
    */
-  accept(options: AcceptOptions = {}): Promise<Client> {
-    return this.#accepted.take(options.signal);
+  async accept(options: AcceptOptions = {}): Promise<AcceptedClient<Client>> {
+    const { signal } = readArguments(options, acceptRules, 'accept()');
+    return (await this.#accepted.take(signal)) as AcceptedClient<Client>;
   }
 
   /**
@@ -151,18 +160,23 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
    * may go on, it closes them. Rejects with BAD_ARGUMENT only.
    */
   async close(options: ServerCloseOptions = {}): Promise<void> {
-    const { drain = 0, timeout = 5000 } = checkCloseOptions(options);
+    const { drain = 0, timeout = 5000 } = readArguments(options, closeRules, 'close()');
     this.#closing ??= this.#close(drain, timeout);
     if (drain === 0) this.#stopDraining();
     await this.#closing;
   }
 
+  /** Clients that are connected, accepted or not yet. The set changes as they come and go. */
+  get clients(): ReadonlySet<AcceptedClient<Client>> {
+    return this.#clients as ReadonlySet<unknown> as ReadonlySet<AcceptedClient<Client>>;
+  }
+
   /** Accepted clients, until the server is closed. */
-  async *[Symbol.asyncIterator](): AsyncIterator<Client> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<AcceptedClient<Client>, void, undefined> {
     for (;;) {
       const client = await this.#accepted.takeOrEnd();
       if (client === null) return;
-      yield client;
+      yield client as AcceptedClient<Client>;
     }
   }
 
@@ -217,7 +231,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       settings: this.#settings,
       privateKeyQueue: this.#privateKeyQueue,
       accepted: this.#accepted,
-      backlog: () => this.#backlog,
+      clients: this.#clients,
       client: (connection, opening) => {
         const client = this.#platform.client();
         clientAccess.adopt(client, connection, opening, this.#settings);
@@ -232,12 +246,9 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
   #report(error: Error, from: Origin): void {
     if (this.#closing) return;
-    try {
-      this.#settings.onHandshakeError?.(error, from);
-    } catch (thrown) {
-      // any stranger can cause a call: a mistake in it must not end the process
-      emitWarning(`onHandshakeError threw: ${String(thrown)}`, { code: 'SECURE_SOCKETS_CALLBACK' });
-    }
+    const { onHandshakeError } = this.#settings;
+    // any client can cause a call: a mistake in it must not end the process
+    if (onHandshakeError) callSafely('onHandshakeError', () => onHandshakeError(error, from));
   }
 
   async #close(drain: number, timeout: number): Promise<void> {
@@ -255,24 +266,20 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     await gone;
   }
 
+  #describe(): Record<string, unknown> {
+    const state = this.#closing ? 'closed' : this.#isOpen ? 'open' : 'not listening';
+    const { pending, waiting, open } = this.stats;
+    const { protocol } = this.#settings;
+    const address = this.#closing ? undefined : this.#address?.();
+    return { state, protocol, address, fingerprint: this.#fingerprint, pending, waiting, open };
+  }
+
   #throwIfClosed(): void {
     if (this.#closing) throw new SecureSocketError('CLOSED', 'the server is closed');
   }
 }
 
-function checkCloseOptions(options: ServerCloseOptions): ServerCloseOptions {
-  if (typeof options !== 'object' || options === null)
-    throw badArgument(`close() takes { drain, timeout }, not ${kindOf(options)}`);
-  for (const [name, value] of Object.entries(options)) {
-    if (name !== 'drain' && name !== 'timeout') throw badArgument(`close() has no option "${name}"`);
-    const isDuration = typeof value === 'number' && value >= 0 && value <= MAX_TIMEOUT;
-    if (value !== undefined && !isDuration)
-      throw badArgument(
-        `${name} must be a number of milliseconds from 0 to ${MAX_TIMEOUT}, not ${String(value)}`,
-      );
-  }
-  return options;
-}
+describeBy(PortableServer.prototype, (server) => serverAccess(server).describe());
 
 /** A rejection that somebody else is told. */
 function ignore(): void {}

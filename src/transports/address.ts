@@ -14,12 +14,15 @@ export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1)
     throw badArgument(`an address is { port, host } or { path }, and has no "${unknown}"${hint}`);
   }
   if (path !== undefined) {
+    if (port !== undefined || host !== undefined)
+      throw badArgument('an address is { port, host } or { path }, not both');
     if (typeof path !== 'string' || path === '') throw badArgument(`path must be text, not ${show(path)}`);
     return unlink === undefined ? { path } : { path, unlink: readUnlink(unlink, leastPort) };
   }
   if (port === undefined || !Number.isInteger(port) || port < leastPort || port > 65535) {
     throw badArgument(`port must be a whole number from ${leastPort} to 65535, not ${show(port)}`);
   }
+  if (unlink !== undefined) throw badArgument('unlink is for a path: { path, unlink: true }');
   if (host !== undefined && (typeof host !== 'string' || host === ''))
     throw badArgument(`host must be text, not ${show(host)}`);
   return host === undefined ? { port } : { port, host };

@@ -8,7 +8,7 @@ export interface TcpAddress {
   /** 1 to 65535; a server may bind 0 and be given a free one. */
   readonly port: number;
   /** A name or an IPv4 or IPv6 address. Default `'localhost'` for a client; every address for a server. */
-  readonly host?: string;
+  readonly host?: string | undefined;
 }
 
 /** The address of a Unix domain socket. */
@@ -16,7 +16,7 @@ export interface UnixAddress {
   /** Where in the file system; at most 107 bytes on Linux, 103 on macOS and the BSDs. */
   readonly path: string;
   /** For a server: whether to remove a socket that a server has left there, if no one listens at it. Default false. */
-  readonly unlink?: boolean;
+  readonly unlink?: boolean | undefined;
 }
 
 /** What dialling needs of a client's options. */

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Identity, SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
@@ -15,6 +18,19 @@ describe('docs/api.md', () => {
     expect(documentedOptions(readDocument('docs/api.md').text)).toEqual([...options].sort());
   });
 });
+
+test('docs/api.md has a row for every warning, and for no other', () => {
+  const rows = readTables(readDocument('docs/api.md').text).filter(({ header }) => header[1] === 'When');
+  const documented = rows.flatMap(({ rows }) => rows.map(([first = '']) => first.replaceAll('`', '')));
+  const used = sources().flatMap((text) => text.match(/(?<=')SECURE_SOCKETS_[A-Z_]+(?=')/g) ?? []);
+  expect(documented.sort()).toEqual([...new Set(used)].sort());
+});
+
+function sources(): string[] {
+  const folder = fileURLToPath(new URL('../../src', import.meta.url));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return files.filter((file) => file.endsWith('.ts')).map((file) => readFileSync(join(folder, file), 'utf8'));
+}
 
 test('docs/api.md has every member of the classes', () => {
   const { text } = readDocument('docs/api.md');

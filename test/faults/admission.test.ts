@@ -185,9 +185,10 @@ describe.each(protocols)('a %s server', (protocol) => {
         new SecureServer({
           ...{ protocol, identity: await identityFor(protocol), closeTimeout: 100 },
           ...(limit === 'maxConnections' ? { maxConnections: 1 } : { maxPendingHandshakes: 1 }),
+          ...(limit === 'backlog' ? { backlog: 1 } : {}),
         }),
       );
-      await server.listen({ port: 0, host: '127.0.0.1' }, limit === 'backlog' ? 1 : 511);
+      await server.listen({ port: 0, host: '127.0.0.1' });
       if (limit === 'backlog') {
         for (let i = 1; i <= 2; i++) {
           const client = clientOf(server, { protocol });
@@ -233,9 +234,14 @@ describe.each(protocols)('a %s server', (protocol) => {
   // defence: the backlog of accept() counts
   it('does no handshakes for clients beyond the backlog that nobody accepts', async () => {
     const server = keep(
-      new SecureServer({ protocol, identity: await identityFor(protocol), maxPendingHandshakes: 2 }),
+      new SecureServer({
+        protocol,
+        identity: await identityFor(protocol),
+        maxPendingHandshakes: 2,
+        backlog: 3,
+      }),
     );
-    await server.listen({ port: 0, host: '127.0.0.1' }, 3);
+    await server.listen({ port: 0, host: '127.0.0.1' });
     const connect = async (): Promise<string> => {
       const client = clientOf(server, { protocol });
       keep({ [Symbol.asyncDispose]: async () => client.destroy() });

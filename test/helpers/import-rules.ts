@@ -43,6 +43,7 @@ const floors: readonly Room[] = [
   { name: 'connection', files: /^src\/connection\//, packages: [queue] },
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },
+  { name: 'inspection', files: /^src\/inspection\.ts$/ },
   { name: 'defaults', files: /^src\/defaults(\.node)?\.ts$/, packages: [backends] },
   { name: 'files', files: /^src\/files\.node\.ts$/ },
   { name: 'identity', files: /^src\/identity\// },

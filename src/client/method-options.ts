@@ -1,0 +1,91 @@
+import { badArgument, kindOf } from '../errors.js';
+import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
+import type { ProtocolName } from '../options/options.js';
+import { integer, text } from '../options/rules.js';
+import type { ConnectOptions } from './establish.js';
+
+/** How to send. */
+export interface SendOptions {
+  /**
+   * Aborts the wait: `send` rejects with its reason. The message is not sent, unless a part of it has been encrypted
+   * already.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How to receive. */
+export interface RecvOptions {
+  /** Aborts the wait; `recv` rejects with its reason and no message is lost. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How to end the sending half. */
+export interface EndOptions {
+  /** What the peer is told: 0 (default), 1 (going away), or 16384 to 65535 with a meaning of one's own. Sealed only. */
+  readonly code?: number | undefined;
+}
+
+/** How to close. */
+export interface CloseOptions extends EndOptions {
+  /** Aborts the wait for the peer: the connection is destroyed, and `close` rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const connectRules: ArgumentRules<ConnectOptions> = {
+  signal: abortSignal,
+  host: text,
+  port: integer(0, 65535),
+};
+const sendRules: ArgumentRules<SendOptions> = { signal: abortSignal };
+const recvRules: ArgumentRules<RecvOptions> = { signal: abortSignal };
+const anything = (): undefined => undefined;
+const endRules: ArgumentRules<EndOptions> = { code: anything };
+const closeRules: ArgumentRules<CloseOptions> = { code: anything, signal: abortSignal };
+
+/** The options of `connect()`. */
+export function readConnectOptions(options: ConnectOptions): ConnectOptions {
+  return readArguments(options, connectRules, 'connect()');
+}
+
+/** The options of `send()`. */
+export function readSendOptions(options: SendOptions): SendOptions {
+  return readArguments(options, sendRules, 'send()');
+}
+
+/** The options of `recv()`. */
+export function readRecvOptions(options: RecvOptions): RecvOptions {
+  return readArguments(options, recvRules, 'recv()');
+}
+
+/** The options of `end()`. */
+export function readEndOptions(options: EndOptions, protocol: ProtocolName): { code: number } {
+  const { code = 0 } = readArguments(options, endRules, 'end()');
+  return { code: checkCloseCode(code, protocol) };
+}
+
+/** The options of `close()`. */
+export function readCloseOptions(
+  options: CloseOptions,
+  protocol: ProtocolName,
+): { code: number; signal: AbortSignal | undefined } {
+  const { code = 0, signal } = readArguments(options, closeRules, 'close()');
+  return { code: checkCloseCode(code, protocol), signal };
+}
+
+/** A message, which is bytes. */
+export function checkMessage(message: Uint8Array): void {
+  if (!isBytes(message)) throw badArgument(`send() takes a Uint8Array, not ${kindOf(message)}`);
+}
+
+function checkCloseCode(code: unknown, protocol: ProtocolName): number {
+  if (code === 0) return code;
+  if (protocol === 'classic') throw badArgument('classic has no message that could carry a close code');
+  const isOwn = Number.isInteger(code) && (code as number) >= 0x4000 && (code as number) <= 0xffff;
+  if (code === 1 || isOwn) return code as number;
+  throw badArgument(`a close code is 0, 1 or 16384 to 65535, not ${String(code)}`);
+}
+
+/** By what it is, not by whose class: a test runner may have another realm's. */
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
+}

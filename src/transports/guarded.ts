@@ -1,0 +1,166 @@
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { isTransport, type Transport, type TransportEvents } from './transport.js';
+
+const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const;
+
+/**
+ * A transport of the application, held to what the interface says: one that throws or reports nonsense ends its own
+ * connection and nothing else, and one that never reports its end is taken for ended soon after `destroy`.
+ *
+ * Throws BAD_ARGUMENT for what is no transport.
+ */
+export function guarded(transport: unknown, method: string): Transport {
+  if (!isTransport(transport))
+    throw badArgument(`${method} takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
+  const missing = methods.find((name) => typeof transport[name] !== 'function');
+  if (missing !== undefined) throw badArgument(`a Transport for ${method} needs a method ${missing}()`);
+  return new GuardedTransport(transport);
+}
+
+/** So long a transport may take to report its end when it has been destroyed, in milliseconds. */
+const DESTROY_GRACE = 1000;
+
+class GuardedTransport implements Transport {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly #inner: Transport;
+  #events: TransportEvents | undefined;
+  #target: Uint8Array | undefined;
+  #isGone = false;
+  #isDestroyed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #error: Error | undefined;
+
+  constructor(inner: Transport) {
+    this.#inner = inner;
+    this.remoteAddress = this.#read('remoteAddress', 'string');
+    this.remotePort = this.#read('remotePort', 'number');
+    this.localAddress = this.#read('localAddress', 'string');
+    this.localPort = this.#read('localPort', 'number');
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+    this.#attempt(() =>
+      this.#inner.start({
+        data: (bytes) => this.#data(bytes),
+        end: () => this.#report(() => events.end()),
+        written: () => this.#report(() => events.written()),
+        close: (error) => this.#close(error),
+        target: () => {
+          this.#target = this.#isGone ? undefined : events.target?.();
+          return this.#target;
+        },
+      }),
+    );
+  }
+
+  get pending(): number {
+    return this.#read('pending', 'number') ?? 0;
+  }
+
+  get unsent(): number {
+    return this.#read('unsent', 'number') ?? this.pending;
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    this.#attempt(() => this.#inner.write(chunks));
+  }
+
+  pause(): void {
+    this.#attempt(() => this.#inner.pause());
+  }
+
+  resume(): void {
+    this.#attempt(() => this.#inner.resume());
+  }
+
+  end(): void {
+    this.#attempt(() => this.#inner.end());
+  }
+
+  ref(): void {
+    this.#attempt(() => this.#inner.ref?.());
+  }
+
+  unref(): void {
+    this.#attempt(() => this.#inner.unref?.());
+  }
+
+  destroy(error?: Error): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    this.#error ??= error;
+    if (!this.#isGone) this.#timer = setTimeout(() => this.#close(this.#error), DESTROY_GRACE);
+    this.#attempt(() => this.#inner.destroy(error));
+  }
+
+  /** A view over another place of the receiver's memory would be taken for bytes in place. */
+  #data(bytes: unknown): void {
+    if (this.#isGone || this.#isDestroyed) return;
+    const target = this.#target;
+    this.#target = undefined;
+    if (!isBytes(bytes)) {
+      const text = `the transport reported ${typeof bytes} in place of a Uint8Array`;
+      this.#fail(new SecureSocketError('TRANSPORT_FAILED', text));
+      return;
+    }
+    const isShared = target !== undefined && bytes.buffer === target.buffer;
+    const isInPlace = isShared && bytes.byteOffset === target.byteOffset && bytes.length <= target.length;
+    this.#events?.data(isShared && !isInPlace ? bytes.slice() : bytes);
+  }
+
+  #report(tell: () => void): void {
+    if (!this.#isGone) tell();
+  }
+
+  #close(error: unknown): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    clearTimeout(this.#timer);
+    const reason = this.#error ?? (error === undefined ? undefined : asError(error));
+    this.#events?.close(reason);
+  }
+
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (thrown) {
+      this.#fail(asError(thrown));
+    }
+  }
+
+  /** The connection is told in a turn of its own, since it may be in the middle of something. */
+  #fail(error: Error): void {
+    this.#error ??= error;
+    queueMicrotask(() => {
+      this.destroy(error);
+      this.#close(error);
+    });
+  }
+
+  #read<Type extends 'string' | 'number'>(
+    name: keyof Transport,
+    type: Type,
+  ): (Type extends 'string' ? string : number) | undefined {
+    let value: unknown;
+    this.#attempt(() => {
+      value = this.#inner[name];
+    });
+    const isRight = typeof value === type && !(typeof value === 'number' && !(value >= 0));
+    return isRight ? (value as Type extends 'string' ? string : number) : undefined;
+  }
+}
+
+function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  return new SecureSocketError('TRANSPORT_FAILED', `the transport failed: ${String(thrown)}`, {
+    cause: thrown,
+  });
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
+}
