@@ -7,7 +7,7 @@ import { type Command, onePositional, parse } from './shared/arguments.js';
 import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { lost, usageError } from './shared/failure.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
-import { IncomingFile, Refusal } from './shared/incoming-file.js';
+import { IncomingFile, type IncomingOptions, Refusal } from './shared/incoming-file.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { formatBytes, progressOf } from './shared/progress.js';
@@ -31,10 +31,12 @@ Listens at ADDRESS for one "secure-sockets send" and puts the files that it
 sends into the output folder, under the names it gives them. A file takes its
 name when it has come whole and its SHA-256 is right; until then it has another,
 and if it does not come so far, none. What is there is never overwritten. Names
-with folders in them or with a dot in front are refused. Without
---authorized-keys anybody who can reach ADDRESS may send.
+with a dot in front are refused. Without --authorized-keys anybody who can reach ADDRESS may send.
 
 ${serverHelp}${listenHelp}  -o, --output FOLDER     where the files go, default the current folder
+  -r, --recursive         take folders too; otherwise names with folders in them
+                          are refused
+      --no-preserve       do not keep the times of change and permission bits
   -k, --keep-open         serve any number of senders, side by side, until
                           stopped
 
@@ -52,6 +54,8 @@ async function run(args: string[]): Promise<number> {
     ...listenFlags,
     output: { type: 'string', short: 'o' },
     'keep-open': { type: 'boolean', short: 'k' },
+    recursive: { type: 'boolean', short: 'r' },
+    'no-preserve': { type: 'boolean' },
   });
   const address = parseAddress(onePositional('receive', 'ADDRESS', positionals), 'listen');
   const folder = values.output ?? '.';
@@ -63,7 +67,8 @@ async function run(args: string[]): Promise<number> {
   await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
   announceService(report, stop);
-  const inbox: Inbox = { server, folder, report, stop };
+  const takes = { recursive: values.recursive === true, preserve: !values['no-preserve'] };
+  const inbox: Inbox = { server, folder, report, stop, takes };
   try {
     await (values['keep-open'] ? receiveMany(inbox) : receiveOne(inbox));
   } finally {
@@ -77,6 +82,7 @@ interface Inbox {
   readonly folder: string;
   readonly report: Report;
   readonly stop: AbortSignal;
+  readonly takes: IncomingOptions;
 }
 
 async function receiveOne(inbox: Inbox): Promise<void> {
@@ -142,13 +148,13 @@ async function refuse(client: SecureClient, refusal: Refusal): Promise<void> {
 
 async function receiveFile(client: SecureClient, header: FileHeader, inbox: Inbox): Promise<void> {
   const begun = performance.now();
-  const file = await IncomingFile.create(inbox.folder, header);
+  const file = await IncomingFile.create(inbox.folder, header, inbox.takes);
   try {
     await client.send(encodeMessage('A'));
     await receiveContent(client, file, header, inbox.report);
     const path = await file.finish();
     await client.send(encodeMessage('K'));
-    const { size } = header;
+    const { size } = file;
     inbox.report.result(`received ${path}, ${formatBytes(size)}, SHA-256 ${file.sha256}`, {
       event: 'received',
       path,

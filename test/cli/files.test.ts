@@ -1,5 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +35,25 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
+});
+
+test('parts that a killed receiver has left are removed by the next receive of the same name, and no others', async () => {
+  const hash = createHash('sha256').update('a').digest('hex').slice(0, 16);
+  const box = join(folder, 'box');
+  const [dead, recent, alive, other] = [
+    `.${hash}-2147483646-x.part`,
+    `.${hash}-2147483645-x.part`,
+    `.${hash}-${process.pid}-x.part`,
+    `.${'0'.repeat(16)}-2147483646-x.part`,
+  ] as const;
+  for (const name of [dead, recent, alive, other]) writeFileSync(join(box, name), 'part');
+  for (const name of [dead, alive, other]) utimesSync(join(box, name), 1, 1);
+  const receiver = receive();
+  writeFileSync(join(folder, 'a'), 'whole');
+  const to = `127.0.0.1:${await portOf(receiver)}`;
+  expect(await run(folder, 'send', '--server-key', identity.fingerprint, 'a', to)).toMatchObject({ code: 0 });
+  expect(await receiver.ended).toMatchObject({ code: 0 });
+  expect(readdirSync(box).sort()).toEqual([alive, recent, other, 'a'].sort());
 });
 
 describe('a transfer that is cut off leaves no file', () => {

@@ -1,7 +1,8 @@
-import { createHash, type Hash, randomUUID } from 'node:crypto';
-import { type FileHandle, link, lstat, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { CommandError, exitCodes } from './failure.js';
+import { partName, removeOrphans } from './parts.js';
 import { type FileHeader, printable, problemWithName } from './transfer.js';
 
 /** A file that is not taken, and why; the sender is told. */
@@ -14,37 +15,56 @@ export class Refusal extends CommandError {
   }
 }
 
+/** What a receiver takes. */
+export interface IncomingOptions {
+  /** Whether names may have folders in them. */
+  readonly recursive: boolean;
+  /** Whether files get the time of their last change and their permission bits. */
+  readonly preserve: boolean;
+}
+
 /** A file on its way into the output folder, under another name until it is whole. */
 export class IncomingFile {
   readonly #path: string;
   readonly #temporary: string;
   readonly #header: FileHeader;
   readonly #handle: FileHandle;
+  readonly #preserve: boolean;
   readonly #hash: Hash = createHash('sha256');
   #received = 0;
   #sha256 = '';
   #isOpen = true;
 
-  private constructor(path: string, temporary: string, header: FileHeader, handle: FileHandle) {
+  private constructor(
+    path: string,
+    temporary: string,
+    header: FileHeader,
+    handle: FileHandle,
+    preserve: boolean,
+  ) {
     this.#path = path;
     this.#temporary = temporary;
     this.#header = header;
     this.#handle = handle;
+    this.#preserve = preserve;
   }
 
   /** Makes the temporary file. Throws a {@link Refusal} if the name is not a plain one, or taken. */
-  static async create(folder: string, header: FileHeader): Promise<IncomingFile> {
+  static async create(folder: string, header: FileHeader, options: IncomingOptions): Promise<IncomingFile> {
     const { name } = header;
-    const problem = problemWithName(name);
+    const parts = options.recursive ? name.split('/') : [name];
+    const problem = parts.map(problemWithName).find((one) => one !== undefined);
     if (problem !== undefined) throw new Refusal(exitCodes.usage, name, problem);
-    const path = join(folder, name);
+    const path = join(folder, ...parts);
+    await makeFolders(folder, parts.slice(0, -1), name);
     if (await exists(path)) throw taken(name);
-    const temporary = join(folder, `.${randomUUID()}.part`);
+    await removeOrphans(dirname(path), name);
+    const temporary = join(dirname(path), partName(name));
     const handle = await open(temporary, 'wx', 0o600).catch((error) => {
       // nothing was carried yet
       throw unstorable(name, error, exitCodes.usage);
     });
-    return new IncomingFile(path, temporary, header, handle);
+    return new IncomingFile(path, temporary, header, handle, options.preserve);
   }
 
   /** In hexadecimal, once it has been verified. */
@@ -56,7 +76,7 @@ export class IncomingFile {
   async write(bytes: Uint8Array): Promise<void> {
     const { name, size } = this.#header;
     this.#received += bytes.length;
-    if (this.#received > size)
+    if (size !== null && this.#received > size)
       throw new Refusal(exitCodes.damaged, name, `more came than the ${size} bytes announced`);
     this.#hash.update(bytes);
     for (let at = 0; at < bytes.length; ) {
@@ -68,7 +88,7 @@ export class IncomingFile {
   /** Throws a {@link Refusal} unless all has come and its SHA-256 is this. */
   async verify(sha256: Uint8Array): Promise<void> {
     const { name, size } = this.#header;
-    if (this.#received !== size)
+    if (size !== null && this.#received !== size)
       throw new Refusal(exitCodes.damaged, name, `${this.#received} of ${size} bytes came`);
     const digest = this.#hash.digest();
     if (!digest.equals(sha256)) throw new Refusal(exitCodes.damaged, name, 'its SHA-256 is another');
@@ -78,6 +98,7 @@ export class IncomingFile {
   /** Puts the file in its place and returns its path. Throws a {@link Refusal} if the name has been taken meanwhile. */
   async finish(): Promise<string> {
     const { name } = this.#header;
+    if (this.#preserve) await stored(name, this.#keep());
     await stored(name, this.#handle.sync());
     await this.#close();
     await this.#takeName();
@@ -88,6 +109,18 @@ export class IncomingFile {
   async discard(): Promise<void> {
     await this.#close();
     await rm(this.#temporary, { force: true });
+  }
+
+  /** Bytes received. */
+  get size(): number {
+    return this.#received;
+  }
+
+  async #keep(): Promise<void> {
+    const { mode, modified } = this.#header;
+    if (mode !== undefined) await this.#handle.chmod(mode);
+    // seconds
+    if (modified !== undefined) await this.#handle.utimes(modified / 1000, modified / 1000);
   }
 
   async #close(): Promise<void> {
@@ -126,6 +159,18 @@ async function stored<T>(name: string, operation: Promise<T>): Promise<T> {
     return await operation;
   } catch (error) {
     throw unstorable(name, error);
+  }
+}
+
+/** Makes the folders that are not there. One that is a link would lead elsewhere. */
+async function makeFolders(folder: string, parts: readonly string[], name: string): Promise<void> {
+  let path = folder;
+  for (const part of parts) {
+    path = join(path, part);
+    await mkdir(path).catch((error) => {
+      if (codeOf(error) !== 'EEXIST') throw unstorable(name, error, exitCodes.usage);
+    });
+    if (!(await lstat(path)).isDirectory()) throw taken(name);
   }
 }
 

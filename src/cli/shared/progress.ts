@@ -16,9 +16,9 @@ export interface Canvas {
 /** Redrawn at most so often, in milliseconds. */
 const PERIOD = 200;
 
-/** A bar with rate and time left on a terminal; nothing elsewhere. */
-export function progressOf(name: string, size: number, canvas: Canvas, now: () => number): Progress {
-  if (!canvas.isTTY) return { advance: () => {}, end: () => {} };
+/** A bar with rate and time left on a terminal; nothing elsewhere, nor where nobody knows how much will come. */
+export function progressOf(name: string, size: number | null, canvas: Canvas, now: () => number): Progress {
+  if (!canvas.isTTY || size === null) return { advance: () => {}, end: () => {} };
   const begun = now();
   let done = 0;
   let drawn = begun;

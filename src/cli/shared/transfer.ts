@@ -3,7 +3,7 @@ import { CommandError, exitCodes } from './failure.js';
 /**
  * How `send` and `receive` speak, one exchange a file. A message is a letter and what belongs to it.
  *
- * - sender: `F` and `{"name":…,"size":…}`, the file to come
+ * - sender: `F` and `{"name":…,"size":…,"modified":…,"mode":…}`, the file to come; the two last may be absent
  * - receiver: `A`, or `R` and the reason for refusing it as UTF-8
  * - sender: `D` and bytes of the file, until all have been sent; then `H` and the SHA-256 of all of them, 32 bytes
  * - receiver: `K` when the file is complete, checked and in its place, or `R`
@@ -14,8 +14,14 @@ export type Letter = 'F' | 'A' | 'R' | 'D' | 'H' | 'K';
 
 /** What is said about a file before it comes. */
 export interface FileHeader {
+  /** With `/` between folders and file, where folders are sent. */
   readonly name: string;
-  readonly size: number;
+  /** In bytes; `null` where nobody knows before the end. */
+  readonly size: number | null;
+  /** When it was changed last, in milliseconds since 1970. */
+  readonly modified?: number | undefined;
+  /** Its permission bits. */
+  readonly mode?: number | undefined;
 }
 
 /** So many bytes of a file go into a message. */
@@ -52,10 +58,25 @@ export function decodeHeader(body: Uint8Array): FileHeader {
   const header = parseJson(body);
   if (typeof header === 'object' && header !== null && 'name' in header && 'size' in header) {
     const { name, size } = header;
-    if (typeof name === 'string' && typeof size === 'number' && Number.isSafeInteger(size) && size >= 0)
-      return { name, size };
+    if (typeof name === 'string' && (size === null || isNatural(size)))
+      return { name, size, modified: natural(header, 'modified'), mode: permissions(header) };
   }
   throw new CommandError(exitCodes.damaged, 'the peer announced a file in a way that is not understood');
+}
+
+function isNatural(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function natural(header: object, name: string): number | undefined {
+  const value = (header as Record<string, unknown>)[name];
+  return isNatural(value) ? value : undefined;
+}
+
+/** Nothing that would run as somebody else. */
+function permissions(header: object): number | undefined {
+  const mode = natural(header, 'mode');
+  return mode === undefined ? undefined : mode & 0o777;
 }
 
 /** What is wrong with a name as that of a file in the output folder; `undefined` if it is a plain one. */
