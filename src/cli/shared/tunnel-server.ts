@@ -87,6 +87,11 @@ class TunnelServer {
     const session = serverSession(sealed);
     this.#sessions.add(session);
     session.once('close', () => this.#sessions.delete(session));
+    // a client that was removed from the list is news of its own; other losses show at the streams
+    session.on('error', (error) => {
+      if ('code' in error && error.code === 'UNAUTHORIZED_CLIENT')
+        announceLoss(`lost ${formatPeer(sealed)}`, error, this.#options.report);
+    });
     session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers[':authority'] ?? ''));
     if (this.#isEnding) session.close();
   }
