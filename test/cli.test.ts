@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -33,7 +33,7 @@ describe('docs/cli.md', () => {
   const commands = [...help('--help').matchAll(/^ {2}([a-z-]+) {2,}/gm)].map(([, name = '']) => name);
 
   test('has every command', () => {
-    expect(commands).toHaveLength(10);
+    expect(commands).toHaveLength(12);
     for (const name of commands) expect(document).toContain(`\`secure-sockets ${name}`);
   });
 
@@ -41,6 +41,38 @@ describe('docs/cli.md', () => {
     const options = help(name, '--help').match(/(?<=^ {2}(?:-\w, )?)--[a-z-]+/gm) ?? [];
     expect(options).toContain('--help');
     for (const option of options) expect(document, option).toMatch(new RegExp(`\`${option}[ \`]`));
+  });
+});
+
+describe('what is made of the manuals', () => {
+  test('a man page that groff takes, with every option', { skip: !havePrograms('groff') }, () => {
+    const page = help('man');
+    const { stdout, stderr } = spawnSync('groff', ['-man', '-Tascii', '-P-c', '-wall'], {
+      input: page,
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    for (const option of ['--authorized-keys', '--carriers', '--messages', '--known-hosts'])
+      expect(stdout).toContain(option);
+  });
+
+  test('completions of bash: commands, options, files', () => {
+    const ask = (...words: string[]): string[] => {
+      const list = words.map((word) => `'${word}'`).join(' ');
+      const program = `${help('completion', 'bash')}
+        COMP_WORDS=(secure-sockets ${list}); COMP_CWORD=${words.length}; _secure_sockets; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return execFileSync('bash', ['-c', program], { encoding: 'utf8', cwd: root }).trim().split('\n');
+    };
+    expect(ask('tu')).toEqual(['tunnel']);
+    expect(ask('tunnel', '--carr')).toEqual(['--carriers']);
+    expect(ask('send', '--no')).toEqual(['--no-preserve']);
+    expect(ask('send', 'README')).toEqual(['README.md']);
+  });
+
+  test('completions of fish name every option once', () => {
+    const script = help('completion', 'fish');
+    expect(script.match(/from tunnel' -l carriers -r -d/g)).toHaveLength(1);
+    expect(() => help('completion', 'tcsh')).toThrow();
   });
 });
 

@@ -7,11 +7,13 @@ import { fingerprint } from './fingerprint.js';
 import { keygen } from './keygen.js';
 import { knownHosts } from './known-hosts.js';
 import { listen } from './listen.js';
+import { manualCommands } from './manuals.js';
 import { receive } from './receive.js';
 import { send } from './send.js';
 import type { Command } from './shared/arguments.js';
 import { usageError } from './shared/failure.js';
 import { print, reportAs, reportWarning } from './shared/output.js';
+import { suggestion } from './shared/suggest.js';
 import { tunnel } from './tunnel.js';
 
 const commands: readonly Command[] = [
@@ -25,6 +27,11 @@ const commands: readonly Command[] = [
   bridge,
   knownHosts,
   bench,
+  ...manualCommands(
+    () => commands,
+    () => help,
+    version,
+  ),
 ];
 
 const help = `Usage: secure-sockets COMMAND [OPTION]... [ARGUMENT]...
@@ -64,7 +71,12 @@ function manualOf(name: string | undefined): string {
 function commandNamed(name: string): Command {
   const command = commands.find((one) => one.name === name);
   if (command) return command;
-  throw usageError(`there is no command ${JSON.stringify(name)}`, 'secure-sockets --help');
+  const near = suggestion(
+    name,
+    commands.map((one) => one.name),
+  );
+  const question = near === undefined ? '' : `: did you mean ${near}?`;
+  throw usageError(`there is no command ${JSON.stringify(name)}${question}`, 'secure-sockets --help');
 }
 
 function asksForHelp(args: readonly string[]): boolean {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { usageError } from './failure.js';
+import { suggestion } from './suggest.js';
 
 /** What a flag takes, as `node:util` parseArgs wants it. */
 export type Flags = Readonly<
@@ -38,8 +39,28 @@ export function parse<const T extends Flags>(command: string, args: string[], fl
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     const [text = ''] = error.message.split(/\. |\n/);
-    throw usageError(text.charAt(0).toLowerCase() + text.slice(1), `secure-sockets ${command} --help`);
+    throw usageError(
+      `${text.charAt(0).toLowerCase()}${text.slice(1)}${meant(text, Object.keys(flags))}`,
+      `secure-sockets ${command} --help`,
+    );
   }
+}
+
+function meant(text: string, names: readonly string[]): string {
+  const [, unknown] = /^Unknown option '--([^'=]+)/.exec(text) ?? [];
+  const near = unknown === undefined ? undefined : suggestion(unknown, names);
+  return near === undefined ? '' : `: did you mean --${near}?`;
+}
+
+/** The one argument of a command, out of a list. */
+export function oneOfRequired<const T extends string>(
+  command: string,
+  positionals: readonly string[],
+  values: readonly T[],
+): T {
+  const value = values.find((one) => one === positionals[0]);
+  if (value !== undefined && positionals.length === 1) return value;
+  throw usageError(`${command} takes one of ${values.join(', ')}`, `secure-sockets ${command} --help`);
 }
 
 /** A flag's value as a whole number within limits. */

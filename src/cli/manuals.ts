@@ -1,0 +1,53 @@
+import { type Command, commonFlags, oneOfRequired, parse } from './shared/arguments.js';
+import { usageError } from './shared/failure.js';
+import { completion, manPage } from './shared/manual.js';
+import { print } from './shared/output.js';
+
+/** The commands that print what is made of the manuals of all commands. */
+export function manualCommands(
+  all: () => readonly Command[],
+  help: () => string,
+  version: () => string,
+): Command[] {
+  const man: Command = {
+    name: 'man',
+    summary: 'print a page for man(1)',
+    help: `Usage: secure-sockets man
+
+Prints all manuals as one page for man(1).
+
+Options:
+  -h, --help              this text
+
+Examples:
+  secure-sockets man > /usr/local/share/man/man1/secure-sockets.1
+`,
+    run: async (args) => {
+      const { positionals } = parse('man', args, commonFlags);
+      if (positionals.length > 0) throw usageError('man takes no arguments', 'secure-sockets man --help');
+      print(manPage(all(), help(), version()));
+      return 0;
+    },
+  };
+  const complete: Command = {
+    name: 'completion',
+    summary: 'print a script that completes commands and options',
+    help: `Usage: secure-sockets completion bash|zsh|fish
+
+Prints a script for a shell that completes commands, options and files.
+
+Options:
+  -h, --help              this text
+
+Examples:
+  secure-sockets completion bash > /etc/bash_completion.d/secure-sockets
+  secure-sockets completion fish > ~/.config/fish/completions/secure-sockets.fish
+`,
+    run: async (args) => {
+      const { positionals } = parse('completion', args, commonFlags);
+      print(completion(oneOfRequired('completion', positionals, ['bash', 'zsh', 'fish']), all()));
+      return 0;
+    },
+  };
+  return [man, complete];
+}

@@ -1,0 +1,31 @@
+/** The word of a list that was most likely meant, if one is near: at most a third of its letters are otherwise. */
+export function suggestion(word: string, words: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const one of words) {
+    const changes = distance(word, one);
+    if (changes < fewest) [best, fewest] = [one, changes];
+  }
+  return best !== undefined && fewest <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
+}
+
+/** Letters to insert, leave out, replace or exchange with their neighbour (optimal string alignment). */
+function distance(from: string, to: string): number {
+  let [before, row]: number[][] = [[], Array.from({ length: to.length + 1 }, (_, index) => index)];
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const cost = from[i - 1] === to[j - 1] ? 0 : 1;
+      let least = Math.min(at(next, j - 1) + 1, at(row, j) + 1, at(row, j - 1) + cost);
+      const isSwap = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      if (isSwap) least = Math.min(least, at(before, j - 2) + 1);
+      next.push(least);
+    }
+    [before, row] = [row ?? [], next];
+  }
+  return at(row, to.length);
+}
+
+function at(row: readonly number[] | undefined, index: number): number {
+  return row?.[index] ?? Number.POSITIVE_INFINITY;
+}
