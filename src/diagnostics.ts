@@ -85,6 +85,21 @@ export function callSafely(name: string, call: () => unknown): void {
   }
 }
 
+/** Asks something of the application that is true or false; what throws or is neither is `otherwise`, and a warning. */
+export function askSafely(name: string, ask: () => unknown, otherwise: boolean): boolean {
+  try {
+    const answer = ask();
+    if (typeof answer === 'boolean') return answer;
+    if (typeof answer === 'object' && answer !== null) Promise.resolve(answer).catch(() => {});
+    throw new TypeError(`it must return true or false, not ${typeof answer}`);
+  } catch (thrown) {
+    callSafely(name, () => {
+      throw thrown;
+    });
+    return otherwise;
+  }
+}
+
 const warned = new Set<string>();
 
 /** Even what is thrown may throw. */

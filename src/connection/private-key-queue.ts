@@ -14,14 +14,24 @@ export class PrivateKeyQueue {
   readonly #queue: PQueue;
   readonly #maxWaiting: number;
   readonly #isOffThread: boolean;
+  readonly #maxDuration: number;
   #count = 0;
   #restUntil = 0;
 
-  /** `isOffThread`: the operations do not run on the main thread. */
-  constructor(concurrency: number, maxWaiting: number, isOffThread: boolean) {
+  /**
+   * `isOffThread`: the operations do not run on the main thread. One that has not settled after `maxDuration`
+   * milliseconds, as a key that is kept elsewhere may never do, no longer keeps others waiting: its result is `undefined`.
+   */
+  constructor(
+    concurrency: number,
+    maxWaiting: number,
+    isOffThread: boolean,
+    maxDuration: number = Number.POSITIVE_INFINITY,
+  ) {
     this.#queue = new PQueue({ concurrency });
     this.#maxWaiting = maxWaiting;
     this.#isOffThread = isOffThread;
+    this.#maxDuration = maxDuration;
   }
 
   /** Whether another operation would be refused. */
@@ -56,7 +66,9 @@ export class PrivateKeyQueue {
 
   #begin(operation: () => unknown): unknown {
     this.#count++;
-    return operation();
+    const result = operation();
+    const isBounded = this.#maxDuration !== Number.POSITIVE_INFINITY;
+    return isBounded && result instanceof Promise ? settledWithin(this.#maxDuration, result) : result;
   }
 
   /** A turn at least, and a rest that grows with what the operation before has taken from them. */
@@ -65,4 +77,12 @@ export class PrivateKeyQueue {
     const rest = Math.ceil(this.#restUntil - performance.now());
     if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
   }
+}
+
+function settledWithin(milliseconds: number, promise: Promise<unknown>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer: { unref?(): unknown } | number = setTimeout(() => resolve(undefined), milliseconds);
+    if (typeof timer === 'object') timer.unref?.();
+    promise.then(resolve, reject).finally(() => clearTimeout(timer as Parameters<typeof clearTimeout>[0]));
+  });
 }

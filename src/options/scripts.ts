@@ -6,7 +6,7 @@ import type { PeerKey, Script } from '../core/script.js';
 import { sealedClient } from '../core/sealed/client.js';
 import { sealedServer } from '../core/sealed/server.js';
 import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
-import { emitWarning } from '../diagnostics.js';
+import { callSafely, emitWarning } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import { type PortableIdentity, privateKeyOf, privateNumbersOf } from '../identity/identity.js';
 import type { GenerateOptions } from '../identity/making.js';
@@ -116,7 +116,8 @@ async function sealedScripts(
   authorize: Authorizer | undefined,
   queue: PrivateKeyQueue,
 ): Promise<() => Script> {
-  const { backend, clientAuth, maxMessage, maxRecord, keylog } = settings;
+  const { backend, clientAuth, maxMessage, maxRecord } = settings;
+  const keylog = keylogOf(settings);
   const suites = suitesOf(settings);
   const mlKem768 = await kemFor(backend, suites);
   const { spki } = identity;
@@ -166,7 +167,8 @@ async function sealedPlan(
   settings: ClientSettings,
   trust: Trust,
 ): Promise<ClientPlan> {
-  const { backend, maxMessage, maxRecord, keylog } = settings;
+  const { backend, maxMessage, maxRecord } = settings;
+  const keylog = keylogOf(settings);
   warnOnce(keylog && keylogWarning);
   const suites = suitesOf(settings);
   const mlKem768 = await kemFor(backend, suites);
@@ -205,6 +207,11 @@ function clientIdentity({
 }: ClientSettings): { spki: Uint8Array; key: RsaPrivateKey } | undefined {
   if (identity === undefined) return undefined;
   return { spki: identity.spki, key: privateKeyOf(identity, backend) };
+}
+
+/** Keeps a mistake in the function from ending connections. */
+function keylogOf({ keylog }: CommonOptions): ((line: string) => void) | undefined {
+  return keylog && ((line) => callSafely('keylog', () => keylog(line)));
 }
 
 function suitesOf({ suites, backend }: CommonOptions & { backend: Backend }): readonly SuiteName[] {

@@ -131,7 +131,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Takes a socket in, or lets it go. `open` makes its transport. */
   receive<Socket extends Partial<Origin>>(socket: Socket, open: (socket: Socket) => Transport): void {
-    const isProxy = isListed(this.#options.settings.trustedProxies, socket.remoteAddress);
+    const isProxy = isListed(this.#options.settings, 'trustedProxies', socket.remoteAddress);
     const transport = open(socket);
     if (!this.#hasRoom(transport)) return;
     if (isProxy) void this.#takeProxied(transport);
@@ -237,7 +237,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   #admit(transport: Transport, from: Origin): (() => void) | undefined {
     const { settings, accepted } = this.#options;
     const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + settings.backlog;
-    const isBlocked = isListed(settings.blockList, from.remoteAddress);
+    const isBlocked = isListed(settings, 'blockList', from.remoteAddress);
     const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
     if (leave !== undefined) return leave;
     const ofSource = !isFull && this.#admission.isSourceFull(from.remoteAddress);

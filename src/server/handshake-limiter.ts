@@ -1,5 +1,7 @@
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { readIPv6 } from '../core/encodings/ip-address.js';
+import { askSafely } from '../diagnostics.js';
+import type { AddressList } from '../options/options.js';
 
 /** Up to so many handshakes nobody is turned away by chance. */
 const ALWAYS_ADMIT = 16;
@@ -83,14 +85,21 @@ function networkOf(address: string): string {
   return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
 }
 
+/** Lists of addresses that the application may give. */
+export interface ListSettings {
+  readonly blockList?: AddressList | undefined;
+  readonly trustedProxies?: AddressList | undefined;
+}
+
 /** Whether an address is on a list that the application has given. */
 export function isListed(
-  list: { check(address: string, family?: 'ipv4' | 'ipv6'): boolean } | undefined,
+  settings: ListSettings,
+  name: keyof ListSettings,
   address: string | undefined,
 ): boolean {
-  return (
-    list !== undefined &&
-    address !== undefined &&
-    list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
-  );
+  const list = settings[name];
+  if (list === undefined || address === undefined) return false;
+  // a list that cannot tell lets no one in, and takes no one for a proxy whose word counts
+  const family = address.includes(':') ? 'ipv6' : 'ipv4';
+  return askSafely(`${name}.check`, () => list.check(address, family), name === 'blockList');
 }

@@ -121,11 +121,16 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   constructor(options: ServerOptions, platform: ServerPlatform<Client>) {
     this.#platform = platform;
     this.#settings = readServerOptions(options, platform.backend);
-    const { backend, maxPendingHandshakes, protocol } = this.#settings;
+    const { backend, handshakeTimeout, maxPendingHandshakes, protocol } = this.#settings;
     const concurrency = privateKeyConcurrency(this.#settings);
     // the raw operation of classic has no way off the main thread before Node 24.7
     const isOffThread = backend.native && protocol === 'sealed';
-    this.#privateKeyQueue = new PrivateKeyQueue(concurrency, maxPendingHandshakes, isOffThread);
+    this.#privateKeyQueue = new PrivateKeyQueue(
+      concurrency,
+      maxPendingHandshakes,
+      isOffThread,
+      handshakeTimeout,
+    );
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { badArgument, kindOf } from '../errors.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** What a socket has beyond a Duplex. */
@@ -17,6 +18,9 @@ interface SocketFacts {
  * two directions are to end apart.
  */
 export function fromDuplex(stream: Duplex): Transport {
+  const { write, pause, resume, on } = Object(stream) as Partial<Duplex>;
+  if ([write, pause, resume, on].some((method) => typeof method !== 'function'))
+    throw badArgument(`fromDuplex() takes a Duplex of node:stream, not ${kindOf(stream)}`);
   return new DuplexTransport(stream);
 }
 

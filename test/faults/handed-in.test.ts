@@ -1,0 +1,399 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { Duplex, duplexPair } from 'node:stream';
+import {
+  type AddressList,
+  type Backend,
+  fromDuplex,
+  Identity,
+  reconnecting,
+  SecureClient,
+  SecureServer,
+  type ServerOptions,
+  type Transport,
+  type TransportEvents,
+} from 'secure-sockets';
+import { node } from 'secure-sockets/backends/node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { clientOf, identityFor, listening, pair, pause, portOf, rejection } from '../helpers/sockets.js';
+
+// What the application hands in may throw, reject, return nonsense or never settle: that is the end of one connection at
+// most, and never of the process or of another connection.
+
+const open: (() => unknown)[] = [];
+const unhandled: unknown[] = [];
+const hear = (reason: unknown): void => void unhandled.push(reason);
+beforeEach(() => {
+  unhandled.length = 0;
+  process.on('unhandledRejection', hear).on('uncaughtException', hear);
+});
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+  await pause(20);
+  process.off('unhandledRejection', hear).off('uncaughtException', hear);
+  expect(unhandled).toEqual([]);
+});
+
+function fails(): never {
+  throw new Error('mine');
+}
+
+/** What a function may do instead of what it should. */
+const misdeeds: [string, () => unknown][] = [
+  [
+    'throws',
+    () => {
+      throw new Error('mine');
+    },
+  ],
+  [
+    'throws nothing',
+    () => {
+      throw undefined;
+    },
+  ],
+  [
+    'throws what cannot be shown',
+    () => {
+      throw Object.create(null);
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('mine'))],
+  ['returns nonsense', () => ({ nonsense: 5 })],
+  ['returns what throws when awaited', () => Object.defineProperty({}, 'then', { get: fails })],
+  ['never settles', () => new Promise(() => {})],
+];
+
+async function serverWith(options: ServerOptions): Promise<SecureServer> {
+  const server = await listening('sealed', options);
+  open.push(() => server.close({ timeout: 100 }));
+  return server;
+}
+
+/** A connection to a server works. */
+async function works(server: SecureServer): Promise<void> {
+  const client = clientOf(server);
+  await client.connect(server.address);
+  let peer = await server.accept();
+  while (peer.remotePort !== client.localPort) peer = await server.accept();
+  await client.send(Uint8Array.of(7));
+  expect(await peer.recv()).toEqual(Uint8Array.of(7));
+  client.destroy();
+}
+
+async function knock(server: SecureServer): Promise<void> {
+  const socket = createConnection({ host: '127.0.0.1', port: portOf(server) });
+  socket.on('error', () => {}).resume();
+  socket.write('GET / HTTP/1.1\r\n\r\n'.repeat(100));
+  await once(socket, 'close');
+}
+
+describe('callbacks', () => {
+  it.each(misdeeds)('onHandshakeError %s', async (_, misdeed) => {
+    const server = await serverWith({ onHandshakeError: misdeed as never });
+    await knock(server);
+    await works(server);
+  });
+
+  it.each(misdeeds)('keylog %s', async (_, misdeed) => {
+    const server = await serverWith({ keylog: misdeed as never });
+    const client = clientOf(server, { keylog: misdeed as never });
+    await client.connect(server.address);
+    await client.send(Uint8Array.of(1));
+    expect(await (await server.accept()).recv()).toEqual(Uint8Array.of(1));
+    client.destroy();
+  });
+
+  it.each(misdeeds)('verifyServer %s', async (_, misdeed) => {
+    const server = await serverWith({});
+    const options = { verifyServer: misdeed as never, handshakeTimeout: 300 };
+    const error = await rejection(new SecureClient(options).connect(server.address));
+    expect(['UNTRUSTED_SERVER', 'HANDSHAKE_TIMEOUT']).toContain(error.code);
+    await works(server);
+  });
+
+  it.each(misdeeds)('verifyClient %s', async (_, misdeed) => {
+    const server = await serverWith({
+      verifyClient: misdeed as never,
+      clientAuth: 'optional',
+      handshakeTimeout: 300,
+    });
+    const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    const client = clientOf(server, { identity });
+    await client.connect(server.address).catch(() => {});
+    await client.recv().catch(() => {});
+    expect(server.stats.open).toBe(0);
+    client.destroy();
+    await works(server);
+  });
+
+  it.each(misdeeds)('onError of reconnecting() %s', async (_, misdeed) => {
+    const server = await serverWith({});
+    const port = portOf(server);
+    await server.close();
+    const options = { initialDelay: 20, onError: misdeed as never };
+    const clients = reconnecting({ host: '127.0.0.1', port }, { verifyServer: () => true }, options);
+    const next = clients.next();
+    await pause(30);
+    const again = new SecureServer({ identity: await identityFor('sealed') });
+    open.push(() => again.close({ timeout: 100 }));
+    await again.listen({ host: '127.0.0.1', port });
+    expect((await next).value).toBeInstanceOf(SecureClient);
+    await clients.return(undefined as never);
+  });
+});
+
+describe('lists', () => {
+  const answers: [string, () => unknown][] = [
+    ...misdeeds,
+    ['says 0', () => 0],
+    ['says nothing', () => undefined],
+  ];
+
+  it.each(answers)('a blockList.check that %s keeps everybody out, and does no more', async (_, check) => {
+    const codes: unknown[] = [];
+    const server = await serverWith({
+      blockList: { check } as AddressList,
+      onHandshakeError: (error) => codes.push((error as { code?: string }).code),
+    });
+    await rejection(clientOf(server).connect(server.address));
+    expect(codes).toEqual(['BUSY']);
+    const [near, far] = duplexPair();
+    await server.attach(fromDuplex(far));
+    const client = clientOf(server);
+    await client.connect(fromDuplex(near));
+    expect(server.stats.open).toBe(1);
+    client.destroy();
+  });
+
+  it.each(answers)('a trustedProxies.check that %s makes no proxy of anybody', async (_, check) => {
+    const server = await serverWith({ trustedProxies: { check } as AddressList });
+    await works(server);
+  });
+});
+
+describe('transports', () => {
+  const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy', 'ref', 'unref'] as const;
+  const getters = ['pending', 'unsent', 'remoteAddress', 'remotePort', 'localAddress', 'localPort'] as const;
+
+  /** Both ends of a connection over transports of which the client's, or the server's, is changed. */
+  async function over(change: (transport: Transport) => Transport, side: 'client' | 'server'): Promise<void> {
+    const other = await serverWith({});
+    const server = new SecureServer({
+      identity: await identityFor('sealed'),
+      handshakeTimeout: 400,
+      closeTimeout: 200,
+    });
+    open.push(() => server.close({ timeout: 100 }));
+    const [near, far] = duplexPair();
+    const [mine, theirs] = [fromDuplex(near), fromDuplex(far)];
+    const fingerprint = (await identityFor('sealed')).fingerprint;
+    const client = new SecureClient({ serverKey: fingerprint, handshakeTimeout: 400, closeTimeout: 200 });
+    const accepting = server.accept({ signal: AbortSignal.timeout(800) }).catch(() => undefined);
+    const attaching = server.attach(side === 'server' ? change(theirs) : theirs).catch(() => {});
+    const connecting = client.connect(side === 'client' ? change(mine) : mine).catch(() => {});
+    await Promise.all([attaching, connecting]);
+    const peer = await accepting;
+    for (const end of [client, peer]) {
+      end?.ref();
+      end?.unref();
+      await end?.send(new Uint8Array(200_000), { signal: AbortSignal.timeout(300) }).catch(() => {});
+    }
+    await client.recv({ signal: AbortSignal.timeout(100) }).catch(() => {});
+    await Promise.all([client, peer].map((end) => end?.close().catch(() => {})));
+    for (const end of [client, peer]) end?.destroy();
+    await server.close({ timeout: 300 });
+    await works(other);
+  }
+
+  const changed = (transport: Transport, member: string, value: PropertyDescriptor): Transport =>
+    Object.defineProperty(
+      new Proxy({} as Transport, {
+        get: (_, name) => {
+          if (name === member) return value.get ? value.get.call(transport) : value.value;
+          const found = transport[name as keyof Transport];
+          return typeof found === 'function' ? (found as () => unknown).bind(transport) : found;
+        },
+        has: (_, name) => name in transport,
+      }),
+      'changed',
+      { value: true, configurable: true },
+    );
+
+  for (const side of ['client', 'server'] as const) {
+    it.each(methods)(`the ${side}'s throws in %s()`, async (name) => {
+      const value = (): never => {
+        throw new Error('mine');
+      };
+      await over((transport) => changed(transport, name, { value }), side);
+    });
+
+    it.each(getters)(`the ${side}'s throws in %s`, async (name) => {
+      const get = (): never => {
+        throw new Error('mine');
+      };
+      await over((transport) => changed(transport, name, { get }), side);
+    });
+
+    it.each(getters)(`the ${side}'s has nonsense in %s`, async (name) => {
+      for (const nonsense of [Number.NaN, -1, {}, 'x', null])
+        await over((transport) => changed(transport, name, { get: () => nonsense }), side);
+    });
+
+    const reports: [string, (events: TransportEvents) => void][] = [
+      ['text for bytes', (events) => events.data('text' as never)],
+      ['nothing for bytes', (events) => events.data(undefined as never)],
+      ['a list for bytes', (events) => events.data([1, 2, 3] as never)],
+      ['an error that is none', (events) => events.close('broken' as never)],
+      [
+        'its end twice, and more after it',
+        (events) => {
+          events.close();
+          events.close(new Error('again'));
+          events.data(Uint8Array.of(1));
+          events.end();
+          events.written();
+        },
+      ],
+    ];
+    it.each(reports)(`the ${side}'s reports %s`, async (_, report) => {
+      await over((transport) => {
+        const start = (events: TransportEvents): void => {
+          transport.start(events);
+          setTimeout(() => report(events), 5);
+        };
+        return changed(transport, 'start', { value: start });
+      }, side);
+    });
+
+    it(`the ${side}'s never reports its end`, async () => {
+      await over((transport) => changed(transport, 'destroy', { value: () => {} }), side);
+    });
+  }
+});
+
+describe('Duplexes', () => {
+  const streams: [string, () => Duplex][] = [
+    ['gives text', () => new Duplex({ read() {}, write: (_, __, done) => done(), encoding: 'utf8' })],
+    ['gives objects', () => new Duplex({ objectMode: true, read() {}, write: (_, __, done) => done() })],
+    ['fails at once', () => new Duplex({ read() {}, write: (_, __, done) => done(new Error('mine')) })],
+    [
+      'throws in read',
+      () =>
+        new Duplex({
+          read() {
+            throw new Error('mine');
+          },
+          write: (_, __, done) => done(),
+        }),
+    ],
+    [
+      'throws in write',
+      () =>
+        new Duplex({
+          read() {},
+          write() {
+            throw new Error('mine');
+          },
+        }),
+    ],
+    ['never takes a write', () => new Duplex({ read() {}, write() {} })],
+    ['fails with nothing', () => new Duplex({ read() {}, write: (_, __, done) => done(null) }).destroy()],
+  ];
+
+  it.each(streams)('one that %s ends its own connection', async (_, make) => {
+    const stream = make();
+    const options = { verifyServer: () => true, handshakeTimeout: 300, closeTimeout: 100 };
+    const connecting = rejection(new SecureClient(options).connect(fromDuplex(stream)));
+    setTimeout(() => {
+      if (stream.readableObjectMode) stream.push({ an: 'object' });
+      else if (stream.readableEncoding) stream.push('text');
+    }, 10);
+    expect(await connecting).toBeInstanceOf(Error);
+    expect(stream.destroyed).toBe(true);
+    const server = await serverWith({});
+    await server.attach(fromDuplex(make()));
+    await works(server);
+  });
+
+  it('what is none is refused', () => {
+    for (const wrong of [undefined, null, 5, 'stream', {}, { pipe: () => {} }])
+      expect(() => fromDuplex(wrong as never)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+  });
+});
+
+describe('backends', () => {
+  const methods = Object.keys(node).filter((name) => typeof node[name as keyof Backend] === 'function');
+  const nonsense: [string, () => unknown][] = [
+    ...misdeeds,
+    ['gives nothing', () => undefined],
+    ['gives a number', () => 5],
+    ['gives empty bytes', () => new Uint8Array(0)],
+  ];
+
+  it.each(methods)('%s may do anything', async (name) => {
+    const standing = await pair('sealed');
+    open.push(() => standing[Symbol.asyncDispose]());
+    for (const [kind, misdeed] of nonsense) {
+      // a rejection that a synchronous method gives away is no one's to hear
+      if (kind === 'rejects' && !['generateRsaKey', 'mlKem768'].includes(name)) continue;
+      const backend = { ...node, [name]: misdeed } as Backend;
+      const server = await serverWith({ handshakeTimeout: 200 });
+      const client = clientOf(server, { backend, handshakeTimeout: 200, closeTimeout: 100 });
+      await client.connect(server.address).catch(() => {});
+      await client.send(new Uint8Array(10)).catch(() => {});
+      client.destroy();
+      await works(server);
+      const identity = await identityFor('sealed');
+      const own = new SecureServer({ backend, identity, handshakeTimeout: 200, closeTimeout: 100 });
+      const listens = await Promise.race([
+        own.listen({ host: '127.0.0.1', port: 0 }).then(
+          () => true,
+          () => false,
+        ),
+        pause(300).then(() => false),
+      ]);
+      if (listens) {
+        const guest = clientOf(own, { handshakeTimeout: 300, closeTimeout: 100 });
+        await guest.connect(own.address).catch(() => {});
+        await guest.send(new Uint8Array(10)).catch(() => {});
+        await guest.recv({ signal: AbortSignal.timeout(20) }).catch(() => {});
+        guest.destroy();
+      }
+      await own.close({ timeout: 100 });
+    }
+    await standing.client.send(Uint8Array.of(1));
+    expect(await standing.peer.recv()).toEqual(Uint8Array.of(1));
+  });
+});
+
+describe('a key that is kept elsewhere', () => {
+  it('and never answers keeps no other client waiting for longer than a handshake may take', async () => {
+    const key = await identityFor('sealed');
+    let isHanging = false;
+    const slow: Backend = {
+      ...node,
+      rsaPrivateKey: (numbers) => {
+        const real = node.rsaPrivateKey(numbers);
+        const decryptOaep: typeof real.decryptOaep = (...args) =>
+          isHanging ? new Promise(() => {}) : real.decryptOaep(...args);
+        return new Proxy(real, {
+          get: (target, name) => (name === 'decryptOaep' ? decryptOaep : Reflect.get(target, name)),
+        });
+      },
+    };
+    const server = await serverWith({ backend: slow, identity: key, handshakeTimeout: 300 });
+    isHanging = true;
+    const hanging = Array.from({ length: 4 }, () => rejection(clientOf(server).connect(server.address)));
+    await Promise.all(hanging);
+    isHanging = false;
+    await expect
+      .poll(() =>
+        works(server).then(
+          () => 'works',
+          (error) => error.code,
+        ),
+      )
+      .toBe('works');
+  });
+});
