@@ -62,6 +62,7 @@ export type { AcceptOptions } from './server/accept-queue.js';
 export { type ListenOptions, listen } from './server/listen.node.js';
 export type { ServerCloseOptions, ServerStats } from './server/server.js';
 export { type LimitDiagnostics, SecureServer } from './server/server.node.js';
+export { Sessions } from './sessions/sessions.js';
 export { fromDuplex } from './transports/duplex.node.js';
 export { type MessageEventLike, type MessagePortLike, messagePort } from './transports/message-port.js';
 export type { ReadAheadOptions } from './transports/read-ahead.js';

@@ -1,4 +1,4 @@
-import { SecureServer } from '../index.js';
+import { SecureServer, Sessions } from '../index.js';
 import { announceListening } from './shared/announce.js';
 import { type Command, parse, wholeNumber } from './shared/arguments.js';
 import { clientFlags, endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
@@ -77,7 +77,9 @@ async function runClient(args: string[]): Promise<void> {
   const links = new Links(report, maxConnections(values));
   const stop = stopSignal(GRACE);
   ignoreHangup();
-  const dial = await diallerFor(peer, values, stop, { maxMessage: MAX_MESSAGE });
+  // whoever dials again and again resumes, where the protocol can
+  const sessions = values.protocol === 'classic' ? {} : { sessions: new Sessions() };
+  const dial = await diallerFor(peer, values, stop, { maxMessage: MAX_MESSAGE, ...sessions });
   await runTunnelClient({ targets, dial, links, report, carriers, unlink: values.unlink === true }, stop);
 }
 

@@ -275,6 +275,11 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
     return this.#opening?.suite;
   }
 
+  /** Whether a ticket of an earlier connection took the place of the long-term keys; see the option `sessions`. */
+  get resumed(): boolean {
+    return this.#opening?.resumed ?? false;
+  }
+
   /** Whom the peer proved to be; `null` for an anonymous one. In classic the key the server claimed. */
   get peer(): Peer | null {
     return this.#peer;

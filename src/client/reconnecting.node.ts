@@ -1,4 +1,5 @@
 import type { ClientOptions } from '../options/options.js';
+import { Sessions } from '../sessions/sessions.js';
 import type { TcpAddress, UnixAddress } from '../transports/tcp.node.js';
 import { SecureClient } from './client.node.js';
 import type { ConnectOptions } from './establish.js';
@@ -15,9 +16,15 @@ export function reconnecting(
   clientOptions: ClientOptions,
   options: ReconnectOptions = {},
 ): AsyncGenerator<SecureClient, never, undefined> {
+  const sessions = sessionsOf(clientOptions);
   const attempts = {
-    client: () => new SecureClient(clientOptions),
+    client: () => new SecureClient({ ...sessions, ...clientOptions }),
     connect: (client: SecureClient, how: ConnectOptions) => client.connect(to, how),
   };
   return connectingAgain(attempts, options);
+}
+
+/** Whoever connects again and again resumes, where the protocol can. */
+function sessionsOf({ protocol }: ClientOptions): ClientOptions {
+  return protocol === 'classic' ? {} : { sessions: new Sessions() };
 }

@@ -47,7 +47,7 @@ export class Connection {
       this.#of = of;
     }
 
-    write(chunks: readonly Uint8Array[]): void {
+    write(chunks: readonly Chunk[]): void {
       this.#of.#sendQueue.write(chunks);
     }
 

@@ -43,7 +43,7 @@ export interface LaterChunk {
 /** Something that happens now; the value of the `yield` is of no use. */
 export type Effect =
   /** Bytes for the peer. */
-  | { readonly write: readonly Uint8Array[] }
+  | { readonly write: readonly Chunk[] }
   /** The handshake is done. */
   | { readonly open: HandshakeResult }
   /** Messages arrived. */
@@ -65,6 +65,8 @@ export interface HandshakeResult {
   readonly peer: PeerKey | null;
   /** Name of the cipher suite. */
   readonly suite?: SuiteName;
+  /** Whether a ticket of an earlier connection took the place of the long-term keys. */
+  readonly resumed?: boolean;
   /** Absent where a protocol has nothing of the kind. */
   readonly keys?: ConnectionKeys;
   /** Nothing may be written until the peer's first byte has come or so many milliseconds have passed. */

@@ -4,7 +4,7 @@ import type { Ask, Batch, Chunk, Effect, HandshakeResult, Script, TaskKind } fro
 
 /** Who performs what a script wants. Calls arrive while the session is working, in the order of the script. */
 export interface Host {
-  write(chunks: readonly Uint8Array[]): void;
+  write(chunks: readonly Chunk[]): void;
   opened(opening: HandshakeResult): void;
   received(batch: Batch): void;
   /** Does the step and calls `resume` or `reject` later, never before returning. */

@@ -4,6 +4,7 @@ import type { SuiteName } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
+import type { Sessions } from '../sessions/sessions.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
@@ -23,8 +24,10 @@ import {
   modulusLength,
   oneOf,
   type Rule,
+  sessionsObject,
   suiteList,
   textOrTexts,
+  ticketKeysOption,
 } from './rules.js';
 
 /** The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little. */
@@ -102,6 +105,8 @@ export interface ClientOptions extends CommonOptions {
   identity?: PortableIdentity;
   /** The smallest modulus of a server's key taken, in bits. Default 2048, at least 512. Classic only. */
   minModulusBits?: number;
+  /** Where tickets are kept for connecting again in one round trip. Default: none are asked for. Sealed only. */
+  sessions?: Sessions;
   /** How long the first message waits for a first byte of the server. Default 100. Classic only. */
   settleMs?: number;
 }
@@ -148,6 +153,14 @@ export interface ServerOptions extends CommonOptions {
   disconnectRevoked?: boolean;
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
   verifyClient?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
+  /**
+   * Keys for the tickets that let clients resume, 32 bytes each, the first of which encrypts: for several processes with
+   * one `identity`. Whoever has one can pose as the server and as any of its clients. Default: random ones, a new one
+   * every hour, in memory only. Sealed only.
+   */
+  ticketKeys?: readonly Uint8Array[];
+  /** How long after a full handshake connections may be resumed. Default 28800000 (8 h), at most 24 h; 0: never. Sealed only. */
+  ticketLifetime?: number;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -178,6 +191,7 @@ const clientRules: Record<keyof ClientOptions, Rule> = {
   knownHosts: { validate: knownHostsOption, only: 'sealed' },
   verifyServer: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
   identity: { validate: identityObject, only: 'sealed' },
+  sessions: { validate: sessionsObject, only: 'sealed' },
   minModulusBits: { validate: integer(512, 4096, 'bits'), only: 'classic' },
   settleMs: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'classic' },
 };
@@ -198,6 +212,8 @@ const serverRules: Record<keyof ServerOptions, Rule> = {
   authorizedKeys: { validate: authorizedKeysOption, only: 'sealed' },
   disconnectRevoked: { validate: boolean, only: 'sealed' },
   verifyClient: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
+  ticketKeys: { validate: ticketKeysOption, only: 'sealed' },
+  ticketLifetime: { validate: integer(0, 24 * 3_600_000, 'milliseconds'), only: 'sealed' },
 };
 
 /** Names of all options, for the documentation's check. */
@@ -246,6 +262,7 @@ export type ServerSettings = ServerOptions &
       | 'maxPendingHandshakes'
       | 'maxPendingPerSource'
       | 'clientAuth'
+      | 'ticketLifetime'
     >
   >;
 
@@ -284,6 +301,7 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
     backlog: 511,
     maxBuffered: 256 * MEBIBYTE,
     clientAuth: clientAuthMode(given),
+    ticketLifetime: 8 * 3_600_000,
     ...given,
   };
 }

@@ -1,5 +1,6 @@
 import { suiteNames } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
+import { Sessions } from '../sessions/sessions.js';
 import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { WebStorage } from '../trust/line-store.js';
@@ -176,6 +177,19 @@ function isFileUrl(value: unknown): value is URL {
 
 function isFingerprint(value: unknown): boolean {
   return typeof value === 'string' && /^(SHA256:[A-Za-z0-9+/]{43}|sha256\/\/[^=]{43}=)$/.test(value);
+}
+
+/** What keeps tickets. */
+export function sessionsObject(value: unknown): string | undefined {
+  return value instanceof Sessions ? undefined : 'an object of class Sessions: { sessions: new Sessions() }';
+}
+
+/** Keys for tickets, which no error text shows. */
+export function ticketKeysOption(value: unknown): string | undefined {
+  const isKey = (one: unknown): boolean => one instanceof Uint8Array && one.length === 32;
+  return Array.isArray(value) && value.length > 0 && value.every(isKey)
+    ? undefined
+    : 'an array of one or more keys of 32 random bytes, each a Uint8Array';
 }
 
 /** The error of every wrong option. */

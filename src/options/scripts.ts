@@ -1,9 +1,10 @@
 import type { Backend, KeyEncapsulation, RsaPrivateKey } from '../backend.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { decodeSpki } from '../core/encodings/der.js';
+import { canonicalHost } from '../core/encodings/host-name.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { PeerKey, Script } from '../core/script.js';
-import { sealedClient } from '../core/sealed/client.js';
+import { type SealedClientOptions, sealedClient } from '../core/sealed/client.js';
 import { sealedServer } from '../core/sealed/server.js';
 import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
 import { callSafely, emitWarning } from '../diagnostics.js';
@@ -11,6 +12,8 @@ import { SecureSocketError } from '../errors.js';
 import { type PortableIdentity, privateKeyOf, privateNumbersOf } from '../identity/identity.js';
 import type { GenerateOptions } from '../identity/making.js';
 import type { IdentityRole } from '../identity/roles.js';
+import { type SessionName, sessionsAccess } from '../sessions/sessions.js';
+import { TicketKeys } from '../sessions/ticket-keys.js';
 import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
 import { PortableKnownHosts } from '../trust/known-hosts.js';
@@ -22,6 +25,8 @@ import type { ClientSettings, CommonOptions, ServerSettings } from './options.js
 export interface ServerPlan {
   readonly fingerprint: string;
   readonly script: () => Script;
+  /** Wipes what only running servers need. */
+  readonly close?: () => void;
   /** Who is let in, if a list says it. */
   readonly authorizedKeys?: PortableAuthorizedKeys | undefined;
 }
@@ -66,10 +71,13 @@ async function planServer(
   const isClassic = settings.protocol === 'classic';
   const identity = await serverIdentity(platform, settings, isClassic ? 'classic-server' : 'server');
   const authorizedKeys = await authorizedKeysOf(platform, settings);
-  const script = isClassic
-    ? await classicScripts(platform, settings, identity)
-    : await sealedScripts(platform, settings, identity, authorizer(settings, authorizedKeys), queue);
-  return { fingerprint: identity.fingerprint, script, authorizedKeys };
+  const { fingerprint } = identity;
+  if (isClassic)
+    return { fingerprint, script: await classicScripts(platform, settings, identity), authorizedKeys };
+  const tickets = ticketKeysOf(settings, identity);
+  const authorize = authorizer(settings, authorizedKeys);
+  const script = await sealedScripts(platform, settings, identity, { authorize, tickets, queue });
+  return { fingerprint, script, authorizedKeys, close: () => tickets?.close() };
 }
 
 async function planClient(
@@ -79,7 +87,7 @@ async function planClient(
 ): Promise<ClientPlan> {
   if (settings.protocol === 'classic') return classicPlan(platform, settings);
   const trust = trustOf({ ...settings, knownHosts: knownHostsOf(platform, settings) }, target);
-  return sealedPlan(platform, settings, trust);
+  return sealedPlan(platform, settings, trust, target);
 }
 
 /** Loaded when it is asked for: most programs never do. */
@@ -113,8 +121,7 @@ async function sealedScripts(
   { protectMemory }: ScriptPlatform,
   settings: ServerSettings,
   identity: PortableIdentity,
-  authorize: Authorizer | undefined,
-  queue: PrivateKeyQueue,
+  { authorize, tickets, queue }: SharedByConnections,
 ): Promise<() => Script> {
   const { backend, clientAuth, maxMessage, maxRecord } = settings;
   const keylog = keylogOf(settings);
@@ -138,9 +145,25 @@ async function sealedScripts(
     maxMessage,
     maxRecord,
     busy,
+    tickets,
     protectMemory,
   };
   return () => sealedServer(options);
+}
+
+interface SharedByConnections {
+  readonly authorize: Authorizer | undefined;
+  readonly tickets: TicketKeys | undefined;
+  readonly queue: PrivateKeyQueue;
+}
+
+function ticketKeysOf(
+  { backend, ticketKeys, ticketLifetime }: ServerSettings,
+  { spki }: PortableIdentity,
+): TicketKeys | undefined {
+  if (ticketLifetime === 0) return undefined;
+  const serverHash = backend.sha256(spki);
+  return new TicketKeys({ backend, serverHash, lifetime: ticketLifetime, shared: ticketKeys });
 }
 
 async function classicPlan({ protectMemory }: ScriptPlatform, settings: ClientSettings): Promise<ClientPlan> {
@@ -166,6 +189,7 @@ async function sealedPlan(
   { protectMemory }: ScriptPlatform,
   settings: ClientSettings,
   trust: Trust,
+  target: Target | undefined,
 ): Promise<ClientPlan> {
   const { backend, maxMessage, maxRecord } = settings;
   const keylog = keylogOf(settings);
@@ -185,9 +209,53 @@ async function sealedPlan(
     maxRecord,
     decide,
     protectMemory,
+    ...(await sessionsFor(settings, trust, target)),
   });
   const { confirmed } = trust;
   return confirmed ? { script, confirmed } : { script };
+}
+
+/** Takes tickets out of the client's sessions, and keeps new ones there. */
+async function sessionsFor(
+  { sessions, identity }: ClientSettings,
+  trust: Trust,
+  target: Target | undefined,
+): Promise<Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'>> {
+  if (sessions === undefined) return {};
+  const name: SessionName = { target: nameOf(target), identity: identity?.fingerprint };
+  const known: string[] = [];
+  for (const { spki, fingerprint } of sessionsAccess.servers(sessions, name))
+    if (await trust.knows(spki, fingerprint)) known.push(fingerprint);
+  const begun = Date.now();
+  let chain: number | undefined;
+  return {
+    takeTicket: () => {
+      const taken = firstOf(known, (one) => sessionsAccess.take(sessions, name, one));
+      chain = taken?.since;
+      return taken;
+    },
+    keepTicket: (ticket) => {
+      // a chain is as old as its full handshake, whatever its server says
+      sessionsAccess.keep(sessions, name, ticket, ticket.resumed ? (chain ?? begun) : begun);
+    },
+  };
+}
+
+/** The first result that there is; nothing is asked of those behind it. */
+function firstOf<Item, Result>(
+  items: readonly Item[],
+  of: (item: Item) => Result | undefined,
+): Result | undefined {
+  for (const item of items) {
+    const result = of(item);
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}
+
+function nameOf(target: Target | undefined): string {
+  if (target === undefined) return '';
+  return JSON.stringify([canonicalHost(target.host) ?? target.host, target.port]);
 }
 
 async function serverIdentity(

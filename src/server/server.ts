@@ -99,6 +99,8 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   /** Whether clients can come: it listens, or a transport was attached. */
   #isOpen = false;
   #fingerprint: string | undefined;
+  /** Wipes the keys of tickets. */
+  #forget: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #stopDraining: () => void = () => {};
 
@@ -218,6 +220,8 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     this.#throwIfClosed();
     this.#preparing ??= this.#platform.plan(this.#settings, this.#privateKeyQueue).then((plan) => {
       this.#fingerprint = plan.fingerprint;
+      this.#forget = plan.close;
+      if (this.#closing) plan.close?.();
       this.#acceptor = this.#makeIntake(plan);
       return this.#acceptor;
     });
@@ -268,6 +272,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       await Promise.race([this.#acceptor?.drain(drain), stopped]);
     }
     await this.#acceptor?.close(timeout);
+    this.#forget?.();
     await gone;
   }
 

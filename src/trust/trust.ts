@@ -19,6 +19,8 @@ export interface TrustSettings {
 export interface Trust {
   /** Settles to `true`, or rejects with the reason. Asked before anything is encrypted to the key. */
   decide(spki: Uint8Array, fingerprint: string): boolean | Promise<boolean>;
+  /** Whether the key is trusted already, as things are now: nothing is asked of a person or written down. */
+  knows(spki: Uint8Array, fingerprint: string): Promise<boolean>;
   /** What is to be remembered once the server has proven that the key is its own. */
   confirmed?(fingerprint: string): Promise<void>;
 }
@@ -29,7 +31,11 @@ export function trustOf(settings: TrustSettings, target: Target | undefined): Tr
   if (serverKey !== undefined) return pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
   if (knownHosts !== undefined) return remembered(knownHosts, target);
   if (verifyServer !== undefined)
-    return { decide: (spki, fingerprint) => verifyServer(spki.slice(), fingerprint) };
+    return {
+      decide: (spki, fingerprint) => verifyServer(spki.slice(), fingerprint),
+      // what it throws it will throw again when it decides about the full handshake
+      knows: async (spki, fingerprint) => settlesTrue(async () => verifyServer(spki.slice(), fingerprint)),
+    };
   throw new SecureSocketError(
     'NO_TRUST',
     "nothing says which server to trust: give new SecureClient({ serverKey: 'SHA256:…' }) with the server's fingerprint, or knownHosts, or verifyServer",
@@ -40,6 +46,7 @@ export function trustOf(settings: TrustSettings, target: Target | undefined): Tr
 export function pinned(fingerprints: readonly string[]): Trust {
   const pins = fingerprints.map(parseFingerprint);
   return {
+    knows: async (_, fingerprint) => pins.includes(fingerprint),
     decide: (_, fingerprint) => {
       if (pins.includes(fingerprint)) return true;
       throw new SecureSocketError(
@@ -61,6 +68,8 @@ function remembered(hosts: PortableKnownHosts, target: Target | undefined): Trus
   const { host, port } = target;
   let isNew = false;
   return {
+    knows: (_, fingerprint) =>
+      settlesTrue(async () => (await hosts.check(host, port, fingerprint)) === 'known'),
     decide: async (_, fingerprint) => {
       isNew = (await possible('read', hosts.check(host, port, fingerprint))) === 'unknown';
       if (!isNew || hosts.mode === 'tofu') return true;
@@ -74,6 +83,13 @@ function remembered(hosts: PortableKnownHosts, target: Target | undefined): Trus
       if (isNew) await possible('added to', hosts.add(host, port, fingerprint));
     },
   };
+}
+
+async function settlesTrue(decision: () => Promise<boolean>): Promise<boolean> {
+  return decision().then(
+    (verdict) => verdict === true,
+    () => false,
+  );
 }
 
 /** What the system says of a file of ours is nobody's doing but ours: the server must not be blamed for it. */

@@ -40,6 +40,7 @@ const floors: readonly Room[] = [
   { name: 'core', files: /^src\/core\//, packages: [numbers], onlyTypesOf: [backend] },
   { name: 'transports', files: /^src\/transports\// },
   { name: 'testing', files: /^src\/testing\// },
+  { name: 'sessions', files: /^src\/sessions\// },
   { name: 'connection', files: /^src\/connection\//, packages: [queue] },
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },

@@ -198,7 +198,7 @@ export class PeerClient {
 
 /** What a server may do otherwise. Changes of a message enter its transcript. */
 export interface ServerLies {
-  readonly hello?: { suite?: number; share?: Buffer; kemCiphertext?: Buffer };
+  readonly hello?: { suite?: number; share?: Buffer; kemCiphertext?: Buffer; extensions?: Buffer };
   readonly serverHello?: (message: Buffer) => Buffer;
   readonly identity?: (message: Buffer) => Buffer;
   readonly mode?: number;
@@ -250,7 +250,10 @@ export class PeerServer {
       share = this.#share.bytes,
       kemCiphertext = EMPTY,
     } = lies.hello ?? {};
-    const good = message(type.serverHello, randomBytes(32), u16(suite), share, vec16(kemCiphertext));
+    const extensions = lies.hello?.extensions ?? vec16(EMPTY);
+    const good = message(
+      ...([type.serverHello, randomBytes(32), u16(suite), share, vec16(kemCiphertext), extensions] as const),
+    );
     const serverHello = changed(good, lies.serverHello);
     schedule.cipher = lies.cipher ?? cipherOf(suite);
     schedule.add(lies.seenHello ?? hello, serverHello);

@@ -37,7 +37,7 @@ function* established(backend: Backend, wishes: OpenWishes): Handshaking<Establi
   const { secret = SECRET, cipher = 'aesGcm' } = wishes;
   yield { write: [] };
   return {
-    ...{ suite: 'X25519', peer: null, exporterSecret: SECRET },
+    ...{ suite: 'X25519', peer: null, resumed: false, exporterSecret: SECRET },
     sending: new TrafficKey(backend, cipher, secret.slice()),
     receiving: new TrafficKey(backend, cipher, secret.slice(), wishes.sequence),
     peerLimits: {

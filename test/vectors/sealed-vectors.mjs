@@ -217,7 +217,7 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
     ...[vec16(kem?.publicKey ?? EMPTY), vec16(EMPTY)],
   );
   const SH = handshakeMessage(
-    ...[SERVER_HELLO, random('server random'), u16(suite), y.share, vec16(encapsulated?.cipherText ?? EMPTY)],
+    ...[SERVER_HELLO, random('server random'), u16(suite), y.share, vec16(encapsulated?.cipherText ?? EMPTY), vec16(EMPTY)],
   );
   const dh = concat(encapsulated?.sharedSecret ?? EMPTY, x.agree(y));
   const ES = extract(ZEROS, ZEROS);

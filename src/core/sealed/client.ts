@@ -1,9 +1,12 @@
-import type { KeyEncapsulation, RsaPrivateKey, RsaPublicKey } from '../../backend.js';
+import type { RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import type { PeerKey, Script } from '../script.js';
+import type { SealedClientOptions } from './client-options.js';
+import { checkFinished, readRecord, receiverOf, resume } from './client-resumption.js';
 import { concat, malformed } from './codec.js';
 import { agree, makeOffer, type Offer, wipeOffer } from './exchange.js';
+import { BINDER_LENGTH } from './extensions.js';
 import {
   type ApplicationKeys,
   type Established,
@@ -17,7 +20,6 @@ import {
 } from './handshake.js';
 import {
   type ClientAuth,
-  decodeFinished,
   decodeReject,
   decodeServerHello,
   decodeServerIdentity,
@@ -30,23 +32,12 @@ import {
   type ServerIdentity,
   signatureInput,
 } from './messages.js';
-import { type OpenOptions, sealedConnection } from './open.js';
+import { sealedConnection } from './open.js';
 import { RecordType } from './records.js';
+import { binderOf, type HeldTicket } from './resumption.js';
 import { checkSuites, greaseOf, type SuiteName, suiteNameOf, suites } from './suites.js';
 
-/** The client's end of sealed. */
-export interface SealedClientOptions extends OpenOptions {
-  /** In order of preference. */
-  readonly suites: readonly SuiteName[];
-  /** Needed for the hybrid suites. */
-  readonly mlKem768?: KeyEncapsulation | undefined;
-  /** Whether to offer a suite that does not exist as well, so that servers stay used to it; `true` if absent. */
-  readonly grease?: boolean | undefined;
-  /** Shown to servers that ask for one. */
-  readonly identity?: { readonly spki: Uint8Array; readonly key: RsaPrivateKey } | undefined;
-  /** Whether to trust the server: settles to exactly `true`, or rejects with the reason. */
-  readonly decide: (spki: Uint8Array, fingerprint: string) => unknown;
-}
+export type { SealedClientOptions } from './client-options.js';
 
 /** The script of a sealed client (docs/protocol.md, C1 to C6). */
 export function sealedClient(options: SealedClientOptions): Script {
@@ -57,22 +48,33 @@ export function sealedClient(options: SealedClientOptions): Script {
 function* handshake(options: SealedClientOptions): Handshaking<Established> {
   const handshake = new Handshake(options.backend, 'client', options.keylog);
   try {
-    const suite = yield* exchangeHellos(handshake, options);
+    const { suite, resumedWith } = yield* exchangeHellos(handshake, options);
+    if (resumedWith) return { ...(yield* resume(handshake, options, resumedWith)), suite };
     const server = yield* readServerIdentity(handshake, options);
     const application = yield* prove(handshake, options, server);
-    return { ...application, suite, peer: server.peer, peerLimits: server.identity };
+    const { peer } = server;
+    const ticketReceiver = receiverOf(handshake, options, { peer, resumed: false });
+    return { ...application, suite, peer, peerLimits: server.identity, resumed: false, ticketReceiver };
   } finally {
     handshake.wipe();
   }
 }
 
+/** What the hellos have settled: the suite, and whose ticket was accepted. */
+interface Settled {
+  readonly suite: SuiteName;
+  readonly resumedWith: PeerKey | undefined;
+}
+
 /** C1, C2: from CLIENT_HELLO to the secret HS. */
-function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<SuiteName> {
+function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<Settled> {
   const offer = makeOffer(options.backend, options.suites, options.mlKem768);
+  const held = options.takeTicket?.();
   try {
-    return yield* exchangeKeys(handshake, options, offer);
+    return yield* exchangeKeys(handshake, options, offer, held);
   } finally {
     wipeOffer(offer);
+    held?.psk.fill(0);
   }
 }
 
@@ -80,7 +82,8 @@ function* exchangeKeys(
   handshake: Handshake,
   options: SealedClientOptions,
   offer: Offer,
-): Handshaking<SuiteName> {
+  held: HeldTicket | undefined,
+): Handshaking<Settled> {
   const { backend } = options;
   const offered = options.suites.map((name) => suites[name].id);
   const random = backend.randomBytes(32);
@@ -88,16 +91,23 @@ function* exchangeKeys(
   const kemKey = offer.kem?.encapsulationKey ?? new Uint8Array(0);
   const hello = encodeClientHello({
     ...{ random, suites: offered, x25519: offer.x25519.publicKey, kemKey },
+    wantsTickets: options.keepTicket !== undefined,
+    // the binder is made of everything before it
+    resume: held && { ticket: held.ticket, binder: new Uint8Array(BINDER_LENGTH) },
   });
+  if (held) hello.set(binderOf(backend, held.psk, hello), hello.length - BINDER_LENGTH);
   handshake.transcript.add(hello);
   yield { write: [hello] };
   const answer = yield* handshake.readBare([MessageType.serverHello, MessageType.reject]);
   if (answer[4] === MessageType.reject) throw decodeReject(answer);
   const serverHello = decodeServerHello(answer);
   const suite = chosenSuite(serverHello, options.suites);
+  if (serverHello.resumed && !held)
+    throw malformed('SERVER_HELLO', 'it accepts a ticket, and none was offered');
   handshake.transcript.add(answer);
+  if (serverHello.resumed && held) handshake.schedule.startWith(held.psk);
   handshake.begin(suite, agree(offer, serverHello));
-  return suite;
+  return { suite, resumedWith: serverHello.resumed ? held?.peer : undefined };
 }
 
 function chosenSuite({ suite }: ServerHello, offered: readonly SuiteName[]): SuiteName {
@@ -122,15 +132,6 @@ function* readServerIdentity(handshake: Handshake, options: SealedClientOptions)
   const peer: PeerKey = { spki: identity.spki, fingerprint: fingerprintOf(options.backend, identity.spki) };
   yield* trust(options, peer);
   return { identity, publicKey, peer };
-}
-
-function* readRecord(handshake: Handshake): Handshaking<Uint8Array> {
-  const record = yield* handshake.readRecord();
-  if (record !== null) return record;
-  throw new SecureSocketError(
-    'HANDSHAKE_FAILED',
-    'the server does not have the keys of this connection, or bytes were changed',
-  );
 }
 
 function importServerKey({ backend }: SealedClientOptions, spki: Uint8Array): RsaPublicKey {
@@ -215,19 +216,7 @@ function* identify(
 function* verifyServer(handshake: Handshake, { backend }: SealedClientOptions): Handshaking<Uint8Array> {
   const record = yield* readRecord(handshake);
   if (record[0] === RecordType.close) throw refusal(record);
-  const { message, mac } = finishedMessage(record);
-  if (backend.equal(mac, handshake.schedule.finished('s finished'))) return message;
-  throw new SecureSocketError('HANDSHAKE_FAILED', 'the server did not see the same handshake');
-}
-
-function finishedMessage(record: Uint8Array): { message: Uint8Array; mac: Uint8Array } {
-  try {
-    const message = handshakeMessage(record);
-    return { message, mac: decodeFinished(message, MessageType.serverFinished) };
-  } catch (error) {
-    if (!(error instanceof SecureSocketError)) throw error;
-    throw new SecureSocketError('HANDSHAKE_FAILED', error.message, { cause: error });
-  }
+  return checkFinished(handshake, backend, record);
 }
 
 function refusal(record: Uint8Array): SecureSocketError {

@@ -71,15 +71,17 @@ export class Reader {
     return this.take(this.u16());
   }
 
-  /** An extension block: known to nobody yet, so only its form is looked at. */
-  extensions(): void {
+  /** An extension block, by type in ascending order. */
+  extensions(): Map<number, Uint8Array> {
     const entries = new Reader(this.vec16(), this.#name);
+    const found = new Map<number, Uint8Array>();
     for (let last = -1; !entries.isAtEnd; ) {
       const type = entries.u16();
       if (type <= last) throw malformed(this.#name, 'its extensions are not in ascending order');
       last = type;
-      entries.vec16();
+      found.set(type, entries.vec16());
     }
+    return found;
   }
 
   /** A number within bounds. */

@@ -14,6 +14,7 @@ import {
   readU24,
   TrafficKey,
 } from './records.js';
+import type { TicketReceiver } from './resumption.js';
 import { KeySchedule, Transcript } from './schedule.js';
 import { type SuiteName, suites } from './suites.js';
 
@@ -32,6 +33,12 @@ export interface Established extends ApplicationKeys {
   readonly suite: SuiteName;
   readonly peer: PeerKey | null;
   readonly peerLimits: ReceiveLimits;
+  /** Whether a ticket took the place of the RSA key. */
+  readonly resumed: boolean;
+  /** The payloads of the TICKET records that a server begins with. */
+  readonly tickets?: readonly Uint8Array[];
+  /** Where a client's tickets go. */
+  readonly ticketReceiver?: TicketReceiver | undefined;
 }
 
 /** Where the secrets of a connection go if somebody is to decrypt a recording of it. */

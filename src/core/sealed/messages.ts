@@ -1,5 +1,12 @@
 import { SecureSocketError } from '../../errors.js';
 import { ascii, concat, malformed, Reader, u16, u32, vec16 } from './codec.js';
+import {
+  decodeAcceptance,
+  decodeHelloExtensions,
+  encodeAcceptance,
+  encodeHelloExtensions,
+  type HelloExtensions,
+} from './extensions.js';
 import { isHybridId } from './suites.js';
 
 /** The types of handshake messages (docs/protocol.md, M1 to M15). */
@@ -40,7 +47,7 @@ const nameOf: Readonly<Record<number, string>> = {
 };
 
 /** CLIENT_HELLO. */
-export interface ClientHello {
+export interface ClientHello extends HelloExtensions {
   readonly random: Uint8Array;
   readonly suites: readonly number[];
   readonly x25519: Uint8Array;
@@ -55,6 +62,8 @@ export interface ServerHello {
   readonly x25519: Uint8Array;
   /** Empty unless the suite is a hybrid one. */
   readonly kemCiphertext: Uint8Array;
+  /** Whether the ticket is accepted; not if absent. */
+  readonly resumed?: boolean;
 }
 
 /** The largest message and the largest DATA payload that an end takes. */
@@ -84,7 +93,7 @@ export function encodeClientHello(hello: ClientHello): Uint8Array {
       ...suites,
       hello.x25519,
       vec16(hello.kemKey),
-      vec16(new Uint8Array(0)),
+      encodeHelloExtensions(hello),
     ],
   );
 }
@@ -102,9 +111,9 @@ export function decodeClientHello(bytes: Uint8Array): ClientHello {
     ...exactly(suites.some(isHybridId) ? KEM_KEY_LENGTH : 0),
     'the length of the ML-KEM key',
   );
-  reader.extensions();
+  const extensions = decodeHelloExtensions(reader.extensions());
   reader.end();
-  return { random, suites, x25519, kemKey };
+  return { random, suites, x25519, kemKey, ...extensions };
 }
 
 export function encodeServerHello(hello: ServerHello): Uint8Array {
@@ -114,6 +123,7 @@ export function encodeServerHello(hello: ServerHello): Uint8Array {
     u16(hello.suite),
     hello.x25519,
     vec16(hello.kemCiphertext),
+    encodeAcceptance(hello.resumed === true),
   );
 }
 
@@ -125,8 +135,9 @@ export function decodeServerHello(bytes: Uint8Array): ServerHello {
   const kemCiphertext = reader.vec16();
   const length = isHybridId(suite) ? KEM_CIPHERTEXT_LENGTH : 0;
   reader.within(kemCiphertext.length, ...exactly(length), 'the length of the ML-KEM ciphertext');
+  const resumed = decodeAcceptance(reader.extensions());
   reader.end();
-  return { random, suite, x25519, kemCiphertext };
+  return { random, suite, x25519, kemCiphertext, resumed };
 }
 
 export function encodeServerIdentity(identity: ServerIdentity): Uint8Array {

@@ -6,6 +6,7 @@ import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { OpenKeys } from './open-keys.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
+import type { TicketReceiver } from './resumption.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
 import { MessageStream } from './stream.js';
 
@@ -37,12 +38,13 @@ const closeCodeOf: Partial<Record<ErrorCode, number>> = { PROTOCOL: 6, MESSAGE_T
 /** A whole connection: the handshake, then records until the peer closes. */
 export function* sealedConnection(handshake: () => Handshaking<Established>, options: OpenOptions): Script {
   const established = yield* handshake();
-  const { receiving, suite, peer } = established;
+  const { receiving, suite, peer, resumed, tickets, ticketReceiver } = established;
   const sender = makeSender(established, options);
   let isOrderly = false;
   try {
-    yield { open: { sender, peer, suite, keys: new OpenKeys(options.backend, established) } };
-    yield { ended: yield* receiveRecords(receiving, options) };
+    yield { open: { sender, peer, suite, resumed, keys: new OpenKeys(options.backend, established) } };
+    if (tickets?.length) yield { write: tickets.flatMap((payload) => sender.ticket(payload)) };
+    yield { ended: yield* receiveRecords(receiving, options, ticketReceiver) };
     isOrderly = true;
   } catch (error) {
     const closeCode = error instanceof SecureSocketError ? closeCodeOf[error.code] : undefined;
@@ -50,13 +52,18 @@ export function* sealedConnection(handshake: () => Handshaking<Established>, opt
     throw error;
   } finally {
     receiving.wipe();
+    ticketReceiver?.wipe();
     // after an orderly end of the peer's half, ours may go on
     if (!isOrderly) sender.abandon();
   }
 }
 
 /** Records until a CLOSE, whose code is returned. */
-function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<number> {
+function* receiveRecords(
+  key: TrafficKey,
+  options: OpenOptions,
+  tickets: TicketReceiver | undefined,
+): Handshaking<number> {
   const limits = lower(RECEIVE_LIMITS, options.keyLimits?.receive);
   const longest = options.maxRecord + RECORD_OVERHEAD;
   const stream = new MessageStream(options.maxMessage, options.protectMemory);
@@ -75,6 +82,8 @@ function* receiveRecords(key: TrafficKey, options: OpenOptions): Handshaking<num
       yield { holding: stream.held };
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);
+    else if (type === RecordType.ticket && tickets) tickets.receive(plaintext.subarray(1));
+    else if (type === RecordType.ticket) throw violation('a ticket that was not asked for');
     else {
       checkEmpty(plaintext);
       if (type === RecordType.ping) yield { answer: 'pong' };

@@ -2,7 +2,15 @@ import type { Aead, AeadName, Backend, Later } from '../../backend.js';
 import { expandLabel, HASH_LENGTH } from './schedule.js';
 
 /** What the first byte of a record's plaintext says (docs/protocol.md, R2). */
-export const RecordType = { handshake: 1, data: 2, keyUpdate: 3, ping: 4, pong: 5, close: 6 } as const;
+export const RecordType = {
+  handshake: 1,
+  data: 2,
+  keyUpdate: 3,
+  ping: 4,
+  pong: 5,
+  close: 6,
+  ticket: 7,
+} as const;
 
 /** Bytes before the ciphertext of a record: its length. */
 export const RECORD_HEADER = 3;

@@ -6,7 +6,8 @@ import { ascii, concat, u16 } from './codec.js';
 export const HASH_LENGTH = 32;
 const PREFIX = 'sealed1 ';
 const NONE = new Uint8Array(0);
-const ZEROS: Uint8Array = new Uint8Array(HASH_LENGTH);
+/** Where there is nothing to mix in. */
+export const ZEROS: Uint8Array = new Uint8Array(HASH_LENGTH);
 
 /** HKDF-Expand-Label (RFC 8446 7.1) with a prefix of its own. */
 export function expandLabel(
@@ -25,7 +26,8 @@ export function expandLabel(
 
 let nothingHashed: Uint8Array | undefined;
 
-function hashOfNothing(backend: Backend): Uint8Array {
+/** The hash of no messages. */
+export function hashOfNothing(backend: Backend): Uint8Array {
   nothingHashed ??= backend.sha256(NONE);
   return nothingHashed;
 }
@@ -86,6 +88,13 @@ export class KeySchedule {
     this.#backend = backend;
     this.#transcript = transcript;
     this.#secret = backend.hkdfExtract(ZEROS, ZEROS);
+  }
+
+  /** Begins the line with the secret of a ticket, which is overwritten, instead of zeros. */
+  startWith(psk: Uint8Array): void {
+    this.wipe();
+    this.#secret = this.#backend.hkdfExtract(ZEROS, psk);
+    psk.fill(0);
   }
 
   /** Goes on to the next secret of the line by mixing in another, which is overwritten. */

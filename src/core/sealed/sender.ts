@@ -14,6 +14,7 @@ export interface KeyLimits {
 export const SEND_LIMITS: KeyLimits = { records: 2 ** 20, bytes: 2 ** 36 };
 
 const LENGTH_FIELD = 4;
+const NONE = new Uint8Array(0);
 /** What a KEY_UPDATE takes of a key's bytes. */
 const KEY_UPDATE_LENGTH = RECORD_OVERHEAD;
 
@@ -89,6 +90,11 @@ export class SealedSender implements Sender {
     return this.#control(RecordType.pong);
   }
 
+  /** A ticket for the peer to come back with. */
+  ticket(payload: Uint8Array): Chunk[] {
+    return this.#control(RecordType.ticket, payload);
+  }
+
   rekey(): void {
     this.#rekeyWanted = true;
   }
@@ -103,9 +109,9 @@ export class SealedSender implements Sender {
   }
 
   /** Before what is staged but not yet sealed, behind what is. */
-  #control(type: number): Chunk[] {
+  #control(type: number, payload: Uint8Array = NONE): Chunk[] {
     if (this.#isClosed) return [];
-    this.#seal([Uint8Array.of(type)], 1);
+    this.#seal([Uint8Array.of(type), payload], 1 + payload.length);
     return this.#take();
   }
 

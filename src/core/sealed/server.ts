@@ -1,9 +1,7 @@
-import type { KeyEncapsulation, RsaPrivateKey } from '../../backend.js';
 import { type ErrorDetails, SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import type { PeerKey, Script } from '../script.js';
 import { concat } from './codec.js';
-import { respond } from './exchange.js';
 import {
   type ApplicationKeys,
   type Established,
@@ -24,29 +22,17 @@ import {
   decodeFinished,
   encodeFinished,
   encodeReject,
-  encodeServerHello,
   encodeServerIdentity,
   MessageType,
   signatureInput,
 } from './messages.js';
-import { type OpenOptions, sealedConnection } from './open.js';
-import { checkSuites, chooseSuite, type SuiteName, suites } from './suites.js';
+import { sealedConnection } from './open.js';
+import type { SealedServerOptions } from './server-options.js';
 
-/** The server's end of sealed. */
-export interface SealedServerOptions extends OpenOptions {
-  readonly spki: Uint8Array;
-  readonly key: RsaPrivateKey;
-  /** In order of preference, which decides. */
-  readonly suites: readonly SuiteName[];
-  /** Needed for the hybrid suites. */
-  readonly mlKem768?: KeyEncapsulation | undefined;
-  /** Whether clients may or must show an identity. */
-  readonly clientAuth: 'none' | 'optional' | 'required';
-  /** Settles to `true`, or to what is known of the client, to admit it. Asked only about a proven identity. */
-  readonly authorize?: ((spki: Uint8Array, fingerprint: string) => unknown) | undefined;
-  /** Whether to turn away a client that has just said hello. */
-  readonly busy?: (() => boolean) | undefined;
-}
+export type { SealedServerOptions } from './server-options.js';
+
+import { admittedBy, issue, resumable, resume, type Start, share } from './server-resumption.js';
+import { checkSuites, chooseSuite, type SuiteName } from './suites.js';
 
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
 export function sealedServer(options: SealedServerOptions): Script {
@@ -56,42 +42,52 @@ export function sealedServer(options: SealedServerOptions): Script {
 
 /** The CLOSE code of a refusal. */
 const UNAUTHORIZED = 2;
+const NONE = new Uint8Array(0);
 const clientModes = ['none', 'optional', 'required'] as const;
 
 function* handshake(options: SealedServerOptions): Handshaking<Established> {
   const handshake = new Handshake(options.backend, 'server', options.keylog);
   try {
-    const suite = yield* exchangeHellos(handshake, options);
+    const start = yield* readHello(handshake, options);
+    const session = yield* resumable(options, start);
+    if (session) return yield* resume(handshake, options, start, session);
+    const suite = yield* answerHello(handshake, options, start);
     const client = yield* authenticateClient(handshake, options);
     const peer = yield* admit(handshake, options, client.peer);
-    return { ...(yield* finish(handshake)), suite, peer, peerLimits: client.auth };
+    const application = yield* finish(handshake);
+    const tickets = issue(handshake, options, start, { since: undefined, spki: peer?.spki ?? NONE });
+    return { ...application, suite, peer, peerLimits: client.auth, resumed: false, tickets };
   } finally {
     handshake.wipe();
   }
 }
 
-/** S1, S2: CLIENT_HELLO, and the answer with our identity. */
-function* exchangeHellos(handshake: Handshake, options: SealedServerOptions): Handshaking<SuiteName> {
+/** S1: CLIENT_HELLO, and the suite that both ends know. */
+function* readHello(handshake: Handshake, options: SealedServerOptions): Handshaking<Start> {
   const message = yield* handshake.readBare([MessageType.clientHello]);
   const hello = decodeClientHello(message);
   const suite = yield* suiteFor(hello, options);
-  const answer = respond(options.backend, suite, hello, options.mlKem768);
-  const random = options.backend.randomBytes(32);
-  const serverHello = encodeServerHello({ ...answer, random, suite: suites[suite].id });
-  handshake.transcript.add(message);
-  handshake.transcript.add(serverHello);
-  handshake.begin(suite, answer.secret);
-  const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
-  yield { write: [concat(serverHello, handshake.seal(identity))] };
-  return suite;
+  return { message, hello, suite };
 }
 
-/** The suite of the connection, or a REJECT. */
-function* suiteFor(hello: ClientHello, options: SealedServerOptions): Handshaking<SuiteName> {
+/** S2: the answer with our identity. */
+function* answerHello(
+  handshake: Handshake,
+  options: SealedServerOptions,
+  start: Start,
+): Handshaking<SuiteName> {
   if (options.busy?.()) {
     yield { finalBytes: [encodeReject(2)] };
     throw new SecureSocketError('BUSY', 'a client was turned away: too many handshakes are under way');
   }
+  const serverHello = share(handshake, options, start, undefined);
+  const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
+  yield { write: [concat(serverHello, handshake.seal(identity))] };
+  return start.suite;
+}
+
+/** The suite of the connection, or a REJECT. */
+function* suiteFor(hello: ClientHello, options: SealedServerOptions): Handshaking<SuiteName> {
   const suite = chooseSuite(options.suites, hello.suites);
   if (suite !== undefined) return suite;
   yield { finalBytes: [encodeReject(1)] };
@@ -191,13 +187,9 @@ function* admit(
     const message = `it could not be decided whether to admit the client key ${fingerprint}`;
     return yield* refuse(handshake, message, { fingerprint, cause: error });
   }
-  if (verdict === true) return peer;
-  if (typeof verdict === 'object' && verdict !== null) return { ...peer, ...nameIn(verdict) };
+  const admitted = admittedBy(verdict, peer);
+  if (admitted) return admitted;
   return yield* refuse(handshake, `the client key ${fingerprint} is not authorised`, { fingerprint });
-}
-
-function nameIn(verdict: object): { name?: string } {
-  return 'name' in verdict && typeof verdict.name === 'string' ? { name: verdict.name } : {};
 }
 
 function* refuse(handshake: Handshake, message: string, details: ErrorDetails): Handshaking<never> {

@@ -46,7 +46,10 @@ const theLimits = { maxMessage: 70000, maxRecord: 20000 };
 
 describe('what is written is what the specification shows, and is read back', () => {
   it('CLIENT_HELLO', () => {
-    const plain = { random, suites: [0x0101, 0x0a0a], x25519: share, kemKey: new Uint8Array(0) };
+    const plain = {
+      ...{ random, suites: [0x0101, 0x0a0a], x25519: share, kemKey: new Uint8Array(0) },
+      wantsTickets: false,
+    };
     const wire = message(1, random, 2, [1, 1, 0x0a, 0x0a], share, vec16(none), noExtensions);
     expect(encodeClientHello(plain)).toEqual(wire);
     expect(decodeClientHello(wire)).toEqual(plain);
@@ -54,17 +57,30 @@ describe('what is written is what the specification shows, and is read back', ()
     const other = message(1, random, 1, [1, 2], share, vec16(kemKey), noExtensions);
     expect(encodeClientHello(hybrid)).toEqual(other);
     expect(decodeClientHello(other)).toEqual(hybrid);
+    const resume = { ticket: bytes(50), binder: bytes(32) };
+    const resuming = { ...plain, wantsTickets: true, resume };
+    const entries = [...[0xff, 0x01, 0, 0], ...[0xff, 0xfe, ...u16(84)], ...vec16(bytes(50)), ...bytes(32)];
+    const third = message(1, random, 2, [1, 1, 0x0a, 0x0a], share, vec16(none), vec16(entries));
+    expect(encodeClientHello(resuming)).toEqual(third);
+    expect(decodeClientHello(third)).toEqual(resuming);
   });
 
   it('SERVER_HELLO', () => {
-    const plain = { random, suite: 0x0101, x25519: share, kemCiphertext: new Uint8Array(0) };
-    const wire = message(2, random, [1, 1], share, vec16(none));
+    const plain = {
+      ...{ random, suite: 0x0101, x25519: share, kemCiphertext: new Uint8Array(0) },
+      resumed: false,
+    };
+    const wire = message(2, random, [1, 1], share, vec16(none), noExtensions);
     expect(encodeServerHello(plain)).toEqual(wire);
     expect(decodeServerHello(wire)).toEqual(plain);
     const hybrid = { ...plain, suite: 0x0102, kemCiphertext };
-    const other = message(2, random, [1, 2], share, vec16(kemCiphertext));
+    const other = message(2, random, [1, 2], share, vec16(kemCiphertext), noExtensions);
     expect(encodeServerHello(hybrid)).toEqual(other);
     expect(decodeServerHello(other)).toEqual(hybrid);
+    const resumed = { ...plain, resumed: true };
+    const third = message(2, random, [1, 1], share, vec16(none), vec16([0xff, 0xfe, 0, 0]));
+    expect(encodeServerHello(resumed)).toEqual(third);
+    expect(decodeServerHello(third)).toEqual(resumed);
   });
 
   it.each([0, 1, 2])('SERVER_IDENTITY with mode %i', (clients) => {
@@ -153,7 +169,7 @@ describe('a SERVER_HELLO is malformed', () => {
     ['with a long ciphertext of ML-KEM', 0x0102, bytes(1089)],
     ['without the ciphertext of ML-KEM', 0x0102, none],
   ])('%s', (_, suite, ciphertext) => {
-    const wire = message(2, random, u16(suite), share, vec16(ciphertext));
+    const wire = message(2, random, u16(suite), share, vec16(ciphertext), noExtensions);
     expect(() => decodeServerHello(wire)).toThrow(
       malformed('SERVER_HELLO', 'the length of the ML-KEM ciphertext'),
     );
@@ -224,7 +240,7 @@ describe('a message is malformed', () => {
 
   const complete: [string, Uint8Array, (wire: Uint8Array) => unknown][] = [
     ['CLIENT_HELLO', message(1, random, 1, [1, 1], share, vec16(none), noExtensions), decodeClientHello],
-    ['SERVER_HELLO', message(2, random, [1, 1], share, vec16(none)), decodeServerHello],
+    ['SERVER_HELLO', message(2, random, [1, 1], share, vec16(none), noExtensions), decodeServerHello],
     ['SERVER_IDENTITY', message(3, 0, someLimits, vec16(bytes(3)), noExtensions), decodeServerIdentity],
     ['CLIENT_KEY', message(4, vec16(bytes(3))), decodeClientKey],
     [

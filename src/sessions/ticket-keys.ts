@@ -1,0 +1,165 @@
+import type { Backend } from '../backend.js';
+import { ascii, concat, Reader, u32, vec16 } from '../core/sealed/codec.js';
+import type { TicketContent, TicketIssuer } from '../core/sealed/resumption.js';
+
+/** A key is used to encrypt for so long, in milliseconds. */
+const ROTATION = 3_600_000;
+
+const NAME_LENGTH = 16;
+const SALT_LENGTH = 32;
+const KEY_LENGTH = 32;
+const TAG_LENGTH = 16;
+const NONCE = new Uint8Array(12);
+const NAME_INFO: Uint8Array = ascii('secure-sockets ticket key name');
+const KEY_INFO: Uint8Array = ascii('secure-sockets ticket');
+
+interface TicketKey {
+  readonly secret: Uint8Array;
+  readonly name: Uint8Array;
+  readonly madeAt: number;
+  lastUsedAt: number;
+}
+
+/** What a server's tickets depend on. */
+export interface TicketKeysOptions {
+  readonly backend: Backend;
+  /** Of the server's key, 32 bytes. */
+  readonly serverHash: Uint8Array;
+  /** How long after a full handshake connections may be resumed, in milliseconds. */
+  readonly lifetime: number;
+  /** Keys shared with other processes, the first of which encrypts; without them a new one is made every hour. */
+  readonly shared?: readonly Uint8Array[] | undefined;
+}
+
+/**
+ * A server's tickets: what it has to remember of a connection, encrypted under keys that it alone has, and handed to the
+ * client to keep. Each is encrypted under a key of its own, derived with 32 random bytes, so that servers that share a
+ * ticket key cannot use a nonce twice.
+ *
+ *     ticket = b[16] name of the ticket key || b[32] random || AES-256-GCM(content), the name as associated data
+ */
+export class TicketKeys implements TicketIssuer {
+  readonly #options: TicketKeysOptions;
+  readonly #keys: TicketKey[] = [];
+  readonly #isShared: boolean;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(options: TicketKeysOptions) {
+    this.#options = options;
+    this.#isShared = options.shared !== undefined;
+    // a copy of our own, which close() wipes: the slice of a Buffer would not be one
+    for (const secret of options.shared ?? []) this.#keys.push(this.#named(new Uint8Array(secret)));
+  }
+
+  seal(content: TicketContent): { ticket: Uint8Array; seconds: number } | undefined {
+    const now = Date.now();
+    const since = content.since ?? now;
+    const seconds = Math.floor((since + this.#options.lifetime - now) / 1000);
+    if (seconds < 1 || this.#isClosed) return undefined;
+    const key = this.#current(now);
+    key.lastUsedAt = now;
+    const random = this.#options.backend.randomBytes(SALT_LENGTH);
+    const plaintext = encode({ ...content, since }, this.#options.serverHash);
+    const sealed = concat(...this.#aead(key, random).seal(NONCE, key.name, [plaintext]));
+    plaintext.fill(0);
+    return { ticket: concat(key.name, random, sealed), seconds };
+  }
+
+  open(ticket: Uint8Array): (TicketContent & { since: number }) | undefined {
+    this.#forgetOld();
+    if (ticket.length < NAME_LENGTH + SALT_LENGTH + TAG_LENGTH) return undefined;
+    const name = ticket.subarray(0, NAME_LENGTH);
+    const key = this.#keys.find((one) => one.name.every((byte, i) => byte === name[i]));
+    if (key === undefined) return undefined;
+    const random = ticket.subarray(NAME_LENGTH, NAME_LENGTH + SALT_LENGTH);
+    const plaintext = this.#aead(key, random).open(NONCE, name, ticket.slice(NAME_LENGTH + SALT_LENGTH));
+    if (plaintext === null) return undefined;
+    const { serverHash, ...content } = decode(plaintext);
+    plaintext.fill(0);
+    if (this.#options.backend.equal(serverHash, this.#options.serverHash) && this.#isInTime(content.since))
+      return content;
+    content.psk.fill(0);
+    return undefined;
+  }
+
+  /** Forgets all keys: nothing can be resumed by their tickets any more. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const { secret } of this.#keys.splice(0)) secret.fill(0);
+  }
+
+  #isInTime(since: number): boolean {
+    const age = Date.now() - since;
+    return age >= 0 && age < this.#options.lifetime;
+  }
+
+  /** The key that encrypts. */
+  #current(now: number): TicketKey {
+    this.#forgetOld();
+    const [first] = this.#keys;
+    if (first && (this.#isShared || now - first.madeAt < ROTATION)) return first;
+    const made = this.#named(this.#options.backend.randomBytes(KEY_LENGTH));
+    this.#keys.unshift(made);
+    this.#watch();
+    return made;
+  }
+
+  /** A key is forgotten when the last ticket under it has expired, whether or not anybody comes then. */
+  #forgetOld(): void {
+    if (this.#isShared) return;
+    const now = Date.now();
+    const isOld = ({ lastUsedAt }: TicketKey): boolean => now - lastUsedAt >= this.#options.lifetime;
+    for (const key of this.#keys.filter(isOld)) {
+      key.secret.fill(0);
+      this.#keys.splice(this.#keys.indexOf(key), 1);
+    }
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#forgetOld();
+        if (this.#keys.length > 0) this.#watch();
+      },
+      Math.min(this.#options.lifetime, ROTATION),
+    );
+    this.#timer.unref?.();
+  }
+
+  #named(secret: Uint8Array): TicketKey {
+    const { backend } = this.#options;
+    const derived = backend.hkdfExtract(new Uint8Array(KEY_LENGTH), secret);
+    const name = backend.hkdfExpand(derived, NAME_INFO, NAME_LENGTH);
+    derived.fill(0);
+    const now = Date.now();
+    return { secret, name, madeAt: now, lastUsedAt: now };
+  }
+
+  #aead({ secret }: TicketKey, random: Uint8Array): ReturnType<Backend['aesGcm']> {
+    const { backend } = this.#options;
+    const derived = backend.hkdfExtract(random, secret);
+    const key = backend.hkdfExpand(derived, KEY_INFO, KEY_LENGTH);
+    const aead = backend.aesGcm(key);
+    for (const copy of [derived, key]) copy.fill(0);
+    return aead;
+  }
+}
+
+/** `b[32] psk || u32 seconds and u32 milliseconds since 1970 || b[32] hash of the server's key || vec16 client's key` */
+function encode({ psk, since, spki }: TicketContent & { since: number }, serverHash: Uint8Array): Uint8Array {
+  const time = concat(u32(Math.floor(since / 1000)), u32(since % 1000));
+  return concat(psk, time, serverHash, vec16(spki));
+}
+
+function decode(plaintext: Uint8Array): TicketContent & { since: number; serverHash: Uint8Array } {
+  const reader = new Reader(plaintext, 'ticket');
+  const psk = reader.take(KEY_LENGTH);
+  const since = reader.u32() * 1000 + reader.u32();
+  const serverHash = reader.take(KEY_LENGTH);
+  const spki = reader.vec16();
+  reader.end();
+  return { psk, since, serverHash, spki };
+}
