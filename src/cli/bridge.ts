@@ -1,14 +1,22 @@
-import { isIP } from 'node:net';
 import { bridge as bridgeMessages, SecureClient, SecureServer } from '../index.js';
 import { acceptUntil, CLOSE_TIME, refuseFurther } from './shared/accept.js';
-import { type Address, formatAddress, parseAddress } from './shared/address.js';
+import { type Address, formatAddress, isLocal, parseAddress } from './shared/address.js';
 import { announceClient, announceListening } from './shared/announce.js';
 import { type Command, parse, wholeNumber } from './shared/arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { usageError } from './shared/failure.js';
-import { clientHelp, endpointHelp, headed, listenHelp, serverHelp, without } from './shared/help.js';
+import {
+  clientHelp,
+  endpointHelp,
+  headed,
+  listenHelp,
+  metricsHelp,
+  serverHelp,
+  without,
+} from './shared/help.js';
 import { GRACE, Links } from './shared/links.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
+import { type MetricsValues, metricsFlags, serveMetrics } from './shared/metrics.js';
 import { type Report, reportAs } from './shared/output.js';
 import { announceService } from './shared/service.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
@@ -38,7 +46,7 @@ Options of both:
   --max-message BYTES     the longest message that a classic peer is sent, default
                           16384: the Python library reads one with one recv
   --max-connections N     turn away connections beyond N at a time, default 1024
-${listenHelp}${headed(without(endpointHelp, '--protocol'))}
+${metricsHelp}${listenHelp}${headed(without(endpointHelp, '--protocol'))}
 Examples:
   secure-sockets bridge inward --identity server.pem --authorized-keys keys \\
     --min-modulus-bits 512 :9000 127.0.0.1:8000
@@ -52,6 +60,7 @@ const bridgeFlags = {
   ...endpointFlags,
   ...listenFlags,
   'max-message': { type: 'string' },
+  ...metricsFlags,
   'max-connections': { type: 'string' },
 } as const;
 
@@ -109,7 +118,10 @@ interface Stand {
   readonly from: Address;
   readonly dial: Dialler;
   readonly report: Report;
-  readonly values: { readonly 'max-connections'?: string | undefined; readonly unlink?: boolean | undefined };
+  readonly values: MetricsValues & {
+    readonly 'max-connections'?: string | undefined;
+    readonly unlink?: boolean | undefined;
+  };
 }
 
 /** Accepts at one side and dials the other, until stopped. */
@@ -119,6 +131,7 @@ async function serve(server: SecureServer, { from, dial, report, values }: Stand
   const stop = stopSignal(GRACE);
   ignoreHangup();
   await listenWhereFree(from, values, () => server.listen(from));
+  await serveMetrics(values, { links, server }, report, stop);
   announceListening(server, report);
   announceService(report, stop);
   for (;;) {
@@ -144,16 +157,11 @@ async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Pr
 
 /** Classic protects nothing: what it carries must not leave the machine. */
 function checkLocal(address: Address): void {
-  if ('path' in address || address.host === 'localhost' || isLoopback(address.host)) return;
+  if (isLocal(address)) return;
   throw usageError(
     `bridge outward speaks classic at LISTEN, which protects nothing: ${formatAddress(address)} can be reached from other machines`,
     'listen at 127.0.0.1, or give --any-address',
   );
-}
-
-function isLoopback(host: string | undefined): boolean {
-  if (host === undefined || isIP(host) === 0) return false;
-  return /^127\./.test(host) || /^(0*:)*0*1$/.test(host) || /^::ffff:127\./i.test(host);
 }
 
 function checkProtocol({ protocol }: { readonly protocol?: string | undefined }): void {

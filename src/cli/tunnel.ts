@@ -3,9 +3,10 @@ import { announceListening } from './shared/announce.js';
 import { type Command, parse, wholeNumber } from './shared/arguments.js';
 import { clientFlags, endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { usageError } from './shared/failure.js';
-import { clientHelp, endpointHelp, listenHelp, serverHelp } from './shared/help.js';
+import { clientHelp, headed, without } from './shared/help.js';
 import { GRACE, Links } from './shared/links.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
+import { metricsFlags, serveMetrics } from './shared/metrics.js';
 import { reportAs } from './shared/output.js';
 import { announceService } from './shared/service.js';
 import { ignoreHangup, stopSignal } from './shared/signals.js';
@@ -28,19 +29,32 @@ HOST:PORT, [IPV6]:PORT, unix:PATH or /PATH; names are looked up anew for every
 connection. What one side ends the other sees ended, what is cut off it sees
 reset. Runs until stopped; then open connections have five seconds to end.
 
-${clientHelp.replace('Options:', 'Options of a tunnel client:')}
-${serverHelp.replace('Options:', 'Options of a tunnel server, which takes one of these two:')}  --any-client            let anybody through who can reach LISTEN
-  --keep-revoked          let connections go on whose client is removed from FILE
+${headed(without(clientHelp, '--min-modulus-bits'), 'Options of a tunnel client:')}
+Options of a tunnel server, which takes one of the first two:
+  --authorized-keys FILE  let in the clients in FILE only
+  --any-client            let in every client that can reach LISTEN
   --settle MS             for targets of the old Python library: what is sent first
                           is kept apart for MS milliseconds; as --carriers 0
-
 Options of both:
   --target NAME=ADDRESS   instead of TARGET, and of the client's LISTEN: one of
                           several, the same NAME on both ends
   --carriers N            sealed connections that carry plain ones, default 1;
                           0: each plain connection has a sealed one of its own
   --max-connections N     turn away connections beyond N at a time, default 1024
-${listenHelp}${endpointHelp.replace(/^.*\n/, '')}
+  --metrics ADDRESS       Prometheus text at /metrics, health at /healthz
+  --metrics-public        at other than local addresses too
+  --unlink                remove a Unix domain socket that a killed program left
+  --identity FILE         the private key of this end, made by keygen
+  --passphrase-file FILE  its passphrase is the first line of FILE
+  --protocol NAME         sealed (default) or classic, the same on both ends
+  --key-length N          classic: session keys of 16, 24 or 32 (default) bytes
+  --min-modulus-bits N    classic: the client takes keys from N bits on
+  --backend NAME          who computes: node (default), sodium, forge or noble
+  --timeout SECONDS       for connecting and the handshake together, default 10
+  -v, --verbose           say on standard error what happens
+  --json                  say it as one JSON object a line
+  -h, --help              this text
+
 Examples:
   secure-sockets tunnel server --identity server.pem --authorized-keys keys \\
     :9000 127.0.0.1:6379
@@ -56,6 +70,7 @@ const MAX_MESSAGE = 2 ** 20;
 const tunnelFlags = {
   ...endpointFlags,
   ...listenFlags,
+  ...metricsFlags,
   target: { type: 'string', multiple: true },
   carriers: { type: 'string' },
   'max-connections': { type: 'string' },
@@ -80,6 +95,7 @@ async function runClient(args: string[]): Promise<void> {
   // whoever dials again and again resumes, where the protocol can
   const sessions = values.protocol === 'classic' ? {} : { sessions: new Sessions() };
   const dial = await diallerFor(peer, values, stop, { maxMessage: MAX_MESSAGE, ...sessions });
+  await serveMetrics(values, { links }, report, stop);
   await runTunnelClient({ targets, dial, links, report, carriers, unlink: values.unlink === true }, stop);
 }
 
@@ -109,6 +125,7 @@ async function runServer(args: string[]): Promise<void> {
   const stop = stopSignal(GRACE);
   ignoreHangup();
   await listenWhereFree(peer, values, () => server.listen(peer));
+  await serveMetrics(values, { links, server }, report, stop);
   announceListening(server, report);
   announceService(report, stop);
   const timeout = options.handshakeTimeout ?? DIAL_TIMEOUT;

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { TcpAddress, UnixAddress } from '../../index.js';
 import { usageError } from './failure.js';
 
@@ -32,6 +33,14 @@ export function isAddress(text: string): boolean {
 export function formatAddress(address: Address): string {
   if ('path' in address) return `unix:${address.path}`;
   return formatHostPort(address.host ?? '', address.port);
+}
+
+/** Whether an address can be reached from this machine only. */
+export function isLocal(address: Address): boolean {
+  if ('path' in address || address.host === 'localhost') return true;
+  const { host } = address;
+  if (host === undefined || isIP(host) === 0) return false;
+  return /^127\./.test(host) || /^(0*:)*:?0*1$/.test(host) || /^::ffff:127\./i.test(host);
 }
 
 /** The address of a peer, for messages. */

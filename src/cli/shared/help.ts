@@ -45,6 +45,12 @@ export const listenHelp = `  --unlink                first remove the Unix domai
                           has left at that path; only if no one listens there
 `;
 
+/** The manual's part on metrics. */
+export const metricsHelp = `  --metrics ADDRESS       tell Prometheus at http://ADDRESS/metrics how it does, and
+                          others at /healthz; on this machine only, unless
+  --metrics-public        is given: it asks nobody who they are
+`;
+
 /** A part of a manual under another heading, or under none. */
 export function headed(part: string, heading = ''): string {
   return part.replace(/^Options.*\n/, heading === '' ? '' : `${heading}\n`);

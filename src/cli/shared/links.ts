@@ -20,12 +20,20 @@ export class Links {
   readonly #limit: number;
   readonly #open = new Map<Arrival, Promise<void>>();
   readonly #cut = new AbortController();
+  #carried = 0;
+  #lost = 0;
+  #refused = 0;
 
   constructor(report: Report, limit: number) {
     this.#report = report;
     this.#limit = limit;
     // as many listeners as connections that are being made
     setMaxListeners(0, this.#cut.signal);
+  }
+
+  /** How many are open, have come to their end, were cut off, and were beyond the limit. */
+  get counts(): { readonly [name in 'open' | 'carried' | 'lost' | 'refused']: number } {
+    return { open: this.#open.size, carried: this.#carried, lost: this.#lost, refused: this.#refused };
   }
 
   /** Aborts when what is still open is given up. */
@@ -46,6 +54,7 @@ export class Links {
   /** Closes a connection that is beyond the limit, and says so. */
   refuse(arrival: Arrival): void {
     const peer = peerOf(arrival);
+    this.#refused++;
     arrival.destroy();
     this.#report.event('limit', `refused ${peer}: ${this.#limit} connections are open`, { peer });
   }
@@ -61,7 +70,10 @@ export class Links {
     const carrying = carry()
       .then(
         () => this.#ended(peer, performance.now() - begun),
-        (error) => announceLoss(`lost ${peer}`, error, this.#report),
+        (error) => {
+          this.#lost++;
+          announceLoss(`lost ${peer}`, error, this.#report);
+        },
       )
       .finally(() => this.#open.delete(arrival));
     this.#open.set(arrival, carrying);
@@ -78,6 +90,7 @@ export class Links {
   }
 
   #ended(peer: string, milliseconds: number): void {
+    this.#carried++;
     const seconds = Math.round(milliseconds) / 1000;
     this.#report.detail('ended', `ended ${peer} after ${seconds} s`, { peer, seconds });
   }

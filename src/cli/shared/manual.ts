@@ -10,7 +10,7 @@ export interface ManualOption {
 }
 
 /** The options in a manual. `--help`, man page and completions are all made from that one text. */
-export function optionsOf(help: string): ManualOption[] {
+function optionsOf(help: string): ManualOption[] {
   const entries = help.matchAll(
     /^ {2}(?: {4}|-(\w), )?--([a-z-]+)(?: ([A-Z]\S*))?(?: {2,}(.*))?\n?((?: {26}.*\n?)*)/gm,
   );

@@ -1,0 +1,153 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { SecureServer } from '../../index.js';
+import { type Address, formatAddress, isLocal, parseAddress } from './address.js';
+import { usageError } from './failure.js';
+import type { Links } from './links.js';
+import { listenPlain } from './listening.js';
+import type { Report } from './output.js';
+
+/** Flags of a command that tells how it does. */
+export const metricsFlags = { metrics: { type: 'string' }, 'metrics-public': { type: 'boolean' } } as const;
+
+/** What the flags hold. */
+export interface MetricsValues {
+  readonly metrics?: string | undefined;
+  readonly 'metrics-public'?: boolean | undefined;
+}
+
+/** What is told of. */
+export interface Measured {
+  readonly links: Links;
+  /** Absent at an end that does not accept sealed connections. */
+  readonly server?: SecureServer;
+}
+
+/** A number with its name, what it means, and what it is told of. */
+interface Metric {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  readonly values: readonly (readonly [labels: string, value: number])[];
+}
+
+/**
+ * Answers `GET /metrics` with the text format of Prometheus (version 0.0.4) and `GET /healthz` with 200, or 503 once it is
+ * stopping. Does nothing without `--metrics`. It asks nobody who they are, so that it listens on this machine only unless
+ * `--metrics-public` is given.
+ */
+export async function serveMetrics(
+  values: MetricsValues,
+  measured: Measured,
+  report: Report,
+  stop: AbortSignal,
+): Promise<void> {
+  if (values.metrics === undefined) return;
+  const address = checked(parseAddress(values.metrics, 'listen'), values['metrics-public']);
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  const server = createServer(answer(() => [...metricsOf(measured), eventLoop(delay)], stop));
+  limit(server);
+  const at = formatAddress(await listenPlain(server, address));
+  // neither it nor who asks keeps the process
+  server.unref();
+  server.on('connection', (socket) => socket.unref());
+  report.event('metrics', `metrics at http://${at}/metrics`, { address: at });
+}
+
+function checked(address: Address, isPublic: boolean | undefined): Address {
+  if (isPublic || isLocal(address)) return address;
+  throw usageError(
+    `metrics are told to everybody who asks, and ${formatAddress(address)} can be reached from other machines`,
+    'listen at 127.0.0.1, or give --metrics-public',
+  );
+}
+
+/** A scraper asks once in a while: who opens more than that, or is slow, is not one. */
+function limit(server: Server): void {
+  server.maxConnections = 32;
+  server.headersTimeout = 5000;
+  server.requestTimeout = 5000;
+  server.keepAliveTimeout = 5000;
+}
+
+function answer(metrics: () => Metric[], stop: AbortSignal): RequestListener {
+  return ({ method, url }, response) => {
+    const isRead = method === 'GET' || method === 'HEAD';
+    const [status, text] = !isRead
+      ? [405, 'only GET\n']
+      : url === '/metrics'
+        ? [200, metrics().map(format).join('')]
+        : url === '/healthz'
+          ? health(stop)
+          : [404, '/metrics or /healthz\n'];
+    response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+  };
+}
+
+function health(stop: AbortSignal): [number, string] {
+  return stop.aborted ? [503, 'stopping\n'] : [200, 'ok\n'];
+}
+
+function metricsOf({ links, server }: Measured): Metric[] {
+  const { open, carried, lost, refused } = links.counts;
+  const plain = [
+    one('connections_open', 'gauge', 'Connections being carried.', open),
+    one('connections_total', 'counter', 'Connections carried to their end.', carried),
+    one('connections_lost_total', 'counter', 'Connections that were cut off, or never came about.', lost),
+    one('connections_refused_total', 'counter', 'Connections beyond --max-connections.', refused),
+  ];
+  return server === undefined ? plain : [...plain, ...statsOf(server)];
+}
+
+function statsOf({ stats }: SecureServer): Metric[] {
+  const rejected = Object.entries(stats.rejected).map(
+    ([code, count]) => [`{code="${code}"}`, count ?? 0] as const,
+  );
+  return [
+    one('handshakes_total', 'counter', 'Handshakes done.', stats.handshakesCompleted),
+    one('handshakes_pending', 'gauge', 'Handshakes under way.', stats.pending),
+    {
+      name: 'rejected_total',
+      type: 'counter',
+      help: 'Sealed connections that did not become clients, by error code.',
+      values: rejected,
+    },
+    one('sealed_connections_open', 'gauge', 'Sealed connections.', stats.open),
+    one('received_bytes_total', 'counter', 'Bytes received on the wire.', stats.bytesRead),
+    one('sent_bytes_total', 'counter', 'Bytes written to the wire.', stats.bytesWritten),
+    one('buffered_bytes', 'gauge', 'Bytes held for sealed connections.', stats.buffered),
+    one('private_key_operations_total', 'counter', 'RSA private operations.', stats.privateKeyOperations),
+    one(
+      'private_key_operations_waiting',
+      'gauge',
+      'RSA private operations that wait.',
+      stats.privateKeyOperationsWaiting,
+    ),
+  ];
+}
+
+/** Since it was asked last. */
+function eventLoop(delay: ReturnType<typeof monitorEventLoopDelay>): Metric {
+  const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
+  const values = [0.5, 0.99].map(
+    (share) => [`{quantile="${share}"}`, seconds(delay.percentile(100 * share))] as const,
+  );
+  delay.reset();
+  return {
+    name: 'event_loop_delay_seconds',
+    type: 'gauge',
+    help: 'Delay of the event loop since the last scrape.',
+    values,
+  };
+}
+
+function one(name: string, type: Metric['type'], help: string, value: number): Metric {
+  return { name, type, help, values: [['', value]] };
+}
+
+function format({ name, type, help, values }: Metric): string {
+  const full = `secure_sockets_${name}`;
+  const lines = values.map(([labels, value]) => `${full}${labels} ${value}\n`);
+  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`;
+}

@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { begin, plainClient, plainServer, tunnelClient, tunnelTo, usePlace } from './place.js';
+
+// `--metrics` of tunnel and bridge.
+
+const place = usePlace();
+
+test('a tunnel tells at both ends what it carries, lost and refused, and whether it is well', async () => {
+  const target = await plainServer((socket) => {
+    socket.write('welcome');
+    socket.on('data', () => socket.end());
+  });
+  const flags = ['--metrics', '127.0.0.1:0', '--max-connections', '2'];
+  const { port, serverPort, client, server } = await tunnelTo(target, { client: flags, server: flags });
+  const [ofClient, ofServer] = [await addressOf(client), await addressOf(server)];
+  const first = plainClient(port);
+  await once(first, 'data');
+  first.end('bye');
+  await once(first.resume(), 'close');
+  const open = plainClient(port);
+  await once(open, 'data');
+  const stranger = await tunnelClient(serverPort, []);
+  await expect(text(plainClient(stranger.port))).rejects.toThrow();
+  await expect.poll(() => metrics(ofServer)).toMatch(/^secure_sockets_connections_total 1$/m);
+  const told = await metrics(ofServer);
+  for (const line of [
+    'secure_sockets_connections_open 1',
+    'secure_sockets_handshakes_total 1',
+    'secure_sockets_sealed_connections_open 1',
+    'secure_sockets_rejected_total{code="UNAUTHORIZED_CLIENT"} 1',
+    '# TYPE secure_sockets_rejected_total counter',
+  ])
+    expect(told.split('\n')).toContain(line);
+  expect(told).toMatch(/^secure_sockets_event_loop_delay_seconds\{quantile="0.99"\} \d/m);
+  expect(told).toMatch(/^secure_sockets_received_bytes_total [1-9]/m);
+  expect(await metrics(ofClient)).toMatch(/^secure_sockets_connections_open 1$/m);
+  // every line is one that Prometheus can read
+  for (const line of told.trimEnd().split('\n'))
+    expect(line).toMatch(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"\})? [\d.e-]+)$/);
+  expect(await (await fetch(`${ofServer}/healthz`)).text()).toBe('ok\n');
+  expect((await fetch(`${ofServer}/other`)).status).toBe(404);
+  expect((await fetch(`${ofServer}/metrics`, { method: 'POST' })).status).toBe(405);
+  const stopped = server.stop();
+  await expect.poll(async () => (await fetch(`${ofServer}/healthz`)).status).toBe(503);
+  open.destroy();
+  expect(await stopped).toMatchObject({ code: 0 });
+});
+
+test.each([':0', '0.0.0.0:0', '[::]:0', '192.0.2.1:9100'])(
+  '%s is refused, unless --metrics-public is given',
+  async (address) => {
+    const keys = ['--identity', 'server.pem', '--any-client'];
+    const { code, stderr } = await begin(
+      'tunnel',
+      'server',
+      ...keys,
+      '--metrics',
+      address,
+      '127.0.0.1:0',
+      '127.0.0.1:9',
+    ).ended;
+    expect(stderr).toMatch(/can be reached from other machines\nhint: .*--metrics-public/);
+    expect(code).toBe(2);
+    expect(place.folder).not.toBe('');
+  },
+);
+
+test.each(['[::1]:0', 'localhost:0', '127.0.0.2:0'])('%s is local', async (address) => {
+  const keys = ['--identity', 'server.pem', '--any-client'];
+  const server = begin('tunnel', 'server', ...keys, '--metrics', address, '127.0.0.1:0', '127.0.0.1:9');
+  await server.until(/metrics at http/);
+});
+
+async function addressOf(running: { until(pattern: RegExp): Promise<RegExpExecArray> }): Promise<string> {
+  return (await running.until(/metrics at (http:\/\/\S+)\/metrics/))[1] as string;
+}
+
+async function metrics(address: string): Promise<string> {
+  return (await fetch(`${address}/metrics`)).text();
+}
