@@ -45,7 +45,18 @@ export function computeVectors(keys) {
       ...{ server: server3072, client: client2048, suite: HYBRID_CHACHA20, suites: [HYBRID_CHACHA20] },
     }),
   ];
-  return { specification: 'sealed v1', keys, vectors, recordCases: [AES, CHACHA].flatMap(recordCases), nonces: nonces() };
+  const [anonymous, known, , hybrid] = vectors;
+  const resumed = [
+    resumedHandshake('resumed-1 anonymous', anonymous, { suites: [GREASE, X25519] }),
+    resumedHandshake('resumed-2 of a client with an identity, another suite', known, {
+      ...{ suite: CHACHA20, suites: [CHACHA20, X25519] },
+    }),
+    resumedHandshake('resumed-3 hybrid', hybrid, { suite: HYBRID, suites: [HYBRID, X25519] }),
+    resumedHandshake('resumed-4 hybrid chacha20, without a request', hybrid, {
+      ...{ suite: HYBRID_CHACHA20, suites: [HYBRID_CHACHA20], request: false },
+    }),
+  ];
+  return { specification: 'sealed v1', keys, vectors, resumed, recordCases: [AES, CHACHA].flatMap(recordCases), nonces: nonces() };
 }
 
 // --- bytes
@@ -251,6 +262,7 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
   const all = concat(toClient, SF);
   const s_ap_0 = keys(deriveSecret(MS, 's ap traffic', all));
   const exporter = deriveSecret(MS, 'exp master', all);
+  const rms = deriveSecret(MS, 'res master', all);
 
   const seal = (keys, inner) => keys.seal(concat(HANDSHAKE, inner));
   const flights = {
@@ -280,7 +292,7 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
     secrets: {
       ...hexes({ dh, ES, HS, c_hs: c_hs.secret, s_hs: s_hs.secret, rsa_secret: rs, AHS, c_ahs: c_ahs.secret }),
       ...hexes({ s_ahs: s_ahs.secret, MS, c_ap_0: c_ap_0.secret, s_ap_0: s_ap_0.secret, exporter }),
-      ...hexes({ c_ap_1: c_ap_0.update().secret, transcript_hash: sha256(all) }),
+      ...hexes({ c_ap_1: c_ap_0.update().secret, rms, transcript_hash: sha256(all) }),
     },
     traffic: {
       c_ap_0: hexes({ key: c_ap_0.key, iv: c_ap_0.iv }),
@@ -290,6 +302,86 @@ function handshake(seed, { server, client, suite = X25519, suites = [X25519] }) 
     flights: hexes(flights),
     flight_bytes: Object.fromEntries(Object.entries(flights).map(([name, bytes]) => [name, bytes.length])),
     records: applicationRecords(c_ap_0, s_ap_0),
+  };
+}
+
+const TICKET_REQUEST = 0xff01;
+const RESUME = 0xfffe;
+const extension = (type, data) => concat(u16(type), vec16(data));
+
+/** A handshake that resumes the connection of another vector, by the second ticket of it. */
+function resumedHandshake(seed, of, { suite = X25519, suites = [X25519], request = true }) {
+  const random = (name, length = 32) => expand(sha256(text(seed)), text(`sealed-vector ${name}`), length);
+  const bytes = (digits) => Buffer.from(digits, 'hex');
+  const [x, y] = [x25519(random('x')), x25519(random('y'))];
+  const kem = suites.some(isHybrid) ? ml_kem768.keygen(random('ml-kem seed', 64)) : undefined;
+  const encapsulated = isHybrid(suite) ? ml_kem768.encapsulate(kem.publicKey, random('ml-kem message')) : undefined;
+  const nonce = bytes('0000000000000001');
+  const psk = expandLabel(bytes(of.secrets.rms), 'resumption', nonce, 32);
+  const ticket = random('ticket', 80);
+
+  const ES = extract(ZEROS, psk);
+  const requests = request ? extension(TICKET_REQUEST, EMPTY) : EMPTY;
+  const withBinder = (binder) =>
+    handshakeMessage(
+      ...[CLIENT_HELLO, random('client random'), u8(suites.length), ...suites.map(u16), x.share],
+      ...[vec16(kem?.publicKey ?? EMPTY), vec16(concat(requests, extension(RESUME, concat(vec16(ticket), binder))))],
+    );
+  const binderKey = expandLabel(deriveSecret(ES, 'res binder', EMPTY), 'finished', EMPTY, 32);
+  const binder = hmac(binderKey, sha256(withBinder(ZEROS).subarray(0, -32)));
+  const CH = withBinder(binder);
+  const SH = handshakeMessage(
+    ...[SERVER_HELLO, random('server random'), u16(suite), y.share, vec16(encapsulated?.cipherText ?? EMPTY)],
+    vec16(extension(RESUME, EMPTY)),
+  );
+  const dh = concat(encapsulated?.sharedSecret ?? EMPTY, x.agree(y));
+  const HS = extract(deriveSecret(ES, 'derived', EMPTY), dh);
+  const hello = concat(CH, SH);
+  const keys = (secret) => traffic(cipherOf(suite), secret);
+  const c_hs = keys(deriveSecret(HS, 'c hs traffic', hello));
+  const s_hs = keys(deriveSecret(HS, 's hs traffic', hello));
+  const limits = concat(u32(MAX_MESSAGE), u32(MAX_RECORD));
+  const SI = handshakeMessage(SERVER_IDENTITY, u8(0), limits, vec16(EMPTY), vec16(EMPTY));
+  const AHS = extract(deriveSecret(HS, 'derived', EMPTY), ZEROS);
+  const MS = extract(deriveSecret(AHS, 'derived', EMPTY), ZEROS);
+  const toIdentity = concat(hello, SI);
+  const SF = handshakeMessage(SERVER_FINISHED, hmac(expandLabel(MS, 's finished', EMPTY, 32), sha256(toIdentity)));
+  const CA = handshakeMessage(CLIENT_AUTH, limits, u8(0), vec16(EMPTY), vec16(EMPTY), vec16(EMPTY));
+  const toAuth = concat(toIdentity, SF, CA);
+  const CF = handshakeMessage(CLIENT_FINISHED, hmac(expandLabel(MS, 'c finished', EMPTY, 32), sha256(toAuth)));
+  const all = concat(toAuth, CF);
+  const c_ap_0 = keys(deriveSecret(MS, 'c ap traffic', all));
+  const s_ap_0 = keys(deriveSecret(MS, 's ap traffic', all));
+  const exporter = deriveSecret(MS, 'exp master', all);
+  const rms = deriveSecret(MS, 'res master', all);
+  const nextPsk = expandLabel(rms, 'resumption', Buffer.alloc(8), 32);
+  const TICKET = concat(u8(7), u32(28800), Buffer.alloc(8), vec16(random('next ticket', 70)));
+  const seal = (keys, inner) => keys.seal(concat(HANDSHAKE, inner));
+  const flights = {
+    '1 C->S': CH,
+    '2 S->C': concat(SH, seal(s_hs, SI), seal(s_hs, SF)),
+    '3 C->S': concat(seal(c_hs, CA), seal(c_hs, CF)),
+    '4 S->C': s_ap_0.seal(TICKET),
+  };
+  return {
+    ...{ seed, of: of.seed, suite, suites, request },
+    ...{ server_spki: of.server_spki, client_spki: of.client_spki ?? '' },
+    ...hexes({ nonce, psk, ticket, binder, next_ticket: random('next ticket', 70), next_psk: nextPsk }),
+    ...{ client_random: hex(random('client random')), server_random: hex(random('server random')) },
+    ...{ x: hex(random('x')), y: hex(random('y')) },
+    ...(kem && { ml_kem_seed: hex(random('ml-kem seed', 64)), ml_kem_key: hex(kem.publicKey) }),
+    ...(encapsulated && {
+      ml_kem_message: hex(random('ml-kem message')),
+      ml_kem_ciphertext: hex(encapsulated.cipherText),
+      ml_kem_secret: hex(encapsulated.sharedSecret),
+    }),
+    handshake_messages: hexes({ CH, SH, SI, SF, CA, CF }),
+    secrets: {
+      ...hexes({ dh, ES, HS, c_hs: c_hs.secret, s_hs: s_hs.secret, AHS, MS, c_ap_0: c_ap_0.secret }),
+      ...hexes({ s_ap_0: s_ap_0.secret, exporter, rms, transcript_hash: sha256(all) }),
+    },
+    exports: exportsOf(exporter),
+    flights: hexes(flights),
   };
 }
 

@@ -1,7 +1,7 @@
 import { concat, malformed, Reader, u16, vec16 } from './codec.js';
 
 /** The types of extensions (docs/protocol.md, M1, M2). RESUME comes behind every other type. */
-export const ExtensionType = { ticketRequest: 0xff01, resume: 0xfffe } as const;
+const ExtensionType = { ticketRequest: 0xff01, resume: 0xfffe } as const;
 
 /** The longest ticket. */
 export const MAX_TICKET = 2048;

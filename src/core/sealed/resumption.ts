@@ -39,7 +39,7 @@ export interface TicketIssuer {
 }
 
 /** At most so many on a connection (docs/protocol.md, T4). */
-export const MAX_TICKETS = 4;
+const MAX_TICKETS = 4;
 const NONCE_LENGTH = 8;
 const MAX_SECONDS = 86_400;
 const NONE = new Uint8Array(0);
