@@ -2,7 +2,7 @@ import { createDecipheriv, createHmac } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import { SecureClient, SecureServer } from 'secure-sockets';
 import { expect, it } from 'vitest';
-import { identityFor, pause, portOf } from './helpers/sockets.js';
+import { identityFor, pair, pause, portOf } from './helpers/sockets.js';
 
 it('a key log decrypts a recording of the connection, and says loudly that it exists', async () => {
   const warnings: string[] = [];
@@ -61,6 +61,20 @@ it('a key log decrypts a recording of the connection, and says loudly that it ex
     decipher.final(),
   ]);
   expect(plaintext.subarray(5).toString()).toBe('in the clear now');
+});
+
+it('a key log of classic names the session key and the connection, the same at both ends', async () => {
+  const lines: [string[], string[]] = [[], []];
+  for (let i = 0; i < 2; i++) {
+    await using ends = await pair('classic', {
+      server: { keylog: (line) => lines[0].push(line) },
+      client: { keylog: (line) => lines[1].push(line) },
+    });
+    await ends.client.close();
+  }
+  expect(lines[0]).toEqual(lines[1]);
+  for (const line of lines[0]) expect(line).toMatch(/^CLASSIC_SESSION_KEY [0-9a-f]{64} [0-9a-f]{64}$/);
+  expect(new Set(lines[0].flatMap((line) => line.split(' '))).size).toBe(1 + 2 + 2);
 });
 
 /** HKDF-Expand-Label for at most one block, by node:crypto alone. */

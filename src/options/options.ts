@@ -77,7 +77,7 @@ export interface CommonOptions {
   suites?: readonly SuiteName[];
   /**
    * Told the secrets of every connection, a line each, so that a recording of it can be decrypted: for debugging, and
-   * never otherwise. Warns once. The format is in docs/protocol.md. Default: none. Sealed only.
+   * never otherwise. Warns once. The format is in docs/protocol.md. Default: none.
    */
   keylog?: (line: string) => void;
   /** The largest record received. Default 1052672, or 131072 on JavaScript backends; 16384 to 1052672. Sealed only. */
@@ -181,7 +181,7 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
   pingTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
   keyLength: { validate: oneOf(16, 24, 32), only: 'classic' },
   suites: { validate: suiteList, only: 'sealed' },
-  keylog: { validate: callback('(line) => void'), only: 'sealed' },
+  keylog: { validate: callback('(line) => void') },
   maxRecord: { validate: integer(16384, 1052672, 'bytes'), only: 'sealed' },
 };
 

@@ -100,12 +100,14 @@ async function classicScripts(
   identity: PortableIdentity,
 ): Promise<() => Script> {
   const { classicServer, privateExponentHash } = await loadClassic();
-  const { backend, keyLength, maxMessage } = settings;
+  const { backend, keyLength, maxMessage, keylog } = settings;
   warnOnce(classicWarning);
+  warnOnce(keylog && keylogWarning);
   const privateKey = privateKeyOf(identity, backend);
   const { n, e, d } = privateNumbersOf(identity);
   const rejectionSecret = privateExponentHash(backend, d, n.length);
   const options = {
+    keylog,
     backend,
     keyLength,
     maxMessage,
@@ -168,12 +170,14 @@ function ticketKeysOf(
 
 async function classicPlan({ protectMemory }: ScriptPlatform, settings: ClientSettings): Promise<ClientPlan> {
   const { classicClient } = await loadClassic();
-  const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey } = settings;
+  const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey, keylog } = settings;
   warnOnce(classicWarning);
+  warnOnce(keylog && keylogWarning);
   const trust =
     serverKey === undefined ? undefined : pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
   const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
   const script = classicClient({
+    keylog,
     backend,
     keyLength,
     maxMessage,

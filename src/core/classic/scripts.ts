@@ -4,6 +4,7 @@ import { isBelow } from '../../numbers.js';
 import { encodeSpki } from '../encodings/der.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { checkClassicKey } from '../encodings/rsa-key.js';
+import { encodeHex } from '../encodings/text.js';
 import type { ProtectMemory } from '../message-memory.js';
 import type { PeerKey, Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
@@ -25,6 +26,8 @@ interface ClassicOptions {
   readonly maxMessage: number;
   /** How messages are kept from being transferred together. */
   readonly protectMemory?: ProtectMemory | undefined;
+  /** Told the session key of the connection, for debugging. */
+  readonly keylog?: ((line: string) => void) | undefined;
 }
 
 export interface ClassicServerOptions extends ClassicOptions {
@@ -55,6 +58,7 @@ export function* classicServer(options: ClassicServerOptions): Script {
     : new Uint8Array(ciphertext.length);
   const key = implicitRejection(backend, rejectionSecret, ciphertext, block, keyLength);
   block.fill(0);
+  options.keylog?.(keylogLine(ciphertext, key));
   const cipher = keyed(backend, key);
   yield { open: { sender: makeSender(cipher, options), peer: null } };
   yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
@@ -78,7 +82,9 @@ export function* classicClient(options: ClassicClientOptions): Script {
   const peer: PeerKey = { spki, fingerprint: fingerprintOf(backend, spki) };
   if (decide) yield { task: () => decide(peer), kind: 'decision' };
   const key = backend.randomBytes(options.keyLength);
-  yield { write: [backend.rsaPublicKey(server).encryptPkcs1(key)] };
+  const ciphertext = backend.rsaPublicKey(server).encryptPkcs1(key);
+  options.keylog?.(keylogLine(ciphertext, key));
+  yield { write: [ciphertext] };
   const cipher = keyed(backend, key);
   yield { open: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs } };
   yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
@@ -110,6 +116,11 @@ function* readPickle(): Generator<{ atLeast: number; used: number }, RsaPublicNu
 
 function makeSender(cipher: BlockCipher, { backend, maxMessage }: ClassicOptions): ClassicSender {
   return new ClassicSender(cipher, maxMessage, partLengthOf(backend));
+}
+
+/** A key that stands in for a bad ciphertext gives a line like any other, so that nobody learns of it (K2). */
+function keylogLine(ciphertext: Uint8Array, key: Uint8Array): string {
+  return `CLASSIC_SESSION_KEY ${encodeHex(ciphertext.subarray(0, 32))} ${encodeHex(key)}`;
 }
 
 function keyed(backend: Backend, key: Uint8Array): BlockCipher {
