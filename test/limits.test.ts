@@ -5,7 +5,7 @@ import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it, vi } from 'vitest';
 import { ReceiveQueue } from '../src/connection/receive-queue.js';
 import { BATCH_OVERHEAD, MESSAGE_OVERHEAD } from '../src/core/inbox.js';
-import type { Script } from '../src/core/script.js';
+import { read, type Script } from '../src/core/script.js';
 import { MESSAGE_HEADER } from '../src/core/sealed/messages.js';
 import { RECEIVE_LIMITS } from '../src/core/sealed/open.js';
 import { HANDSHAKE_RECORD_LIMIT, RECORD_OVERHEAD } from '../src/core/sealed/records.js';
@@ -89,7 +89,7 @@ describe('limits of a turn are as docs/limits.md says', () => {
     let answered = 0;
     function* asking(): Script {
       for (;;) {
-        yield 1;
+        yield* read(1);
         answered++;
       }
     }

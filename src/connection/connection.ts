@@ -55,7 +55,7 @@ export class Connection {
       this.#of.#opened(opening);
     }
 
-    received(batch: Batch): void {
+    received(batch: Batch | undefined): void {
       this.#of.#received(batch);
     }
 
@@ -69,10 +69,6 @@ export class Connection {
 
     ended(closeCode: number): void {
       this.#of.#peerEnded(closeCode);
-    }
-
-    progressed(): void {
-      this.#of.#heartbeat?.message();
     }
 
     failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void {
@@ -348,8 +344,9 @@ export class Connection {
     this.#pongIsWaiting = this.#transport.pending > 0;
   }
 
-  #received(batch: Batch): void {
+  #received(batch: Batch | undefined): void {
     this.#heartbeat?.message();
+    if (batch === undefined) return;
     this.#receiveQueue.push(batch);
     if (this.#receiveQueue.isFull) this.#session.paused = true;
   }

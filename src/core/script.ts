@@ -3,27 +3,71 @@ import type { SecureSocketError } from '../errors.js';
 import type { SuiteName } from './sealed/suites.js';
 
 /**
- * A protocol is a script: a generator that asks for bytes and says what is to happen. Whoever runs it
- * ({@link Session}) has no knowledge of the protocol, and the script none of sockets, clocks or promises.
+ * A protocol is a script: a generator that asks for bytes and says what is to happen, by effects that are told apart by
+ * their `type`. Whoever runs it ({@link Session}) has no knowledge of the protocol, and the script none of sockets,
+ * clocks or promises.
+ *
+ * What an answer is, `yield` cannot know: it gives `unknown`. So a script asks by the functions below, each of which
+ * yields its effect and gives the answer its type: `const header = yield* read(3)`. An effect without an answer is
+ * yielded as it is.
  *
  * Bytes handed to a script are a view that is valid until its next `yield`: what it keeps it copies.
- * A script ends by returning after `{ ended }`, or by throwing a {@link SecureSocketError}.
+ * A script ends by returning after `ended`, or by throwing a {@link SecureSocketError}.
  */
-export type Script = Generator<Ask | Effect, void, never>;
+export type Script<Result = void> = Generator<Effect, Result, unknown>;
 
-/** A request that the script waits on; the value of the `yield` is the answer. */
+/** What a script wants. */
+export type Effect = Ask | Task | Action;
+
+/** Bytes that a script waits for. */
 export type Ask =
-  /** Exactly so many bytes: a `Uint8Array`. The end of the stream before them is an error of the session's. */
-  | number
-  /** Exactly so many bytes, or `null` if the stream ends right here. */
-  | { readonly orEnd: number }
+  /** Exactly so many bytes. The end of the stream before them is an error of the session's. */
+  | { readonly type: 'read'; readonly count: number }
   /**
-   * What is at hand, as far as it is worth looking at in one turn, but no less than `atLeast` bytes, after dropping the first `used` bytes of what the last
-   * such ask gave. `null` if the stream ends with nothing left.
+   * What is at hand, as far as it is worth looking at in one turn, but no less than `atLeast` bytes, after dropping the
+   * first `used` bytes of what the last such ask gave. `null` if the stream ends with nothing left.
    */
-  | { readonly atLeast: number; readonly used: number }
-  /** The result of an asynchronous step. Reading is paused meanwhile. A rejection is thrown into the script. */
-  | { readonly task: () => unknown; readonly kind: TaskKind };
+  | { readonly type: 'peek'; readonly atLeast: number; readonly used: number };
+
+/** An asynchronous step, whose result a script waits for. Nothing is read meanwhile. A rejection is thrown into it. */
+export interface Task {
+  readonly type: 'task';
+  readonly run: () => unknown;
+  readonly kind: TaskKind;
+}
+
+/** Something that happens at once, and has no answer. */
+export type Action =
+  /** Bytes for the peer. */
+  | { readonly type: 'write'; readonly chunks: readonly Chunk[] }
+  /** The handshake is done. */
+  | { readonly type: 'open'; readonly result: HandshakeResult }
+  /**
+   * Bytes of messages have arrived: those of `batch` are complete, and `held` bytes of memory are in use for one that is
+   * not, outside the session's own buffer.
+   */
+  | { readonly type: 'received'; readonly batch: Batch | undefined; readonly held: number }
+  /** A record that carried no message arrived and wants an answer, at most one waiting at a time. */
+  | { readonly type: 'pong' }
+  /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */
+  | { readonly type: 'ended'; readonly closeCode: number }
+  /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */
+  | { readonly type: 'finalBytes'; readonly chunks: readonly Chunk[] };
+
+/** Exactly so many bytes. */
+export function* read(count: number): Script<Uint8Array> {
+  return (yield { type: 'read', count }) as Uint8Array;
+}
+
+/** At least so many bytes, behind `used` ones of those before; `null` at the end of the stream. */
+export function* peek(atLeast: number, used: number): Script<Uint8Array | null> {
+  return (yield { type: 'peek', atLeast, used }) as Uint8Array | null;
+}
+
+/** What an asynchronous step settles to. */
+export function* perform<Result>(run: () => Result, kind: TaskKind): Script<Awaited<Result>> {
+  return (yield { type: 'task', run, kind }) as Awaited<Result>;
+}
 
 /**
  * `privateKey`: an RSA private operation, which the shell counts and bounds. `decision`: a callback of the application.
@@ -39,23 +83,6 @@ export interface LaterChunk {
   readonly length: number;
   readonly bytes: Later<Uint8Array[]>;
 }
-
-/** Something that happens now; the value of the `yield` is of no use. */
-export type Effect =
-  /** Bytes for the peer. */
-  | { readonly write: readonly Chunk[] }
-  /** The handshake is done. */
-  | { readonly open: HandshakeResult }
-  /** Messages arrived. */
-  | { readonly batch: Batch }
-  /** So many bytes of an unfinished message are held outside the session's own buffer. */
-  | { readonly holding: number }
-  /** A record that carried no message arrived and wants an answer, at most one waiting at a time. */
-  | { readonly answer: 'pong' }
-  /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */
-  | { readonly ended: number }
-  /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */
-  | { readonly finalBytes: readonly Chunk[] };
 
 /** What the end of a handshake gives. */
 export interface HandshakeResult {

@@ -1,18 +1,17 @@
 import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
-import type { Ask, Batch, Chunk, Effect, HandshakeResult, Script, TaskKind } from './script.js';
+import type { Action, Ask, Batch, Chunk, Effect, HandshakeResult, Script, Task, TaskKind } from './script.js';
 
 /** Who performs what a script wants. Calls arrive while the session is working, in the order of the script. */
 export interface Host {
   write(chunks: readonly Chunk[]): void;
   opened(opening: HandshakeResult): void;
-  received(batch: Batch): void;
+  /** Messages have come, or bytes of one that is not complete. */
+  received(batch: Batch | undefined): void;
   /** Does the step and calls `resume` or `reject` later, never before returning. */
   perform(task: () => unknown, kind: TaskKind): void;
   answer(): void;
   ended(closeCode: number): void;
-  /** Bytes of a message have come that is not complete. */
-  progressed(): void;
   /** The script has failed; `finalBytes` are the last bytes for the peer, if there are any to be said. */
   failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void;
 }
@@ -32,7 +31,7 @@ export class Session {
   readonly #script: Script;
   readonly #host: Host;
   readonly #bytes = new ByteQueue();
-  #ask: Exclude<Ask, { task: unknown }> | undefined;
+  #ask: Ask | undefined;
   #bytesATurn = BYTES_A_TURN;
   #finalBytes: readonly Chunk[] | undefined;
   #holding = 0;
@@ -144,18 +143,14 @@ export class Session {
   }
 
   /** The bytes asked for, `null` at a permitted end, `undefined` if they are not there yet. */
-  #answer(ask: Exclude<Ask, { task: unknown }>): Uint8Array | null | undefined {
+  #answer(ask: Ask): Uint8Array | null | undefined {
     const bytes = this.#bytes;
-    if (typeof ask === 'object' && 'atLeast' in ask) {
-      if (bytes.length >= ask.atLeast) {
-        return bytes.peek(ask.atLeast).subarray(0, Math.max(ask.atLeast, this.#bytesATurn));
-      }
-    } else {
-      const count = typeof ask === 'number' ? ask : ask.orEnd;
-      if (bytes.length >= count) return bytes.take(count);
-    }
+    if (bytes.length >= wanted(ask))
+      return ask.type === 'read'
+        ? bytes.take(ask.count)
+        : bytes.peek(ask.atLeast).subarray(0, Math.max(ask.atLeast, this.#bytesATurn));
     if (!this.#atEnd) return undefined;
-    if (bytes.length === 0 && typeof ask === 'object') return null;
+    if (bytes.length === 0 && ask.type === 'peek') return null;
     this.#throw(this.#endError());
     return undefined;
   }
@@ -171,7 +166,7 @@ export class Session {
   }
 
   #step(answer: unknown): void {
-    this.#advance(() => this.#script.next(answer as never));
+    this.#advance(() => this.#script.next(answer));
   }
 
   #throw(error: unknown): void {
@@ -179,13 +174,12 @@ export class Session {
   }
 
   /** One move of the script, and on through its effects to its next request. */
-  #advance(move: () => IteratorResult<Ask | Effect, void>): void {
+  #advance(move: () => IteratorResult<Effect, void>): void {
     this.#ask = undefined;
     this.#isRunning = true;
     try {
       let next = move();
-      while (next.done !== true && !this.#isDone && this.#perform(next.value))
-        next = this.#script.next(undefined as never);
+      while (next.done !== true && !this.#isDone && this.#perform(next.value)) next = this.#script.next();
       if (next.done === true) this.#finish();
       else if (this.#isDone) this.#script.return();
     } catch (error) {
@@ -196,32 +190,48 @@ export class Session {
   }
 
   /** Whether the script can go on at once. */
-  #perform(wish: Ask | Effect): boolean {
-    if (typeof wish === 'number' || 'atLeast' in wish || 'orEnd' in wish) return this.#await(wish);
-    if ('batch' in wish) this.#host.received(wish.batch);
-    else if ('write' in wish) this.#host.write(wish.write);
-    else if ('holding' in wish) {
-      this.#holding = wish.holding;
-      this.#host.progressed();
-    } else if ('answer' in wish) this.#host.answer();
-    else if ('finalBytes' in wish) this.#finalBytes = wish.finalBytes;
-    else if ('ended' in wish) this.#host.ended(wish.ended);
-    else if ('open' in wish) {
-      this.#isOpen = true;
-      this.#bytesATurn = wish.open.sender.partLength;
-      this.#host.opened(wish.open);
-    } else {
-      this.#taskPending = true;
-      this.#host.perform(wish.task, wish.kind);
-      return false;
-    }
+  #perform(effect: Effect): boolean {
+    if (effect.type === 'read' || effect.type === 'peek') return this.#await(effect);
+    if (effect.type === 'task') return this.#begin(effect);
+    this.#act(effect);
     return !this.#isDone;
   }
 
-  #await(ask: Exclude<Ask, { task: unknown }>): false {
-    if (typeof ask === 'object' && 'atLeast' in ask && ask.used > 0) this.#bytes.drop(ask.used);
+  #await(ask: Ask): false {
+    if (ask.type === 'peek' && ask.used > 0) this.#bytes.drop(ask.used);
     this.#ask = ask;
     return false;
+  }
+
+  #begin({ run, kind }: Task): false {
+    this.#taskPending = true;
+    this.#host.perform(run, kind);
+    return false;
+  }
+
+  #act(action: Action): void {
+    switch (action.type) {
+      case 'received':
+        this.#holding = action.held;
+        this.#host.received(action.batch);
+        break;
+      case 'write':
+        this.#host.write(action.chunks);
+        break;
+      case 'pong':
+        this.#host.answer();
+        break;
+      case 'open':
+        this.#isOpen = true;
+        this.#bytesATurn = action.result.sender.partLength;
+        this.#host.opened(action.result);
+        break;
+      case 'finalBytes':
+        this.#finalBytes = action.chunks;
+        break;
+      case 'ended':
+        this.#host.ended(action.closeCode);
+    }
   }
 
   #fail(error: unknown): void {
@@ -238,8 +248,7 @@ export class Session {
   }
 }
 
-function wanted(ask: Exclude<Ask, { task: unknown }> | undefined): number {
+function wanted(ask: Ask | undefined): number {
   if (ask === undefined) return 0;
-  if (typeof ask === 'number') return ask;
-  return 'atLeast' in ask ? ask.atLeast : ask.orEnd;
+  return ask.type === 'read' ? ask.count : ask.atLeast;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Ask, Batch, Effect, HandshakeResult, Script } from '../../src/core/script.js';
+import { type Batch, type Effect, type HandshakeResult, read, type Script } from '../../src/core/script.js';
 import { type Host, Session } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
 import { Recorder } from '../helpers/recorder.js';
@@ -15,24 +15,34 @@ const opening: HandshakeResult = {
   peer: null,
 };
 
+/** An effect; a number is so many bytes that are asked for. */
+type Wish = Effect | number;
+
+const effectOf = (wish: Wish): Effect => (typeof wish === 'number' ? { type: 'read', count: wish } : wish);
+const holding = (held: number): Effect => ({ type: 'received', batch: undefined, held });
+
 /** A session whose script is what it is told to ask for; the answers are kept, copied. */
-function asking(...wishes: (Ask | Effect)[]): { end: Recorder; answers: unknown[] } {
+function asking(...wishes: Wish[]): { end: Recorder; answers: unknown[] } {
   const answers: unknown[] = [];
   const end = new Recorder(ask(wishes, answers));
   end.session.start();
   return { end, answers };
 }
 
-function* ask(wishes: readonly (Ask | Effect)[], answers: unknown[]): Script {
+function* ask(wishes: readonly Wish[], answers: unknown[]): Script {
   for (const wish of wishes) {
-    const answer: unknown = yield wish;
+    const answer = yield effectOf(wish);
     answers.push(answer instanceof Uint8Array ? [...answer] : answer);
   }
 }
 
 describe('bytes', () => {
   it('are given in the portions asked for, however they arrive', () => {
-    const { end, answers } = asking(2, { orEnd: 3 }, { atLeast: 2, used: 0 }, { atLeast: 3, used: 1 });
+    const { end, answers } = asking(
+      ...[2, 3],
+      { type: 'peek', atLeast: 2, used: 0 },
+      { type: 'peek', atLeast: 3, used: 1 },
+    );
     for (const byte of run(1, 5)) end.session.receive(Uint8Array.of(byte));
     expect(answers).toEqual([
       [1, 2],
@@ -56,7 +66,7 @@ describe('bytes', () => {
   });
 
   it('of no number are given at once, even if none have come', () => {
-    const { answers } = asking(0, { orEnd: 0 });
+    const { answers } = asking(0, { type: 'peek', atLeast: 0, used: 0 });
     expect(answers).toEqual([[], []]);
   });
 
@@ -96,17 +106,15 @@ describe('bytes', () => {
 });
 
 describe('the end of the stream', () => {
-  const ends: [string, Ask, number, unknown][] = [
+  const ends: [string, Wish, number, unknown][] = [
     ['inside a fixed number', 4, 3, 'TRUNCATED'],
     ['before a fixed number', 4, 0, 'TRUNCATED'],
-    ['inside what may be missing', { orEnd: 4 }, 3, 'TRUNCATED'],
-    ['before what may be missing', { orEnd: 4 }, 0, null],
-    ['inside what has a least number', { atLeast: 4, used: 0 }, 3, 'TRUNCATED'],
-    ['before what has a least number', { atLeast: 4, used: 0 }, 0, null],
+    ['inside what has a least number', { type: 'peek', atLeast: 4, used: 0 }, 3, 'TRUNCATED'],
+    ['before what has a least number', { type: 'peek', atLeast: 4, used: 0 }, 0, null],
   ];
 
   it.each(ends)('%s is what the script said it would be', (_, wish, have, outcome) => {
-    const { end, answers } = asking({ open: opening }, wish);
+    const { end, answers } = asking({ type: 'open', result: opening }, wish);
     end.session.receive(run(0, have));
     expect(end.code).toBeUndefined();
     end.session.endOfStream();
@@ -128,7 +136,7 @@ describe('the end of the stream', () => {
   });
 
   it('comes after the bytes before it', () => {
-    const { end, answers } = asking(2, { orEnd: 2 });
+    const { end, answers } = asking(2, { type: 'peek', atLeast: 2, used: 0 });
     end.session.paused = true;
     end.session.receive(run(1, 2));
     end.session.endOfStream();
@@ -142,9 +150,9 @@ describe('the end of the stream', () => {
     const end = new Recorder(
       (function* (): Script {
         try {
-          yield 1;
+          yield* read(1);
         } catch (error) {
-          yield { finalBytes: [run(1, 3)] };
+          yield { type: 'finalBytes', chunks: [run(1, 3)] };
           throw error;
         }
       })(),
@@ -167,19 +175,23 @@ describe('what a script wants to happen', () => {
     const host: Host = {
       ...{ write: note('write'), opened: note('opened'), received: note('received') },
       ...{ perform: note('perform'), answer: note('answer'), ended: note('ended') },
-      ...{ progressed: note('progressed'), failed: note('failed') },
+      failed: note('failed'),
     };
     const batch: Batch = { count: 0, bytes: 0, held: 0, next: () => undefined };
     const wishes: Effect[] = [
-      ...[{ write: [run(1, 1)] }, { open: opening }, { batch }, { holding: 7 }],
-      ...([{ answer: 'pong' }, { ended: 3 }] as const),
+      { type: 'write', chunks: [run(1, 1)] },
+      { type: 'open', result: opening },
+      { type: 'received', batch, held: 7 },
+      holding(7),
+      { type: 'pong' },
+      { type: 'ended', closeCode: 3 },
     ];
     new Session(ask(wishes, []), host).start();
     expect(log).toEqual([
       ['write', [run(1, 1)]],
       ['opened', opening],
       ['received', batch],
-      ['progressed'],
+      ['received', undefined],
       ['answer'],
       ['ended', 3],
     ]);
@@ -189,8 +201,8 @@ describe('what a script wants to happen', () => {
     const error = new SecureSocketError('PROTOCOL', 'as an example');
     const end = new Recorder(
       (function* (): Script {
-        yield { finalBytes: [run(9, 1)] };
-        yield 1;
+        yield { type: 'finalBytes', chunks: [run(9, 1)] };
+        yield* read(1);
         throw error;
       })(),
     );
@@ -219,7 +231,7 @@ describe('what a script wants to happen', () => {
 
 describe('memory', () => {
   it('is what waits here and what the script holds', () => {
-    const { end } = asking({ holding: 1000 }, 10, { holding: 0 }, 10);
+    const { end } = asking(holding(1000), 10, holding(0), 10);
     expect(end.session.held).toBe(1000);
     end.session.receive(run(0, 4));
     expect(end.session.held).toBeGreaterThanOrEqual(1004);
@@ -246,7 +258,7 @@ describe('a host without room', () => {
 
   it('may say so while messages are handed over', () => {
     const batch: Batch = { count: 0, bytes: 0, held: 0, next: () => undefined };
-    const { end, answers } = asking(1, { batch }, 1);
+    const { end, answers } = asking(1, { type: 'received', batch, held: 0 }, 1);
     end.received = () => {
       end.session.paused = true;
     };
@@ -258,7 +270,7 @@ describe('a host without room', () => {
 
 describe('what is put off', () => {
   it('waits for work, and so does the end behind it', () => {
-    const { end, answers } = asking(1, 2, { orEnd: 1 });
+    const { end, answers } = asking(1, 2, { type: 'peek', atLeast: 1, used: 0 });
     end.session.defer();
     end.session.receive(run(0, 2));
     end.session.receive(run(2, 1));
@@ -324,7 +336,7 @@ describe('a flood', () => {
   });
 
   it('goes on in the next turn only, whatever arrives meanwhile', () => {
-    const { end, answers } = asking(...new Array<number>(600).fill(1), { orEnd: 1 });
+    const { end, answers } = asking(...new Array<number>(600).fill(1), { type: 'peek', atLeast: 1, used: 0 });
     end.session.receive(run(0, 550));
     end.session.receive(run(550, 50));
     end.session.endOfStream();
@@ -346,10 +358,10 @@ describe('a flood', () => {
   it('of bytes is taken in turns of what is worth decrypting at once, when that is known', () => {
     const numbers = [60, 60, 60, 60];
     const { end, answers } = asking(
-      { open: opening },
+      { type: 'open', result: opening },
       ...numbers,
-      { atLeast: 1, used: 0 },
-      { atLeast: 150, used: 0 },
+      { type: 'peek', atLeast: 1, used: 0 },
+      { type: 'peek', atLeast: 150, used: 0 },
     );
     const lengths = (): unknown[] => answers.slice(1).map((answer) => (answer as number[]).length);
     end.session.receive(run(0, 1000));
@@ -370,7 +382,7 @@ describe('a flood', () => {
 });
 
 describe('a step that takes time', () => {
-  const task = { task: () => 'done', kind: 'decision' } as const;
+  const task = { type: 'task', run: () => 'done', kind: 'decision' } as const;
 
   it('is performed by the host, and its result is the answer', async () => {
     const { end, answers } = asking(task, 1);
@@ -426,7 +438,7 @@ describe('a step that takes time', () => {
 
 describe('a session that is stopped', () => {
   /** Notes that it was ended, and would say things then. */
-  function* tidy(wishes: readonly (Ask | Effect)[], log: string[]): Script {
+  function* tidy(wishes: readonly Wish[], log: string[]): Script {
     try {
       yield* ask(wishes, []);
     } finally {
@@ -449,7 +461,9 @@ describe('a session that is stopped', () => {
 
   it('while the script is at work ends it behind what it was doing', () => {
     const log: string[] = [];
-    const end = new Recorder(tidy([1, { write: [run(1, 1)] }, { write: [run(2, 1)] }, 1], log));
+    const end = new Recorder(
+      tidy([1, { type: 'write', chunks: [run(1, 1)] }, { type: 'write', chunks: [run(2, 1)] }, 1], log),
+    );
     end.session.start();
     const { write } = end;
     end.write = (chunks) => {
@@ -467,11 +481,11 @@ describe('a session that is stopped', () => {
     for (const fails of [false, true]) {
       const log: string[] = [];
       const script = function* (): Script {
-        yield 1;
+        yield* read(1);
         end.session.stop();
         log.push('went on');
         if (fails) throw new SecureSocketError('PROTOCOL', 'as an example');
-        yield { write: [run(1, 1)] };
+        yield { type: 'write', chunks: [run(1, 1)] };
         log.push('too far');
       };
       const end = new Recorder(script());
@@ -485,7 +499,7 @@ describe('a session that is stopped', () => {
   it('by its own failure is not failed twice', () => {
     const end = new Recorder(
       (function* (): Script {
-        yield { write: [] };
+        yield { type: 'write', chunks: [] };
         throw new SecureSocketError('PROTOCOL', 'as an example');
       })(),
     );

@@ -1,4 +1,4 @@
-import type { Batch, Chunk, HandshakeResult, Script, Sender, TaskKind } from '../../src/core/script.js';
+import type { Batch, Chunk, HandshakeResult, Script, Sender, Task, TaskKind } from '../../src/core/script.js';
 import { type Host, Session } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
 
@@ -11,7 +11,7 @@ export interface ImmediateResult extends HandshakeResult {
 export class Recorder implements Host {
   readonly session: Session;
   readonly messages: Uint8Array[] = [];
-  readonly tasks: { task: () => unknown; kind: TaskKind }[] = [];
+  readonly tasks: Task[] = [];
   opening: ImmediateResult | undefined;
   written: Uint8Array[] = [];
   finalBytes: readonly Uint8Array[] | undefined;
@@ -40,7 +40,7 @@ export class Recorder implements Host {
   async settle(): Promise<void> {
     for (let next = this.tasks.shift(); next !== undefined; next = this.tasks.shift()) {
       try {
-        this.session.resume(await next.task());
+        this.session.resume(await next.run());
       } catch (error) {
         if (error instanceof SecureSocketError || error instanceof RangeError) this.session.reject(error);
         else throw error;
@@ -63,13 +63,15 @@ export class Recorder implements Host {
     this.opening = opening as ImmediateResult;
   }
 
-  received(batch: Batch): void {
+  received(batch: Batch | undefined): void {
+    this.progress++;
+    if (batch === undefined) return;
     for (let message = batch.next(); message !== undefined; message = batch.next())
       this.messages.push(message);
   }
 
-  perform(task: () => unknown, kind: TaskKind): void {
-    this.tasks.push({ task, kind });
+  perform(run: () => unknown, kind: TaskKind): void {
+    this.tasks.push({ type: 'task', run, kind });
   }
 
   answer(): void {
@@ -78,10 +80,6 @@ export class Recorder implements Host {
 
   ended(closeCode: number): void {
     this.endCode = closeCode;
-  }
-
-  progressed(): void {
-    this.progress++;
   }
 
   failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void {

@@ -70,7 +70,7 @@ export const byteByByte: Cutting = (bytes) => Array.from(bytes, (byte) => Uint8A
 /** Performs pending tasks, whatever their outcome, until none is left. */
 export async function settle({ tasks, session }: Recorder): Promise<void> {
   for (let next = tasks.shift(); next !== undefined; next = tasks.shift()) {
-    const [outcome] = await Promise.allSettled([(async () => next.task())()]);
+    const [outcome] = await Promise.allSettled([(async () => next.run())()]);
     if (outcome.status === 'fulfilled') session.resume(outcome.value);
     else session.reject(outcome.reason);
   }

@@ -35,7 +35,7 @@ export function openEnd(wishes: OpenWishes = {}): Recorder {
 
 function* established(backend: Backend, wishes: OpenWishes): Handshaking<Established> {
   const { secret = SECRET, cipher = 'aesGcm' } = wishes;
-  yield { write: [] };
+  yield { type: 'write', chunks: [] };
   return {
     ...{ suite: 'X25519', peer: null, resumed: false, exporterSecret: SECRET },
     sending: new TrafficKey(backend, cipher, secret.slice()),

@@ -2,7 +2,7 @@ import type { BlockCipher } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { GrowableBuffer } from '../growable-buffer.js';
 import { MessageMemory, type ProtectMemory, SLAB } from '../message-memory.js';
-import type { Ask, Batch, Effect, Script } from '../script.js';
+import { type Batch, peek, read, type Script } from '../script.js';
 
 /** The seed pads to this, not to the cipher's 16 bytes. */
 const PADDING_BLOCK = 32;
@@ -43,40 +43,36 @@ export function* classicFrames(cipher: BlockCipher, options: FrameOptions): Scri
   let used = 0;
   let atLeast = 1;
   for (;;) {
-    const view: Uint8Array | null = yield { atLeast, used };
+    const view = yield* peek(atLeast, used);
     if (view === null) break;
     const scan = scanFrames(view, maxMessage);
     for (const group of groups(scan.frames)) {
       const batch = openGroup(cipher, view, group, options);
-      if (batch.count > 0) yield { batch };
+      if (batch.count > 0) yield { type: 'received', batch, held: 0 };
       if (batch.error) throw batch.error;
     }
     if (scan.error) throw scan.error;
     used = scan.used;
     atLeast = scan.begun ? scan.begun.to - used : 1;
     if (scan.begun && lengthOf(scan.begun) > partLength) {
-      yield { atLeast: 0, used: scan.begun.from };
-      yield { batch: yield* openInParts(cipher, lengthOf(scan.begun), options) };
+      yield* peek(0, scan.begun.from);
+      const batch = yield* openInParts(cipher, lengthOf(scan.begun), options);
+      yield { type: 'received', batch, held: 0 };
       used = 0;
       atLeast = 1;
     }
   }
-  yield { ended: 0 };
+  yield { type: 'ended', closeCode: 0 };
 }
 
 /** Decrypts the body of a frame, whose header has been taken. */
-function* openInParts(
-  cipher: BlockCipher,
-  length: number,
-  options: FrameOptions,
-): Generator<Ask | Effect, Batch, never> {
+function* openInParts(cipher: BlockCipher, length: number, options: FrameOptions): Script<Batch> {
   const body = new GrowableBuffer(length);
   while (body.missing > 0) {
-    const part: Uint8Array = yield Math.min(options.partLength, body.missing);
+    const part = yield* read(Math.min(options.partLength, body.missing));
     body.append(cipher.decrypt(part));
-    yield { holding: body.held };
+    yield { type: 'received', batch: undefined, held: body.held };
   }
-  yield { holding: 0 };
   const batch = opened(body.bytes, [length], options);
   if (batch.error) throw batch.error;
   return batch;

@@ -6,7 +6,7 @@ import { fingerprintOf } from '../encodings/fingerprint.js';
 import { checkClassicKey } from '../encodings/rsa-key.js';
 import { encodeHex } from '../encodings/text.js';
 import type { ProtectMemory } from '../message-memory.js';
-import type { PeerKey, Script } from '../script.js';
+import { type PeerKey, peek, perform, read, type Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import { classicFrames } from './frames.js';
 import { decodePickle, encodePickle } from './pickle.js';
@@ -49,18 +49,18 @@ export interface ClassicClientOptions extends ClassicOptions {
 /** The server's end of classic (docs/protocol.md, K1 to K3). */
 export function* classicServer(options: ClassicServerOptions): Script {
   const { backend, publicKey, privateKey, rejectionSecret, keyLength } = options;
-  yield { write: [greetingOf(publicKey)] };
-  const view: Uint8Array = yield publicKey.n.length;
+  yield { type: 'write', chunks: [greetingOf(publicKey)] };
+  const view = yield* read(publicKey.n.length);
   const ciphertext = view.slice();
   // K2: a number beyond the modulus is a public fact; it goes on like any other bad ciphertext
   const block: Uint8Array = isBelow(ciphertext, publicKey.n)
-    ? yield { task: () => privateKey.decryptRaw(ciphertext), kind: 'privateKey' }
+    ? yield* perform(() => privateKey.decryptRaw(ciphertext), 'privateKey')
     : new Uint8Array(ciphertext.length);
   const key = implicitRejection(backend, rejectionSecret, ciphertext, block, keyLength);
   block.fill(0);
   options.keylog?.(keylogLine(ciphertext, key));
   const cipher = keyed(backend, key);
-  yield { open: { sender: makeSender(cipher, options), peer: null } };
+  yield { type: 'open', result: { sender: makeSender(cipher, options), peer: null } };
   yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
 }
 
@@ -76,40 +76,43 @@ function greetingOf(publicKey: RsaPublicNumbers): Uint8Array {
 /** The client's end of classic. */
 export function* classicClient(options: ClassicClientOptions): Script {
   const { backend, decide } = options;
-  const server: RsaPublicNumbers = yield* readPickle();
+  const server = yield* readPickle();
   checkClassicKey(server, options.minModulusBits);
   const spki = encodeSpki(server);
   const peer: PeerKey = { spki, fingerprint: fingerprintOf(backend, spki) };
-  if (decide) yield { task: () => decide(peer), kind: 'decision' };
+  if (decide) yield* perform(() => decide(peer), 'decision');
   const key = backend.randomBytes(options.keyLength);
   const ciphertext = backend.rsaPublicKey(server).encryptPkcs1(key);
   options.keylog?.(keylogLine(ciphertext, key));
-  yield { write: [ciphertext] };
+  yield { type: 'write', chunks: [ciphertext] };
   const cipher = keyed(backend, key);
-  yield { open: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs } };
+  yield {
+    type: 'open',
+    result: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs },
+  };
   yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
 }
 
-function* readPickle(): Generator<{ atLeast: number; used: number }, RsaPublicNumbers, Uint8Array | null> {
+function* readPickle(): Script<RsaPublicNumbers> {
   let atLeast = 1;
   for (;;) {
-    const view = yield { atLeast, used: 0 };
+    const view = yield* peek(atLeast, 0);
     if (view === null)
       throw new SecureSocketError(
         'HANDSHAKE_FAILED',
         'the server closed the connection before it sent its key',
       );
-    const read = decodePickle(view);
-    if (read === 'incomplete') {
+    const pickle = decodePickle(view);
+    if (pickle === 'incomplete') {
       atLeast = view.length + 1;
-    } else if (view.length > read.length) {
+    } else if (view.length > pickle.length) {
       throw new SecureSocketError(
         'BAD_KEY',
-        `${view.length - read.length} bytes follow the server's key, which nothing may`,
+        `${view.length - pickle.length} bytes follow the server's key, which nothing may`,
       );
     } else {
-      yield { atLeast: 0, used: read.length };
-      return read.key;
+      yield* peek(0, pickle.length);
+      return pickle.key;
     }
   }
 }

@@ -33,7 +33,7 @@ export function* resume(
   transcript.add(checkFinished(handshake, options.backend, yield* readRecord(handshake)));
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof: null }));
   const finished = encodeFinished(MessageType.clientFinished, schedule.finished('c finished'));
-  yield { write: [concat(clientAuth, handshake.seal(finished))] };
+  yield { type: 'write', chunks: [concat(clientAuth, handshake.seal(finished))] };
   const application = {
     sending: handshake.key('c ap traffic'),
     receiving: handshake.key('s ap traffic'),

@@ -1,7 +1,7 @@
 import type { RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
-import type { PeerKey, Script } from '../script.js';
+import { type PeerKey, perform, type Script } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
 import { checkFinished, readRecord, receiverOf, resume } from './client-resumption.js';
 import { concat, malformed } from './codec.js';
@@ -97,7 +97,7 @@ function* exchangeKeys(
   });
   if (held) hello.set(binderOf(backend, held.psk, hello), hello.length - BINDER_LENGTH);
   handshake.transcript.add(hello);
-  yield { write: [hello] };
+  yield { type: 'write', chunks: [hello] };
   const answer = yield* handshake.readBare([MessageType.serverHello, MessageType.reject]);
   if (answer[4] === MessageType.reject) throw decodeReject(answer);
   const serverHello = decodeServerHello(answer);
@@ -155,7 +155,7 @@ function* trust(
     throw untrusted(text, { fingerprint });
   }
   try {
-    const verdict: unknown = yield { task: () => decide(spki, fingerprint), kind: 'decision' };
+    const verdict = yield* perform(() => decide(spki, fingerprint), 'decision');
     if (verdict === true) return;
   } catch (error) {
     if (error instanceof SecureSocketError) throw error;
@@ -187,7 +187,7 @@ function* prove(
   schedule.mixZeros();
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof }));
   const finished = encodeFinished(MessageType.clientFinished, schedule.finished('c finished'));
-  yield { write: [concat(clientKey, clientAuth, handshake.seal(finished))] };
+  yield { type: 'write', chunks: [concat(clientKey, clientAuth, handshake.seal(finished))] };
   const serverFinished = yield* verifyServer(handshake, options);
   const sending = handshake.key('c ap traffic');
   handshake.transcript.add(serverFinished);
@@ -204,7 +204,7 @@ function* identify(
   if (identity === undefined || clients === 0) return null;
   const input = signatureInput(transcript.hash());
   try {
-    const signature: Uint8Array = yield { task: () => identity.key.signPss(input), kind: 'privateKey' };
+    const signature = yield* perform(() => identity.key.signPss(input), 'privateKey');
     return { spki: identity.spki, signature };
   } catch (error) {
     if (error instanceof SecureSocketError) throw error;

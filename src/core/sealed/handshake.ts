@@ -3,7 +3,7 @@ import { SecureSocketError } from '../../errors.js';
 import { decodeSpki } from '../encodings/der.js';
 import { checkSealedKey } from '../encodings/rsa-key.js';
 import { encodeHex } from '../encodings/text.js';
-import type { Ask, Effect, PeerKey } from '../script.js';
+import { type PeerKey, read, type Script } from '../script.js';
 import { ascii, concat, malformed, u16 } from './codec.js';
 import { bodyLength, MAGIC, MESSAGE_HEADER, type ReceiveLimits } from './messages.js';
 import {
@@ -19,7 +19,7 @@ import { KeySchedule, Transcript } from './schedule.js';
 import { type SuiteName, suites } from './suites.js';
 
 /** The part of a script before the connection is open, and what it gives in the end. */
-export type Handshaking<Result> = Generator<Ask | Effect, Result, never>;
+export type Handshaking<Result> = Script<Result>;
 
 /** What outlives the secrets of a handshake. */
 export interface ApplicationKeys {
@@ -110,21 +110,21 @@ export class Handshake {
   /** The first message of the peer, which is not encrypted: of one of these types. */
   *readBare(types: readonly number[]): Handshaking<Uint8Array> {
     for (const expected of MAGIC) {
-      const view: Uint8Array = yield 1;
+      const view = yield* read(1);
       if (view[0] !== expected) throw notSealed(view[0] as number);
     }
-    const rest: Uint8Array = yield MESSAGE_HEADER - MAGIC.length;
+    const rest = yield* read(MESSAGE_HEADER - MAGIC.length);
     const header = concat(MAGIC, rest);
-    const body: Uint8Array = yield bodyLength(header, types);
+    const body = yield* read(bodyLength(header, types));
     return concat(header, body);
   }
 
   /** The plaintext of the next record, type first; `null` if its length or its tag is wrong. */
   *readRecord(): Handshaking<Uint8Array | null> {
-    const header: Uint8Array = yield RECORD_HEADER;
+    const header = yield* read(RECORD_HEADER);
     const length = readU24(header);
     if (length < RECORD_OVERHEAD || length > HANDSHAKE_RECORD_LIMIT) return null;
-    const ciphertext: Uint8Array = yield length;
+    const ciphertext = yield* read(length);
     return (this.#receiving as TrafficKey).open(ciphertext);
   }
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { ProtectMemory } from '../message-memory.js';
-import type { Script } from '../script.js';
+import { perform, read, type Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { OpenKeys } from './open-keys.js';
@@ -42,13 +42,15 @@ export function* sealedConnection(handshake: () => Handshaking<Established>, opt
   const sender = makeSender(established, options);
   let isOrderly = false;
   try {
-    yield { open: { sender, peer, suite, resumed, keys: new OpenKeys(options.backend, established) } };
-    if (tickets?.length) yield { write: tickets.flatMap((payload) => sender.ticket(payload)) };
-    yield { ended: yield* receiveRecords(receiving, options, ticketReceiver) };
+    const keys = new OpenKeys(options.backend, established);
+    yield { type: 'open', result: { sender, peer, suite, resumed, keys } };
+    if (tickets?.length)
+      yield { type: 'write', chunks: tickets.flatMap((payload) => sender.ticket(payload)) };
+    yield { type: 'ended', closeCode: yield* receiveRecords(receiving, options, ticketReceiver) };
     isOrderly = true;
   } catch (error) {
     const closeCode = error instanceof SecureSocketError ? closeCodeOf[error.code] : undefined;
-    if (closeCode !== undefined) yield { finalBytes: sender.close(closeCode) };
+    if (closeCode !== undefined) yield { type: 'finalBytes', chunks: sender.close(closeCode) };
     throw error;
   } finally {
     receiving.wipe();
@@ -68,25 +70,24 @@ function* receiveRecords(
   const longest = options.maxRecord + RECORD_OVERHEAD;
   const stream = new MessageStream(options.maxMessage, options.protectMemory);
   for (;;) {
-    const header: Uint8Array = yield RECORD_HEADER;
+    const header = yield* read(RECORD_HEADER);
     const length = readU24(header);
     checkRecord(length, longest, key, limits);
-    const ciphertext: Uint8Array = yield length;
+    const ciphertext = yield* read(length);
     const plaintext = yield* opened(key, ciphertext, options);
     if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
     const type = plaintext[0];
     if (type === RecordType.data) {
       checkPayload(plaintext);
       const batch = stream.push(plaintext);
-      if (batch) yield { batch };
-      yield { holding: stream.held };
+      yield { type: 'received', batch, held: stream.held };
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);
     else if (type === RecordType.ticket && tickets) tickets.receive(plaintext.subarray(1));
     else if (type === RecordType.ticket) throw violation('a ticket that was not asked for');
     else {
       checkEmpty(plaintext);
-      if (type === RecordType.ping) yield { answer: 'pong' };
+      if (type === RecordType.ping) yield { type: 'pong' };
       else if (type === RecordType.keyUpdate) update(key);
       else if (type !== RecordType.pong) throw violation(`a record of type ${type}`);
     }
@@ -101,8 +102,7 @@ function* opened(
 ): Handshaking<Uint8Array | null> {
   const later = isPatient ? key.openLater(ciphertext) : undefined;
   if (later === undefined) return key.open(ciphertext);
-  const plaintext: Uint8Array | null = yield { task: () => later, kind: 'record' };
-  return plaintext;
+  return yield* perform(() => later, 'record');
 }
 
 function makeSender({ sending, peerLimits }: Established, options: OpenOptions): SealedSender {

@@ -1,6 +1,6 @@
 import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
-import type { PeerKey } from '../script.js';
+import { type PeerKey, perform } from '../script.js';
 import { concat, malformed } from './codec.js';
 import { respond } from './exchange.js';
 import { type Established, type Handshake, type Handshaking, handshakeMessage } from './handshake.js';
@@ -66,10 +66,7 @@ function* stillAdmitted(
   if (options.clientAuth === 'none') return undefined;
   const peer: PeerKey = { spki, fingerprint: fingerprintOf(options.backend, spki) };
   try {
-    const verdict: unknown = yield {
-      task: () => options.authorize?.(spki, peer.fingerprint),
-      kind: 'decision',
-    };
+    const verdict = yield* perform(() => options.authorize?.(spki, peer.fingerprint), 'decision');
     return admittedBy(verdict, peer);
   } catch {
     // the full handshake that follows asks again, and reports what is wrong
@@ -119,7 +116,7 @@ export function* resume(
   const finished = handshake.seal(
     encodeFinished(MessageType.serverFinished, schedule.finished('s finished')),
   );
-  yield { write: [concat(serverHello, identity, finished)] };
+  yield { type: 'write', chunks: [concat(serverHello, identity, finished)] };
   const auth = yield* read(handshake, decodeClientAuth);
   if (auth.proof !== null) throw malformed('CLIENT_AUTH', 'it shows a key in a resumed handshake');
   const expected = schedule.finished('c finished');

@@ -1,6 +1,6 @@
 import { type ErrorDetails, SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
-import type { PeerKey, Script } from '../script.js';
+import { type PeerKey, perform, type Script } from '../script.js';
 import { concat } from './codec.js';
 import {
   type ApplicationKeys,
@@ -77,12 +77,12 @@ function* answerHello(
   start: Start,
 ): Handshaking<SuiteName> {
   if (options.busy?.()) {
-    yield { finalBytes: [encodeReject(2)] };
+    yield { type: 'finalBytes', chunks: [encodeReject(2)] };
     throw new SecureSocketError('BUSY', 'a client was turned away: too many handshakes are under way');
   }
   const serverHello = share(handshake, options, start, undefined);
   const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
-  yield { write: [concat(serverHello, handshake.seal(identity))] };
+  yield { type: 'write', chunks: [concat(serverHello, handshake.seal(identity))] };
   return start.suite;
 }
 
@@ -90,7 +90,7 @@ function* answerHello(
 function* suiteFor(hello: ClientHello, options: SealedServerOptions): Handshaking<SuiteName> {
   const suite = chooseSuite(options.suites, hello.suites);
   if (suite !== undefined) return suite;
-  yield { finalBytes: [encodeReject(1)] };
+  yield { type: 'finalBytes', chunks: [encodeReject(1)] };
   const own = options.suites.join(', ');
   throw new SecureSocketError('NO_COMMON_SUITE', `the client offers none of the suites ${own}`);
 }
@@ -140,10 +140,7 @@ function* decrypt({ backend, key }: SealedServerOptions, ciphertext: Uint8Array)
   const alternative = backend.randomBytes(RSA_SECRET_LENGTH);
   // DECRYPT.3
   try {
-    const secret: Uint8Array = yield {
-      task: () => key.decryptOaep(ciphertext, OAEP_LABEL),
-      kind: 'privateKey',
-    };
+    const secret = yield* perform(() => key.decryptOaep(ciphertext, OAEP_LABEL), 'privateKey');
     return secret.length === RSA_SECRET_LENGTH ? secret : alternative;
   } catch (error) {
     // only the shell's own refusals, which have nothing to do with the ciphertext, look like this
@@ -182,7 +179,7 @@ function* admit(
   }
   let verdict: unknown;
   try {
-    verdict = yield { task: () => options.authorize?.(spki, fingerprint), kind: 'decision' };
+    verdict = yield* perform(() => options.authorize?.(spki, fingerprint), 'decision');
   } catch (error) {
     const message = `it could not be decided whether to admit the client key ${fingerprint}`;
     return yield* refuse(handshake, message, { fingerprint, cause: error });
@@ -193,7 +190,7 @@ function* admit(
 }
 
 function* refuse(handshake: Handshake, message: string, details: ErrorDetails): Handshaking<never> {
-  yield { finalBytes: [handshake.sealClose(UNAUTHORIZED)] };
+  yield { type: 'finalBytes', chunks: [handshake.sealClose(UNAUTHORIZED)] };
   throw new SecureSocketError('UNAUTHORIZED_CLIENT', message, details);
 }
 
@@ -202,7 +199,7 @@ function* finish(handshake: Handshake): Handshaking<ApplicationKeys> {
   const { schedule } = handshake;
   const receiving = handshake.key('c ap traffic');
   const finished = encodeFinished(MessageType.serverFinished, schedule.finished('s finished'));
-  yield { write: [handshake.seal(finished)] };
+  yield { type: 'write', chunks: [handshake.seal(finished)] };
   const sending = handshake.key('s ap traffic');
   return { sending, receiving, exporterSecret: schedule.derive('exp master') };
 }

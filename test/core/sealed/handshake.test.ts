@@ -340,7 +340,7 @@ describe('RSA private operations', () => {
     client.session.receive(server.takeWritten());
     const decision = client.tasks.shift();
     expect(decision?.kind).toBe('decision');
-    client.session.resume(await decision?.task());
+    client.session.resume(await decision?.run());
     expect(client.tasks.map(({ kind }) => kind)).toEqual(['privateKey']);
   });
 

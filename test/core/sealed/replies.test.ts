@@ -177,7 +177,7 @@ it('a server asks for its private key first, and for a decision about the client
   const kinds: string[] = [];
   for (let next = end.tasks.shift(); next !== undefined; next = end.tasks.shift()) {
     kinds.push(next.kind);
-    end.session.resume(await next.task());
+    end.session.resume(await next.run());
   }
   expect(kinds).toEqual(['privateKey', 'decision']);
   expect(end.opening).toBeDefined();
