@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { type ClientOptions, Identity, type SecureClient, type ServerOptions } from 'secure-sockets';
+import {
+  type ClientOptions,
+  Identity,
+  type SecureClient,
+  type ServerOptions,
+  Sessions,
+} from 'secure-sockets';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { suiteNames } from '../src/core/sealed/suites.js';
 import { CaptureProxy } from './helpers/capture.js';
@@ -178,6 +184,31 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     expect(types).toEqual(['1', '2', '3', '4', '5', '6', '7']);
     expect(texts).toContain(secret);
     expect(texts).toContain('and an answer');
+  });
+
+  it('reads a resumed connection', async () => {
+    const lines: string[] = [];
+    const keylog = (line: string): void => void lines.push(line);
+    await using server = await listening('sealed', { keylog });
+    await using proxy = await CaptureProxy.listen(portOf(server));
+    const sessions = new Sessions();
+    for (const resumed of [false, true]) {
+      await using one = clientOf(server, { sessions });
+      const accepted = server.accept();
+      await one.connect({ host: '127.0.0.1', port: proxy.port });
+      expect(one.resumed).toBe(resumed);
+      await talk(one, await accepted);
+    }
+    const captured = kept(proxy.pcap, lines);
+    const [types, records, texts, unopened] = await fields(
+      captured,
+      await opened(captured),
+      ...['sealed.handshake.type', 'sealed.record.type', 'sealed.message.text', 'sealed.unopened'],
+    );
+    expect(types).toEqual(['1', '2', '3', '4', '5', '6', '7', '1', '2', '3', '7', '5', '6']);
+    expect(records).toContain('7');
+    expect(texts?.filter((text) => text === secret)).toHaveLength(2);
+    expect(unopened).toEqual([]);
   });
 
   it('opens nothing with the keys of another connection', async () => {

@@ -67,9 +67,11 @@ class SealedDirection {
       secret: keys.get(`SEALED1_${letter}_${name}_TRAFFIC ${id}`),
       records,
     });
-    // a client sends two records under the second key of the handshake, a server one
-    this.#stages = [stage('HS', 1), stage('AHS', from === 'client' ? 2 : 1), stage('AP', Infinity)];
-    this.#cipher = ['0103', '0104'].includes(suite) ? 'chacha20-poly1305' : 'aes-256-gcm';
+    // a client sends two records under the second key of a full handshake, a server one; a resumed one has no such key
+    this.#stages = suite.endsWith('+resumed')
+      ? [stage('HS', 2), stage('AP', Infinity)]
+      : [stage('HS', 1), stage('AHS', from === 'client' ? 2 : 1), stage('AP', Infinity)];
+    this.#cipher = ['0103', '0104'].includes(suite.slice(0, 4)) ? 'chacha20-poly1305' : 'aes-256-gcm';
     this.#keys = 0;
   }
 

@@ -24,7 +24,7 @@ local messageTypes = {
   [1] = "CLIENT_HELLO", [2] = "SERVER_HELLO", [3] = "SERVER_IDENTITY", [4] = "CLIENT_KEY",
   [5] = "CLIENT_AUTH", [6] = "CLIENT_FINISHED", [7] = "SERVER_FINISHED", [15] = "REJECT",
 }
-local recordTypes = { [1] = "HANDSHAKE", [2] = "DATA", [3] = "KEY_UPDATE", [4] = "PING", [5] = "PONG", [6] = "CLOSE" }
+local recordTypes = { [1] = "HANDSHAKE", [2] = "DATA", [3] = "KEY_UPDATE", [4] = "PING", [5] = "PONG", [6] = "CLOSE", [7] = "TICKET" }
 local rejectCodes = { [1] = "no common suite", [2] = "busy" }
 local clientAuth = { [0] = "not asked for", [1] = "optional", [2] = "required" }
 
@@ -32,6 +32,12 @@ local clientAuth = { [0] = "not asked for", [1] = "optional", [2] = "required" }
 local places = {
   client = { { "CLIENT_KEY", "c_hs", 3 }, { "CLIENT_AUTH", "c_ahs", 3 }, { "CLIENT_FINISHED", "c_ahs", 3 } },
   server = { { "SERVER_IDENTITY", "s_hs", 2 }, { "SERVER_FINISHED or CLOSE", "s_ahs", 4 } },
+}
+
+-- The same where SERVER_HELLO accepts a ticket (T3): a round trip less, and no keys in between.
+local resumedPlaces = {
+  client = { { "CLIENT_AUTH", "c_hs", 3 }, { "CLIENT_FINISHED", "c_hs", 3 } },
+  server = { { "SERVER_IDENTITY", "s_hs", 2 }, { "SERVER_FINISHED", "s_hs", 2 } },
 }
 
 local f = {
@@ -163,7 +169,7 @@ local bodies = {
     tree:add(f.random, tvb(8, 32))
     tree:add(f.suite, tvb(40, 2))
     tree:add(f.x25519, tvb(42, 32))
-    vec16(tree, f.mlkem, tvb, 74)
+    vec16(tree, f.extensions, tvb, vec16(tree, f.mlkem, tvb, 74))
   end,
   [3] = function(tree, tvb)
     tree:add(f.client, tvb(8, 1))
@@ -249,7 +255,7 @@ local function addPlaintext(tree, of, direction, plaintext)
 end
 
 local function encryptedRecord(tree, tvb, of, direction)
-  local known = places[of.from][of.number + 1]
+  local known = of.places[of.from][of.number + 1]
   tree:add(f.number, of.number)
   tree:add(f.size, tvb(0, 3))
   if known then tree:add(f.flight, known[3]):set_generated() end
@@ -274,7 +280,11 @@ end
 local function noteBare(of, link, tvb, pinfo)
   local kind = tvb(4, 1):uint()
   if kind == 1 then link.sender, link.id = sender(pinfo), tvb:len() >= 40 and hex(tvb(8, 32)) or nil end
-  if kind == 2 and tvb:len() >= 42 then link.suite = tvb(40, 2):uint() end
+  if kind == 2 and tvb:len() >= 76 then
+    link.suite = tvb(40, 2):uint()
+    local at = 76 + tvb(74, 2):uint() + 2
+    link.resumed = tvb:len() >= at + 2 and tvb(tvb:len() - 4, 4):uint() == 0xfffe0000
+  end
   of.bare = true
 end
 
@@ -288,7 +298,8 @@ local function pieceOf(pinfo, link, tvb)
   if not of.bare then
     of.id, of.number = link.id, link[of.from].count
     link[of.from].count = of.number + 1
-    exportRecord(of, ("%04x"):format(link.suite or 0), tvb())
+    of.places = link.resumed and resumedPlaces or places
+    exportRecord(of, ("%04x"):format(link.suite or 0) .. (link.resumed and "+resumed" or ""), tvb())
   end
   seen[id] = of
   return of

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 CLIENT_HELLO, SERVER_HELLO, SERVER_IDENTITY, CLIENT_KEY, CLIENT_AUTH, CLIENT_FINISHED, SERVER_FINISHED = range(1, 8)
 REJECT = 15
+RESUME = 0xFFFE
 HANDSHAKE, DATA, KEY_UPDATE, PING, PONG, CLOSE = range(1, 7)
 CIPHERS = {0x0101: AESGCM, 0x0103: ChaCha20Poly1305}
 NO_CLIENTS, OPTIONAL_CLIENTS, REQUIRED_CLIENTS = range(3)
@@ -145,10 +146,11 @@ class Fields:
         return self.number(4, 1024, 2**31 - 1), self.number(4, 16384, 1052672)
 
     def extensions(self):
-        entries, last = Fields(self.vec16()), -1
+        entries, types = Fields(self.vec16()), []
         while entries.at < len(entries.data):
-            last = entries.number(2, last + 1, 65535)
+            types.append(entries.number(2, types[-1] + 1 if types else 0, 65535))
             entries.vec16()
+        return types
 
     def end(self):
         if self.at != len(self.data):
@@ -367,9 +369,10 @@ def _connect(shake, pins, identity, options):
         raise SealedError(code, "the server says so, and nobody vouches for it")
     fields.take(32)
     suite, peer_public, ciphertext = fields.number(2, 0, 65535), fields.take(32), fields.vec16()
+    answers = fields.extensions()
     fields.end()
-    if suite not in options.suites or ciphertext:
-        raise SealedError("PROTOCOL", f"suite {suite:#06x} was not offered, or comes with ML-KEM")
+    if suite not in options.suites or ciphertext or RESUME in answers:  # no ticket is ever asked for or offered
+        raise SealedError("PROTOCOL", f"suite {suite:#06x} or what comes with it was not offered")
     c_hs, s_hs = shake.exchange(suite, private, peer_public)
 
     asked, limits, spki = _server_identity(shake, s_hs)  # C3
@@ -434,7 +437,7 @@ def _accept(shake, identity, clients, authorized, options):
     suite, peer_public = _client_hello(shake, options.suites)  # S1
     private = X25519PrivateKey.generate()  # S2
     public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    flight = shake.message(SERVER_HELLO, os.urandom(32) + u16(suite) + public + vec16(b""))
+    flight = shake.message(SERVER_HELLO, os.urandom(32) + u16(suite) + public + vec16(b"") + vec16(b""))
     c_hs, s_hs = shake.exchange(suite, private, peer_public)
     limits = u32(options.max_message) + u32(options.max_record)
     shown = bytes([clients]) + limits + vec16(spki_of(identity.public_key())) + vec16(b"")
@@ -470,10 +473,12 @@ def _client_hello(shake, suites):
     fields.take(32)
     offered = [fields.number(2, 0, 65535) for _ in range(fields.number(1, 1, 8))]
     public, encapsulation_key = fields.take(32), fields.vec16()
-    fields.extensions()
+    extensions = fields.extensions()
     fields.end()
     if len(set(offered)) < len(offered) or len(encapsulation_key) != (1184 if {0x0102, 0x0104} & set(offered) else 0):
         raise SealedError("PROTOCOL", "CLIENT_HELLO offers a suite twice, or has a wrong ML-KEM key")
+    if RESUME in extensions[:-1]:
+        raise SealedError("PROTOCOL", "an extension follows RESUME, which is the last")
     common = [suite for suite in offered if suite in suites]  # X3: ours differ in the cipher only
     if not common:
         shake.write(b"SEAL" + bytes([REJECT, 1]) + vec16(b"\1"))
