@@ -60,8 +60,10 @@ export type {
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';
 export { type ListenOptions, listen } from './server/listen.node.js';
-export type { ServerCloseOptions, ServerStats } from './server/server.js';
+export type { ReloadOptions } from './server/reload.js';
+export type { ServerCloseOptions } from './server/server.js';
 export { type LimitDiagnostics, SecureServer } from './server/server.node.js';
+export type { ServerStats } from './server/stats.js';
 export { Sessions } from './sessions/sessions.js';
 export { fromDuplex } from './transports/duplex.node.js';
 export { type MessageEventLike, type MessagePortLike, messagePort } from './transports/message-port.js';

@@ -124,6 +124,45 @@ describe('a file of keys that is damaged or removed', () => {
   });
 });
 
+describe('reload()', () => {
+  it('takes another identity for the connections to come, and lets the others go on', async () => {
+    const ends = await pairs({ authorizedKeys: { path } });
+    const before = ends.server.fingerprint;
+    const identity = await Identity.generate({ modulusLength: 2048 });
+    await ends.server.reload({ identity });
+    expect(ends.server.fingerprint).toBe(identity.fingerprint);
+    expect(await isOpen(ends.ann)).toBe(true);
+    expect(await isOpen(await pair(ends.server, ann))).toBe(true);
+    const old = new SecureClient({ serverKey: before, identity: ann });
+    const error = await rejection(old.connect({ port: portOf(ends.server), host: '127.0.0.1' }));
+    expect(error).toMatchObject({ code: 'UNTRUSTED_SERVER', fingerprint: identity.fingerprint });
+  });
+
+  it('reads the authorised keys anew, and says what is wrong with them', async () => {
+    const ends = await pairs({ authorizedKeys: { path }, disconnectRevoked: true });
+    const ended = rejection(ends.ann.accepted.recv());
+    writeFileSync(path, `${bob.fingerprint} bob\n`);
+    await ends.server.reload();
+    expect((await ended).code).toBe('UNAUTHORIZED_CLIENT');
+    writeFileSync(path, 'nonsense\n');
+    const identity = await Identity.generate({ modulusLength: 2048 });
+    const before = ends.server.fingerprint;
+    await expect(ends.server.reload({ identity })).rejects.toThrow(`${path}:1: not a fingerprint`);
+    expect(ends.server.fingerprint).toBe(before);
+    expect(await isOpen(ends.bob)).toBe(true);
+  });
+
+  it('refuses what is no identity of a server, and a server that does not listen', async () => {
+    const { server } = await pairs({ authorizedKeys: { path } });
+    const before = server.fingerprint;
+    await expect(server.reload({ identity: ann })).rejects.toMatchObject({ code: 'BAD_IDENTITY' });
+    await expect(server.reload({ identity: 7 as never })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await expect(server.reload({ identities: ann } as never)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect(server.fingerprint).toBe(before);
+    await expect(new SecureServer().reload()).rejects.toMatchObject({ code: 'NOT_LISTENING' });
+  });
+});
+
 it('disconnectRevoked needs authorised keys', () => {
   expect(() => new SecureServer({ disconnectRevoked: true, verifyClient: () => true })).toThrow(
     'authorizedKeys',

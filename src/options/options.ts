@@ -306,7 +306,8 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
   };
 }
 
-function checkRole(identity: PortableIdentity | undefined, role: IdentityRole): void {
+/** Throws BAD_IDENTITY unless an identity has this role. */
+export function checkRole(identity: PortableIdentity | undefined, role: IdentityRole): void {
   if (identity === undefined || identity.role === role) return;
   throw new SecureSocketError(
     'BAD_IDENTITY',

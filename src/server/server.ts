@@ -2,7 +2,7 @@ import type { Backend } from '../backend.js';
 import { type AcceptedClient, clientAccess, type PortableClient } from '../client/client.js';
 import { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { callSafely, traceLimit } from '../diagnostics.js';
-import { type ErrorCode, SecureSocketError } from '../errors.js';
+import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
 import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import { readServerOptions, type ServerOptions, type ServerSettings } from '../options/options.js';
@@ -12,6 +12,8 @@ import { guarded } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
 import { ConnectionAcceptor, type Origin } from './connection-acceptor.js';
+import { type ReloadOptions, reloaded, reloadRules } from './reload.js';
+import type { ServerStats } from './stats.js';
 
 /** The CLOSE code of a server that ends. */
 const GOING_AWAY = 1;
@@ -32,30 +34,6 @@ const closeRules: ArgumentRules<ServerCloseOptions> = {
   timeout: integer(0, 2 ** 31 - 1, 'milliseconds'),
 };
 const acceptRules: ArgumentRules<AcceptOptions> = { signal: abortSignal };
-
-/** A server's counters. */
-export interface ServerStats {
-  /** Handshakes under way. */
-  readonly pending: number;
-  /** Clients whose handshake is done and that nobody has accepted yet. */
-  readonly waiting: number;
-  /** Connections whose handshake is done and that are not over. */
-  readonly open: number;
-  /** Handshakes done since the start. */
-  readonly handshakesCompleted: number;
-  /** Connections that did not become clients, by error code; `SYSTEM` counts errors of the system. */
-  readonly rejected: Readonly<Partial<Record<ErrorCode | 'SYSTEM', number>>>;
-  /** RSA private operations since the start. */
-  readonly privateKeyOperations: number;
-  /** RSA private operations that wait for their turn. */
-  readonly privateKeyOperationsWaiting: number;
-  /** Bytes held for all connections, in both directions. */
-  readonly buffered: number;
-  /** Bytes received on the wire. */
-  readonly bytesRead: number;
-  /** Bytes written to the wire. */
-  readonly bytesWritten: number;
-}
 
 /** What the platform brings to a server; the rest of it is the same everywhere. */
 export interface ServerPlatform<Client extends PortableClient> {
@@ -98,9 +76,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   #address: (() => unknown) | undefined;
   /** Whether clients can come: it listens, or a transport was attached. */
   #isOpen = false;
-  #fingerprint: string | undefined;
-  /** Wipes the keys of tickets. */
-  #forget: (() => void) | undefined;
+  #plan: ServerPlan | undefined;
   #closing: Promise<void> | undefined;
   #stopDraining: () => void = () => {};
 
@@ -173,6 +149,14 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     await this.#closing;
   }
 
+  /** Takes another identity for connections to come, reads authorised keys anew; rejects without a change if wrong. */
+  async reload(options: ReloadOptions = {}): Promise<void> {
+    const given = readArguments(options, reloadRules, 'reload()');
+    if (this.#plan === undefined || !this.#isOpen) throw notListening('reload()');
+    const make = (to: ServerSettings): Promise<ServerPlan> => this.#platform.plan(to, this.#privateKeyQueue);
+    this.#plan = await reloaded(make, this.#settings, this.#plan, given);
+  }
+
   /** Clients that are connected, accepted or not yet. The set changes as they come and go. */
   get clients(): ReadonlySet<AcceptedClient<Client>> {
     return this.#clients as ReadonlySet<unknown> as ReadonlySet<AcceptedClient<Client>>;
@@ -194,8 +178,8 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
   /** `SHA256:` and the base64 of its public key's SHA-256, for clients to pin. A misuse error before `listen()` has resolved. */
   get fingerprint(): string {
-    if (this.#fingerprint === undefined || !this.#isOpen) throw notListening('fingerprint');
-    return this.#fingerprint;
+    if (this.#plan === undefined || !this.#isOpen) throw notListening('fingerprint');
+    return this.#plan.fingerprint;
   }
 
   /** Counters of this server: what it does now, and what it has done since `listen()`. */
@@ -219,8 +203,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   async #prepare(): Promise<ConnectionAcceptor<Client>> {
     this.#throwIfClosed();
     this.#preparing ??= this.#platform.plan(this.#settings, this.#privateKeyQueue).then((plan) => {
-      this.#fingerprint = plan.fingerprint;
-      this.#forget = plan.close;
+      this.#plan = plan;
       if (this.#closing) plan.close?.();
       this.#acceptor = this.#makeIntake(plan);
       return this.#acceptor;
@@ -235,7 +218,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     }
   }
 
-  #makeIntake({ script, authorizedKeys }: ServerPlan): ConnectionAcceptor<Client> {
+  #makeIntake(plan: ServerPlan): ConnectionAcceptor<Client> {
     return new ConnectionAcceptor({
       settings: this.#settings,
       privateKeyQueue: this.#privateKeyQueue,
@@ -246,8 +229,8 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
         clientAccess.adopt(client, connection, opening, this.#settings);
         return client;
       },
-      script,
-      authorizedKeys,
+      script: () => (this.#plan ?? plan).script(),
+      authorizedKeys: plan.authorizedKeys,
       report: (error, from) => this.#report(error, from),
       limited: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
     });
@@ -272,7 +255,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       await Promise.race([this.#acceptor?.drain(drain), stopped]);
     }
     await this.#acceptor?.close(timeout);
-    this.#forget?.();
+    this.#plan?.close?.();
     await gone;
   }
 
@@ -281,7 +264,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     const { pending, waiting, open } = this.stats;
     const { protocol } = this.#settings;
     const address = this.#closing ? undefined : this.#address?.();
-    return { state, protocol, address, fingerprint: this.#fingerprint, pending, waiting, open };
+    return { state, protocol, address, fingerprint: this.#plan?.fingerprint, pending, waiting, open };
   }
 
   #throwIfClosed(): void {

@@ -1,0 +1,38 @@
+import type { PortableIdentity } from '../identity/identity.js';
+import type { ArgumentRules } from '../options/arguments.js';
+import { checkRole, type ServerSettings } from '../options/options.js';
+import { identityObject } from '../options/rules.js';
+import type { ServerPlan } from '../options/scripts.js';
+
+/** What a server is to take anew. */
+export interface ReloadOptions {
+  /** Its identity from now on. Default: the one it has. */
+  readonly identity?: PortableIdentity | undefined;
+}
+
+/** How `reload()` may be called. */
+export const reloadRules: ArgumentRules<ReloadOptions> = { identity: identityObject };
+
+/**
+ * The plan of a server after a reload: with another identity if one is given, and its list of clients read anew. Rejects
+ * without having changed anything if either is wrong.
+ */
+export async function reloaded(
+  make: (settings: ServerSettings) => Promise<ServerPlan>,
+  settings: ServerSettings,
+  before: ServerPlan,
+  { identity }: ReloadOptions,
+): Promise<ServerPlan> {
+  const { authorizedKeys } = before;
+  checkRole(identity, settings.protocol === 'classic' ? 'classic-server' : 'server');
+  const next = identity && { ...settings, identity, ...(authorizedKeys && { authorizedKeys }) };
+  const plan = next === undefined ? before : await make(next);
+  await authorizedKeys?.reload();
+  if (plan === before) return before;
+  // handshakes that have begun may still need what the plan before holds
+  const close = (): void => {
+    before.close?.();
+    plan.close?.();
+  };
+  return { ...plan, close };
+}
