@@ -185,6 +185,11 @@ export class Connection {
     return this.#failure;
   }
 
+  /** How long the peer, and whoever reads, may take without any progress. */
+  get closeTimeout(): number {
+    return this.#settings.closeTimeout;
+  }
+
   get transport(): Transport {
     return this.#transport;
   }

@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.js';
 import { SecureSocketError } from '../errors.js';
+import { whenStalled } from './stalled.js';
 
 /** What a byte stream needs to know of its connection. */
 export interface ByteStreamOptions {
@@ -32,12 +33,23 @@ class ByteStream extends Duplex {
   readonly owner: object;
   #timer: NodeJS.Timeout | undefined;
   #peerHasEnded = false;
+  #reads = 0;
 
   constructor(connection: Connection, { maxMessage, allowHalfOpen, owner }: ByteStreamOptions) {
     super({ allowHalfOpen });
     this.#connection = connection;
     this.owner = owner;
     this.#piece = Math.min(maxMessage, PIECE);
+    whenStalled(
+      connection,
+      () => this.#reads,
+      (error) => {
+        if (this.destroyed) return;
+        // who neither reads nor listens for errors is not to be ended by one that it did not ask for
+        if (this.listenerCount('error') > 0) this.#giveUp(error as Error);
+        else this.destroy();
+      },
+    );
   }
 
   get remoteAddress(): string | undefined {
@@ -131,6 +143,7 @@ class ByteStream extends Duplex {
     let message = await this.#connection.recv();
     while (message?.length === 0) message = await this.#connection.recv();
     this.#timer?.refresh();
+    this.#reads++;
     this.#peerHasEnded = message === null;
     this.push(message);
   }

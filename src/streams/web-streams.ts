@@ -1,15 +1,24 @@
 import type { Connection } from '../connection/connection.js';
 import { SecureSocketError } from '../errors.js';
+import { whenStalled } from './stalled.js';
 
 /** What `receive` gives as a stream of the Web Streams standard: one chunk is one message. Cancelling it closes. */
 export function readableOf(
   connection: Connection,
   receive: () => Promise<Uint8Array | null>,
 ): ReadableStream<Uint8Array> {
+  let reads = 0;
   return new ReadableStream<Uint8Array>(
     {
+      start: (controller) =>
+        whenStalled(
+          connection,
+          () => reads,
+          (error) => controller.error(error),
+        ),
       pull: async (controller) => {
         const message = await receive();
+        reads++;
         if (message === null) controller.close();
         else controller.enqueue(message);
       },
