@@ -1,5 +1,6 @@
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
+import type { Padding } from '../core/sealed/padding.js';
 import type { SuiteName } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
@@ -23,6 +24,7 @@ import {
   knownHostsOption,
   modulusLength,
   oneOf,
+  paddingOption,
   type Rule,
   sessionsObject,
   suiteList,
@@ -75,6 +77,11 @@ export interface CommonOptions {
   keyLength?: 16 | 24 | 32;
   /** Key exchanges, most wanted first. Default: the hybrid first where ML-KEM is native, else `['X25519']`. Sealed only. */
   suites?: readonly SuiteName[];
+  /**
+   * Hides the lengths of what is sent: records are filled up to a multiple of so many bytes, 2 to 16384, or with
+   * `'padme'` by at most 12 % to lengths that tell little. Default: none. Sealed only.
+   */
+  padding?: Padding;
   /**
    * Told the secrets of every connection, a line each, so that a recording of it can be decrypted: for debugging, and
    * never otherwise. Warns once. The format is in docs/protocol.md. Default: none.
@@ -181,6 +188,7 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
   pingTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
   keyLength: { validate: oneOf(16, 24, 32), only: 'classic' },
   suites: { validate: suiteList, only: 'sealed' },
+  padding: { validate: paddingOption, only: 'sealed' },
   keylog: { validate: callback('(line) => void') },
   maxRecord: { validate: integer(16384, 1052672, 'bytes'), only: 'sealed' },
 };

@@ -179,6 +179,12 @@ function isFingerprint(value: unknown): boolean {
   return typeof value === 'string' && /^(SHA256:[A-Za-z0-9+/]{43}|sha256\/\/[^=]{43}=)$/.test(value);
 }
 
+/** To which lengths records are filled up. */
+export function paddingOption(value: unknown): string | undefined {
+  const isRight = value === 'padme' || integer(2, 16_384, 'bytes')(value) === undefined;
+  return isRight ? undefined : "a whole number of bytes from 2 to 16384, or 'padme'";
+}
+
 /** What keeps tickets. */
 export function sessionsObject(value: unknown): string | undefined {
   return value instanceof Sessions ? undefined : 'an object of class Sessions: { sessions: new Sessions() }';

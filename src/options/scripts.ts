@@ -137,6 +137,7 @@ async function sealedScripts(
   const options = {
     isPatient: true,
     keylog,
+    padding: settings.padding,
     backend,
     spki,
     key,
@@ -206,6 +207,7 @@ async function sealedPlan(
     isPatient: true,
     backend,
     keylog,
+    padding: settings.padding,
     suites,
     mlKem768,
     identity,

@@ -5,6 +5,7 @@ import { perform, read, type Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { OpenKeys } from './open-keys.js';
+import { contentOf, type Padding } from './padding.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
 import type { TicketReceiver } from './resumption.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
@@ -19,6 +20,8 @@ export interface OpenOptions {
   readonly maxRecord: number;
   /** How messages are kept from being transferred together. */
   readonly protectMemory?: ProtectMemory | undefined;
+  /** How the lengths of what is sent are hidden, if they are. */
+  readonly padding?: Padding | undefined;
   /** Told each traffic secret of the connection, as it comes into being. */
   readonly keylog?: KeyLog | undefined;
   /** Whether records may be left to a platform that computes elsewhere. Default false: all is done at once. */
@@ -77,9 +80,13 @@ function* receiveRecords(
     const plaintext = yield* opened(key, ciphertext, options);
     if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
     const type = plaintext[0];
-    if (type === RecordType.data) {
+    if (type === RecordType.data || type === RecordType.padded) {
+      const isPadded = type === RecordType.padded;
+      const content = isPadded ? contentOf(plaintext) : plaintext;
+      // cover traffic: no message, and no activity
+      if (content.length === 0) continue;
       checkPayload(plaintext);
-      const batch = stream.push(plaintext);
+      const batch = stream.push(content, isPadded ? 0 : 1);
       yield { type: 'received', batch, held: stream.held };
       if (stream.tooBig !== undefined) throw tooBig(stream.tooBig, options.maxMessage);
     } else if (type === RecordType.close) return closeCode(plaintext, stream);
@@ -112,6 +119,7 @@ function makeSender({ sending, peerLimits }: Established, options: OpenOptions):
     partLength: partLengthOf(options.backend),
     isPatient: options.isPatient ?? false,
     limits: lower(SEND_LIMITS, options.keyLimits?.send),
+    padding: options.padding,
   });
 }
 

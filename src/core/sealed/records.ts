@@ -10,6 +10,7 @@ export const RecordType = {
   pong: 5,
   close: 6,
   ticket: 7,
+  padded: 8,
 } as const;
 
 /** Bytes before the ciphertext of a record: its length. */

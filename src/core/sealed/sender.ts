@@ -2,6 +2,7 @@ import { SecureSocketError } from '../../errors.js';
 import type { Chunk, Sender } from '../script.js';
 import { SMALL_MESSAGE, Staging } from '../staging.js';
 import { concat, u16, u32 } from './codec.js';
+import { PADDED_HEADER, type Padding, paddedLength } from './padding.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, TAG_LENGTH, type TrafficKey } from './records.js';
 
 /** Records and bytes that one key protects at most. */
@@ -29,13 +30,18 @@ export interface SenderOptions {
   /** Whether records may be left to the platform, so that chunks come later. */
   readonly isPatient: boolean;
   readonly limits: KeyLimits;
+  /** How the lengths of records are hidden, if they are. */
+  readonly padding?: Padding | undefined;
 }
 
 /** Turns messages into records: those of one tick into one record, large ones into records of their own. */
 export class SealedSender implements Sender {
   readonly maxMessage: number;
   readonly partLength: number;
+  /** Bytes of messages in a record, and of its payload. */
   readonly #maxRecord: number;
+  readonly #longest: number;
+  readonly #padding: Padding | undefined;
   readonly #limits: KeyLimits;
   readonly #key: TrafficKey;
   /** The type of a record, then messages behind their lengths. */
@@ -51,7 +57,9 @@ export class SealedSender implements Sender {
     this.maxMessage = options.maxMessage;
     this.partLength = options.partLength;
     this.#isPatient = options.isPatient;
-    this.#maxRecord = options.maxRecord;
+    this.#longest = options.maxRecord;
+    this.#padding = options.padding;
+    this.#maxRecord = options.maxRecord - (options.padding === undefined ? 0 : PADDED_HEADER);
     this.#limits = options.limits;
   }
 
@@ -171,7 +179,16 @@ export class SealedSender implements Sender {
   /** R4.2: an update that was asked for stands directly before a DATA record, and never first under a key. */
   #sealData(plaintext: readonly Uint8Array[], length: number): void {
     if (this.#rekeyWanted) this.#update();
-    this.#seal(plaintext, length);
+    if (this.#padding === undefined) this.#seal(plaintext, length);
+    else this.#sealPadded(this.#padding, plaintext, length - 1);
+  }
+
+  /** The same bytes of messages behind their number, without the type of DATA, and zeros. */
+  #sealPadded(padding: Padding, [first, ...rest]: readonly Uint8Array[], count: number): void {
+    const head = concat(Uint8Array.of(RecordType.padded), u32(count).subarray(1));
+    const length = paddedLength(padding, PADDED_HEADER + count, this.#longest);
+    const zeros = new Uint8Array(length - PADDED_HEADER - count);
+    this.#seal([head, (first as Uint8Array).subarray(1), ...rest, zeros], 1 + length);
   }
 
   #seal(plaintext: readonly Uint8Array[], length: number): void {
