@@ -137,13 +137,6 @@ export interface Aead {
    * memory of its own, which the backend does not use again: it may become a message of the application.
    */
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
-  /**
-   * Does ahead what can be done of the next `seal` without its data, which is expected under this nonce: while there
-   * is nothing else to do. Changes no result. Absent where that gains nothing.
-   */
-  prepareSeal?(nonce: Uint8Array): void;
-  /** The same for the next `open`. */
-  prepareOpen?(nonce: Uint8Array): void;
   /** Absent where the platform has no such form, or nothing gains by it. */
   readonly later?: LaterAead;
   /** Overwrites the key, which is not used again. Absent where the platform keeps it and frees it by itself. */

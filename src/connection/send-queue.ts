@@ -1,8 +1,8 @@
-import type { Chunk, ConnectionKeys, HandshakeResult, Sender } from '../core/script.js';
+import type { Chunk, HandshakeResult, Sender } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { abortable } from './abortable.js';
-import { joined, SMALL_CHUNK } from './chunks.js';
+import { joined } from './chunks.js';
 import { Outbox } from './outbox.js';
 import { afterTick, onNextLoop } from './turn.js';
 import { WaitingMessages } from './waiting-messages.js';
@@ -40,7 +40,6 @@ export class SendQueue {
   readonly #transport: Transport;
   readonly #limits: SendQueueLimits;
   #sender: Sender | undefined;
-  #keys: ConnectionKeys | undefined;
   /** Ending: there are messages left. Closing: the end is encrypted behind them. Ended: the transport has it. */
   #state: 'open' | 'ending' | 'closing' | 'ended' | 'failed' = 'open';
   #failure: unknown;
@@ -60,7 +59,6 @@ export class SendQueue {
   #closeCode = 0;
   #bytesWritten = 0;
   #messagesAreUnwritten = false;
-  #hasWrittenSmall = false;
   #keyedAt = performance.now();
 
   /** `onFailure` is told if the platform fails to encrypt, after which nothing can be sent. */
@@ -96,9 +94,8 @@ export class SendQueue {
   }
 
   /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
-  open({ sender, keys, settleMs = 0 }: HandshakeResult): void {
+  open({ sender, settleMs = 0 }: HandshakeResult): void {
     this.#sender = sender;
-    this.#keys = keys;
     if (settleMs === 0) return;
     this.#isSettling = true;
     this.#settleTimer = setTimeout(() => this.settled(), settleMs);
@@ -269,12 +266,8 @@ export class SendQueue {
   #writeMessages(sender: Sender): void {
     const now = performance.now();
     if (now - this.#keyedAt > KEY_LIFE) this.rekey(now);
-    const isSmall = sender.staged < SMALL_CHUNK;
     this.#messagesAreUnwritten = true;
     this.write(sender.flush());
-    // one small message after the other: what can be done while an answer is awaited need not be done when it comes
-    if (isSmall && this.#hasWrittenSmall) this.#keys?.prepare();
-    this.#hasWrittenSmall = isSmall;
   }
 
   #finish(sender: Sender): void {

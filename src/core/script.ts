@@ -106,8 +106,6 @@ export interface ConnectionKeys {
   exportKey(label: string, context: Uint8Array, length: number): Uint8Array;
   /** Overwrites the secret behind `exportKey`, which throws from then on. */
   forget(): void;
-  /** Gets ready for the next record in either direction, while there is nothing else to do. */
-  prepare(): void;
 }
 
 /** A peer's public key. */

@@ -29,9 +29,4 @@ export class OpenKeys implements ConnectionKeys {
     this.#isForgotten = true;
     this.#keys.exporterSecret.fill(0);
   }
-
-  prepare(): void {
-    this.#keys.sending.prepareSeal();
-    this.#keys.receiving.prepareOpen();
-  }
 }

@@ -89,20 +89,6 @@ export class TrafficKey {
     return later.open(this.#nextNonce(), scratchHeader, ciphertext);
   }
 
-  /** Does ahead what can be done of the next `seal`, while there is nothing else to do. */
-  prepareSeal(): void {
-    if (this.#aead.prepareSeal === undefined) return;
-    writeNonce(scratchNonce, this.#secrets, this.#sequence);
-    this.#aead.prepareSeal(scratchNonce);
-  }
-
-  /** The same for the next `open`. */
-  prepareOpen(): void {
-    if (this.#aead.prepareOpen === undefined) return;
-    writeNonce(scratchNonce, this.#secrets, this.#sequence);
-    this.#aead.prepareOpen(scratchNonce);
-  }
-
   /** On to the next key, from which the present one cannot be found again. */
   update(): void {
     const secret = this.#secrets.subarray(NONCE_LENGTH);

@@ -28,8 +28,6 @@ function watched({ bare = false } = {}): { backend: Backend; calls: Call[]; wipe
       return real.open(nonce, header, ciphertext);
     },
     ...(!bare && {
-      prepareSeal: (nonce) => void calls.push(['prepareSeal', hex(nonce)]),
-      prepareOpen: (nonce) => void calls.push(['prepareOpen', hex(nonce)]),
       wipe: () => {
         wiped++;
       },
@@ -110,8 +108,6 @@ describe('a traffic key', () => {
     const gone = 'the key has been wiped';
     expect(() => key.seal([none], 0)).toThrow(gone);
     expect(() => key.open(new Uint8Array(17))).toThrow(gone);
-    expect(() => key.prepareSeal()).not.toThrow();
-    expect(() => key.prepareOpen()).not.toThrow();
   });
 
   it('has its cipher wiped when it is updated', () => {
@@ -120,46 +116,16 @@ describe('a traffic key', () => {
     expect(wiped()).toBe(1);
   });
 
-  it('prepares for exactly the next record, and uses nothing up by that', () => {
-    const { backend, calls } = watched();
-    const key = new TrafficKey(backend, 'aesGcm', SECRET.slice(), 9);
-    key.prepareSeal();
-    key.prepareOpen();
-    expect([key.sequence, key.bytes]).toEqual([9, 0]);
-    const sealed = key.seal([Uint8Array.of(1, 2)], 2);
-    expect(sealed).toEqual([Uint8Array.from(record(9, Uint8Array.of(1, 2)))]);
-    const next = calls[2]?.[1];
-    expect(calls).toEqual([
-      ['prepareSeal', next],
-      ['prepareOpen', next],
-      ['seal', next, '000012'],
-    ]);
-  });
-
-  it('needs no backend that can do things ahead or wipe', () => {
+  it('needs no backend that can wipe', () => {
     const { backend, calls } = watched({ bare: true });
     const key = new TrafficKey(backend, 'aesGcm', SECRET.slice());
-    key.prepareSeal();
-    key.prepareOpen();
-    expect(calls).toEqual([]);
     expect(key.open(record(0, new Uint8Array(100)).subarray(3))).toEqual(new Uint8Array(100));
+    expect(calls.map(([name]) => name)).toEqual(['open']);
     key.wipe();
   });
 });
 
 describe('the keys of an open connection', () => {
-  it('prepare the next record of either direction', () => {
-    const [sending, receiving] = [watched(), watched()];
-    const keys = new OpenKeys(node, {
-      sending: new TrafficKey(sending.backend, 'aesGcm', SECRET.slice()),
-      receiving: new TrafficKey(receiving.backend, 'aesGcm', SECRET.slice()),
-      exporterSecret: SECRET.slice(),
-    });
-    keys.prepare();
-    expect(sending.calls.map(([name]) => name)).toEqual(['prepareSeal']);
-    expect(receiving.calls.map(([name]) => name)).toEqual(['prepareOpen']);
-  });
-
   it('export until they are forgotten, which overwrites their secret', () => {
     const exporterSecret = SECRET.slice();
     const key = new TrafficKey(node, 'aesGcm', SECRET.slice());
