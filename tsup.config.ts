@@ -1,16 +1,6 @@
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 
-export default defineConfig({
-  entry: {
-    index: 'src/index.ts',
-    cli: 'src/cli/main.ts',
-    testing: 'src/testing/index.ts',
-    'backends/node': 'backends/node.ts',
-    'backends/sodium': 'backends/sodium.ts',
-    'backends/web': 'backends/web.ts',
-    'backends/forge': 'backends/forge.ts',
-    'backends/noble': 'backends/noble.ts',
-  },
+const common: Options = {
   format: ['esm'],
   platform: 'neutral',
   target: 'es2022',
@@ -20,5 +10,23 @@ export default defineConfig({
   removeNodeProtocol: false,
   external: [/^node:/],
   sourcemap: true,
-  clean: true,
-});
+};
+
+export default defineConfig([
+  {
+    ...common,
+    entry: {
+      index: 'src/index.ts',
+      cli: 'src/cli/main.ts',
+      testing: 'src/testing/index.ts',
+      'backends/node': 'backends/node.ts',
+      'backends/sodium': 'backends/sodium.ts',
+      'backends/web': 'backends/web.ts',
+      'backends/forge': 'backends/forge.ts',
+      'backends/noble': 'backends/noble.ts',
+    },
+    clean: true,
+  },
+  // apart, so that bundlers for browsers meet nothing that is shared with what needs Node
+  { ...common, entry: { browser: 'src/browser.ts' }, outDir: 'dist/browser', sourcemap: false },
+]);

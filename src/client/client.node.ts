@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 import { defaultBackend } from '../defaults.node.js';
 import type { Side } from '../diagnostics.js';
 import type { ClientOptions } from '../options/options.js';
-import { nodePlans } from '../options/scripts.node.js';
+import { planClient } from '../options/scripts.js';
+import { nodeScripts } from '../options/scripts.node.js';
 import { byteStream } from '../streams/duplex.node.js';
 import { readAddress } from '../transports/address.js';
 import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
@@ -11,7 +12,10 @@ import { type ClientPlatform, clientAccess, PortableClient } from './client.js';
 import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
 import { readConnectOptions } from './method-options.js';
 
-const platform: ClientPlatform = { backend: defaultBackend, plan: nodePlans.planClient };
+const platform: ClientPlatform = {
+  backend: defaultBackend,
+  plan: (settings, target) => planClient(nodeScripts, settings, target),
+};
 
 /**
  * An encrypted connection that carries whole messages in both directions: the client's end, and what a server's

@@ -37,32 +37,22 @@ export interface ClientPlan {
   readonly confirmed?: (fingerprint: string) => Promise<void>;
 }
 
-/** What scripts take of the platform; the rest of them is the same everywhere. */
-export interface ScriptPlatform {
+/** What a server's scripts take of the platform; the rest of them is the same everywhere. */
+export interface ServerScriptPlatform {
   readonly generateIdentity: (options: GenerateOptions) => Promise<PortableIdentity>;
   readonly openAuthorizedKeys: (source: AuthorizedKeysSource) => PortableAuthorizedKeys;
+  readonly protectMemory: ProtectMemory | undefined;
+}
+
+/** The same for a client's. */
+export interface ClientScriptPlatform {
   readonly openKnownHosts: (source: KnownHostsSource) => PortableKnownHosts;
   readonly protectMemory: ProtectMemory | undefined;
 }
 
-/** From options to scripts. */
-export interface Plans {
-  /** Makes or takes the server's key and everything that its connections share. */
-  readonly planServer: (settings: ServerSettings, queue: PrivateKeyQueue) => Promise<ServerPlan>;
-  /** The script of one connection to a server. Throws NO_TRUST if sealed has nothing to trust by. */
-  readonly planClient: (settings: ClientSettings, target: Target | undefined) => Promise<ClientPlan>;
-}
-
-/** Binds them to a platform. */
-export function plansOn(platform: ScriptPlatform): Plans {
-  return {
-    planServer: (settings, queue) => planServer(platform, settings, queue),
-    planClient: (settings, target) => planClient(platform, settings, target),
-  };
-}
-
-async function planServer(
-  platform: ScriptPlatform,
+/** Makes or takes the server's key and everything that its connections share. */
+export async function planServer(
+  platform: ServerScriptPlatform,
   settings: ServerSettings,
   queue: PrivateKeyQueue,
 ): Promise<ServerPlan> {
@@ -80,8 +70,9 @@ async function planServer(
   return { fingerprint, script, authorizedKeys, close: () => tickets?.close() };
 }
 
-async function planClient(
-  platform: ScriptPlatform,
+/** The script of one connection to a server. Throws NO_TRUST if sealed has nothing to trust by. */
+export async function planClient(
+  platform: ClientScriptPlatform,
   settings: ClientSettings,
   target: Target | undefined,
 ): Promise<ClientPlan> {
@@ -95,7 +86,7 @@ const loadClassic = (): Promise<typeof import('../core/classic/scripts.js')> =>
   import('../core/classic/scripts.js');
 
 async function classicScripts(
-  { protectMemory }: ScriptPlatform,
+  { protectMemory }: ServerScriptPlatform,
   settings: ServerSettings,
   identity: PortableIdentity,
 ): Promise<() => Script> {
@@ -120,7 +111,7 @@ async function classicScripts(
 }
 
 async function sealedScripts(
-  { protectMemory }: ScriptPlatform,
+  { protectMemory }: ServerScriptPlatform,
   settings: ServerSettings,
   identity: PortableIdentity,
   { authorize, tickets, queue }: SharedByConnections,
@@ -169,7 +160,10 @@ function ticketKeysOf(
   return new TicketKeys({ backend, serverHash, lifetime: ticketLifetime, shared: ticketKeys });
 }
 
-async function classicPlan({ protectMemory }: ScriptPlatform, settings: ClientSettings): Promise<ClientPlan> {
+async function classicPlan(
+  { protectMemory }: ClientScriptPlatform,
+  settings: ClientSettings,
+): Promise<ClientPlan> {
   const { classicClient } = await loadClassic();
   const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey, keylog } = settings;
   warnOnce(classicWarning);
@@ -191,7 +185,7 @@ async function classicPlan({ protectMemory }: ScriptPlatform, settings: ClientSe
 }
 
 async function sealedPlan(
-  { protectMemory }: ScriptPlatform,
+  { protectMemory }: ClientScriptPlatform,
   settings: ClientSettings,
   trust: Trust,
   target: Target | undefined,
@@ -265,7 +259,7 @@ function nameOf(target: Target | undefined): string {
 }
 
 async function serverIdentity(
-  platform: ScriptPlatform,
+  platform: ServerScriptPlatform,
   settings: ServerSettings,
   role: IdentityRole,
 ): Promise<PortableIdentity> {
@@ -298,7 +292,7 @@ async function kemFor(backend: Backend, suites: readonly SuiteName[]): Promise<K
 
 /** The list of clients, which must be good to begin with. */
 async function authorizedKeysOf(
-  { openAuthorizedKeys }: ScriptPlatform,
+  { openAuthorizedKeys }: ServerScriptPlatform,
   { authorizedKeys }: ServerSettings,
 ): Promise<PortableAuthorizedKeys | undefined> {
   if (authorizedKeys === undefined) return undefined;
@@ -338,7 +332,7 @@ async function tryDecrypting(key: RsaPrivateKey, backend: Backend, spki: Uint8Ar
 const hostsOf = new WeakMap<ClientSettings, PortableKnownHosts>();
 
 function knownHostsOf(
-  { openKnownHosts }: ScriptPlatform,
+  { openKnownHosts }: ClientScriptPlatform,
   settings: ClientSettings,
 ): PortableKnownHosts | undefined {
   const { knownHosts } = settings;

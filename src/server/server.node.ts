@@ -3,7 +3,8 @@ import { SecureClient } from '../client/client.node.js';
 import { defaultBackend } from '../defaults.node.js';
 import { SecureSocketError } from '../errors.js';
 import type { ServerOptions } from '../options/options.js';
-import { nodePlans } from '../options/scripts.node.js';
+import { planServer } from '../options/scripts.js';
+import { nodeScripts } from '../options/scripts.node.js';
 import { readAddress } from '../transports/address.js';
 import { fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { checkUnixPath, explainInUse, unlinkIfLeftBehind } from '../transports/unix-path.node.js';
@@ -17,7 +18,7 @@ import {
 
 const platform: ServerPlatform<SecureClient> = {
   backend: defaultBackend,
-  plan: nodePlans.planServer,
+  plan: (settings, queue) => planServer(nodeScripts, settings, queue),
   client: () => new SecureClient(),
 };
 

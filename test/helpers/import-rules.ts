@@ -45,7 +45,7 @@ const floors: readonly Room[] = [
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },
   { name: 'inspection', files: /^src\/inspection\.ts$/ },
-  { name: 'defaults', files: /^src\/defaults(\.node)?\.ts$/, packages: [backends] },
+  { name: 'defaults', files: /^src\/defaults(\.node|\.browser)?\.ts$/, packages: [backends] },
   { name: 'files', files: /^src\/files\.node\.ts$/ },
   { name: 'identity', files: /^src\/identity\// },
   { name: 'trust', files: /^src\/trust\// },

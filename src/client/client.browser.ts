@@ -1,0 +1,37 @@
+import { defaultBackend } from '../defaults.browser.js';
+import type { ClientOptions as AllOptions } from '../options/options.js';
+import { badOption } from '../options/rules.js';
+import { type ClientScriptPlatform, planClient } from '../options/scripts.js';
+import { PortableKnownHosts, type StoredHosts } from '../trust/known-hosts.js';
+import { type ClientPlatform, PortableClient } from './client.js';
+
+/** Options of a {@link SecureClient}: those of every platform, without files. */
+export interface ClientOptions extends Omit<AllOptions, 'knownHosts'> {
+  /** Where known hosts are kept: `{ storage, key }`, as in `localStorage`, `{ load, save }`, or `KnownHosts`. Sealed only. */
+  knownHosts?: StoredHosts | PortableKnownHosts;
+}
+
+const scripts: ClientScriptPlatform = {
+  openKnownHosts: (source) => {
+    if (typeof source === 'object' && !(source instanceof URL) && !('path' in source))
+      return new PortableKnownHosts(source);
+    throw badOption('knownHosts must be { storage, key } or { load, save } here, where there are no files');
+  },
+  protectMemory: undefined,
+};
+
+const platform: ClientPlatform = {
+  backend: defaultBackend,
+  plan: (settings, target) => planClient(scripts, settings, target),
+};
+
+/**
+ * An encrypted connection that carries whole messages in both directions: the client's end, and what a server's
+ * `accept()` returns. Iterating over it gives the messages received, until the peer has ended its side in order.
+ */
+export class SecureClient extends PortableClient {
+  /** Throws BAD_OPTION. */
+  constructor(options: ClientOptions = {}) {
+    super(options, platform);
+  }
+}

@@ -1,0 +1,444 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { Identity, type SecureClient, SecureServer, webSocket } from 'secure-sockets';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { finished, installPackage, type Project, root, spawnNode } from './helpers/pack.js';
+
+type Library = typeof import('../src/browser.js');
+declare const library: Library;
+// of the page, where the functions given to evaluate() run
+declare const gc: () => void;
+declare const localStorage: import('../src/browser.js').WebStorage & { clear(): void };
+declare const location: { readonly origin: string };
+declare const Worker: new (
+  url: string,
+  options: { type: 'module' },
+) => {
+  onmessage: (event: { data: string }) => void;
+  onerror: (event: { message: string }) => void;
+  postMessage(message: unknown, transfer: unknown[]): void;
+  terminate(): void;
+};
+
+const installed = [
+  {
+    name: 'Chromium',
+    path: '/usr/bin/chromium',
+    browser: 'chrome',
+    args: [
+      ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
+      ...['--disable-background-networking', '--disable-component-update', '--js-flags=--expose-gc'],
+    ],
+  },
+  { name: 'Firefox', path: '/usr/bin/firefox-esr', browser: 'firefox', args: [] },
+] as const;
+
+const isRequired = process.env.REQUIRE_BROWSER === '1';
+
+interface Esbuild {
+  build(options: object): Promise<{
+    warnings: unknown[];
+    outputFiles: { path: string; contents: Uint8Array; text: string }[];
+    metafile: {
+      outputs: Record<
+        string,
+        { entryPoint?: string; inputs: object; imports: { path: string; kind: string }[] }
+      >;
+    };
+  }>;
+}
+
+// the one that builds the package, which is tsup's and not ours to depend on
+const esbuild: Esbuild = createRequire(createRequire(import.meta.url).resolve('tsup'))('esbuild');
+
+function bundle(contents: string, resolveDir: string, more: object = {}): ReturnType<Esbuild['build']> {
+  return esbuild.build({
+    ...{
+      stdin: { contents, resolveDir },
+      absWorkingDir: resolveDir,
+      outdir: 'out',
+      write: false,
+      metafile: true,
+    },
+    ...{ bundle: true, splitting: true, format: 'esm', platform: 'browser', logLevel: 'silent', ...more },
+  });
+}
+
+let project: Project;
+beforeAll(async () => {
+  const check = await finished(spawnNode(tmpdir(), [join(root, 'scripts/ensure-install.mjs'), '--check']));
+  expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
+  project = await installPackage();
+}, 120_000);
+afterAll(() => project?.remove());
+
+describe('a bundle for browsers', () => {
+  it('has the names of the library without TCP, files and the node backend, and nothing of Node', async () => {
+    const { warnings, outputFiles } = await bundle("export * from 'secure-sockets';", project.path);
+    expect(warnings).toEqual([]);
+    for (const { text } of outputFiles) {
+      expect(text).not.toMatch(/from\s*"(node:|fs|crypto|net|stream|path|buffer)/);
+      expect(text).not.toMatch(/\brequire\(\s*["']/);
+      expect(text).not.toMatch(/\bBuffer\.(from|alloc)/);
+    }
+    const [browser, node] = await Promise.all([import('../src/browser.js'), import('secure-sockets')]);
+    const missing = Object.keys(node).filter((name) => !(name in browser));
+    expect(missing).toEqual(['connect', 'listen', 'fromDuplex']);
+    expect(Object.keys(browser).filter((name) => !(name in node))).toEqual([]);
+  });
+
+  it('of a client alone has neither classic nor ML-KEM, and is no larger than it was', async () => {
+    const contents = "export { SecureClient, webSocket } from 'secure-sockets';";
+    const { outputFiles, metafile } = await bundle(contents, project.path, { minify: true });
+    const { outputs } = metafile;
+    const loaded = new Set(Object.keys(outputs).filter((path) => outputs[path]?.entryPoint === '<stdin>'));
+    for (const path of loaded)
+      for (const { path: other, kind } of outputs[path]?.imports ?? [])
+        if (kind === 'import-statement' && other in outputs) loaded.add(other);
+    const files = outputFiles.filter(({ path }) => [...loaded].some((name) => path.endsWith(name)));
+    const sources = [...loaded].flatMap((name) => Object.keys(outputs[name]?.inputs ?? {}));
+    for (const absent of [/post-quantum\/ml-kem/, /dist\/browser\/scripts-/])
+      expect(sources.filter((source) => absent.test(source))).toEqual([]);
+    const zipped = files.reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
+    // as measured; two thirds of it are the noble libraries and micro-rsa-dsa-dh
+    expect(zipped).toBeLessThan(80_000);
+    expect(zipped).toBeGreaterThan(30_000);
+  });
+});
+
+describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
+  if (!existsSync(path) && !isRequired) {
+    it.skip(`is not installed at ${path}: nothing of it is tested (REQUIRE_BROWSER=1 makes that a failure)`);
+    return;
+  }
+
+  let browser: Browser;
+  let page: Page;
+  let web: Server;
+  let server: SecureServer;
+  let restricted: SecureServer;
+  let identity: Identity;
+  let known: Identity;
+  const accepted: SecureClient[] = [];
+  const problems: string[] = [];
+
+  beforeAll(async () => {
+    const { outputFiles } = await bundle("export * from 'secure-sockets';", project.path);
+    const files = new Map(outputFiles.map(({ path, text }) => [`/${path.split('/').pop()}`, text]));
+    web = createServer((request, response) => {
+      const file = files.get(request.url ?? '');
+      response.setHeader('content-type', file === undefined ? 'text/html' : 'text/javascript');
+      response.end(
+        file ??
+          '<!doctype html><link rel=icon href=data:,><script type=module>import * as library from "/stdin.js"; globalThis.library = library</script>',
+      );
+    }).listen(0, '127.0.0.1');
+    await once(web, 'listening');
+    identity = await Identity.generate({ modulusLength: 2048 });
+    known = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    server = new SecureServer({
+      identity,
+      suites: ['X25519MLKEM768', 'X25519', 'X25519MLKEM768-CHACHA20', 'X25519-CHACHA20'],
+      closeTimeout: 1000,
+    });
+    restricted = new SecureServer({ identity, authorizedKeys: [known.fingerprint], closeTimeout: 1000 });
+    const sockets = new WebSocketServer({ server: web });
+    sockets.on('connection', (socket, request) => {
+      const which = request.url === '/restricted' ? restricted : server;
+      if (request.url === '/text') socket.send('text');
+      if (request.url === '/cut') setTimeout(() => socket.terminate(), 300);
+      void which.attach(webSocket(socket, { remoteAddress: request.socket.remoteAddress }));
+    });
+    void (async () => {
+      for await (const client of server) serve(client).catch(() => {});
+    })();
+    void (async () => {
+      for await (const client of restricted) await client.send(new TextEncoder().encode('welcome'));
+    })();
+    browser = await puppeteer.launch({
+      browser: kind,
+      executablePath: path,
+      headless: true,
+      args: [...args],
+    });
+    page = await browser.newPage();
+    // Firefox says of its own accord what became of each WebSocket
+    const isOfFirefox = /connection to (the server at )?ws:/;
+    page.on('pageerror', (error) => {
+      if (!isOfFirefox.test(String(error))) problems.push(String(error));
+    });
+    await page.goto(`http://127.0.0.1:${(web.address() as AddressInfo).port}/`);
+    await page.waitForFunction('"library" in globalThis');
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close({ timeout: 500 });
+    await restricted?.close({ timeout: 500 });
+    web?.closeAllConnections();
+    web?.close();
+  });
+
+  /** Echoes; 'wait' makes it stop reading for a while and then take what comes, 'bye' close with a code, 'flood' send more than anybody reads. */
+  async function serve(client: SecureClient): Promise<void> {
+    accepted.push(client);
+    for await (const message of client) {
+      const word = message.length < 10 ? new TextDecoder().decode(message) : '';
+      if (word === 'wait') {
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        while ((await client.recv()) !== null);
+      } else if (word === 'bye') await client.close({ code: 20_000 });
+      else if (word === 'flood') for (let i = 0; i < 64; i++) await client.send(new Uint8Array(2 ** 20));
+      else await client.send(message);
+    }
+  }
+
+  const where = (path = '/'): [string, string] => [
+    `ws://127.0.0.1:${(web.address() as AddressInfo).port}${path}`,
+    identity.fingerprint,
+  ];
+
+  it.each(['X25519', 'X25519-CHACHA20', 'X25519MLKEM768', 'X25519MLKEM768-CHACHA20'] as const)(
+    'connects by %s and carries 0 bytes to 8 MiB',
+    async (suite) => {
+      const result = await page.evaluate(
+        async ([url, serverKey], suite) => {
+          const client = new library.SecureClient({ serverKey, suites: [suite] });
+          await client.connect(library.webSocket(url));
+          const lengths = [0, 1, 255, 1000, 70_000, 8 * 2 ** 20];
+          const right: boolean[] = [];
+          for (const length of lengths) {
+            const message = new Uint8Array(length).fill(length % 251);
+            await client.send(message);
+            const echo = await client.recv();
+            right.push(echo?.length === length && echo.every((byte) => byte === length % 251));
+          }
+          await client.close();
+          return { suite: client.suite, backend: client.backend, right, end: await client.recv() };
+        },
+        where(),
+        suite,
+      );
+      expect(result).toEqual({ suite, backend: 'web', right: Array(6).fill(true), end: null });
+    },
+    60_000,
+  );
+
+  const failure = (path: string, options: object): Promise<string> =>
+    page.evaluate(
+      async ([url], options) => {
+        const client = new library.SecureClient(options);
+        return client.connect(library.webSocket(url)).then(
+          () => 'connected',
+          (error: { code: string }) => error.code,
+        );
+      },
+      where(path),
+      options,
+    );
+
+  it('refuses a server with another key, and one without a way to trust', async () => {
+    expect(await failure('/', { serverKey: `SHA256:${'A'.repeat(43)}` })).toBe('UNTRUSTED_SERVER');
+    expect(await failure('/', {})).toBe('NO_TRUST');
+    expect(await failure('/text', { serverKey: identity.fingerprint })).toBe('PROTOCOL');
+  });
+
+  it('says what it cannot do here', async () => {
+    expect(
+      await page.evaluate(() => {
+        try {
+          library.webSocket('ftp://example.org');
+          return 'opened';
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      }),
+    ).toBe('BAD_ARGUMENT');
+    const code = await page.evaluate(async ([url]) => {
+      const options = { knownHosts: 'known_hosts' as never };
+      const client = new library.SecureClient(options);
+      return client.connect(library.webSocket(url), { host: 'a', port: 1 }).then(
+        () => 'connected',
+        (error: { code: string }) => error.code,
+      );
+    }, where());
+    expect(code).toBe('BAD_OPTION');
+  });
+
+  it('shows who it is, with a key in the page or one that the platform keeps', async () => {
+    const outcome = await page.evaluate(
+      async ([url, serverKey], pem) => {
+        const words: string[] = [];
+        const strange = await library.Identity.generate({ role: 'client', extractable: false });
+        for (const identity of [library.Identity.fromPem(pem), strange, undefined]) {
+          const client = new library.SecureClient(identity ? { serverKey, identity } : { serverKey });
+          try {
+            await client.connect(library.webSocket(url));
+            words.push(new TextDecoder().decode((await client.recv()) as Uint8Array));
+          } catch (error) {
+            words.push((error as { code: string }).code);
+          }
+          await client.close();
+        }
+        return { words, extractable: strange.extractable };
+      },
+      where('/restricted'),
+      known.toPem(),
+    );
+    expect(outcome).toEqual({
+      words: ['welcome', 'UNAUTHORIZED_CLIENT', 'UNAUTHORIZED_CLIENT'],
+      extractable: false,
+    });
+  }, 60_000);
+
+  it('keeps known hosts in localStorage', async () => {
+    const codes = await page.evaluate(async ([url, serverKey]) => {
+      localStorage.clear();
+      const outcomes: string[] = [];
+      const store = { storage: localStorage, key: 'hosts' };
+      for (const mode of ['strict', 'tofu', 'strict'] as const) {
+        const client = new library.SecureClient({ knownHosts: { ...store, mode } });
+        await client.connect(library.webSocket(url), { host: 'here', port: 80 }).then(
+          () => outcomes.push('connected'),
+          (error: { code: string }) => outcomes.push(error.code),
+        );
+        await client.close();
+      }
+      return [...outcomes, localStorage.getItem('hosts')?.includes(serverKey)];
+    }, where());
+    expect(codes).toEqual(['UNTRUSTED_SERVER', 'connected', 'connected', true]);
+  });
+
+  it('waits for a server that does not read', async () => {
+    const took = await page.evaluate(async ([url, serverKey]) => {
+      const client = new library.SecureClient({ serverKey });
+      await client.connect(library.webSocket(url));
+      await client.send(new TextEncoder().encode('wait'));
+      const begun = performance.now();
+      const chunk = new Uint8Array(2 ** 20);
+      for (let i = 0; i < 64; i++) await client.send(chunk);
+      const milliseconds = performance.now() - begun;
+      client.destroy();
+      return milliseconds;
+    }, where());
+    expect(took).toBeGreaterThan(700);
+  }, 60_000);
+
+  it('bounds what a server sends that is not read, and fails then', async () => {
+    const outcome = await page.evaluate(async ([url, serverKey]) => {
+      const client = new library.SecureClient({ serverKey, maxMessage: 2 ** 20 });
+      await client.connect(library.webSocket(url, { maxReadAhead: 2 ** 22 }));
+      await client.send(new TextEncoder().encode('flood'));
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      let count = 0;
+      try {
+        while ((await client.recv()) !== null) count++;
+        return 'ended';
+      } catch (error) {
+        return { code: (error as { code: string }).code, isBounded: count < 20 };
+      }
+    }, where());
+    expect(outcome).toEqual({ code: 'BUFFER_LIMIT', isBounded: true });
+  }, 60_000);
+
+  it('tells a cut from an end, and gets the close code', async () => {
+    const outcomes = await page.evaluate(async ([url, serverKey]) => {
+      const end = async (path: string, word?: string): Promise<unknown> => {
+        const client = new library.SecureClient({ serverKey });
+        await client.connect(library.webSocket(new URL(path, url)));
+        if (word) await client.send(new TextEncoder().encode(word));
+        return client.recv().then(
+          () => client.closeCode,
+          (error: { code: string; blame: string }) => `${error.blame}`,
+        );
+      };
+      return [await end('/', 'bye'), await end('/cut')];
+    }, where());
+    expect(outcomes).toEqual([20_000, 'network']);
+  });
+
+  it('has 50 connections at once', async () => {
+    const right = await page.evaluate(async ([url, serverKey]) => {
+      const clients = Array.from({ length: 50 }, () => new library.SecureClient({ serverKey }));
+      await Promise.all(clients.map((client) => client.connect(library.webSocket(url))));
+      await Promise.all(clients.map((client, i) => client.send(new Uint8Array(i + 1000).fill(i))));
+      const echoes = await Promise.all(clients.map((client) => client.recv()));
+      await Promise.all(clients.map((client) => client.close()));
+      return echoes.every((echo, i) => echo?.length === i + 1000 && echo[0] === i);
+    }, where());
+    expect(right).toBe(true);
+  }, 60_000);
+
+  it('works in a dedicated worker, and between page and worker over a MessagePort', async () => {
+    const outcome = await page.evaluate(async ([url, serverKey]) => {
+      const source = `import { SecureClient, SecureServer, messagePort, webSocket } from '${location.origin}/stdin.js';
+        const client = new SecureClient({ serverKey: '${serverKey}' });
+        await client.connect(webSocket('${url}'));
+        const server = new SecureServer({ modulusLength: 2048 });
+        addEventListener('message', async ({ data }) => {
+          await server.attach(messagePort(data));
+          postMessage(server.fingerprint);
+          const page = await server.accept();
+          for await (const message of page) { await client.send(message); await page.send(await client.recv()); }
+        });
+        postMessage('ready');`;
+      const worker = new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })), {
+        type: 'module',
+      });
+      const next = (): Promise<string> =>
+        new Promise((resolve, reject) => {
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.onerror = (event) => reject(new Error(event.message));
+        });
+      await next();
+      const { port1, port2 } = new MessageChannel();
+      worker.postMessage(port2, [port2]);
+      const client = new library.SecureClient({ serverKey: await next() });
+      await client.connect(library.messagePort(port1));
+      await client.send(new Uint8Array(100_000).fill(9));
+      const echo = await client.recv();
+      worker.terminate();
+      return [echo?.length, echo?.[99_999]];
+    }, where());
+    expect(outcome).toEqual([100_000, 9]);
+  }, 60_000);
+
+  it.runIf(name === 'Chromium')(
+    'keeps no memory of 1,000 connections',
+    async () => {
+      const growth = await page.evaluate(async ([url, serverKey]) => {
+        const connect = async (): Promise<void> => {
+          const client = new library.SecureClient({ serverKey, suites: ['X25519'] });
+          await client.connect(library.webSocket(url));
+          await client.send(new Uint8Array(1000));
+          await client.recv();
+          await client.close();
+        };
+        const used = async (): Promise<number> => {
+          for (let i = 0; i < 5; i++) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            gc();
+          }
+          return (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize;
+        };
+        for (let i = 0; i < 100; i++) await connect();
+        const before = await used();
+        for (let i = 0; i < 1000; i += 10) await Promise.all(Array.from({ length: 10 }, connect));
+        return (await used()) - before;
+      }, where());
+      // a kilobyte for each would be a leak
+      expect(growth).toBeLessThan(1_000_000);
+    },
+    180_000,
+  );
+
+  it('has thrown nothing that nobody caught', () => expect(problems).toEqual([]));
+});
