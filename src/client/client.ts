@@ -90,7 +90,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   #isGivenUp = false;
   #isRef = true;
   #end: EndOfConnection | undefined;
-  #readable: ReadableStream<Uint8Array> | undefined;
+  #readable: (ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>) | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
   static {
@@ -244,7 +244,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array> & AsyncIterable<Uint8Array> {
     this.#readable ??= readableOf(this.#connected(), () => this.recv());
     return this.#readable;
   }

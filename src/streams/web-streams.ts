@@ -6,9 +6,9 @@ import { whenStalled } from './stalled.js';
 export function readableOf(
   connection: Connection,
   receive: () => Promise<Uint8Array | null>,
-): ReadableStream<Uint8Array> {
+): ReadableStream<Uint8Array> & AsyncIterable<Uint8Array> {
   let reads = 0;
-  return new ReadableStream<Uint8Array>(
+  const stream = new ReadableStream<Uint8Array>(
     {
       start: (controller) =>
         whenStalled(
@@ -27,6 +27,21 @@ export function readableOf(
     // nothing is read ahead: that is done, and bounded, below
     { highWaterMark: 0 },
   );
+  // the standard has it, and not every browser
+  if (!(Symbol.asyncIterator in stream))
+    Object.defineProperty(stream, Symbol.asyncIterator, { value: chunksOf });
+  return stream;
+}
+
+/** The chunks of a stream; leaving the loop cancels it. */
+async function* chunksOf<Chunk>(this: ReadableStream<Chunk>): AsyncGenerator<Chunk, void, undefined> {
+  const reader = this.getReader();
+  try {
+    for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
+  } finally {
+    await reader.cancel();
+    reader.releaseLock();
+  }
 }
 
 /**

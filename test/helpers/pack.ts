@@ -107,7 +107,7 @@ function collect(stream: Readable | null): () => string {
 let checked: Promise<unknown> | undefined;
 
 // Rejects, with the reason, unless dist is newer than everything it is built from.
-function requireBuild(): Promise<unknown> {
+export function requireBuild(): Promise<unknown> {
   checked ??= run(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch((cause) => {
     throw new Error(`${String(cause.stderr).trim()} has to be run first`, { cause });
   });
