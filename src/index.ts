@@ -53,10 +53,14 @@ export type { IdentityRole } from './identity/roles.js';
 export type { KeyPairOptions } from './identity/web-key.js';
 export type {
   AddressList,
+  ClassicClientOptions,
+  ClassicServerOptions,
   ClientOptions,
   CommonOptions,
   Peer,
   ProtocolName,
+  SealedClientOptions,
+  SealedServerOptions,
   ServerOptions,
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';

@@ -42,7 +42,7 @@ const text = (message: Uint8Array | null): string => new TextDecoder().decode(me
 const pin = `SHA256:${'A'.repeat(43)}`;
 
 describe.each(protocols)('%s', (protocol) => {
-  const settle: ClientOptions = protocol === 'classic' ? { settleMs: 0 } : {};
+  const settle = (protocol === 'classic' ? { settleMs: 0 } : {}) as ClientOptions;
 
   it('connect() and listen() go from nothing to a connection', async () => {
     const identity = await identityFor(protocol);

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Identity, SecureClient, SecureServer, type ServerOptions } from '../src/index.js';
+import {
+  Identity,
+  type SealedServerOptions,
+  SecureClient,
+  SecureServer,
+  type ServerOptions,
+} from '../src/index.js';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -57,7 +63,7 @@ describe('authorizedKeys', () => {
     const alice = await Identity.generate({ role: 'client', modulusLength: 2048 });
     const identity = await Identity.generate({ modulusLength: 2048 });
     const path = fileWith(`${alice.fingerprint} alice\n`);
-    const ways: ServerOptions['authorizedKeys'][] = [
+    const ways: SealedServerOptions['authorizedKeys'][] = [
       `${alice.fingerprint} alice`,
       [`${alice.fingerprint} alice`],
       { path },

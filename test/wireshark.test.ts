@@ -275,7 +275,8 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
   });
 
   describe.each([16, 24, 32] as const)('classic, session key of %i bytes', (keyLength) => {
-    const ends = { protocol: 'classic', server: { keyLength }, client: { keyLength } } as const;
+    const classic = { protocol: 'classic', keyLength } as const;
+    const ends = { protocol: 'classic', server: classic, client: classic } as const;
 
     it('shows messages in clear with the key log, and lengths without', async () => {
       const captured = await conversation(ends);

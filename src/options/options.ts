@@ -48,35 +48,35 @@ export interface Peer {
 /** Options of both ends. Times in milliseconds, sizes in bytes. */
 export interface CommonOptions {
   /** `'sealed'` (default) or `'classic'`. Both ends must use the same; there is no negotiation and no fallback. */
-  protocol?: ProtocolName;
+  protocol?: ProtocolName | undefined;
   /** Who computes: an object from `secure-sockets/backends/node` (default), `/sodium`, `/forge` or `/noble`. */
-  backend?: Backend;
+  backend?: Backend | undefined;
   /** The largest message received. Default 16 MiB (16777216), 1024 to 2147483647; classic at most 999999967. */
-  maxMessage?: number;
+  maxMessage?: number | undefined;
   /** From the start to the end of the handshake, whatever happens in between. Default 10000. */
-  handshakeTimeout?: number;
+  handshakeTimeout?: number | undefined;
   /** How long `close()` waits for the peer's end before it gives up. Default 5000. */
-  closeTimeout?: number;
+  closeTimeout?: number | undefined;
   /** Whether the peer's end leaves this side open for sending. Default false: the end is answered with the end. */
-  allowHalfOpen?: boolean;
+  allowHalfOpen?: boolean | undefined;
   /** From so many bytes on, encrypted or waiting for it, `send()` waits for the network. Default 1 MiB (1048576). */
-  highWaterMark?: number;
+  highWaterMark?: number | undefined;
   /** With more than so many bytes waiting, `send()` rejects with SEND_QUEUE_FULL. Default 64 MiB (67108864). */
-  maxSendQueue?: number;
+  maxSendQueue?: number | undefined;
   /** TCP keep-alive probes. Default true. */
-  keepAlive?: boolean;
+  keepAlive?: boolean | undefined;
   /** Silence before the first TCP keep-alive probe. Default 60000. */
-  keepAliveInitialDelay?: number;
+  keepAliveInitialDelay?: number | undefined;
   /** Time without a message in either direction after which the connection is closed. Default 0: never. */
-  idleTimeout?: number;
+  idleTimeout?: number | undefined;
   /** Time without a byte from the peer after which it is sent a PING; 0: never. Default 30000. Sealed only. */
-  pingInterval?: number;
+  pingInterval?: number | undefined;
   /** Time without a byte after that at which the connection ends with PING_TIMEOUT. Default 20000. Sealed only. */
-  pingTimeout?: number;
+  pingTimeout?: number | undefined;
   /** Length of the session key, 16, 24 or 32, the same on both ends. Default 32. Classic only. */
-  keyLength?: 16 | 24 | 32;
+  keyLength?: 16 | 24 | 32 | undefined;
   /** Key exchanges, most wanted first. Default: the hybrid first where ML-KEM is native, else `['X25519']`. Sealed only. */
-  suites?: readonly SuiteName[];
+  suites?: readonly SuiteName[] | undefined;
   /**
    * Hides the lengths of what is sent: records are filled up to a multiple of so many bytes, 2 to 16384, or with
    * `'padme'` by at most 12 % to lengths that tell little. Default: none. Sealed only.
@@ -86,9 +86,9 @@ export interface CommonOptions {
    * Told the secrets of every connection, a line each, so that a recording of it can be decrypted: for debugging, and
    * never otherwise. Warns once. The format is in docs/protocol.md. Default: none.
    */
-  keylog?: (line: string) => void;
+  keylog?: ((line: string) => void) | undefined;
   /** The largest record received. Default 1052672, or 131072 on JavaScript backends; 16384 to 1052672. Sealed only. */
-  maxRecord?: number;
+  maxRecord?: number | undefined;
 }
 
 /** What a `BlockList` of `node:net` has. */
@@ -97,78 +97,125 @@ export interface AddressList {
   check(address: string, family?: 'ipv4' | 'ipv6'): boolean;
 }
 
-/** Options of a {@link SecureClient}. */
-export interface ClientOptions extends CommonOptions {
+/** Every option of a client, whatever its protocol. */
+export interface EveryClientOption extends CommonOptions {
   /** The fingerprint of the server's key, or several. In classic it is checked too, but protects no message. */
-  serverKey?: string | readonly string[];
+  serverKey?: string | readonly string[] | undefined;
   /**
    * The servers that are known: a file, by its path or `file:` URL, alone or with what to do with unknown servers; what a
    * program keeps in `{ load, save }` or `{ storage }`; or `KnownHosts`. Sealed only.
    */
-  knownHosts?: KnownHostsSource | PortableKnownHosts;
+  knownHosts?: KnownHostsSource | PortableKnownHosts | undefined;
   /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
-  verifyServer?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
+  verifyServer?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
   /** Who this client is, if the server asks. Sealed only. */
-  identity?: PortableIdentity;
+  identity?: PortableIdentity | undefined;
   /** The smallest modulus of a server's key taken, in bits. Default 2048, at least 512. Classic only. */
-  minModulusBits?: number;
+  minModulusBits?: number | undefined;
   /** Where tickets are kept for connecting again in one round trip. Default: none are asked for. Sealed only. */
-  sessions?: Sessions;
+  sessions?: Sessions | undefined;
   /** How long the first message waits for a first byte of the server. Default 100. Classic only. */
-  settleMs?: number;
+  settleMs?: number | undefined;
 }
 
-/** Options of a {@link SecureServer}. */
-export interface ServerOptions extends CommonOptions {
+/** Every option of a server, whatever its protocol. */
+export interface EveryServerOption extends CommonOptions {
   /** The server's key. Default: a new one for this server object alone. */
-  identity?: PortableIdentity;
+  identity?: PortableIdentity | undefined;
   /** Size of the key made when there is no `identity`, in bits. Default 3072, classic 2048. */
-  modulusLength?: number;
+  modulusLength?: number | undefined;
   /** Handshakes under way at once; connections beyond are closed. Default 256. */
-  maxPendingHandshakes?: number;
+  maxPendingHandshakes?: number | undefined;
   /** The same for one IPv4 address or IPv6 /64; loopback and Unix domain sockets are not counted. Default 32. */
-  maxPendingPerSource?: number;
+  maxPendingPerSource?: number | undefined;
   /** Connections at once, handshakes included. Default: no limit but the system's. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /** Clients that may wait for `accept()`, and connections that wait in the system to be taken in. Default 511. */
-  backlog?: number;
+  backlog?: number | undefined;
   /**
    * What all connections may hold together, in both directions: unfinished and unread messages, and messages that wait
    * to be sent. Beyond it the connection that holds the most ends with BUFFER_LIMIT. Default 256 MiB (268435456).
    */
-  maxBuffered?: number;
+  maxBuffered?: number | undefined;
   /** Addresses that are not let in: a `BlockList` of `node:net`, or anything with its `check`. */
-  blockList?: AddressList;
+  blockList?: AddressList | undefined;
   /**
    * Addresses of proxies, as a `BlockList` of `node:net`: connections from them begin with a PROXY protocol header,
    * version 1 or 2, which says where they really come from. Default: none.
    */
-  trustedProxies?: AddressList;
+  trustedProxies?: AddressList | undefined;
   /** Told of every connection that did not become a client. What it throws or rejects with is a warning. */
-  onHandshakeError?: (
-    error: Error,
-    from: { remoteAddress: string | undefined; remotePort: number | undefined },
-  ) => void;
+  onHandshakeError?:
+    | ((error: Error, from: { remoteAddress: string | undefined; remotePort: number | undefined }) => void)
+    | undefined;
   /** Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`. Sealed only. */
-  clientAuth?: 'none' | 'optional' | 'required';
+  clientAuth?: 'none' | 'optional' | 'required' | undefined;
   /**
    * The clients let in: fingerprints, `{ path }` or the URL of a file with one key and name a line, or `AuthorizedKeys`.
    * Sealed only.
    */
-  authorizedKeys?: AuthorizedKeysSource | PortableAuthorizedKeys;
+  authorizedKeys?: AuthorizedKeysSource | PortableAuthorizedKeys | undefined;
   /** Whether connections of a client end when its key is no longer among `authorizedKeys`. Default false. Sealed only. */
-  disconnectRevoked?: boolean;
+  disconnectRevoked?: boolean | undefined;
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
-  verifyClient?: (spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>;
+  verifyClient?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
   /**
    * Keys for the tickets that let clients resume, 32 bytes each, the first of which encrypts: for several processes with
    * one `identity`. Whoever has one can pose as the server and as any of its clients. Default: random ones, a new one
    * every hour, in memory only. Sealed only.
    */
-  ticketKeys?: readonly Uint8Array[];
+  ticketKeys?: readonly Uint8Array[] | undefined;
   /** How long after a full handshake connections may be resumed. Default 28800000 (8 h), at most 24 h; 0: never. Sealed only. */
-  ticketLifetime?: number;
+  ticketLifetime?: number | undefined;
 }
+
+/** Options that belong to one protocol. The rules below say the same. */
+type SealedOption =
+  | 'pingInterval'
+  | 'pingTimeout'
+  | 'suites'
+  | 'maxRecord'
+  | 'knownHosts'
+  | 'verifyServer'
+  | 'sessions'
+  | 'clientAuth'
+  | 'authorizedKeys'
+  | 'disconnectRevoked'
+  | 'verifyClient'
+  | 'ticketKeys'
+  | 'ticketLifetime';
+type ClassicOption = 'keyLength' | 'minModulusBits' | 'settleMs';
+
+/** Options of a {@link SecureClient} that speaks sealed. */
+export interface SealedClientOptions extends Omit<EveryClientOption, 'protocol' | ClassicOption> {
+  /** The protocol, which is the default. */
+  protocol?: 'sealed' | undefined;
+}
+
+/** Options of a {@link SecureClient} that speaks classic. */
+export interface ClassicClientOptions
+  extends Omit<EveryClientOption, 'protocol' | 'identity' | SealedOption> {
+  /** The protocol. */
+  protocol: 'classic';
+}
+
+/** Options of a {@link SecureClient}, told apart by `protocol`. */
+export type ClientOptions = SealedClientOptions | ClassicClientOptions;
+
+/** Options of a {@link SecureServer} that speaks sealed. */
+export interface SealedServerOptions extends Omit<EveryServerOption, 'protocol' | ClassicOption> {
+  /** The protocol, which is the default. */
+  protocol?: 'sealed' | undefined;
+}
+
+/** Options of a {@link SecureServer} that speaks classic. */
+export interface ClassicServerOptions extends Omit<EveryServerOption, 'protocol' | SealedOption> {
+  /** The protocol. */
+  protocol: 'classic';
+}
+
+/** Options of a {@link SecureServer}, told apart by `protocol`. */
+export type ServerOptions = SealedServerOptions | ClassicServerOptions;
 
 const MEBIBYTE = 2 ** 20;
 
@@ -193,7 +240,7 @@ const commonRules: Record<keyof CommonOptions, Rule> = {
   maxRecord: { validate: integer(16384, 1052672, 'bytes'), only: 'sealed' },
 };
 
-const clientRules: Record<keyof ClientOptions, Rule> = {
+const clientRules: Record<keyof EveryClientOption, Rule> = {
   ...commonRules,
   serverKey: { validate: textOrTexts('a fingerprint such as "SHA256:…", or an array of at least one') },
   knownHosts: { validate: knownHostsOption, only: 'sealed' },
@@ -204,7 +251,7 @@ const clientRules: Record<keyof ClientOptions, Rule> = {
   settleMs: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'classic' },
 };
 
-const serverRules: Record<keyof ServerOptions, Rule> = {
+const serverRules: Record<keyof EveryServerOption, Rule> = {
   ...commonRules,
   identity: { validate: identityObject },
   modulusLength: { validate: modulusLength },
@@ -230,8 +277,10 @@ export const optionNames: { readonly client: readonly string[]; readonly server:
   server: Object.keys(serverRules),
 };
 
+type Filled<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
 /** What has a default in both protocols, filled in. */
-type Defaulted = Required<
+type Defaulted = Filled<
   Pick<
     CommonOptions,
     | 'backend'
@@ -253,16 +302,16 @@ type Defaulted = Required<
 >;
 
 /** A client's options, checked once and filled up. */
-export type ClientSettings = ClientOptions &
+export type ClientSettings = EveryClientOption &
   Defaulted &
-  Required<Pick<ClientOptions, 'minModulusBits' | 'settleMs'>>;
+  Filled<Pick<EveryClientOption, 'minModulusBits' | 'settleMs'>>;
 
 /** A server's options, checked once and filled up. */
-export type ServerSettings = ServerOptions &
+export type ServerSettings = EveryServerOption &
   Defaulted &
-  Required<
+  Filled<
     Pick<
-      ServerOptions,
+      EveryServerOption,
       | 'modulusLength'
       | 'maxConnections'
       | 'backlog'
@@ -276,7 +325,7 @@ export type ServerSettings = ServerOptions &
 
 /** Checks a client's options and fills in the defaults. Throws BAD_OPTION. */
 export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
-  const given = check(options, clientRules, 'SecureClient');
+  const given = check<EveryClientOption>(options, clientRules, 'SecureClient');
   const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
   for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
   checkRole(given.identity, 'client');
@@ -287,7 +336,7 @@ export function readClientOptions(options: ClientOptions, defaultBackend: Backen
 
 /** Checks a server's options and fills in the defaults. Throws BAD_OPTION. */
 export function readServerOptions(options: ServerOptions, defaultBackend: Backend): ServerSettings {
-  const given = check(options, serverRules, 'SecureServer');
+  const given = check<EveryServerOption>(options, serverRules, 'SecureServer');
   if (given.identity && given.modulusLength !== undefined) {
     throw badOption(
       'modulusLength is the size of a key to be made; an identity already has one: give one of the two',
@@ -344,7 +393,7 @@ function defaults(given: CommonOptions, defaultBackend: Backend): Defaulted {
   };
 }
 
-function clientAuthMode(given: ServerOptions): 'none' | 'optional' | 'required' {
+function clientAuthMode(given: EveryServerOption): 'none' | 'optional' | 'required' {
   const { clientAuth, authorizedKeys, verifyClient } = given;
   if (authorizedKeys !== undefined && verifyClient !== undefined) {
     throw badOption('authorizedKeys and verifyClient exclude each other: give one way to let clients in');

@@ -12,8 +12,15 @@ export interface Rule {
   readonly only?: 'sealed' | 'classic';
 }
 
+/** Options that were given, none of them `undefined`. */
+export type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
+
 /** Reads every option once; whoever changes the object later changes nothing. */
-export function check<T extends object>(options: T, rules: Record<string, Rule>, owner: string): T {
+export function check<T extends object>(
+  options: object,
+  rules: Record<string, Rule>,
+  owner: string,
+): Given<T> {
   if (typeof options !== 'object' || options === null)
     throw badOption(`${owner} takes an object of options, not ${show(options)}`);
   const given: Record<string, unknown> = {};
@@ -50,7 +57,7 @@ export function check<T extends object>(options: T, rules: Record<string, Rule>,
   if (maxSendQueue < highWaterMark) {
     throw badOption(`maxSendQueue (${maxSendQueue}) must be at least highWaterMark (${highWaterMark})`);
   }
-  return given as T;
+  return given as Given<T>;
 }
 
 function unknownOption(name: string, known: readonly string[], owner: string): string {

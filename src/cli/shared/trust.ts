@@ -60,7 +60,11 @@ async function shownInSealed(address: Address, options: ClientOptions, signal: A
     return false;
   };
   try {
-    const client = await open({ ...options, verifyServer }, address, signal);
+    const client = await open(
+      { ...options, protocol: 'sealed', verifyServer } as ClientOptions,
+      address,
+      signal,
+    );
     client.destroy();
   } catch (error) {
     if (shown !== undefined) return shown;
