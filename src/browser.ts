@@ -48,6 +48,8 @@ export type { IdentityRole } from './identity/roles.js';
 export type { KeyPairOptions } from './identity/web-key.js';
 export type {
   AddressList,
+  ClassicClientOptions,
+  ClassicServerOptions,
   CommonOptions,
   Peer,
   ProtocolName,

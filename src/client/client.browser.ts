@@ -1,15 +1,17 @@
 import { defaultBackend } from '../defaults.browser.js';
-import type { ClientOptions as AllOptions } from '../options/options.js';
+import type { ClassicClientOptions, SealedClientOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
 import { type ClientScriptPlatform, planClient } from '../options/scripts.js';
 import { PortableKnownHosts, type StoredHosts } from '../trust/known-hosts.js';
 import { type ClientPlatform, PortableClient } from './client.js';
 
 /** Options of a {@link SecureClient}: those of every platform, without files. */
-export interface ClientOptions extends Omit<AllOptions, 'knownHosts'> {
-  /** Where known hosts are kept: `{ storage, key }`, as in `localStorage`, `{ load, save }`, or `KnownHosts`. Sealed only. */
-  knownHosts?: StoredHosts | PortableKnownHosts;
-}
+export type ClientOptions =
+  | (Omit<SealedClientOptions, 'knownHosts'> & {
+      /** Where known hosts are kept: `{ storage, key }`, as in `localStorage`, `{ load, save }`, or `KnownHosts`. Sealed only. */
+      knownHosts?: StoredHosts | PortableKnownHosts | undefined;
+    })
+  | ClassicClientOptions;
 
 const scripts: ClientScriptPlatform = {
   openKnownHosts: (source) => {

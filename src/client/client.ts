@@ -38,7 +38,7 @@ import {
 } from './method-options.js';
 
 /** A client that a server has accepted: it is connected for once, and has no `connect`. */
-export type AcceptedClient<Client = PortableClient> = Client & {
+export type AcceptedClient<Client> = Client & {
   /** Not there: calling it is an error. */
   readonly connect: never;
 };

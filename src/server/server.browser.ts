@@ -1,7 +1,7 @@
 import { SecureClient } from '../client/client.browser.js';
 import { defaultBackend } from '../defaults.browser.js';
 import { Identity } from '../identity/identity.browser.js';
-import type { ServerOptions as AllOptions } from '../options/options.js';
+import type { ClassicServerOptions, SealedServerOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
 import { planServer, type ServerScriptPlatform } from '../options/scripts.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.browser.js';
@@ -9,10 +9,12 @@ import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { PortableServer, type ServerPlatform } from './server.js';
 
 /** Options of a {@link SecureServer}: those of every platform, without files. */
-export interface ServerOptions extends Omit<AllOptions, 'authorizedKeys'> {
-  /** The clients let in: fingerprints, or `AuthorizedKeys`. Sealed only. */
-  authorizedKeys?: string | readonly string[] | PortableAuthorizedKeys;
-}
+export type ServerOptions =
+  | (Omit<SealedServerOptions, 'authorizedKeys'> & {
+      /** The clients let in: fingerprints, or `AuthorizedKeys`. Sealed only. */
+      authorizedKeys?: string | readonly string[] | PortableAuthorizedKeys | undefined;
+    })
+  | ClassicServerOptions;
 
 const scripts: ServerScriptPlatform = {
   generateIdentity: (options) => Identity.generate(options),
