@@ -23,7 +23,7 @@ export type {
 } from './backend.js';
 export { type BridgeOptions, bridge, CLASSIC_ENDED } from './client/bridge.js';
 export { type ClientOptions, SecureClient } from './client/client.browser.js';
-export type { AcceptedClient } from './client/client.js';
+export type { AcceptedClient, PortableClient } from './client/client.js';
 export type { ConnectionEnd } from './client/connection-end.js';
 export type { ConnectOptions } from './client/establish.js';
 export type { CloseOptions, EndOptions, RecvOptions, SendOptions } from './client/method-options.js';

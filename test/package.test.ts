@@ -204,7 +204,7 @@ function declarationProblems(name: string, text: string): string[] {
 describe('the size of an entry and of what it loads at once, minified, in bytes', () => {
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
-    ['secure-sockets', 170_382, 58_751],
+    ['secure-sockets', 186_509, 65_029],
     ['secure-sockets/testing', 8_867, 3_042],
     ['secure-sockets/backends/node', 9_845, 4_357],
     ['secure-sockets/backends/sodium', 118_601, 19_143],
