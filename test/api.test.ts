@@ -233,6 +233,29 @@ describe.each(protocols)('%s', (protocol) => {
     });
   });
 
+  describe('close()', () => {
+    it('says that the peer has received everything and ended in order', async () => {
+      const { client, peer } = keep(await pair(protocol));
+      const messages = Array.from({ length: 20 }, () => new Uint8Array(100_000));
+      for (const message of messages) await client.send(message);
+      const closed = client.close();
+      for (const _ of messages) expect((await peer.recv())?.length).toBe(100_000);
+      expect(await closed).toEqual({ error: undefined, closeCode: 0 });
+      expect(await client.close()).toBe(await client.closed);
+    });
+
+    it('says that the last messages may be lost, when the peer does not take them', async () => {
+      const { client } = keep(await pair(protocol, { client: { closeTimeout: 300 } }));
+      // more than the peer and the system hold for a program that does not read
+      for (let i = 0; i < 20; i++) void client.send(new Uint8Array(2_000_000)).catch(() => {});
+      expect((await client.close()).error).toMatchObject({ code: 'TRUNCATED' });
+    });
+
+    it('of a client that has no connection has nothing to say', async () => {
+      expect(await new SecureClient().close()).toEqual({ error: undefined, closeCode: undefined });
+    });
+  });
+
   describe('signal of close()', () => {
     it('ends the wait for a peer that does not end', async () => {
       const { client, peer } = keep(

@@ -180,16 +180,19 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * Closes: what was sent is written, then the end; waits for the peer's end, at most `closeTimeout`. Idempotent,
-   * never rejects but for a wrong `code`, which means the same as with `end()`.
+   * Closes: what was sent is written, then the end; waits for the peer's end, and gives up after `closeTimeout` without
+   * progress. Resolves to how it ended: `error` is `undefined` if the peer has ended in order, for which its side must
+   * have received everything before; otherwise the last messages may be lost. Idempotent, never rejects but for wrong
+   * options (`code` means the same as with `end()`) and an aborted `signal`.
    */
-  async close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<ConnectionEnd> {
     const { code, signal } = readCloseOptions(options, this.#settings.protocol);
     this.#giveUp(new SecureSocketError('CLOSED', 'close() was called while connecting'), undefined);
     const connection = this.#connection;
-    if (connection === undefined) return;
+    if (connection === undefined) return { error: undefined, closeCode: undefined };
     const closed = connection.close(code);
     await (signal ? abortable(closed, signal, () => connection.destroy(signal.reason)) : closed);
+    return this.closed;
   }
 
   /**
@@ -256,8 +259,8 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   /** `close()`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** `'sealed'` or `'classic'`. */
