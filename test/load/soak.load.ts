@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { type Summary, soak } from '../faults/soak.js';
+import { backends } from '../helpers/backends.js';
 
 const seconds = Number(process.env.SOAK_SECONDS ?? 20);
 const connections = Number(process.env.SOAK_CONNECTIONS ?? 24);
@@ -15,7 +16,7 @@ it(
     });
     process.stdout.write(`${line(summary)}\n${JSON.stringify(summary, null, 2)}\n`);
     expect(summary.offences).toEqual([]);
-    expect(Object.keys(summary.opened).length).toBe(6);
+    expect(Object.keys(summary.opened).length).toBe(2 * backends.length);
     expect(summary.endings.end).toBeGreaterThan(0);
   },
   1000 * seconds + 60_000,

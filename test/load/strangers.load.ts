@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { readDocument } from '../helpers/documents.js';
 import { readTables } from '../helpers/markdown.js';
 import { protocols } from '../helpers/sockets.js';
+import { slack } from './bounds.js';
 import { Cut, dialled } from './cut.js';
 import { type Address, ask, type Counters, startServer } from './programs.js';
 
@@ -153,7 +154,7 @@ describe('a stranger', () => {
     const after = await settled(WARM + COUNT);
     const each = (after.rss - before.rss) / COUNT / 1024;
     process.stdout.write(`${protocol}, a stranger who ${name}: ${each.toFixed(1)} KiB\n`);
-    expect(each).toBeLessThanOrEqual(kibibytes);
+    expect(each).toBeLessThanOrEqual(slack * kibibytes);
     for (const socket of sockets) socket.destroy();
   });
 });
