@@ -1,9 +1,9 @@
 // Builds the documentation site from docs/ and the comments of the sources: npm run docs:site -- --help
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { run } from './lib/run.mjs';
 import { stageSite } from './lib/site.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -35,14 +35,4 @@ function build({ base, out, serve }) {
   cpSync(join(site, '.vitepress/dist'), out, { recursive: true });
   console.log(`the site for ${base} is in ${out}`);
   if (serve) run(site, 'npx', 'vitepress', 'preview', '--base', base, '--host', '127.0.0.1', '--port', '0');
-}
-
-function run(cwd, ...[command, ...given]) {
-  const { status, error } = spawnSync(command, given, {
-    cwd,
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`${command} ${given.join(' ')} failed with exit code ${status}`);
 }

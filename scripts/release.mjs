@@ -1,6 +1,6 @@
 // Everything before the last step of a release: npm run release. It publishes nothing. What it makes is in
 // reports/release: the tarball, its hash, an SBOM, the licences of what is installed with it, sizes.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { licencesOf, refusedLicences } from './lib/licences.mjs';
+import { run } from './lib/run.mjs';
 import { entrySizes } from './lib/sizes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -132,14 +133,4 @@ function writeSizes() {
 /** A version with a suffix is not what `npm install` takes by itself. */
 function tagOf(version) {
   return version.includes('-') ? 'next' : 'latest';
-}
-
-function run(cwd, command, ...given) {
-  const { status, error } = spawnSync(command, given, {
-    cwd,
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`${command} ${given.join(' ')} failed with exit code ${status}`);
 }

@@ -1,11 +1,7 @@
-/** From so many bytes on, unwritten, `send` waits. */
-const HIGH_WATER = 2 ** 20;
+import { FrameWriter, HEADER } from './frame-writer.mjs';
+
 /** From so many bytes on, received and not yet read, the socket is paused. */
 const READ_AHEAD = 4 * 2 ** 20;
-/** Up to here a message is copied behind its length; longer ones are written where they lie. */
-const SMALL = 32 * 1024;
-const STAGING = 64 * 1024;
-const HEADER = 4;
 
 const SENT = Promise.resolve();
 const DONE = { value: undefined, done: true };
@@ -16,12 +12,7 @@ const DONE = { value: undefined, done: true };
  */
 export class FramedConnection {
   #socket;
-  #staging;
-  #used = 0;
-  #sendQueue = [];
-  #unwritten = 0;
-  #isWriting = false;
-  #flushIsDue = false;
+  #writer;
   #drained;
 
   #chunks = [];
@@ -37,6 +28,7 @@ export class FramedConnection {
 
   constructor(socket) {
     this.#socket = socket;
+    this.#writer = new FrameWriter(socket, () => this.#release());
     this.#closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('data', (chunk) => this.#data(chunk));
     socket.on('end', () => this.#end());
@@ -52,16 +44,7 @@ export class FramedConnection {
 
   send(message) {
     if (this.#error) return Promise.reject(this.#error);
-    if (message.length < SMALL) this.#copy(message);
-    else {
-      const header = Buffer.allocUnsafe(HEADER);
-      header.writeUInt32BE(message.length);
-      this.#unstage();
-      this.#sendQueue.push(header, message);
-    }
-    this.#unwritten += HEADER + message.length;
-    this.#flushSoon();
-    if (this.#unwritten < HIGH_WATER) return SENT;
+    if (this.#writer.write(message)) return SENT;
     this.#drained ??= withResolvers();
     return this.#drained.promise;
   }
@@ -80,62 +63,11 @@ export class FramedConnection {
   }
 
   close() {
-    this.#flush();
+    this.#writer.flush();
     this.#socket.end();
     // what still comes is read and dropped, so that the end is seen
     this.#socket.resume();
     return this.#closed;
-  }
-
-  #copy(message) {
-    const length = HEADER + message.length;
-    if (this.#used + length > STAGING) this.#unstage();
-    this.#staging ??= Buffer.allocUnsafe(STAGING);
-    const staging = this.#staging;
-    const at = this.#used;
-    staging[at] = message.length >>> 24;
-    staging[at + 1] = message.length >>> 16;
-    staging[at + 2] = message.length >>> 8;
-    staging[at + 3] = message.length;
-    staging.set(message, at + HEADER);
-    this.#used = at + length;
-  }
-
-  #unstage() {
-    if (this.#used === 0) return;
-    this.#sendQueue.push(this.#staging.subarray(0, this.#used));
-    this.#staging = undefined;
-    this.#used = 0;
-  }
-
-  #flushSoon() {
-    if (this.#flushIsDue || this.#isWriting) return;
-    this.#flushIsDue = true;
-    process.nextTick(() => {
-      this.#flushIsDue = false;
-      this.#flush();
-    });
-  }
-
-  #flush() {
-    if (this.#isWriting || this.#unwritten === 0 || !this.#socket.writable) return;
-    this.#unstage();
-    const outgoing = this.#sendQueue;
-    const bytes = this.#unwritten;
-    this.#sendQueue = [];
-    this.#isWriting = true;
-    const last = outgoing.length - 1;
-    if (last > 0) this.#socket.cork();
-    for (let i = 0; i < last; i++) this.#socket.write(outgoing[i]);
-    this.#socket.write(outgoing[last], () => this.#written(bytes));
-    if (last > 0) this.#socket.uncork();
-  }
-
-  #written(bytes) {
-    this.#isWriting = false;
-    this.#unwritten -= bytes;
-    this.#flush();
-    if (this.#unwritten < HIGH_WATER) this.#release();
   }
 
   #release() {

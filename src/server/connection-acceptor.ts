@@ -24,7 +24,7 @@ export interface Origin {
 }
 
 /** What an acceptor needs of its server. */
-export interface IntakeOptions<Client extends PortableClient> {
+export interface AcceptorOptions<Client extends PortableClient> {
   readonly settings: ServerSettings;
   readonly privateKeyQueue: PrivateKeyQueue;
   readonly accepted: AcceptQueue<Client>;
@@ -47,7 +47,7 @@ const INTERNAL_ERROR = 5;
 
 /** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
 export class ConnectionAcceptor<Client extends PortableClient> {
-  readonly #options: IntakeOptions<Client>;
+  readonly #options: AcceptorOptions<Client>;
   readonly #admission: HandshakeLimiter;
   readonly #connections = new Set<Connection>();
   /** Those of them whose handshake is done. */
@@ -68,7 +68,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   #bytesRead = 0;
   #bytesWritten = 0;
 
-  constructor(options: IntakeOptions<Client>) {
+  constructor(options: AcceptorOptions<Client>) {
     this.#options = options;
     this.#turnedAway = new TurnedAway(options.settings.protocol === 'sealed' ? encodeReject(2) : undefined);
     const { settings, privateKeyQueue, authorizedKeys } = options;

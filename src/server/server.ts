@@ -205,7 +205,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     this.#preparing ??= this.#platform.plan(this.#settings, this.#privateKeyQueue).then((plan) => {
       this.#plan = plan;
       if (this.#closing) plan.close?.();
-      this.#acceptor = this.#makeIntake(plan);
+      this.#acceptor = this.#makeAcceptor(plan);
       return this.#acceptor;
     });
     try {
@@ -218,7 +218,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     }
   }
 
-  #makeIntake(plan: ServerPlan): ConnectionAcceptor<Client> {
+  #makeAcceptor(plan: ServerPlan): ConnectionAcceptor<Client> {
     return new ConnectionAcceptor({
       settings: this.#settings,
       privateKeyQueue: this.#privateKeyQueue,
