@@ -1,5 +1,5 @@
 import { bridge as bridgeMessages, SecureClient, SecureServer } from '../index.js';
-import { acceptUntil, CLOSE_TIME, refuseFurther } from './shared/accept.js';
+import { acceptUntil, CLOSE_TIME, stopAccepting } from './shared/accept.js';
 import { type Address, formatAddress, isLocal, parseAddress } from './shared/address.js';
 import { announceClient, announceListening } from './shared/announce.js';
 import { type Command, parse, wholeNumber } from './shared/arguments.js';
@@ -140,10 +140,9 @@ async function serve(server: SecureServer, { from, dial, report, values }: Stand
     announceClient(client, report);
     links.add(client, () => carry(client, dial, links.cut));
   }
-  const refusing = refuseFurther(server, report);
+  stopAccepting(server);
   await links.end();
   await server.close({ timeout: CLOSE_TIME });
-  await refusing;
 }
 
 async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import { converse, type DialogueOptions } from './shared/dialogue.js';
 import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { openPipes, type Pipes } from './shared/framing.js';
 import { endpointHelp, inputHelp, listenHelp, serverHelp } from './shared/help.js';
-import { serveMany } from './shared/keep-open.js';
+import { GRACE, serveMany } from './shared/keep-open.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { inputFlags, inputOptions } from './shared/pipes.js';
@@ -50,7 +50,7 @@ async function run(args: string[]): Promise<number> {
   const address = parseAddress(onePositional('listen', 'ADDRESS', positionals), 'listen');
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);
-  const stop = stopSignal();
+  const stop = stopSignal(values['keep-open'] ? GRACE : 0);
   if (values['keep-open']) ignoreHangup();
   const server = new SecureServer(await serverOptions(values, report));
   await listenWhereFree(address, values, () => server.listen(address));

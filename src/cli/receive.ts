@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { type SecureClient, SecureServer } from '../index.js';
-import { acceptUntil, refuseFurther } from './shared/accept.js';
+import { acceptUntil, stopAccepting } from './shared/accept.js';
 import { formatPeer, parseAddress } from './shared/address.js';
 import { announceClient, announceListening, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
+import { closeCodes } from './shared/close-codes.js';
 import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
 import { lost, usageError } from './shared/failure.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
@@ -82,6 +83,8 @@ interface Inbox {
   readonly folder: string;
   readonly report: Report;
   readonly stop: AbortSignal;
+  /** Ends senders as soon as no file of theirs is under way. */
+  readonly leave?: AbortSignal;
   readonly takes: IncomingOptions;
 }
 
@@ -105,12 +108,12 @@ async function receiveMany(inbox: Inbox): Promise<void> {
   for (;;) {
     const client = await acceptUntil(stop, server);
     if (client === undefined) break;
-    const one = receiveFiles(client, { ...inbox, stop: cut.signal })
+    const one = receiveFiles(client, { ...inbox, stop: cut.signal, leave: stop })
       .catch((error: unknown) => void report.failure(error))
       .finally(() => receiving.delete(one));
     receiving.add(one);
   }
-  void refuseFurther(server, report);
+  stopAccepting(server);
   const timer = setTimeout(() => cut.abort(stop.reason), GRACE);
   await Promise.all(receiving);
   clearTimeout(timer);
@@ -124,13 +127,13 @@ async function receiveFiles(client: SecureClient, inbox: Inbox): Promise<void> {
   stop.addEventListener('abort', interrupt, { once: true });
   try {
     for (;;) {
-      const message = await client.recv();
+      const message = await nextFile(client, inbox.leave);
       if (message === null) break;
       const { letter, body } = decodeMessage(message);
       checkLetter(letter, 'F');
       await receiveFile(client, decodeHeader(body), inbox);
     }
-    await client.close();
+    await client.close(leaving(client, inbox.leave));
   } catch (error) {
     if (error instanceof Refusal) await refuse(client, error);
     else client.destroy();
@@ -138,6 +141,21 @@ async function receiveFiles(client: SecureClient, inbox: Inbox): Promise<void> {
   } finally {
     stop.removeEventListener('abort', interrupt);
   }
+}
+
+/** What the sender says next; `null` at its end, or once it is to be left. */
+async function nextFile(client: SecureClient, leave: AbortSignal | undefined): Promise<Uint8Array | null> {
+  try {
+    return await client.recv({ signal: leave });
+  } catch (error) {
+    if (leave?.aborted && error === leave.reason) return null;
+    throw error;
+  }
+}
+
+/** Classic has no codes. */
+function leaving({ protocol }: SecureClient, leave: AbortSignal | undefined): { readonly code: number } {
+  return { code: leave?.aborted && protocol === 'sealed' ? closeCodes.goingAway : 0 };
 }
 
 /** The sender is told why, and given the time to read it. */

@@ -174,14 +174,16 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     connection.start(handshakeTimeout);
   }
 
-  /**
-   * Takes no more connections and ends handshakes. Open connections go on until the program has finished with them, or
-   * for `milliseconds`.
-   */
-  async drain(milliseconds: number): Promise<void> {
+  /** Takes no more connections and ends handshakes. */
+  stop(): void {
     this.#closing.abort(new SecureSocketError('CLOSED', 'the server is closed'));
     const isPending = (connection: Connection): boolean => !this.#ready.has(connection);
     for (const connection of [...this.#connections].filter(isPending)) void connection.close(GOING_AWAY);
+  }
+
+  /** Lets open connections go on until the program has finished with them, or for `milliseconds`. */
+  async drain(milliseconds: number): Promise<void> {
+    this.stop();
     const open = [...this.#connections].filter((connection) => this.#ready.has(connection));
     for (const connection of open) connection.drain(GOING_AWAY);
     await settledWithin(

@@ -52,6 +52,8 @@ export interface ServerAccess {
   /** Clients can come from now on; `stop` resolves when no more will. */
   readonly listens: (stop: () => Promise<void>, address: () => unknown) => void;
   readonly report: (error: Error, from: Origin) => void;
+  /** No more clients come in, and the address is free; those who are connected stay until `close()`. */
+  readonly stopAccepting: () => void;
   readonly throwIfClosed: () => void;
   /** What may be shown of a server: nothing secret. */
   readonly describe: () => Record<string, unknown>;
@@ -73,6 +75,9 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   #acceptor: ConnectionAcceptor<Client> | undefined;
   #preparing: Promise<ConnectionAcceptor<Client>> | undefined;
   #stop: (() => Promise<void>) | undefined;
+  /** Resolves when it no longer listens, once that is wanted. */
+  #stopped: Promise<void> | undefined;
+  #hasStopped = false;
   #address: (() => unknown) | undefined;
   /** Whether clients can come: it listens, or a transport was attached. */
   #isOpen = false;
@@ -90,6 +95,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
         server.#isOpen = true;
       },
       report: (error, from) => server.#report(error, from),
+      stopAccepting: () => server.#stopAccepting(),
       throwIfClosed: () => server.#throwIfClosed(),
       describe: () => server.#describe(),
     });
@@ -243,11 +249,17 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     if (onHandshakeError) callSafely('onHandshakeError', () => onHandshakeError(error, from));
   }
 
-  async #close(drain: number, timeout: number): Promise<void> {
+  #stopAccepting(): void {
+    this.#hasStopped = true;
     const isSealed = this.#settings.protocol === 'sealed';
     for (const client of this.#accepted.end(new SecureSocketError('CLOSED', 'the server is closed')))
       void client.close(isSealed ? { code: GOING_AWAY } : {}).catch(ignore);
-    const gone = this.#stop?.();
+    this.#stopped ??= this.#stop?.();
+    this.#acceptor?.stop();
+  }
+
+  async #close(drain: number, timeout: number): Promise<void> {
+    this.#stopAccepting();
     if (drain > 0) {
       const stopped = new Promise<void>((resolve) => {
         this.#stopDraining = resolve;
@@ -256,7 +268,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     }
     await this.#acceptor?.close(timeout);
     this.#plan?.close?.();
-    await gone;
+    await this.#stopped;
   }
 
   #describe(): Record<string, unknown> {
@@ -268,7 +280,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   }
 
   #throwIfClosed(): void {
-    if (this.#closing) throw new SecureSocketError('CLOSED', 'the server is closed');
+    if (this.#hasStopped) throw new SecureSocketError('CLOSED', 'the server is closed');
   }
 }
 

@@ -1,6 +1,5 @@
 import type { SecureClient, SecureServer } from '../../index.js';
-import { formatPeer } from './address.js';
-import type { Report } from './output.js';
+import { serverAccess } from '../../server/server.js';
 
 /** How long, in milliseconds, connections may take to end when everything they carried has. */
 export const CLOSE_TIME = 500;
@@ -18,11 +17,7 @@ export async function acceptUntil(
   }
 }
 
-/** Turns away those who come while a server ends, until it is closed. */
-export async function refuseFurther(server: SecureServer, report: Report): Promise<void> {
-  for await (const client of server) {
-    const peer = formatPeer(client);
-    client.destroy();
-    report.event('refused', `refused ${peer}: it is stopping`, { peer });
-  }
+/** Takes no one in any more, so that a successor has the address at once; who is connected stays until the server closes. */
+export function stopAccepting(server: SecureServer): void {
+  serverAccess(server).stopAccepting();
 }

@@ -1,4 +1,5 @@
 import type { SecureClient, SecureServer } from '../../index.js';
+import { acceptUntil, CLOSE_TIME, stopAccepting } from './accept.js';
 import { formatPeer } from './address.js';
 import { announceClient, announceLoss } from './announce.js';
 import { Broadcast } from './broadcast.js';
@@ -16,26 +17,32 @@ export interface Stage {
   readonly stop: AbortSignal;
 }
 
+/** How long clients may take to end after SIGTERM, in milliseconds. */
+export const GRACE = 5000;
+
 /**
  * Serves clients side by side until stopped: input goes to all of them, what they send to output. A client that fails is
- * reported and harms no other; input or output that fails ends it all.
+ * reported and harms no other; input or output that fails ends it all. Stopped, it lets in no more, tells the clients that
+ * it goes, and writes what they have yet to send, for as long as that may take.
  */
 export async function serveMany(stage: Stage): Promise<void> {
   const { server, input, output, report, stop } = stage;
   let failure: { readonly error: unknown } | undefined;
-  const close = (): void => {
-    input.close();
-    void server.close();
-  };
+  const cut = new AbortController();
   const fail = (error: unknown): void => {
     failure ??= { error };
-    close();
+    input.close();
+    cut.abort();
+    void server.close();
   };
-  stop.addEventListener('abort', close, { once: true });
+  const whenStopped = AbortSignal.any([stop, cut.signal]);
+  whenStopped.addEventListener('abort', () => input.close(), { once: true });
   const broadcast = new Broadcast(report);
   const sending = broadcast.send(input).catch(fail);
-  const serving = new Set<Promise<void>>();
-  for await (const client of server) {
+  const serving = new Map<SecureClient, Promise<void>>();
+  for (;;) {
+    const client = await acceptUntil(whenStopped, server);
+    if (client === undefined) break;
     announceClient(client, report);
     const remove = broadcast.add(client);
     const one = serve(client, output, sending)
@@ -46,14 +53,26 @@ export async function serveMany(stage: Stage): Promise<void> {
       )
       .finally(() => {
         remove();
-        serving.delete(one);
+        serving.delete(client);
       });
-    serving.add(one);
+    serving.set(client, one);
   }
+  stopAccepting(server);
   broadcast.leave();
-  await Promise.all([sending, ...serving]);
+  for (const client of serving.keys()) void sayGoodbye(client, sending);
+  const timer = setTimeout(() => void server.close({ timeout: CLOSE_TIME }), GRACE);
+  await Promise.all([sending, ...serving.values()]);
+  clearTimeout(timer);
   await output.flush();
   if (failure) throw failure.error;
+}
+
+/** After what it is still to be sent, a client learns that there will be no more. */
+async function sayGoodbye(client: SecureClient, sent: Promise<void>): Promise<void> {
+  await sent;
+  const code = client.protocol === 'sealed' ? closeCodes.goingAway : 0;
+  // where it has failed, whoever reads from it says so
+  await client.end({ code }).catch(() => {});
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { SecureClient, SecureServer } from '../../index.js';
-import { acceptUntil, CLOSE_TIME, refuseFurther } from './accept.js';
+import { acceptUntil, CLOSE_TIME, stopAccepting } from './accept.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
 import { announceClient, announceLoss } from './announce.js';
@@ -38,10 +38,9 @@ export async function runTunnelServer(
     announceClient(sealed, options.report);
     void end.serve(sealed);
   }
-  const refusing = refuseFurther(server, options.report);
+  stopAccepting(server);
   await end.end();
   await server.close({ timeout: CLOSE_TIME });
-  await refusing;
 }
 
 /** Classic has no use for messages without bytes. */
