@@ -62,6 +62,26 @@ function record(transport: Transport): Log {
 }
 
 describe.each(protocols)('%s over a WebSocket', (protocol) => {
+  it.each([
+    ['the socket is cut', (socket: WebSocket) => socket.terminate()],
+    ['the socket is closed with a code of failure', (socket: WebSocket) => socket.close(1011)],
+  ])('ends with TRUNCATED at both ends once it is open and %s', async (_, cut) => {
+    const server = await listening(protocol);
+    cleanups.push(() => server.close({ timeout: 100 }));
+    const { url, sockets } = await serving();
+    sockets.on('connection', (socket) => void server.attach(webSocket(socket)));
+    const client = clientOf(server, { protocol });
+    await client.connect(webSocket(new WebSocket(url, WEB_SOCKET_PROTOCOL)));
+    const peer = await server.accept();
+    const errors = Promise.all([rejection(client.recv()), rejection(peer.recv())]);
+    for (const socket of sockets.clients) cut(socket);
+    for (const error of await errors)
+      expect(error).toMatchObject({
+        ...{ code: 'TRUNCATED', blame: 'network' },
+        ...{ message: expect.stringContaining('code 10'), cause: { code: 'TRANSPORT_FAILED' } },
+      });
+  });
+
   it.each(['ws', 'standard'])('carries messages of 0 bytes to 8 MiB both ways, by %s', async (kind) => {
     const server = await listening(protocol);
     cleanups.push(() => server.close({ timeout: 100 }));

@@ -4,14 +4,16 @@ import { SecureSocketError } from '../errors.js';
 export type Stage = 'handshake' | 'receiving' | 'sending';
 
 /**
- * The one error of a connection that was cut, however the system words it: a reset, a broken pipe, a stream that ended
- * early. What the system said is its cause.
+ * The one error of a connection that was cut, however the system or the transport words it: a reset, a broken pipe, a
+ * stream that ended early, a WebSocket that was closed. What they said is its cause.
  */
 export function cutError(stage: Stage, cause: Error | undefined): SecureSocketError {
-  if (cause instanceof SecureSocketError) return cause;
+  if (cause instanceof SecureSocketError && !(cause.code === 'TRANSPORT_FAILED' && stage !== 'handshake'))
+    return cause;
   const [code, text] = cuts[stage];
   if (cause === undefined) return new SecureSocketError(code, text);
-  const said = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+  const isOfSystem = 'code' in cause && typeof cause.code === 'string' && cause.code !== 'TRANSPORT_FAILED';
+  const said = isOfSystem ? cause.code : cause.message;
   return new SecureSocketError(code, `${text} (${said})`, { cause });
 }
 
