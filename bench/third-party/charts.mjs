@@ -57,13 +57,22 @@ export function barChart({
   });
 }
 
-/** Lines over a logarithmic axis. */
-export function lineChart({ title, unit, xName, points, series, isLogarithmic, width = 700, height = 360 }) {
+/** Lines over an axis that is logarithmic or `isLinear`. */
+export function lineChart({
+  title,
+  unit,
+  xName,
+  points,
+  series,
+  isLogarithmic,
+  isLinear = false,
+  width = 700,
+  height = 360,
+}) {
   return draw(width, height, {
     ...common(title, series),
     xAxis: {
-      type: 'log',
-      logBase: points[1] / points[0],
+      ...(isLinear ? { type: 'value' } : { type: 'log', logBase: points[1] / points[0] }),
       name: xName,
       nameLocation: 'middle',
       nameGap: 28,

@@ -6,6 +6,8 @@ import type { Random } from '../helpers/random.js';
 export interface Account {
   /** Messages received, each checked for its number and its hash. */
   received: number;
+  /** Whether the connection began with a ticket. */
+  readonly resumed: boolean;
   /** `'end'`, or the code of the one error; `'?'` while it goes on. */
   ending: string;
   /** Anything that must never be: a message lost, doubled, moved or changed, an error without a code. */
@@ -32,7 +34,7 @@ export async function ask(
   conversation: number,
   lengths: readonly number[],
 ): Promise<Account> {
-  const account: Account = { received: 0, ending: '?', offences: [] };
+  const account: Account = { received: 0, resumed: client.resumed, ending: '?', offences: [] };
   const sending = (async () => {
     for (const [number, length] of lengths.entries())
       await client.send(numbered(conversation, number, length));
@@ -52,7 +54,7 @@ export async function ask(
 
 /** Sends back whatever arrives, until the end. */
 export async function answer(client: SecureClient): Promise<Account> {
-  const account: Account = { received: 0, ending: '?', offences: [] };
+  const account: Account = { received: 0, resumed: client.resumed, ending: '?', offences: [] };
   await receive(client, account, { onMessage: (message) => client.send(message) });
   await client.close();
   return account;

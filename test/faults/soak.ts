@@ -1,10 +1,16 @@
-import type { Backend, ProtocolName } from 'secure-sockets';
+import {
+  type Backend,
+  type ClientOptions,
+  type ProtocolName,
+  Sessions,
+  type SuiteName,
+} from 'secure-sockets';
 import { backends } from '../helpers/backends.js';
 import type { Break } from '../helpers/proxy.js';
 import { Random } from '../helpers/random.js';
 import { protocols } from '../helpers/sockets.js';
 import { type Account, someLengths } from './conversation.js';
-import { roughDamage, Stand } from './stand.js';
+import { type Carrier, roughDamage, Stand } from './stand.js';
 
 /** How long, how much at once, and with which luck. */
 export interface SoakOptions {
@@ -13,36 +19,60 @@ export interface SoakOptions {
   readonly seed: number;
   /** How connections break. */
   readonly ways: readonly Break[];
+  /** What carries them. */
+  readonly carriers: readonly Carrier[];
   /** Told how it stands, every so many seconds. */
   readonly progress?: { readonly every: number; readonly tell: (summary: Summary) => void };
 }
 
 /** What a soak has seen so far. */
 export interface Summary {
-  /** By protocol and backends. */
+  /** Conversations that were had to their end, by protocol, carrier and backends. */
   readonly opened: Record<string, number>;
+  /** Clients that resumed. */
+  resumed: number;
   /** Messages that arrived, at either end. */
   messages: number;
   /** How connections ended, counted at both ends. */
   readonly endings: Record<string, number>;
   /** What must never happen. */
   readonly offences: string[];
+  /** How much memory the process with both ends had, over time. */
+  readonly memory: MemorySample[];
+}
+
+/** Taken after a full collection where V8 lets one be asked for. */
+export interface MemorySample {
+  readonly seconds: number;
+  readonly heapMiB: number;
+  readonly residentMiB: number;
 }
 
 /** What a connection may end with: in order, or by the one error that its break leads to. */
 const possible = /^(end|TRUNCATED|HANDSHAKE_FAILED|IDLE_TIMEOUT|HANDSHAKE_TIMEOUT|PEER_CLOSED)$/;
+/** The connection never was: cut before or in the handshake. */
+const possibleOfWebSockets = /^TRANSPORT_FAILED$/;
 
 /**
  * Conversations through damaging proxies, many at a time, over both protocols and with every backend at either end:
  * nothing may be lost, doubled, moved or changed, and every connection has to end.
  */
 export async function soak(options: SoakOptions): Promise<Summary> {
-  const summary: Summary = { opened: {}, messages: 0, endings: {}, offences: [] };
+  const summary: Summary = { opened: {}, resumed: 0, messages: 0, endings: {}, offences: [], memory: [] };
   const random = new Random(options.seed);
-  const stands = await Promise.all(pairings().map((pairing) => standFor(pairing, options, random.fork())));
+  const stands = await Promise.all(
+    pairings(options.carriers).map((pairing) => standFor(pairing, options, random.fork())),
+  );
   const deadline = performance.now() + 1000 * options.seconds;
   const { progress } = options;
-  const timer = progress && setInterval(() => progress.tell(summary), 1000 * progress.every);
+  const begun = performance.now();
+  const timer = setInterval(
+    () => {
+      summary.memory.push(sampleMemory((performance.now() - begun) / 1000));
+      progress?.tell(summary);
+    },
+    1000 * (progress?.every ?? 1),
+  );
   await Promise.all(
     Array.from({ length: options.connections }, async (_, worker) => {
       const luck = random.fork();
@@ -58,8 +88,17 @@ export async function soak(options: SoakOptions): Promise<Summary> {
   return summary;
 }
 
-interface Pairing {
+function sampleMemory(seconds: number): MemorySample {
+  globalThis.gc?.();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  const MiB = (bytes: number): number => Number((bytes / 2 ** 20).toFixed(1));
+  return { seconds: Math.round(seconds), heapMiB: MiB(heapUsed + external), residentMiB: MiB(rss) };
+}
+
+/** Two backends, and what is between them. */
+export interface Pairing {
   readonly protocol: ProtocolName;
+  readonly carrier: Carrier;
   readonly server: Backend;
   readonly client: Backend;
 }
@@ -69,28 +108,43 @@ interface NamedStand {
   readonly stand: Stand;
 }
 
-/** Every backend at either end, each with another than itself. */
-function pairings(): Pairing[] {
-  return protocols.flatMap((protocol) =>
-    backends.map((server, i) => ({
-      protocol,
-      server,
-      client: backends[(i + 1) % backends.length] as Backend,
-    })),
+/** Every backend at either end, each with another than itself, by every carrier. */
+export function pairings(carriers: readonly Carrier[]): Pairing[] {
+  return carriers.flatMap((carrier) =>
+    protocols.flatMap((protocol) =>
+      backends.map((server, i) => ({
+        protocol,
+        carrier,
+        server,
+        client: backends[(i + 1) % backends.length] as Backend,
+      })),
+    ),
   );
 }
 
+const suites: readonly SuiteName[] = [
+  'X25519MLKEM768',
+  'X25519',
+  'X25519MLKEM768-CHACHA20',
+  'X25519-CHACHA20',
+];
+
 async function standFor(pairing: Pairing, { ways, seed }: SoakOptions, random: Random): Promise<NamedStand> {
-  const { protocol, server, client } = pairing;
+  const { protocol, carrier, server, client } = pairing;
   const limits = { idleTimeout: 4000, closeTimeout: 2000 };
+  const sessions = new Sessions();
+  const choices = (index: number): ClientOptions => ({
+    suites: [suites[index % suites.length] as SuiteName],
+    ...(index % 3 === 0 ? {} : { sessions }),
+    ...(index % 5 === 0 ? { padding: 512 } : {}),
+  });
   const stand = await Stand.open({
-    protocol,
-    seed,
-    server: { backend: server, ...limits },
-    client: { backend: client, ...limits },
+    ...{ protocol, carrier, seed },
+    server: { backend: server, ...limits, ...(protocol === 'sealed' ? { suites } : {}) },
+    client: (index) => ({ backend: client, ...limits, ...(protocol === 'sealed' ? choices(index) : {}) }),
     damage: () => roughDamage(random, ways),
   });
-  return { name: `${protocol} ${client.name} to ${server.name}`, stand };
+  return { name: `${protocol} ${carrier} ${client.name} to ${server.name}`, stand };
 }
 
 async function finish(summary: Summary, { name, stand }: NamedStand): Promise<void> {
@@ -106,9 +160,13 @@ function note(summary: Summary, name: string, result: Account | string, expected
   const ending = typeof result === 'string' ? result : result.ending;
   summary.endings[ending] = (summary.endings[ending] ?? 0) + 1;
   const mayBeCut = name.startsWith('classic') && ending === 'CLOSED';
-  if (!possible.test(ending) && !mayBeCut) summary.offences.push(`${name}: ended with ${ending}`);
+  const neverWas =
+    typeof result === 'string' && name.includes(' websocket ') && possibleOfWebSockets.test(result);
+  if (!possible.test(ending) && !mayBeCut && !neverWas)
+    summary.offences.push(`${name}: ended with ${ending}`);
   if (typeof result === 'string') return;
   summary.messages += result.received;
+  if (expected > 0 && result.resumed) summary.resumed++;
   for (const offence of result.offences) summary.offences.push(`${name}: ${offence}`);
   if (expected > 0 && result.received === expected) summary.opened[name] = (summary.opened[name] ?? 0) + 1;
 }

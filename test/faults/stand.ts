@@ -1,4 +1,16 @@
-import type { ClientOptions, ProtocolName, SecureServer, ServerOptions } from 'secure-sockets';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type ClientOptions,
+  type ProtocolName,
+  type SecureClient,
+  type SecureServer,
+  type ServerOptions,
+  WEB_SOCKET_PROTOCOL,
+  webSocket,
+} from 'secure-sockets';
+import { WebSocket, WebSocketServer } from 'ws';
 import { type Break, type Damage, FaultProxy } from '../helpers/proxy.js';
 import type { Random } from '../helpers/random.js';
 import { clientOf, listening, portOf } from '../helpers/sockets.js';
@@ -10,11 +22,17 @@ export interface Outcome {
   readonly server: Account | string;
 }
 
+/** What carries the bytes of a connection. */
+export type Carrier = 'tcp' | 'websocket';
+
 /** What a stand is made of. */
 export interface StandOptions {
   readonly protocol: ProtocolName;
+  /** Default 'tcp'. */
+  readonly carrier?: Carrier;
   readonly server?: ServerOptions;
-  readonly client?: ClientOptions;
+  /** The same for all connections, or for each by its number. */
+  readonly client?: ClientOptions | ((index: number) => ClientOptions);
   readonly damage?: Damage | ((index: number) => Damage);
   readonly seed?: number;
 }
@@ -24,14 +42,16 @@ export class Stand implements AsyncDisposable {
   readonly server: SecureServer;
   readonly proxy: FaultProxy;
   readonly #options: StandOptions;
+  readonly #web: Server | undefined;
   readonly #results: (Promise<Account> | string)[] = [];
   #wake: () => void = () => {};
   #count = 0;
 
-  private constructor(options: StandOptions, server: SecureServer, proxy: FaultProxy) {
+  private constructor(options: StandOptions, server: SecureServer, proxy: FaultProxy, web?: Server) {
     this.#options = options;
     this.server = server;
     this.proxy = proxy;
+    this.#web = web;
     void this.#serve();
   }
 
@@ -41,8 +61,10 @@ export class Stand implements AsyncDisposable {
       ...options.server,
       onHandshakeError: (error) => stand?.note((error as { code?: string }).code ?? 'no code'),
     });
-    const proxy = await FaultProxy.listen(portOf(server), options.damage, options.seed);
-    stand = new Stand(options, server, proxy);
+    const web = options.carrier === 'websocket' ? await webSocketServer(server) : undefined;
+    const port = web ? (web.address() as AddressInfo).port : portOf(server);
+    const proxy = await FaultProxy.listen(port, options.damage, options.seed);
+    stand = new Stand(options, server, proxy, web);
     return stand;
   }
 
@@ -58,9 +80,10 @@ export class Stand implements AsyncDisposable {
   async ask(lengths: readonly number[]): Promise<Account | string> {
     const { protocol, client: options } = this.#options;
     const conversation = this.#count++;
-    const client = clientOf(this.server, { protocol, ...options });
+    const own = typeof options === 'function' ? options(conversation) : options;
+    const client = clientOf(this.server, { protocol, ...own });
     try {
-      await client.connect({ port: this.proxy.port, host: '127.0.0.1' });
+      await this.#connect(client);
     } catch (error) {
       return (error as { code?: string }).code ?? `no code: ${String(error)}`;
     }
@@ -81,11 +104,31 @@ export class Stand implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.close({ timeout: 100 });
     await this.proxy[Symbol.asyncDispose]();
+    this.#web?.closeAllConnections();
+    this.#web?.close();
+  }
+
+  async #connect(client: SecureClient): Promise<void> {
+    const to = { port: this.proxy.port, host: '127.0.0.1' };
+    if (!this.#web) return client.connect(to);
+    const socket = new WebSocket(`ws://${to.host}:${to.port}`, WEB_SOCKET_PROTOCOL);
+    // the name is what tickets are kept under
+    return client.connect(webSocket(socket), to);
   }
 
   async #serve(): Promise<void> {
     for await (const client of this.server) this.note(answer(client));
   }
+}
+
+/** WebSockets whose connections are the server's. */
+async function webSocketServer(server: SecureServer): Promise<Server> {
+  const web = createServer().listen(0, '127.0.0.1');
+  await once(web, 'listening');
+  new WebSocketServer({ server: web }).on('connection', (socket, { socket: { remoteAddress } }) => {
+    void server.attach(webSocket(socket, { remoteAddress }));
+  });
+  return web;
 }
 
 /** Faults that destroy nothing: everything arrives, in time and in pieces of all kinds. */
