@@ -1,11 +1,14 @@
-import { SecureSocketError } from '../errors.js';
-import { clientAccess, type PortableClient } from './client.js';
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
+import { clientAccess, PortableClient } from './client.js';
 
 /** How to bridge. */
 export interface BridgeOptions {
   /** Cuts both connections off; the bridge rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const rules: ArgumentRules<BridgeOptions> = { signal: abortSignal };
 
 /**
  * The close code with which a bridge ends the sealed side when the classic side has ended. Classic has no message for its
@@ -24,8 +27,8 @@ export async function bridge(
   other: PortableClient,
   options: BridgeOptions = {},
 ): Promise<void> {
-  const { signal } = options;
-  for (const client of [one, other]) checkHalfOpen(client);
+  const { signal } = readArguments(options, rules, 'bridge()');
+  checkClients(one, other);
   let failure: { readonly error: unknown } | undefined;
   const cut = (error: unknown): void => {
     failure ??= { error };
@@ -43,6 +46,15 @@ export async function bridge(
     signal?.removeEventListener('abort', abort);
   }
   if (failure) throw failure.error;
+}
+
+function checkClients(one: PortableClient, other: PortableClient): void {
+  for (const client of [one, other]) {
+    if (!(client instanceof PortableClient))
+      throw badArgument(`bridge() takes two connected clients, not ${kindOf(client)}`);
+  }
+  if (one === other) throw badArgument('bridge() takes two clients, and both are the same');
+  for (const client of [one, other]) checkHalfOpen(client);
 }
 
 /** Otherwise the end of one direction would end the other. */

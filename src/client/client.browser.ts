@@ -1,7 +1,7 @@
 import { defaultBackend } from '../defaults.browser.js';
+import { type ClientScriptPlatform, planClient } from '../options/client-scripts.js';
 import type { ClassicClientOptions, SealedClientOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
-import { type ClientScriptPlatform, planClient } from '../options/scripts.js';
 import { PortableKnownHosts, type StoredHosts } from '../trust/known-hosts.js';
 import { type ClientPlatform, PortableClient } from './client.js';
 

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { defaultBackend } from '../defaults.node.js';
 import type { Side } from '../diagnostics.js';
+import { planClient } from '../options/client-scripts.js';
 import type { ClientOptions } from '../options/options.js';
-import { planClient } from '../options/scripts.js';
 import { nodeScripts } from '../options/scripts.node.js';
 import { byteStream } from '../streams/duplex.node.js';
 import { readAddress } from '../transports/address.js';

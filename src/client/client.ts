@@ -6,14 +6,8 @@ import type { SuiteName } from '../core/sealed/suites.js';
 import { traceConnection } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
-import {
-  type ClientOptions,
-  type ClientSettings,
-  type Peer,
-  type ProtocolName,
-  readClientOptions,
-  type ServerSettings,
-} from '../options/options.js';
+import type { ClientOptions, Peer, ProtocolName } from '../options/options.js';
+import { type ClientSettings, readClientOptions, type ServerSettings } from '../options/settings.js';
 import { readableOf, writableOf } from '../streams/web-streams.js';
 import type { Transport } from '../transports/transport.js';
 import { type ConnectionEnd, EndOfConnection } from './connection-end.js';

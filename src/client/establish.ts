@@ -3,8 +3,8 @@ import { Connection, type ConnectionSettings } from '../connection/connection.js
 import type { HandshakeResult } from '../core/script.js';
 import { traceHandshake } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
-import type { ClientSettings } from '../options/options.js';
-import type { ClientPlan } from '../options/scripts.js';
+import type { ClientPlan } from '../options/client-scripts.js';
+import type { ClientSettings } from '../options/settings.js';
 import { guarded } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.js';

@@ -1,7 +1,7 @@
 import { badArgument, kindOf } from '../errors.js';
 import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import type { ProtocolName } from '../options/options.js';
-import { integer, text } from '../options/rules.js';
+import { integer, type Rule, text } from '../options/rules.js';
 import type { ConnectOptions } from './establish.js';
 
 /** How to send. */
@@ -38,7 +38,8 @@ const connectRules: ArgumentRules<ConnectOptions> = {
 };
 const sendRules: ArgumentRules<SendOptions> = { signal: abortSignal };
 const recvRules: ArgumentRules<RecvOptions> = { signal: abortSignal };
-const anything = (): undefined => undefined;
+/** Checked by what the protocol takes. */
+const anything: Rule = { wanted: 'a close code', accepts: () => true };
 const endRules: ArgumentRules<EndOptions> = { code: anything };
 const closeRules: ArgumentRules<CloseOptions> = { code: anything, signal: abortSignal };
 

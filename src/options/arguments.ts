@@ -1,9 +1,9 @@
 import { badArgument, kindOf } from '../errors.js';
-import { type Rule, show } from './rules.js';
+import { problemOf, type Rule } from './rules.js';
 
 /** A rule for each option that a method takes. */
 export type ArgumentRules<Options extends object> = {
-  readonly [Name in keyof Options]-?: Rule['validate'];
+  readonly [Name in keyof Options]-?: Rule;
 };
 
 /**
@@ -16,36 +16,47 @@ export function readArguments<Options extends object>(
   method: string,
   fail: (text: string) => Error = badArgument,
 ): Options {
-  checkOptions(options, method);
+  checkOptions(options, method, fail);
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
-    const validate = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
-    if (validate === undefined) {
+    const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
+    if (rule === undefined) {
       const known = Object.keys(rules).join(', ');
       throw fail(`${method} has no option "${name}": it knows ${known}`);
     }
     if (value === undefined) continue;
-    const wanted = validate(value);
-    if (wanted !== undefined) throw fail(`${name} of ${method} must be ${wanted}, not ${show(value)}`);
+    const problem = problemOf(rule, value);
+    if (problem !== undefined)
+      throw fail(`${name} of ${method} must be ${problem.wanted}, not ${problem.given}`);
     given[name] = value;
   }
   return given as Options;
 }
 
-/** Options are an object. Throws BAD_ARGUMENT. */
-export function checkOptions(options: unknown, method: string): void {
-  if (typeof options !== 'object' || options === null)
-    throw badArgument(`${method} takes an object of options, not ${kindOf(options)}`);
+/** Options are an object, and none of another kind, such as a signal that was to be the member of one. */
+export function checkOptions(
+  options: unknown,
+  owner: string,
+  fail: (text: string) => Error = badArgument,
+): void {
+  if (Object.prototype.toString.call(options) === '[object Object]') return;
+  const hint = abortSignal.accepts(options) ? ': { signal }' : '';
+  throw fail(`${owner} takes an object of options${hint}, not ${kindOf(options)}`);
 }
 
 /** An `AbortSignal`, by what it has: a test runner may have another realm's. */
-export function abortSignal(value: unknown): string | undefined {
-  const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>;
-  const isSignal =
-    typeof aborted === 'boolean' &&
-    typeof addEventListener === 'function' &&
-    typeof removeEventListener === 'function';
-  if (isSignal) return undefined;
-  const isController = typeof value === 'object' && value !== null && 'signal' in value;
-  return isController ? 'an AbortSignal (the signal of this controller)' : 'an AbortSignal';
-}
+export const abortSignal: Rule = {
+  wanted: 'an AbortSignal',
+  accepts: (value) => {
+    const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>;
+    return (
+      typeof aborted === 'boolean' &&
+      typeof addEventListener === 'function' &&
+      typeof removeEventListener === 'function'
+    );
+  },
+  hint: (value) =>
+    typeof value === 'object' && value !== null && 'signal' in value
+      ? 'an AbortSignal (the signal of this controller)'
+      : undefined,
+};

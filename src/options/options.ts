@@ -1,36 +1,12 @@
 import type { Backend } from '../backend.js';
-import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import type { Padding } from '../core/sealed/padding.js';
 import type { SuiteName } from '../core/sealed/suites.js';
-import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
-import type { IdentityRole } from '../identity/roles.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
-import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
-import {
-  authorizedKeysOption,
-  backendObject,
-  badOption,
-  blockList,
-  boolean,
-  callback,
-  check,
-  identityObject,
-  integer,
-  knownHostsOption,
-  modulusLength,
-  oneOf,
-  paddingOption,
-  type Rule,
-  sessionsObject,
-  suiteList,
-  textOrTexts,
-  ticketKeysOption,
-} from './rules.js';
 
 /** The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little. */
 export type ProtocolName = 'sealed' | 'classic';
@@ -81,7 +57,7 @@ export interface CommonOptions {
    * Hides the lengths of what is sent: records are filled up to a multiple of so many bytes, 2 to 16384, or with
    * `'padme'` by at most 12 % to lengths that tell little. Default: none. Sealed only.
    */
-  padding?: Padding;
+  padding?: Padding | undefined;
   /**
    * Told the secrets of every connection, a line each, so that a recording of it can be decrypted: for debugging, and
    * never otherwise. Warns once. The format is in docs/protocol.md. Default: none.
@@ -169,11 +145,12 @@ export interface EveryServerOption extends CommonOptions {
   ticketLifetime?: number | undefined;
 }
 
-/** Options that belong to one protocol. The rules below say the same. */
-type SealedOption =
+/** Options that sealed alone has. The table of options says the same, or does not compile. */
+export type SealedOption =
   | 'pingInterval'
   | 'pingTimeout'
   | 'suites'
+  | 'padding'
   | 'maxRecord'
   | 'knownHosts'
   | 'verifyServer'
@@ -184,7 +161,12 @@ type SealedOption =
   | 'verifyClient'
   | 'ticketKeys'
   | 'ticketLifetime';
-type ClassicOption = 'keyLength' | 'minModulusBits' | 'settleMs';
+
+/** Those of a client: classic has no client that shows who it is. */
+export type SealedClientOption = SealedOption | 'identity';
+
+/** Options that classic alone has. */
+export type ClassicOption = 'keyLength' | 'minModulusBits' | 'settleMs';
 
 /** Options of a {@link SecureClient} that speaks sealed. */
 export interface SealedClientOptions extends Omit<EveryClientOption, 'protocol' | ClassicOption> {
@@ -193,8 +175,7 @@ export interface SealedClientOptions extends Omit<EveryClientOption, 'protocol' 
 }
 
 /** Options of a {@link SecureClient} that speaks classic. */
-export interface ClassicClientOptions
-  extends Omit<EveryClientOption, 'protocol' | 'identity' | SealedOption> {
+export interface ClassicClientOptions extends Omit<EveryClientOption, 'protocol' | SealedClientOption> {
   /** The protocol. */
   protocol: 'classic';
 }
@@ -216,198 +197,3 @@ export interface ClassicServerOptions extends Omit<EveryServerOption, 'protocol'
 
 /** Options of a {@link SecureServer}, told apart by `protocol`. */
 export type ServerOptions = SealedServerOptions | ClassicServerOptions;
-
-const MEBIBYTE = 2 ** 20;
-
-const commonRules: Record<keyof CommonOptions, Rule> = {
-  protocol: { validate: oneOf('sealed', 'classic') },
-  backend: { validate: backendObject },
-  maxMessage: { validate: integer(1024, 2 ** 31 - 1, 'bytes') },
-  handshakeTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds') },
-  closeTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds') },
-  allowHalfOpen: { validate: boolean },
-  highWaterMark: { validate: integer(1, 2 ** 31 - 1, 'bytes') },
-  maxSendQueue: { validate: integer(1, 2 ** 40, 'bytes') },
-  keepAlive: { validate: boolean },
-  keepAliveInitialDelay: { validate: integer(1, 2 ** 31 - 1, 'milliseconds') },
-  idleTimeout: { validate: integer(0, 2 ** 31 - 1, 'milliseconds') },
-  pingInterval: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
-  pingTimeout: { validate: integer(1, 2 ** 31 - 1, 'milliseconds'), only: 'sealed' },
-  keyLength: { validate: oneOf(16, 24, 32), only: 'classic' },
-  suites: { validate: suiteList, only: 'sealed' },
-  padding: { validate: paddingOption, only: 'sealed' },
-  keylog: { validate: callback('(line) => void') },
-  maxRecord: { validate: integer(16384, 1052672, 'bytes'), only: 'sealed' },
-};
-
-const clientRules: Record<keyof EveryClientOption, Rule> = {
-  ...commonRules,
-  serverKey: { validate: textOrTexts('a fingerprint such as "SHA256:…", or an array of at least one') },
-  knownHosts: { validate: knownHostsOption, only: 'sealed' },
-  verifyServer: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
-  identity: { validate: identityObject, only: 'sealed' },
-  sessions: { validate: sessionsObject, only: 'sealed' },
-  minModulusBits: { validate: integer(512, 4096, 'bits'), only: 'classic' },
-  settleMs: { validate: integer(0, 2 ** 31 - 1, 'milliseconds'), only: 'classic' },
-};
-
-const serverRules: Record<keyof EveryServerOption, Rule> = {
-  ...commonRules,
-  identity: { validate: identityObject },
-  modulusLength: { validate: modulusLength },
-  maxPendingHandshakes: { validate: integer(1, 2 ** 31 - 1, 'connections') },
-  maxPendingPerSource: { validate: integer(1, 2 ** 31 - 1, 'connections') },
-  maxConnections: { validate: integer(1, 2 ** 31 - 1, 'connections') },
-  backlog: { validate: integer(1, 2 ** 31 - 1, 'connections') },
-  maxBuffered: { validate: integer(2 ** 16, 2 ** 40, 'bytes') },
-  blockList: { validate: blockList },
-  trustedProxies: { validate: blockList },
-  onHandshakeError: { validate: callback('(error, { remoteAddress, remotePort }) => void') },
-  clientAuth: { validate: oneOf('none', 'optional', 'required'), only: 'sealed' },
-  authorizedKeys: { validate: authorizedKeysOption, only: 'sealed' },
-  disconnectRevoked: { validate: boolean, only: 'sealed' },
-  verifyClient: { validate: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
-  ticketKeys: { validate: ticketKeysOption, only: 'sealed' },
-  ticketLifetime: { validate: integer(0, 24 * 3_600_000, 'milliseconds'), only: 'sealed' },
-};
-
-/** Names of all options, for the documentation's check. */
-export const optionNames: { readonly client: readonly string[]; readonly server: readonly string[] } = {
-  client: Object.keys(clientRules),
-  server: Object.keys(serverRules),
-};
-
-type Filled<Options> = { [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
-
-/** What has a default in both protocols, filled in. */
-type Defaulted = Filled<
-  Pick<
-    CommonOptions,
-    | 'backend'
-    | 'protocol'
-    | 'maxMessage'
-    | 'handshakeTimeout'
-    | 'closeTimeout'
-    | 'allowHalfOpen'
-    | 'highWaterMark'
-    | 'maxSendQueue'
-    | 'keepAlive'
-    | 'keepAliveInitialDelay'
-    | 'idleTimeout'
-    | 'pingInterval'
-    | 'pingTimeout'
-    | 'keyLength'
-    | 'maxRecord'
-  >
->;
-
-/** A client's options, checked once and filled up. */
-export type ClientSettings = EveryClientOption &
-  Defaulted &
-  Filled<Pick<EveryClientOption, 'minModulusBits' | 'settleMs'>>;
-
-/** A server's options, checked once and filled up. */
-export type ServerSettings = EveryServerOption &
-  Defaulted &
-  Filled<
-    Pick<
-      EveryServerOption,
-      | 'modulusLength'
-      | 'maxConnections'
-      | 'backlog'
-      | 'maxBuffered'
-      | 'maxPendingHandshakes'
-      | 'maxPendingPerSource'
-      | 'clientAuth'
-      | 'ticketLifetime'
-    >
-  >;
-
-/** Checks a client's options and fills in the defaults. Throws BAD_OPTION. */
-export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
-  const given = check<EveryClientOption>(options, clientRules, 'SecureClient');
-  const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
-  for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
-  checkRole(given.identity, 'client');
-  if (trust.length > 1)
-    throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);
-  return { ...defaults(given, defaultBackend), minModulusBits: 2048, settleMs: 100, ...given };
-}
-
-/** Checks a server's options and fills in the defaults. Throws BAD_OPTION. */
-export function readServerOptions(options: ServerOptions, defaultBackend: Backend): ServerSettings {
-  const given = check<EveryServerOption>(options, serverRules, 'SecureServer');
-  if (given.identity && given.modulusLength !== undefined) {
-    throw badOption(
-      'modulusLength is the size of a key to be made; an identity already has one: give one of the two',
-    );
-  }
-  checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
-  if (given.protocol !== 'classic' && (given.modulusLength ?? 2048) < 2048) {
-    throw badOption(`modulusLength must be at least 2048 bits in sealed, not ${given.modulusLength}`);
-  }
-  const filled = defaults(given, defaultBackend);
-  if (typeof given.authorizedKeys === 'string' || Array.isArray(given.authorizedKeys))
-    parseAuthorizedKeys([given.authorizedKeys].flat(), placeInList, filled.backend);
-  return {
-    ...filled,
-    modulusLength: given.protocol === 'classic' ? 2048 : 3072,
-    maxPendingHandshakes: 256,
-    maxPendingPerSource: 32,
-    maxConnections: Number.POSITIVE_INFINITY,
-    backlog: 511,
-    maxBuffered: 256 * MEBIBYTE,
-    clientAuth: clientAuthMode(given),
-    ticketLifetime: 8 * 3_600_000,
-    ...given,
-  };
-}
-
-/** Throws BAD_IDENTITY unless an identity has this role. */
-export function checkRole(identity: PortableIdentity | undefined, role: IdentityRole): void {
-  if (identity === undefined || identity.role === role) return;
-  throw new SecureSocketError(
-    'BAD_IDENTITY',
-    `the identity ${identity.fingerprint} has the role ${identity.role}; here it takes one of role ${role}`,
-  );
-}
-
-function defaults(given: CommonOptions, defaultBackend: Backend): Defaulted {
-  const backend = given.backend ?? defaultBackend;
-  return {
-    backend,
-    protocol: 'sealed',
-    maxMessage: 16 * MEBIBYTE,
-    handshakeTimeout: 10_000,
-    closeTimeout: 5_000,
-    allowHalfOpen: false,
-    highWaterMark: MEBIBYTE,
-    maxSendQueue: 64 * MEBIBYTE,
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
-    idleTimeout: 0,
-    pingInterval: 30_000,
-    pingTimeout: 20_000,
-    keyLength: 32,
-    maxRecord: backend.native ? 1052672 : 131072,
-  };
-}
-
-function clientAuthMode(given: EveryServerOption): 'none' | 'optional' | 'required' {
-  const { clientAuth, authorizedKeys, verifyClient } = given;
-  if (authorizedKeys !== undefined && verifyClient !== undefined) {
-    throw badOption('authorizedKeys and verifyClient exclude each other: give one way to let clients in');
-  }
-  const hasVerifier = authorizedKeys !== undefined || verifyClient !== undefined;
-  if (clientAuth === 'none' && hasVerifier) {
-    throw badOption(
-      "clientAuth: 'none' asks nobody who they are, so authorizedKeys and verifyClient have no use: leave one out",
-    );
-  }
-  if (clientAuth !== undefined && clientAuth !== 'none' && !hasVerifier) {
-    throw badOption(`clientAuth: '${clientAuth}' needs authorizedKeys or verifyClient to say who is let in`);
-  }
-  if (given.disconnectRevoked && authorizedKeys === undefined)
-    throw badOption('disconnectRevoked ends who is no longer among authorizedKeys, which are not given');
-  return clientAuth ?? (hasVerifier ? 'required' : 'none');
-}

@@ -5,176 +5,169 @@ import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { WebStorage } from '../trust/line-store.js';
 
-/** An option's rule: what is wrong with a value, and where the option belongs. */
+/** What a value of an option or argument has to be. */
 export interface Rule {
-  /** What the value should have been, or `undefined` if it is right. */
-  readonly validate: (value: unknown) => string | undefined;
-  readonly only?: 'sealed' | 'classic';
+  /** In words, as error texts and docs/api.md have them. */
+  readonly wanted: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** Words that are nearer to a value that is wrong. */
+  readonly hint?: (value: unknown) => string | undefined;
 }
 
 /** Options that were given, none of them `undefined`. */
 export type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
 
-/** Reads every option once; whoever changes the object later changes nothing. */
-export function check<T extends object>(
-  options: object,
-  rules: Record<string, Rule>,
-  owner: string,
-): Given<T> {
-  if (typeof options !== 'object' || options === null)
-    throw badOption(`${owner} takes an object of options, not ${show(options)}`);
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    if (rule === undefined) throw badOption(unknownOption(name, Object.keys(rules), owner));
-    const wanted = rule.validate(value);
-    if (wanted !== undefined) throw badOption(`${name} must be ${wanted}, not ${show(value)}`);
-    given[name] = value;
-  }
-  const protocol = given.protocol ?? 'sealed';
-  for (const name of Object.keys(given)) {
-    const only = rules[name]?.only;
-    if (only !== undefined && only !== protocol)
-      throw badOption(`${name} belongs to the ${only} protocol; this one is ${String(protocol)}`);
-  }
-  if (protocol === 'classic' && (given.maxMessage as number) > 999_999_967) {
-    throw badOption('maxMessage must be at most 999999967 bytes in classic, whose lengths have nine digits');
-  }
-  const { pingInterval = 30_000, pingTimeout = 20_000 } = given as {
-    pingInterval?: number;
-    pingTimeout?: number;
-  };
-  if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
-    throw badOption(
-      'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
-    );
-  }
-  const { highWaterMark = 2 ** 20, maxSendQueue = 2 ** 26 } = given as {
-    highWaterMark?: number;
-    maxSendQueue?: number;
-  };
-  if (maxSendQueue < highWaterMark) {
-    throw badOption(`maxSendQueue (${maxSendQueue}) must be at least highWaterMark (${highWaterMark})`);
-  }
-  return given as Given<T>;
+/** What a wrong value should have been, and what it is; `undefined` for one that is right. */
+export function problemOf(rule: Rule, value: unknown): { wanted: string; given: string } | undefined {
+  if (rule.accepts(value)) return undefined;
+  return { wanted: rule.hint?.(value) ?? rule.wanted, given: show(value) };
 }
 
-function unknownOption(name: string, known: readonly string[], owner: string): string {
-  const near = known.find((other) => other.toLowerCase() === name.toLowerCase());
-  const hint = near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`;
-  return `${owner} has no option "${name}": ${hint}`;
-}
-
-/** A whole number within bounds. */
-export function integer(min: number, max: number, unit?: string): Rule['validate'] {
+/** A whole number within bounds; `zero` says what 0 means. */
+export function integer(min: number, max: number, unit?: string, zero?: string): Rule {
   const what = unit === undefined ? 'a whole number' : `a whole number of ${unit}`;
-  return (value) =>
-    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-      ? undefined
-      : `${what} from ${min} to ${max}`;
+  return {
+    wanted: `${what} from ${min}${zero === undefined ? '' : ` (${zero})`} to ${max}`,
+    accepts: (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  };
 }
 
 /** One of a few values. */
-export function oneOf(...values: readonly (string | number)[]): Rule['validate'] {
-  return (value) => (values.includes(value as never) ? undefined : `one of ${values.map(show).join(', ')}`);
-}
-
-/** Text that says something. */
-export function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? undefined : 'text';
-}
-
-/** True or false. */
-export function boolean(value: unknown): string | undefined {
-  return typeof value === 'boolean' ? undefined : 'true or false';
-}
-
-/** A function. */
-export function callback(signature: string): Rule['validate'] {
-  return (value) => (typeof value === 'function' ? undefined : `a function ${signature}`);
-}
-
-/** Text, or a list of texts. */
-export function textOrTexts(what: string): Rule['validate'] {
-  return (value) => {
-    const texts = Array.isArray(value) ? value : [value];
-    return texts.length > 0 && texts.every((text) => typeof text === 'string' && text !== '')
-      ? undefined
-      : what;
+export function oneOf(...values: readonly (string | number)[]): Rule {
+  return {
+    wanted: `one of ${values.map(show).join(', ')}`,
+    accepts: (value) => values.includes(value as never),
   };
 }
 
+/** Text that says something. */
+export const text: Rule = { wanted: 'text', accepts: isText };
+
+/** True or false. */
+export const boolean: Rule = { wanted: 'true or false', accepts: (value) => typeof value === 'boolean' };
+
+/** A function. */
+export function callback(signature: string): Rule {
+  return { wanted: `a function ${signature}`, accepts: (value) => typeof value === 'function' };
+}
+
+/** Text, or a list of texts. */
+export function textOrTexts(wanted: string): Rule {
+  return { wanted, accepts: isTextOrTexts };
+}
+
 /** The size of an RSA key. */
-export function modulusLength(value: unknown): string | undefined {
-  const isRight = integer(512, 4096, 'bits')(value) === undefined && (value as number) % 8 === 0;
-  return isRight ? undefined : 'a multiple of 8 from 512 to 4096 bits';
+export function modulusLength(min: number): Rule {
+  const { accepts } = integer(min, 4096);
+  return {
+    wanted: `a multiple of 8 from ${min} to 4096 bits`,
+    accepts: (value) => accepts(value) && (value as number) % 8 === 0,
+  };
 }
 
 /** Names of suites, each once. */
-export function suiteList(value: unknown): string | undefined {
-  const isRight =
+export const suiteList: Rule = {
+  wanted: `an array of one or more of ${suiteNames.map(show).join(', ')}, each once, most wanted first`,
+  accepts: (value) =>
     Array.isArray(value) &&
     value.length > 0 &&
     new Set(value).size === value.length &&
-    value.every((name) => suiteNames.includes(name));
-  return isRight
-    ? undefined
-    : `an array of one or more of ${suiteNames.map(show).join(', ')}, each once, most wanted first`;
-}
+    value.every((name) => suiteNames.includes(name)),
+};
 
 /** A backend, which is an object and not a name. */
-export function backendObject(value: unknown): string | undefined {
-  const isBackend =
-    typeof value === 'object' && value !== null && 'rsaPrivateKey' in value && 'aesGcm' in value;
-  if (isBackend) return undefined;
-  const name = typeof value === 'string' && /^\w+$/.test(value) ? value : 'noble';
-  return `a backend object: import { ${name} } from 'secure-sockets/backends/${name}' and give { backend: ${name} }`;
-}
+export const backendObject: Rule = {
+  wanted: 'a backend object',
+  accepts: (value) => hasMembers(value, 'rsaPrivateKey', 'aesGcm'),
+  hint: (value) => {
+    const name = typeof value === 'string' && /^\w+$/.test(value) ? value : 'noble';
+    return `a backend object: import { ${name} } from 'secure-sockets/backends/${name}' and give { backend: ${name} }`;
+  },
+};
 
 /** An identity. */
-export function identityObject(value: unknown): string | undefined {
-  const isIdentity = typeof value === 'object' && value !== null && 'fingerprint' in value && 'role' in value;
-  return isIdentity ? undefined : 'an Identity: await Identity.load(path) or await Identity.generate()';
-}
+export const identityObject: Rule = {
+  wanted: 'an Identity: await Identity.load(path) or await Identity.generate()',
+  accepts: (value) => hasMembers(value, 'fingerprint', 'role', 'spki'),
+};
 
 /** What has the `check` of a `BlockList`. */
-export function blockList(value: unknown): string | undefined {
-  const isList =
-    typeof value === 'object' && value !== null && 'check' in value && typeof value.check === 'function';
-  return isList ? undefined : 'a BlockList of node:net';
-}
+export const blockList: Rule = {
+  wanted: 'a BlockList of node:net, or an object with its check',
+  accepts: (value) => hasMembers(value, 'check') && typeof (value as { check: unknown }).check === 'function',
+};
 
 /** Where known hosts are kept, and perhaps a mode; or an object that knows them. */
-export function knownHostsOption(value: unknown): string | undefined {
-  const wanted =
-    'a file: { path, mode } with mode "strict" or "tofu", or its path or file: URL alone; { load, save }; { storage }; or KnownHosts';
-  if (isPath(value))
-    return isFingerprint(value) ? `${wanted} (a fingerprint is given as serverKey)` : undefined;
-  if (value instanceof PortableKnownHosts) return undefined;
-  if (typeof value !== 'object' || value === null) return wanted;
+export const knownHostsOption: Rule = {
+  wanted:
+    'a file: { path, mode } with mode "strict" or "tofu", or its path or file: URL alone; { load, save }; { storage }; or KnownHosts',
+  accepts: isKnownHosts,
+  hint: (value) =>
+    isFingerprint(value) ? `${knownHostsOption.wanted} (a fingerprint is given as serverKey)` : undefined,
+};
+
+/** Fingerprints as text, or a file of them; or an object that knows them. */
+export const authorizedKeysOption: Rule = {
+  wanted:
+    'one or more fingerprints such as "SHA256:…", a file of them: { path } or a file: URL, or AuthorizedKeys',
+  accepts: isAuthorizedKeys,
+};
+
+/** To which lengths records are filled up. */
+export const paddingOption: Rule = {
+  wanted: "a whole number of bytes from 2 to 16384, or 'padme'",
+  accepts: (value) => value === 'padme' || integer(2, 16_384).accepts(value),
+};
+
+/** What keeps tickets. */
+export const sessionsObject: Rule = {
+  wanted: 'an object of class Sessions: { sessions: new Sessions() }',
+  accepts: (value) => value instanceof Sessions,
+};
+
+/** Keys for tickets, which no error text shows. */
+export const ticketKeysOption: Rule = {
+  wanted: 'an array of one or more keys of 32 random bytes, each a Uint8Array',
+  accepts: (value) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((one) => one instanceof Uint8Array && one.length === 32),
+};
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isTextOrTexts(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 && value.every(isText) : isText(value);
+}
+
+function hasMembers(value: unknown, ...names: readonly string[]): boolean {
+  return typeof value === 'object' && value !== null && names.every((name) => name in value);
+}
+
+function isKnownHosts(value: unknown): boolean {
+  if (isPath(value)) return !isFingerprint(value);
+  if (value instanceof PortableKnownHosts) return true;
+  if (typeof value !== 'object' || value === null) return false;
   const { path, mode = 'strict', load, save, storage, key, ...more } = value as Record<string, unknown>;
   const isFile = isPath(path) && load === undefined && storage === undefined;
   const isStore = typeof load === 'function' && typeof save === 'function' && path === undefined;
   const isStorage = typeof (storage as Partial<WebStorage> | undefined)?.setItem === 'function';
   const isPlace = [isFile, isStore, isStorage].filter(Boolean).length === 1;
   const isRight = isPlace && (mode === 'strict' || mode === 'tofu') && (key === undefined || isStorage);
-  return isRight && (isStore || Object.keys(more).length === 0) ? undefined : wanted;
+  return isRight && (isStore || Object.keys(more).length === 0);
 }
 
-/** Fingerprints as text, or a file of them; or an object that knows them. */
-export function authorizedKeysOption(value: unknown): string | undefined {
-  const wanted =
-    'one or more fingerprints such as "SHA256:…", a file of them: { path } or a file: URL, or AuthorizedKeys';
-  if (textOrTexts(wanted)(value) === undefined || isFileUrl(value)) return undefined;
-  if (value instanceof PortableAuthorizedKeys) return undefined;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wanted;
+function isAuthorizedKeys(value: unknown): boolean {
+  if (isTextOrTexts(value) || isFileUrl(value) || value instanceof PortableAuthorizedKeys) return true;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const { path, ...more } = value as Record<string, unknown>;
-  return isPath(path) && Object.keys(more).length === 0 ? undefined : wanted;
+  return isPath(path) && Object.keys(more).length === 0;
 }
 
 function isPath(value: unknown): boolean {
-  return (typeof value === 'string' && value !== '') || isFileUrl(value);
+  return isText(value) || isFileUrl(value);
 }
 
 /** By what it is, not by whose class: a test runner may have another realm's. */
@@ -184,25 +177,6 @@ function isFileUrl(value: unknown): value is URL {
 
 function isFingerprint(value: unknown): boolean {
   return typeof value === 'string' && /^(SHA256:[A-Za-z0-9+/]{43}|sha256\/\/[^=]{43}=)$/.test(value);
-}
-
-/** To which lengths records are filled up. */
-export function paddingOption(value: unknown): string | undefined {
-  const isRight = value === 'padme' || integer(2, 16_384, 'bytes')(value) === undefined;
-  return isRight ? undefined : "a whole number of bytes from 2 to 16384, or 'padme'";
-}
-
-/** What keeps tickets. */
-export function sessionsObject(value: unknown): string | undefined {
-  return value instanceof Sessions ? undefined : 'an object of class Sessions: { sessions: new Sessions() }';
-}
-
-/** Keys for tickets, which no error text shows. */
-export function ticketKeysOption(value: unknown): string | undefined {
-  const isKey = (one: unknown): boolean => one instanceof Uint8Array && one.length === 32;
-  return Array.isArray(value) && value.length > 0 && value.every(isKey)
-    ? undefined
-    : 'an array of one or more keys of 32 random bytes, each a Uint8Array';
 }
 
 /** The error of every wrong option. */

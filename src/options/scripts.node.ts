@@ -1,8 +1,9 @@
 import { Identity } from '../identity/identity.node.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.node.js';
 import { KnownHosts } from '../trust/known-hosts.node.js';
+import type { ClientScriptPlatform } from './client-scripts.js';
 import { protectMemory } from './protect-memory.node.js';
-import type { ClientScriptPlatform, ServerScriptPlatform } from './scripts.js';
+import type { ServerScriptPlatform } from './server-scripts.js';
 
 /** What scripts take of Node: files, and memory that cannot be transferred. */
 export const nodeScripts: ClientScriptPlatform & ServerScriptPlatform = {

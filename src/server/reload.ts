@@ -1,8 +1,8 @@
 import type { PortableIdentity } from '../identity/identity.js';
 import type { ArgumentRules } from '../options/arguments.js';
-import { checkRole, type ServerSettings } from '../options/options.js';
 import { identityObject } from '../options/rules.js';
-import type { ServerPlan } from '../options/scripts.js';
+import type { ServerPlan } from '../options/server-scripts.js';
+import { checkRole, type ServerSettings } from '../options/settings.js';
 
 /** What a server is to take anew. */
 export interface ReloadOptions {

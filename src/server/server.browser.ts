@@ -3,7 +3,7 @@ import { defaultBackend } from '../defaults.browser.js';
 import { Identity } from '../identity/identity.browser.js';
 import type { ClassicServerOptions, SealedServerOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
-import { planServer, type ServerScriptPlatform } from '../options/scripts.js';
+import { planServer, type ServerScriptPlatform } from '../options/server-scripts.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.browser.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { PortableServer, type ServerPlatform } from './server.js';

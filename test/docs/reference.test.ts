@@ -4,18 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { Identity, SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from '../../src/errors.js';
-import { optionNames } from '../../src/options/options.js';
 import { readDocument } from '../helpers/documents.js';
 import { readHeadings, readTables } from '../helpers/markdown.js';
 
 describe('docs/api.md', () => {
   test('has a heading for every error code, and for no other', () => {
     expect(documentedCodes(readDocument('docs/api.md').text)).toEqual([...errorCodes].sort());
-  });
-
-  test('has a row for every option, and for no other', () => {
-    const options = new Set([...optionNames.client, ...optionNames.server]);
-    expect(documentedOptions(readDocument('docs/api.md').text)).toEqual([...options].sort());
   });
 });
 
@@ -45,13 +39,6 @@ test('codes are the headings that are one, or look like one', () => {
   expect(documentedCodes(text)).toEqual(['BAD_KEY', 'CLOSED', 'NO_MORE']);
 });
 
-test('options are the first column of the tables headed Option', () => {
-  const table = '| Option | Default |\n|---|---|\n| `b` | 1 |\n| `a` | `c` |\n';
-  expect(
-    documentedOptions(`${table}\n| Code | |\n|---|---|\n| \`X\` | |\n\n| Option |\n|---|\n| \`b\` |\n`),
-  ).toEqual(['a', 'b']);
-});
-
 /** Those of the classes it extends, too. */
 function membersOf(prototype: object): string[] {
   const above = Object.getPrototypeOf(prototype);
@@ -63,10 +50,4 @@ function documentedCodes(markdown: string): string[] {
   const known: ReadonlySet<string> = new Set(errorCodes);
   const headings = readHeadings(markdown).map(({ text }) => text);
   return headings.filter((text) => known.has(text) || /^[A-Z]+(_[A-Z]+)+$/.test(text)).sort();
-}
-
-function documentedOptions(markdown: string): string[] {
-  const tables = readTables(markdown).filter(({ header }) => header[0] === 'Option');
-  const names = tables.flatMap(({ rows }) => rows.map(([first = '']) => first.replaceAll('`', '')));
-  return [...new Set(names)].sort();
 }

@@ -96,12 +96,15 @@ describe('callbacks', () => {
   });
 
   it.each(misdeeds)('keylog %s', async (_, misdeed) => {
-    const server = await serverWith({ keylog: misdeed as never });
-    const client = clientOf(server, { keylog: misdeed as never });
-    await client.connect(server.address);
-    await client.send(Uint8Array.of(1));
-    expect(await (await server.accept()).recv()).toEqual(Uint8Array.of(1));
-    client.destroy();
+    for (const protocol of ['sealed', 'classic'] as const) {
+      const server = await listening(protocol, { keylog: misdeed as never });
+      open.push(() => server.close({ timeout: 100 }));
+      const client = clientOf(server, { protocol, keylog: misdeed as never });
+      await client.connect(server.address);
+      await client.send(Uint8Array.of(1));
+      expect(await (await server.accept()).recv()).toEqual(Uint8Array.of(1));
+      client.destroy();
+    }
   });
 
   it.each(misdeeds)('verifyServer %s', async (_, misdeed) => {

@@ -1,0 +1,153 @@
+import type { RsaPrivateKey } from '../backend.js';
+import { canonicalHost } from '../core/encodings/host-name.js';
+import type { ProtectMemory } from '../core/message-memory.js';
+import type { PeerKey, Script } from '../core/script.js';
+import { type SealedClientOptions, sealedClient } from '../core/sealed/client.js';
+import { privateKeyOf } from '../identity/identity.js';
+import { type SessionName, sessionsAccess } from '../sessions/sessions.js';
+import { PortableKnownHosts } from '../trust/known-hosts.js';
+import type { KnownHostsSource } from '../trust/known-hosts.node.js';
+import { pinned, type Target, type Trust, trustOf } from '../trust/trust.js';
+import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
+import type { ClientSettings } from './settings.js';
+import { classicWarning, warnOnce } from './warnings.js';
+
+/** A client's script for one connection, and what is to happen once the server is proven. */
+export interface ClientPlan {
+  readonly script: Script;
+  readonly confirmed?: (fingerprint: string) => Promise<void>;
+}
+
+/** The same for a client's. */
+export interface ClientScriptPlatform {
+  readonly openKnownHosts: (source: KnownHostsSource) => PortableKnownHosts;
+  readonly protectMemory: ProtectMemory | undefined;
+}
+
+/** The script of one connection to a server. Throws NO_TRUST if sealed has nothing to trust by. */
+export async function planClient(
+  platform: ClientScriptPlatform,
+  settings: ClientSettings,
+  target: Target | undefined,
+): Promise<ClientPlan> {
+  if (settings.protocol === 'classic') return classicPlan(platform, settings);
+  const trust = trustOf({ ...settings, knownHosts: knownHostsOf(platform, settings) }, target);
+  return sealedPlan(platform, settings, trust, target);
+}
+
+async function classicPlan(
+  { protectMemory }: ClientScriptPlatform,
+  settings: ClientSettings,
+): Promise<ClientPlan> {
+  const { classicClient } = await loadClassic();
+  const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey } = settings;
+  warnOnce(classicWarning);
+  const trust =
+    serverKey === undefined ? undefined : pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
+  const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
+  const script = classicClient({
+    keylog: keylogOf(settings),
+    backend,
+    keyLength,
+    maxMessage,
+    minModulusBits,
+    settleMs,
+    decide,
+    protectMemory,
+  });
+  return { script };
+}
+
+async function sealedPlan(
+  { protectMemory }: ClientScriptPlatform,
+  settings: ClientSettings,
+  trust: Trust,
+  target: Target | undefined,
+): Promise<ClientPlan> {
+  const { backend, maxMessage, maxRecord } = settings;
+  const suites = suitesOf(settings);
+  const mlKem768 = await kemFor(backend, suites);
+  const identity = clientIdentity(settings);
+  const decide = (spki: Uint8Array, fingerprint: string): unknown => trust.decide(spki, fingerprint);
+  const script = sealedClient({
+    isPatient: true,
+    backend,
+    keylog: keylogOf(settings),
+    padding: settings.padding,
+    suites,
+    mlKem768,
+    identity,
+    maxMessage,
+    maxRecord,
+    decide,
+    protectMemory,
+    ...(await sessionsFor(settings, trust, target)),
+  });
+  const { confirmed } = trust;
+  return confirmed ? { script, confirmed } : { script };
+}
+
+/** Takes tickets out of the client's sessions, and keeps new ones there. */
+async function sessionsFor(
+  { sessions, identity }: ClientSettings,
+  trust: Trust,
+  target: Target | undefined,
+): Promise<Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'>> {
+  if (sessions === undefined) return {};
+  const name: SessionName = { target: nameOf(target), identity: identity?.fingerprint };
+  const known: string[] = [];
+  for (const { spki, fingerprint } of sessionsAccess.servers(sessions, name))
+    if (await trust.knows(spki, fingerprint)) known.push(fingerprint);
+  const begun = Date.now();
+  let chain: number | undefined;
+  return {
+    takeTicket: () => {
+      const taken = firstOf(known, (one) => sessionsAccess.take(sessions, name, one));
+      chain = taken?.since;
+      return taken;
+    },
+    keepTicket: (ticket) => {
+      // a chain is as old as its full handshake, whatever its server says
+      sessionsAccess.keep(sessions, name, ticket, ticket.resumed ? (chain ?? begun) : begun);
+    },
+  };
+}
+
+/** The first result that there is; nothing is asked of those behind it. */
+function firstOf<Item, Result>(
+  items: readonly Item[],
+  of: (item: Item) => Result | undefined,
+): Result | undefined {
+  for (const item of items) {
+    const result = of(item);
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}
+
+function nameOf(target: Target | undefined): string {
+  if (target === undefined) return '';
+  return JSON.stringify([canonicalHost(target.host) ?? target.host, target.port]);
+}
+
+function clientIdentity({
+  identity,
+  backend,
+}: ClientSettings): { spki: Uint8Array; key: RsaPrivateKey } | undefined {
+  if (identity === undefined) return undefined;
+  return { spki: identity.spki, key: privateKeyOf(identity, backend) };
+}
+
+/** One object for a client, since a FIFO can be read only once. */
+const hostsOf = new WeakMap<ClientSettings, PortableKnownHosts>();
+
+function knownHostsOf(
+  { openKnownHosts }: ClientScriptPlatform,
+  settings: ClientSettings,
+): PortableKnownHosts | undefined {
+  const { knownHosts } = settings;
+  if (knownHosts === undefined || knownHosts instanceof PortableKnownHosts) return knownHosts;
+  const hosts = hostsOf.get(settings) ?? openKnownHosts(knownHosts);
+  hostsOf.set(settings, hosts);
+  return hosts;
+}

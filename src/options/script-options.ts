@@ -1,0 +1,29 @@
+import type { Backend, KeyEncapsulation } from '../backend.js';
+import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
+import { callSafely } from '../diagnostics.js';
+import type { CommonOptions } from './options.js';
+import { keylogWarning, warnOnce } from './warnings.js';
+
+/** Loaded when it is asked for: most programs never do. */
+export const loadClassic = (): Promise<typeof import('../core/classic/scripts.js')> =>
+  import('../core/classic/scripts.js');
+
+/** Where secrets are told, if they are, so that a mistake in the function ends no connection. Warns. */
+export function keylogOf({ keylog }: CommonOptions): ((line: string) => void) | undefined {
+  if (keylog === undefined) return undefined;
+  warnOnce(keylogWarning);
+  return (line) => callSafely('keylog', () => keylog(line));
+}
+
+/** The suites offered or taken. */
+export function suitesOf({ suites, backend }: CommonOptions & { backend: Backend }): readonly SuiteName[] {
+  return suites ?? defaultSuites(backend);
+}
+
+/** ML-KEM, if a suite needs it. */
+export async function kemFor(
+  backend: Backend,
+  suites: readonly SuiteName[],
+): Promise<KeyEncapsulation | undefined> {
+  return hasHybrid(suites) ? backend.mlKem768() : undefined;
+}
