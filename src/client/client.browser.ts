@@ -3,7 +3,8 @@ import { type ClientScriptPlatform, planClient } from '../options/client-scripts
 import type { ClassicClientOptions, SealedClientOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
 import { PortableKnownHosts, type StoredHosts } from '../trust/known-hosts.js';
-import { type ClientPlatform, PortableClient } from './client.js';
+import { PortableClient } from './client.js';
+import type { ClientPlatform } from './client-lifecycle.js';
 
 /** Options of a {@link SecureClient}: those of every platform, without files. */
 export type ClientOptions =

@@ -8,7 +8,8 @@ import { byteStream } from '../streams/duplex.node.js';
 import { readAddress } from '../transports/address.js';
 import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { isTransport, type Transport } from '../transports/transport.js';
-import { type ClientPlatform, clientAccess, PortableClient } from './client.js';
+import { clientAccess, PortableClient } from './client.js';
+import type { ClientPlatform } from './client-lifecycle.js';
 import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
 import { readConnectOptions } from './method-options.js';
 

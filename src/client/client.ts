@@ -1,5 +1,3 @@
-import type { Backend } from '../backend.js';
-import { abortable } from '../connection/abortable.js';
 import type { Connection } from '../connection/connection.js';
 import type { HandshakeResult } from '../core/script.js';
 import type { SuiteName } from '../core/sealed/suites.js';
@@ -7,17 +5,13 @@ import { traceConnection } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
 import type { ClientOptions, Peer, ProtocolName } from '../options/options.js';
-import { type ClientSettings, readClientOptions, type ServerSettings } from '../options/settings.js';
+import type { ServerSettings } from '../options/settings.js';
 import { readableOf, writableOf } from '../streams/web-streams.js';
 import type { Transport } from '../transports/transport.js';
-import { type ConnectionEnd, EndOfConnection } from './connection-end.js';
-import {
-  type ConnectOptions,
-  type Destination,
-  establish,
-  givenTransport,
-  type Planner,
-} from './establish.js';
+import { type ClientInternals, ClientLifecycle, type ClientPlatform } from './client-lifecycle.js';
+import type { ConnectionEnd } from './connection-end.js';
+import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
+import { iterate } from './iteration.js';
 import {
   type CloseOptions,
   checkMessage,
@@ -37,13 +31,6 @@ export type AcceptedClient<Client> = Client & {
   readonly connect: never;
 };
 
-/** What the platform brings to a client; the rest of it is the same everywhere. */
-export interface ClientPlatform {
-  /** Computes unless the options name another backend. */
-  readonly backend: Backend;
-  readonly plan: Planner;
-}
-
 /** What subclasses that offer more of a platform need of a client. */
 export interface ClientAccess {
   connect(client: PortableClient, to: Destination, options: ConnectOptions): Promise<void>;
@@ -58,13 +45,6 @@ export interface ClientAccess {
   describe(client: PortableClient): Record<string, unknown>;
 }
 
-/** The parts of a connected client. */
-export interface ClientInternals {
-  readonly connection: Connection;
-  readonly opening: HandshakeResult;
-  readonly settings: ClientSettings | ServerSettings;
-}
-
 /** Not in the class, where everybody would see it. */
 export let clientAccess: ClientAccess;
 
@@ -73,41 +53,23 @@ export let clientAccess: ClientAccess;
  * `accept()` returns. Iterating over it gives the messages received, until the peer has ended its side in order.
  */
 export class PortableClient implements AsyncIterable<Uint8Array> {
-  #settings: ClientSettings | ServerSettings;
-  readonly #plan: Planner;
-  #connection: Connection | undefined;
-  #opening: HandshakeResult | undefined;
-  #peer: Peer | null = null;
-  #connecting: AbortController | undefined;
-  #isAccepted = false;
-  /** Whether `close` or `destroy` was called. */
-  #isGivenUp = false;
-  #isRef = true;
-  #end: EndOfConnection | undefined;
+  readonly #lifecycle: ClientLifecycle;
   #readable: (ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>) | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
   static {
     clientAccess = {
       connect: (client, to, options) => client.#connect(to, options),
-      adopt: (client, connection, opening, settings) => {
-        client.#settings = settings;
-        client.#isAccepted = true;
-        client.#open(connection, opening);
-      },
-      internals: (client) => ({
-        connection: client.#connected(),
-        opening: client.#opening as HandshakeResult,
-        settings: client.#settings,
-      }),
+      adopt: (client, connection, opening, settings) =>
+        client.#lifecycle.adopt(connection, opening, settings),
+      internals: (client) => client.#lifecycle.internals(),
       describe: (client) => client.#describe(),
     };
   }
 
   /** Throws BAD_OPTION. */
   constructor(options: ClientOptions, platform: ClientPlatform) {
-    this.#settings = readClientOptions(options, platform.backend);
-    this.#plan = platform.plan;
+    this.#lifecycle = new ClientLifecycle(options, platform);
   }
 
   /**
@@ -122,22 +84,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   async #connect(destination: Destination, options: ConnectOptions): Promise<void> {
-    if (this.#connecting || this.#connection) throw alreadyConnected(this.#isAccepted);
-    if (this.#isGivenUp)
-      throw new SecureSocketError('CLOSED', 'this client was closed: use a new SecureClient');
-    const giveUp = new AbortController();
-    this.#connecting = giveUp;
-    try {
-      const { connection, opening } = await establish(
-        { settings: this.#settings as ClientSettings, plan: this.#plan, destination },
-        options,
-        giveUp,
-      );
-      this.#open(connection, opening);
-      traceConnection('client', this, connection);
-    } finally {
-      this.#connecting = undefined;
-    }
+    traceConnection('client', this, await this.#lifecycle.connect(destination, options));
   }
 
   /**
@@ -148,7 +95,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
     try {
       checkMessage(message);
       const { signal } = options === undefined ? NONE : readSendOptions(options);
-      return this.#connected().send(message, signal);
+      return this.#lifecycle.connected().send(message, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -158,7 +105,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   recv(options?: RecvOptions): Promise<Uint8Array | null> {
     try {
       const { signal } = options === undefined ? NONE : readRecvOptions(options);
-      return this.#connected().recv(signal);
+      return this.#lifecycle.connected().recv(signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -169,8 +116,8 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * sealed the peer is told `code`: 0 (default), 1 (going away), or one of the application's own, 16384 to 65535.
    */
   async end(options: EndOptions = {}): Promise<void> {
-    const { code } = readEndOptions(options, this.#settings.protocol);
-    await this.#connected().end(code);
+    const { code } = readEndOptions(options, this.#lifecycle.settings.protocol);
+    await this.#lifecycle.connected().end(code);
   }
 
   /**
@@ -180,13 +127,8 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * options (`code` means the same as with `end()`) and an aborted `signal`.
    */
   async close(options: CloseOptions = {}): Promise<ConnectionEnd> {
-    const { code, signal } = readCloseOptions(options, this.#settings.protocol);
-    this.#giveUp(new SecureSocketError('CLOSED', 'close() was called while connecting'), undefined);
-    const connection = this.#connection;
-    if (connection === undefined) return { error: undefined, closeCode: undefined };
-    const closed = connection.close(code);
-    await (signal ? abortable(closed, signal, () => connection.destroy(signal.reason)) : closed);
-    return this.closed;
+    const { code, signal } = readCloseOptions(options, this.#lifecycle.settings.protocol);
+    return this.#lifecycle.close(code, signal);
   }
 
   /**
@@ -194,22 +136,19 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * on a client that has none.
    */
   get closed(): Promise<ConnectionEnd> {
-    if (this.#end === undefined) {
-      this.#end = new EndOfConnection();
-      if (this.#connection) this.#end.follow(this.#connection);
-      else if (this.#isGivenUp) this.#end.giveUp(undefined);
-    }
-    return this.#end.promise;
+    return this.#lifecycle.end;
   }
 
   /** Keeps the process alive while the connection is open, as it does by default. */
   ref(): this {
-    return this.#setRef(true);
+    this.#lifecycle.setRef(true);
+    return this;
   }
 
   /** Lets the process end although the connection is open. */
   unref(): this {
-    return this.#setRef(false);
+    this.#lifecycle.setRef(false);
+    return this;
   }
 
   /**
@@ -217,38 +156,29 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * one key for a connection, and nothing happens.
    */
   rekey(): void {
-    this.#connected().rekey();
+    this.#lifecycle.connected().rekey();
   }
 
   /** Gives up the connection at once. A `recv()` or `send()` that waits rejects with `error`. */
   destroy(error?: Error): void {
-    const reason = error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting');
-    this.#giveUp(reason, error);
-    this.#connection?.destroy(error);
+    this.#lifecycle.destroy(error);
   }
 
   /** The messages received, until the peer has ended its side in order; throws if it ends otherwise. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
-    this.#connected();
-    // leaving the loop keeps the connection and its messages: a later recv() or loop goes on; and what is left of a
-    // client may be its loop alone, which has to keep the client
-    return {
-      next: () => this.#connected().next(),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    this.#lifecycle.connected();
+    return iterate(() => this.#lifecycle.connected().next());
   }
 
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
   get readable(): ReadableStream<Uint8Array> & AsyncIterable<Uint8Array> {
-    this.#readable ??= readableOf(this.#connected(), () => this.recv());
+    this.#readable ??= readableOf(this.#lifecycle.connected(), () => this.recv());
     return this.#readable;
   }
 
   /** A `WritableStream` that sends each chunk as one message; closing it is `end()`, aborting it `destroy()`. */
   get writable(): WritableStream<Uint8Array> {
-    this.#writable ??= writableOf(this.#connected(), (message) => this.send(message));
+    this.#writable ??= writableOf(this.#lifecycle.connected(), (message) => this.send(message));
     return this.#writable;
   }
 
@@ -259,62 +189,62 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
 
   /** `'sealed'` or `'classic'`. */
   get protocol(): ProtocolName {
-    return this.#settings.protocol;
+    return this.#lifecycle.settings.protocol;
   }
 
   /** Name of the backend that computes. */
   get backend(): string {
-    return this.#settings.backend.name;
+    return this.#lifecycle.settings.backend.name;
   }
 
   /** Name of the key exchange used; `undefined` in classic and before the handshake. */
   get suite(): SuiteName | undefined {
-    return this.#opening?.suite;
+    return this.#lifecycle.opening?.suite;
   }
 
   /** Whether a ticket of an earlier connection took the place of the long-term keys; see the option `sessions`. */
   get resumed(): boolean {
-    return this.#opening?.resumed ?? false;
+    return this.#lifecycle.opening?.resumed ?? false;
   }
 
   /** Whom the peer proved to be; `null` for an anonymous one. In classic the key the server claimed. */
   get peer(): Peer | null {
-    return this.#peer;
+    return this.#lifecycle.peer;
   }
 
   /** The code with which the peer has ended its side: 0 unless it gave another. `undefined` before that. */
   get closeCode(): number | undefined {
-    return this.#connection?.peerCloseCode;
+    return this.#lifecycle.connection?.peerCloseCode;
   }
 
   /** The peer's address; `undefined` on a Unix domain socket. */
   get remoteAddress(): string | undefined {
-    return this.#connection?.transport.remoteAddress;
+    return this.#lifecycle.connection?.transport.remoteAddress;
   }
 
   /** The peer's port; `undefined` on a Unix domain socket. */
   get remotePort(): number | undefined {
-    return this.#connection?.transport.remotePort;
+    return this.#lifecycle.connection?.transport.remotePort;
   }
 
   /** This side's address. */
   get localAddress(): string | undefined {
-    return this.#connection?.transport.localAddress;
+    return this.#lifecycle.connection?.transport.localAddress;
   }
 
   /** This side's port. */
   get localPort(): number | undefined {
-    return this.#connection?.transport.localPort;
+    return this.#lifecycle.connection?.transport.localPort;
   }
 
   /** Bytes received on the wire. */
   get bytesRead(): number {
-    return this.#connection?.bytesRead ?? 0;
+    return this.#lifecycle.connection?.bytesRead ?? 0;
   }
 
   /** Bytes written on the wire, or waiting in the system's hands to be. */
   get bytesWritten(): number {
-    return this.#connection?.bytesWritten ?? 0;
+    return this.#lifecycle.connection?.bytesWritten ?? 0;
   }
 
   /**
@@ -322,55 +252,27 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * credentials to this connection. Sealed only, and until `close()` or `destroy()` is called on this side.
    */
   exportKey(label: string, context: Uint8Array, length: number): Uint8Array {
-    if (this.#opening === undefined) throw notConnected();
-    const { keys } = this.#opening;
+    const { keys } = this.#lifecycle.internals().opening;
     if (keys === undefined)
       throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');
     return keys.exportKey(label, context, length);
   }
 
-  #connected(): Connection {
-    if (this.#connection === undefined) throw notConnected();
-    return this.#connection;
-  }
-
-  #open(connection: Connection, opening: HandshakeResult): void {
-    this.#connection = connection;
-    this.#opening = opening;
-    this.#peer = opening.peer;
-    this.#end?.follow(connection);
-    if (!this.#isRef) connection.transport.unref?.();
-  }
-
-  /** From now on there is no connecting. */
-  #giveUp(reason: Error, error: Error | undefined): void {
-    this.#isGivenUp = true;
-    this.#connecting?.abort(reason);
-    this.#opening?.keys?.forget();
-    if (this.#connection === undefined) this.#end?.giveUp(error);
-  }
-
-  #setRef(isRef: boolean): this {
-    this.#isRef = isRef;
-    const transport = this.#connection?.transport;
-    if (isRef) transport?.ref?.();
-    else transport?.unref?.();
-    return this;
-  }
-
   #describe(): Record<string, unknown> {
     const { protocol, suite, remoteAddress, remotePort, localAddress, localPort } = this;
     const { closeCode, bytesRead, bytesWritten } = this;
-    const peer = this.#peer?.fingerprint;
+    const peer = this.#lifecycle.peer?.fingerprint;
     const addresses = { remoteAddress, remotePort, localAddress, localPort };
-    return { state: this.#state, protocol, suite, ...addresses, peer, closeCode, bytesRead, bytesWritten };
-  }
-
-  get #state(): string {
-    const connection = this.#connection;
-    if (connection === undefined)
-      return this.#connecting ? 'connecting' : this.#isGivenUp ? 'closed' : 'not connected';
-    return connection.isOver ? 'closed' : this.#isGivenUp ? 'closing' : 'open';
+    return {
+      state: this.#lifecycle.state,
+      protocol,
+      suite,
+      ...addresses,
+      peer,
+      closeCode,
+      bytesRead,
+      bytesWritten,
+    };
   }
 }
 
@@ -378,14 +280,3 @@ describeBy(PortableClient.prototype, (client) => clientAccess.describe(client));
 
 /** The options of a call that has none. */
 const NONE: { readonly signal?: undefined } = {};
-
-function alreadyConnected(isAccepted: boolean): SecureSocketError {
-  const why = isAccepted
-    ? 'a server has accepted this client, which is connected for once'
-    : 'connect() was called before';
-  return new SecureSocketError('ALREADY_CONNECTED', `${why}: use a new SecureClient for a new connection`);
-}
-
-function notConnected(): SecureSocketError {
-  return new SecureSocketError('NOT_CONNECTED', 'the client is not connected: await connect() first');
-}

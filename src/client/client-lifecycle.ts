@@ -1,0 +1,168 @@
+import type { Backend } from '../backend.js';
+import { abortable } from '../connection/abortable.js';
+import type { Connection } from '../connection/connection.js';
+import type { HandshakeResult } from '../core/script.js';
+import { SecureSocketError } from '../errors.js';
+import type { ClientOptions, Peer } from '../options/options.js';
+import { type ClientSettings, readClientOptions, type ServerSettings } from '../options/settings.js';
+import { type ConnectionEnd, EndOfConnection } from './connection-end.js';
+import { type ConnectOptions, type Destination, establish, type Planner } from './establish.js';
+
+/** What the platform brings to a client; the rest of it is the same everywhere. */
+export interface ClientPlatform {
+  /** Computes unless the options name another backend. */
+  readonly backend: Backend;
+  readonly plan: Planner;
+}
+
+/** The parts of a connected client. */
+export interface ClientInternals {
+  readonly connection: Connection;
+  readonly opening: HandshakeResult;
+  readonly settings: ClientSettings | ServerSettings;
+}
+
+/**
+ * What a client goes through: not connected, connecting, open, closed. A client that a server has accepted is open from
+ * the start. There is one way through: an attempt that failed may be repeated, a connection is had once, and after `close`
+ * or `destroy` there is none to be had.
+ */
+export class ClientLifecycle {
+  #settings: ClientSettings | ServerSettings;
+  readonly #plan: Planner;
+  #connection: Connection | undefined;
+  #opening: HandshakeResult | undefined;
+  #connecting: AbortController | undefined;
+  #isAccepted = false;
+  /** Whether `close` or `destroy` was called. */
+  #isGivenUp = false;
+  #isRef = true;
+  #end: EndOfConnection | undefined;
+
+  /** Throws BAD_OPTION. */
+  constructor(options: ClientOptions, { backend, plan }: ClientPlatform) {
+    this.#settings = readClientOptions(options, backend);
+    this.#plan = plan;
+  }
+
+  get settings(): ClientSettings | ServerSettings {
+    return this.#settings;
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  get opening(): HandshakeResult | undefined {
+    return this.#opening;
+  }
+
+  get peer(): Peer | null {
+    return this.#opening?.peer ?? null;
+  }
+
+  /** The connection of a client that has one. Throws NOT_CONNECTED. */
+  connected(): Connection {
+    if (this.#connection === undefined) throw notConnected();
+    return this.#connection;
+  }
+
+  /** Everything of a client that has been connected. Throws NOT_CONNECTED. */
+  internals(): ClientInternals {
+    if (this.#connection === undefined || this.#opening === undefined) throw notConnected();
+    return { connection: this.#connection, opening: this.#opening, settings: this.#settings };
+  }
+
+  async connect(destination: Destination, options: ConnectOptions): Promise<Connection> {
+    if (this.#connecting || this.#connection) throw alreadyConnected(this.#isAccepted);
+    if (this.#isGivenUp)
+      throw new SecureSocketError('CLOSED', 'this client was closed: use a new SecureClient');
+    const giveUp = new AbortController();
+    this.#connecting = giveUp;
+    try {
+      const { connection, opening } = await establish(
+        { settings: this.#settings as ClientSettings, plan: this.#plan, destination },
+        options,
+        giveUp,
+      );
+      this.#open(connection, opening);
+      return connection;
+    } finally {
+      this.#connecting = undefined;
+    }
+  }
+
+  /** Becomes the server's end of a connection. */
+  adopt(connection: Connection, opening: HandshakeResult, settings: ServerSettings): void {
+    this.#settings = settings;
+    this.#isAccepted = true;
+    this.#open(connection, opening);
+  }
+
+  async close(code: number, signal: AbortSignal | undefined): Promise<ConnectionEnd> {
+    this.#giveUp(new SecureSocketError('CLOSED', 'close() was called while connecting'), undefined);
+    const connection = this.#connection;
+    if (connection === undefined) return { error: undefined, closeCode: undefined };
+    const closed = connection.close(code);
+    await (signal ? abortable(closed, signal, () => connection.destroy(signal.reason)) : closed);
+    return this.end;
+  }
+
+  destroy(error: Error | undefined): void {
+    const reason = error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting');
+    this.#giveUp(reason, error);
+    this.#connection?.destroy(error);
+  }
+
+  /** Settles when it is over. */
+  get end(): Promise<ConnectionEnd> {
+    if (this.#end === undefined) {
+      this.#end = new EndOfConnection();
+      if (this.#connection) this.#end.follow(this.#connection);
+      else if (this.#isGivenUp) this.#end.giveUp(undefined);
+    }
+    return this.#end.promise;
+  }
+
+  /** Whether it keeps the process alive while it is open. */
+  setRef(isRef: boolean): void {
+    this.#isRef = isRef;
+    const transport = this.#connection?.transport;
+    if (isRef) transport?.ref?.();
+    else transport?.unref?.();
+  }
+
+  /** Where in its life it is, in a word or two. */
+  get state(): string {
+    const connection = this.#connection;
+    if (connection === undefined)
+      return this.#connecting ? 'connecting' : this.#isGivenUp ? 'closed' : 'not connected';
+    return connection.isOver ? 'closed' : this.#isGivenUp ? 'closing' : 'open';
+  }
+
+  #open(connection: Connection, opening: HandshakeResult): void {
+    this.#connection = connection;
+    this.#opening = opening;
+    this.#end?.follow(connection);
+    if (!this.#isRef) connection.transport.unref?.();
+  }
+
+  /** From now on there is no connecting. */
+  #giveUp(reason: Error, error: Error | undefined): void {
+    this.#isGivenUp = true;
+    this.#connecting?.abort(reason);
+    this.#opening?.keys?.forget();
+    if (this.#connection === undefined) this.#end?.giveUp(error);
+  }
+}
+
+function alreadyConnected(isAccepted: boolean): SecureSocketError {
+  const why = isAccepted
+    ? 'a server has accepted this client, which is connected for once'
+    : 'connect() was called before';
+  return new SecureSocketError('ALREADY_CONNECTED', `${why}: use a new SecureClient for a new connection`);
+}
+
+function notConnected(): SecureSocketError {
+  return new SecureSocketError('NOT_CONNECTED', 'the client is not connected: await connect() first');
+}
