@@ -82,6 +82,49 @@ describe.each(protocols)('%s over a WebSocket', (protocol) => {
       });
   });
 
+  it.each(['client', 'server'] as const)(
+    'closes the WebSocket in order at both ends when the %s ends',
+    async (side) => {
+      const server = await listening(protocol);
+      cleanups.push(() => server.close({ timeout: 100 }));
+      const { url, sockets } = await serving();
+      const codes: Promise<unknown>[] = [];
+      sockets.on('connection', (socket) => {
+        codes.push(once(socket, 'close'));
+        void server.attach(webSocket(socket));
+      });
+      for (const kind of ['ws', 'standard']) {
+        const socket = new WebSocket(url, WEB_SOCKET_PROTOCOL);
+        codes.push(once(socket, 'close'));
+        const client = clientOf(server, { protocol });
+        await client.connect(webSocket(kind === 'ws' ? socket : asStandard(socket)));
+        const peer = await server.accept();
+        const [first, second] = side === 'client' ? [client, peer] : [peer, client];
+        const end = second.recv().then(() => second.close());
+        await Promise.all([first.close(), end]);
+      }
+      expect((await Promise.all(codes)).map((code) => (code as number[])[0])).toEqual([
+        1000, 1000, 1000, 1000,
+      ]);
+    },
+  );
+
+  it('cuts a WebSocket whose peer does not answer the close', async () => {
+    const server = await listening(protocol, { closeTimeout: 200 });
+    cleanups.push(() => server.close({ timeout: 100 }));
+    const { url, sockets } = await serving();
+    sockets.on('connection', (socket) => void server.attach(webSocket(socket)));
+    const socket = new WebSocket(url, WEB_SOCKET_PROTOCOL);
+    const client = clientOf(server, { protocol });
+    await client.connect(webSocket(socket));
+    const peer = await server.accept();
+    socket.pause();
+    const closed = once([...sockets.clients][0] as WebSocket, 'close');
+    await peer.close();
+    expect((await closed)[0]).toBe(1006);
+    client.destroy();
+  });
+
   it.each(['ws', 'standard'])('carries messages of 0 bytes to 8 MiB both ways, by %s', async (kind) => {
     const server = await listening(protocol);
     cleanups.push(() => server.close({ timeout: 100 }));

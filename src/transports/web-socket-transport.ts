@@ -13,6 +13,9 @@ const CloseCode = { orderly: 1000, givenUp: 4000, unsupported: 4003, tooMuch: 40
 /** What the peer may say without that anything is wrong: an end, as of a TCP connection. */
 const ENDS: readonly number[] = [CloseCode.orderly, 1001, 1005, CloseCode.givenUp];
 
+/** How long the WebSocket's closing handshake may take once both ends have nothing to say any more, in milliseconds. */
+const CLOSED_WITHIN = 2000;
+
 /** What a transport over a WebSocket needs to know. */
 export interface WebSocketFacts {
   readonly remoteAddress?: string | undefined;
@@ -41,6 +44,7 @@ export class WebSocketTransport implements Transport {
   #peerHasEnded = false;
   #isGone = false;
   #failure: unknown;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(driver: WebSocketDriver, facts: WebSocketFacts) {
     this.#driver = driver;
@@ -90,8 +94,14 @@ export class WebSocketTransport implements Transport {
     this.#closeIfEnded();
   }
 
+  /**
+   * A connection that has said everything gives its transport up without waiting for the peer's end. The WebSocket then
+   * still finishes its closing handshake (RFC 6455 7.1.2): one that is cut counts as a failure at the other end, where a
+   * browser may hold back the next connection to the same server.
+   */
   destroy(error?: Error): void {
-    this.#letGo(CloseCode.givenUp, 'given up');
+    if (this.#hasEnded && error === undefined && !this.#isConnecting) this.#finishClosing();
+    else this.#letGo(CloseCode.givenUp, 'given up');
     this.#incoming.abandon(error);
   }
 
@@ -127,6 +137,7 @@ export class WebSocketTransport implements Transport {
 
   /** The WebSocket is closed. */
   closed(code: number, reason: string): void {
+    clearTimeout(this.#closeTimer);
     if (this.#isGone) return;
     this.#isGone = true;
     const isEnd = ENDS.includes(code) && this.#failure === undefined && !this.#isConnecting;
@@ -159,6 +170,23 @@ export class WebSocketTransport implements Transport {
   #closeIfEnded(): void {
     if (this.#hasEnded && this.#peerHasEnded && !this.#isConnecting && !this.#isGone)
       this.#driver.close(CloseCode.orderly, '');
+  }
+
+  #finishClosing(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const { terminate } = this.#driver;
+    if (terminate) {
+      this.#closeTimer = setTimeout(() => terminate.call(this.#driver), CLOSED_WITHIN);
+      this.#closeTimer.unref?.();
+    }
+    try {
+      this.#driver.resume?.();
+      this.#driver.close(CloseCode.orderly, '');
+    } catch {
+      // it is closed already
+      clearTimeout(this.#closeTimer);
+    }
   }
 
   /** What the peer does is not to be borne. */
