@@ -61,7 +61,7 @@ export async function soak(options: SoakOptions): Promise<Summary> {
   const summary: Summary = { opened: {}, resumed: 0, messages: 0, endings: {}, offences: [], memory: [] };
   const random = new Random(options.seed);
   const stands = await Promise.all(
-    pairings(options.carriers).map((pairing) => standFor(pairing, options, random.fork())),
+    pairings(options.carriers).map((pairing) => standFor(pairing, options, random.fork(), summary)),
   );
   const deadline = performance.now() + 1000 * options.seconds;
   const { progress } = options;
@@ -129,7 +129,12 @@ const suites: readonly SuiteName[] = [
   'X25519-CHACHA20',
 ];
 
-async function standFor(pairing: Pairing, { ways, seed }: SoakOptions, random: Random): Promise<NamedStand> {
+async function standFor(
+  pairing: Pairing,
+  { ways, seed }: SoakOptions,
+  random: Random,
+  summary: Summary,
+): Promise<NamedStand> {
   const { protocol, carrier, server, client } = pairing;
   const limits = { idleTimeout: 4000, closeTimeout: 2000 };
   const sessions = new Sessions();
@@ -138,19 +143,19 @@ async function standFor(pairing: Pairing, { ways, seed }: SoakOptions, random: R
     ...(index % 3 === 0 ? {} : { sessions }),
     ...(index % 5 === 0 ? { padding: 512 } : {}),
   });
+  const name = `${protocol} ${carrier} ${client.name} to ${server.name}`;
   const stand = await Stand.open({
-    ...{ protocol, carrier, seed },
+    ...{ protocol, carrier, seed, onServerResult: (result) => note(summary, `${name} server`, result, 0) },
     server: { backend: server, ...limits, ...(protocol === 'sealed' ? { suites } : {}) },
     client: (index) => ({ backend: client, ...limits, ...(protocol === 'sealed' ? choices(index) : {}) }),
     damage: () => roughDamage(random, ways),
   });
-  return { name: `${protocol} ${carrier} ${client.name} to ${server.name}`, stand };
+  return { name, stand };
 }
 
 async function finish(summary: Summary, { name, stand }: NamedStand): Promise<void> {
   await stand[Symbol.asyncDispose]();
-  const results = await stand.results();
-  for (const result of results) note(summary, `${name} server`, result, 0);
+  await stand.settled();
   const { open, pending, buffered } = stand.server.stats;
   if (open + pending + buffered > 0)
     summary.offences.push(`${name}: ${open} open, ${pending} pending, ${buffered} bytes left`);

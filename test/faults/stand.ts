@@ -35,6 +35,8 @@ export interface StandOptions {
   readonly client?: ClientOptions | ((index: number) => ClientOptions);
   readonly damage?: Damage | ((index: number) => Damage);
   readonly seed?: number;
+  /** Told how each connection went at the server, which is not kept then: for very many. */
+  readonly onServerResult?: (result: Account | string) => void;
 }
 
 /** A server that answers everybody, and a proxy in front of it that damages connections. */
@@ -44,6 +46,7 @@ export class Stand implements AsyncDisposable {
   readonly #options: StandOptions;
   readonly #web: Server | undefined;
   readonly #results: (Promise<Account> | string)[] = [];
+  readonly #running = new Set<Promise<unknown>>();
   #wake: () => void = () => {};
   #count = 0;
 
@@ -90,14 +93,19 @@ export class Stand implements AsyncDisposable {
     return ask(client, conversation, lengths);
   }
 
-  /** How all connections so far went at the server, once they are over. */
-  async results(): Promise<(Account | string)[]> {
-    return Promise.all(this.#results);
+  /** Resolves once all connections so far are over at the server. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#running]);
   }
 
   /** A connection has come to nothing. */
   note(result: Promise<Account> | string): void {
-    this.#results.push(result);
+    const { onServerResult } = this.#options;
+    if (onServerResult) {
+      const told = Promise.resolve(result).then(onServerResult);
+      this.#running.add(told);
+      void told.finally(() => this.#running.delete(told));
+    } else this.#results.push(result);
     this.#wake();
   }
 
