@@ -17,7 +17,7 @@ export default defineConfig([
     ...common,
     entry: {
       index: 'src/index.ts',
-      cli: 'src/cli/main.ts',
+      cli: 'src/cli/start.ts',
       testing: 'src/testing/index.ts',
       'backends/node': 'backends/node.ts',
       'backends/sodium': 'backends/sodium.ts',

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { bench } from './bench.js';
 import { bridge } from './bridge.js';
