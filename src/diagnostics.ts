@@ -1,4 +1,5 @@
 import type { Connection } from './connection/connection.js';
+import { reasonOf } from './errors.js';
 
 /** Which side of a connection this process is. */
 export type Side = 'client' | 'server';
@@ -75,7 +76,7 @@ export function callSafely(name: string, call: () => unknown): void {
   const warn = (thrown: unknown): void => {
     if (warned.has(name)) return;
     warned.add(name);
-    emitWarning(`${name} threw: ${describe(thrown)}`, { code: 'SECURE_SOCKETS_CALLBACK' });
+    emitWarning(`${name} threw: ${reasonOf(thrown)}`, { code: 'SECURE_SOCKETS_CALLBACK' });
   };
   try {
     const result = call();
@@ -101,15 +102,6 @@ export function askSafely(name: string, ask: () => unknown, otherwise: boolean):
 }
 
 const warned = new Set<string>();
-
-/** Even what is thrown may throw. */
-function describe(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return typeof thrown;
-  }
-}
 
 /** A warning of the process, or on the console where there is no process to warn. */
 export function emitWarning(text: string, options: { type?: string; code: string }): void {

@@ -128,3 +128,12 @@ export function kindOf(value: unknown): string {
     return typeof value === 'string' ? 'a string (encode it: new TextEncoder().encode(text))' : typeof value;
   return value.constructor?.name ? `an object of class ${value.constructor.name}` : 'an object';
 }
+
+/** Why something failed, by what was thrown: that may be anything, and even asking it for text may throw. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return typeof thrown;
+  }
+}

@@ -1,5 +1,5 @@
-import { type BigIntStats, read } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type BigIntStats, constants, read } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -42,7 +42,8 @@ export async function readFileOnce(path: string): Promise<FileContent> {
   if (typeof file === 'number') return { bytes: await collect(fromDescriptor(file), path), stats: undefined };
   try {
     const stats = await file.stat({ bigint: true });
-    return { bytes: await collect(fromFile(file, path), path), stats };
+    const readSome = fromFile(file, path);
+    return { bytes: await collect(stats.isFIFO() ? fromFifo(readSome, path) : readSome, path), stats };
   } finally {
     await file.close();
   }
@@ -77,7 +78,8 @@ export function specialKind(stats: BigIntStats): string | undefined {
 /** A socket, which standard input may be, cannot be opened by its name, but read from. */
 async function openOrDescriptor(path: string): Promise<FileHandle | number> {
   try {
-    return await open(path, 'r');
+    const isFifo = (await stat(path)).isFIFO();
+    return await open(path, isFifo ? constants.O_RDONLY | constants.O_NONBLOCK : 'r');
   } catch (error) {
     const descriptor = /^\/dev\/(?:stdin|fd\/(\d+))$/.exec(path);
     if (descriptor === null || !hasCode(error, 'ENXIO')) throw error;
@@ -96,6 +98,36 @@ function fromFile(file: FileHandle, path: string): Read {
       throw error instanceof Error
         ? Object.assign(error, { message: `${error.message} '${path}'`, path })
         : error;
+    }
+  };
+}
+
+/** Milliseconds that a FIFO may be without anybody who writes to it. */
+const WRITER_WITHIN = 10_000;
+
+/**
+ * A FIFO is opened without waiting for a writer, which would take one of the few threads that everything else needs too.
+ * Nothing to read is the end then only after there was a writer; one that has come may take its time, as a person does who
+ * is asked for a passphrase.
+ */
+function fromFifo(readSome: Read, path: string): Read {
+  const deadline = performance.now() + WRITER_WITHIN;
+  // to one without a name nobody comes any more
+  let hasWriter = /^\/(dev\/(stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path);
+  return async (chunk) => {
+    for (;;) {
+      const length = await readSome(chunk).catch((error: unknown) => {
+        if (!hasCode(error, 'EAGAIN')) throw error;
+        hasWriter = true;
+      });
+      hasWriter ||= length !== undefined && length > 0;
+      if (length !== undefined && hasWriter) return length;
+      if (!hasWriter && performance.now() > deadline)
+        throw new SecureSocketError(
+          'BAD_OPTION',
+          `${path}: it is a FIFO to which no one wrote for ${WRITER_WITHIN} ms`,
+        );
+      await sleep(10);
     }
   };
 }

@@ -1,7 +1,7 @@
 import type { RsaPrivateNumbers } from '../backend.js';
 import { decodePkcs1Private, decodePkcs8 } from '../core/encodings/der.js';
 import { decodePem } from '../core/encodings/pem.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { explainDer, explainEncryption, explainPem, explainText } from './key-kinds.js';
 import { agreedRole, type IdentityRole, statedRole } from './roles.js';
 
@@ -68,7 +68,7 @@ function decrypted(
   try {
     return decrypt(der, passphrase);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const unsupported = /unsupported/i.test(reason) ? explainEncryption(der, path) : undefined;
     if (unsupported !== undefined) throw unsupported;
     const text = `the key cannot be decrypted: the passphrase is wrong or the file is damaged (${reason})`;

@@ -5,9 +5,10 @@ import type {
   RsaPublicKey,
   RsaPublicNumbers,
 } from '../backend.js';
+import { inTime } from '../connection/in-time.js';
 import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
 import { checkClassicKey, checkPrivateKey, checkSealedKey } from '../core/encodings/rsa-key.js';
-import { SecureSocketError } from '../errors.js';
+import { reasonOf, SecureSocketError } from '../errors.js';
 import { bitLength } from '../numbers.js';
 import type { IdentityRole } from './roles.js';
 
@@ -91,7 +92,7 @@ export function checkedSpki(material: KeyMaterial): Uint8Array {
     if (material.role === 'classic-server') checkClassicKey(numbers, 512);
     else checkSealedKey(numbers);
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = reasonOf(error);
     throw new SecureSocketError('BAD_IDENTITY', `no key for role ${material.role}: ${text}`, {
       cause: error,
     });
@@ -132,17 +133,12 @@ function operatedKey({ sign, decrypt }: KeyOperations, key: RsaPublicKey, bits: 
 const PATIENCE = 30_000;
 
 async function answered<Result>(ask: () => Result | Promise<Result>, what: string): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE} ms`)), PATIENCE);
-  });
+  const late = (): Error => new Error(`no answer within ${PATIENCE} ms`);
   try {
-    return await Promise.race([ask(), late]);
+    return await inTime((async () => ask())(), PATIENCE, late);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new SecureSocketError('BAD_IDENTITY', `the key could not ${what}: ${reason}`, { cause: error });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

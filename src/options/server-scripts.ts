@@ -1,4 +1,5 @@
 import type { Backend, RsaPrivateKey } from '../backend.js';
+import { inTime } from '../connection/in-time.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { decodeSpki } from '../core/encodings/der.js';
 import type { ProtectMemory } from '../core/message-memory.js';
@@ -82,12 +83,21 @@ async function sealedScripts(
   identity: PortableIdentity,
   { authorize, tickets, queue }: SharedByConnections,
 ): Promise<() => Script> {
-  const { backend, clientAuth, maxMessage, maxRecord } = settings;
+  const { backend, clientAuth, maxMessage, maxRecord, handshakeTimeout } = settings;
   const suites = suitesOf(settings);
-  const mlKem768 = await kemFor(backend, suites);
+  const mlKem768 = await inTime(
+    kemFor(backend, suites),
+    handshakeTimeout,
+    late('BAD_OPTION', `mlKem768() of the backend ${backend.name}`, handshakeTimeout),
+  );
   const { spki } = identity;
   const key = privateKeyOf(identity, backend);
-  if (!identity.extractable) await tryDecrypting(key, backend, spki);
+  if (!identity.extractable)
+    await inTime(
+      tryDecrypting(key, backend, spki),
+      handshakeTimeout,
+      late('BAD_IDENTITY', "decrypt() of the server's key", handshakeTimeout),
+    );
   const busy = (): boolean => queue.isFull;
   const options = {
     isPatient: true,
@@ -132,18 +142,30 @@ async function serverIdentity(
   const { identity, modulusLength, backend } = settings;
   if (identity) return identity;
   if (role === 'server') warnOnce(ephemeralIdentity);
-  return platform.generateIdentity({ role, modulusLength, backend });
+  const patience = backend.native ? MAX_GENERATION : 10 * MAX_GENERATION;
+  return inTime(
+    platform.generateIdentity({ role, modulusLength, backend }),
+    patience,
+    late('BAD_OPTION', `generateRsaKey() of the backend ${backend.name}`, patience),
+  );
+}
+
+/** Making a key takes as long as chance wants; on a native backend seconds, in JavaScript a minute. Milliseconds. */
+const MAX_GENERATION = 60_000;
+
+function late(code: 'BAD_IDENTITY' | 'BAD_OPTION', what: string, milliseconds: number): () => Error {
+  return () => new SecureSocketError(code, `${what} gave no answer within ${milliseconds} ms`);
 }
 
 /** The list of clients, which must be good to begin with. */
 async function authorizedKeysOf(
   { openAuthorizedKeys }: ServerScriptPlatform,
-  { authorizedKeys }: ServerSettings,
+  { authorizedKeys, handshakeTimeout }: ServerSettings,
 ): Promise<PortableAuthorizedKeys | undefined> {
   if (authorizedKeys === undefined) return undefined;
   const keys =
     authorizedKeys instanceof PortableAuthorizedKeys ? authorizedKeys : openAuthorizedKeys(authorizedKeys);
-  await keys.list();
+  await inTime(keys.list(), handshakeTimeout, late('BAD_OPTION', 'authorizedKeys', handshakeTimeout));
   return keys;
 }
 

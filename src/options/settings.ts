@@ -5,6 +5,7 @@ import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
 import { checkOptions } from './arguments.js';
+import { guardedBackend } from './guarded-backend.js';
 import type {
   ClientOptions,
   EveryClientOption,
@@ -110,10 +111,11 @@ function filled<Settings extends ClientSettings | ServerSettings>(
   table: Table,
   defaultBackend: Backend,
 ): Settings {
-  const backend = given.backend ?? defaultBackend;
-  const settings: Record<string, unknown> = { ...given };
+  const { backend: own = defaultBackend } = given;
+  const backend = own === defaultBackend ? own : guardedBackend(own);
+  const settings: Record<string, unknown> = { ...given, backend };
   for (const [name, row] of Object.entries(table)) {
-    if (name in given) continue;
+    if (name in settings) continue;
     const value = (given.protocol === 'classic' ? row.classic?.default : undefined) ?? row.default;
     if (value !== undefined) settings[name] = typeof value === 'function' ? value(given, backend) : value;
   }

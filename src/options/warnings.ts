@@ -17,7 +17,7 @@ export const classicWarning: Warning = {
 
 /** Of a server that makes a key for itself. */
 export const ephemeralIdentity: Warning = {
-  text: 'this server has no identity and makes a key for itself, which takes a second or so before it listens; clients that pin the key lose it with the process',
+  text: 'this server has no identity and makes a key for itself: it is not listening before listen() resolves, in a second or so; clients that pin the key lose it with the process',
   type: 'Warning',
   code: 'SECURE_SOCKETS_EPHEMERAL_IDENTITY',
 };

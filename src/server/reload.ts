@@ -1,3 +1,5 @@
+import { inTime } from '../connection/in-time.js';
+import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { ArgumentRules } from '../options/arguments.js';
 import { identityObject } from '../options/rules.js';
@@ -27,7 +29,10 @@ export async function reloaded(
   checkRole(identity, settings.protocol === 'classic' ? 'classic-server' : 'server');
   const next = identity && { ...settings, identity, ...(authorizedKeys && { authorizedKeys }) };
   const plan = next === undefined ? before : await make(next);
-  await authorizedKeys?.reload();
+  const { handshakeTimeout } = settings;
+  const late = (): Error =>
+    new SecureSocketError('BAD_OPTION', `authorizedKeys gave no answer within ${handshakeTimeout} ms`);
+  if (authorizedKeys) await inTime(authorizedKeys.reload(), handshakeTimeout, late);
   if (plan === before) return before;
   // handshakes that have begun may still need what the plan before holds
   const close = (): void => {

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend.js';
 import { type AcceptedClient, clientAccess, type PortableClient } from '../client/client.js';
+import { abortable } from '../connection/abortable.js';
 import { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { callSafely, traceLimit } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
@@ -78,7 +79,8 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   #stop: (() => Promise<void>) | undefined;
   /** Resolves when it no longer listens, once that is wanted. */
   #stopped: Promise<void> | undefined;
-  #hasStopped = false;
+  /** Aborts when no more clients are to come in. */
+  readonly #stopping = new AbortController();
   #address: (() => unknown) | undefined;
   /** Whether clients can come: it listens, or a transport was attached. */
   #isOpen = false;
@@ -209,12 +211,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   /** Makes the key and what else connections share, once. */
   async #prepare(): Promise<ConnectionAcceptor<Client>> {
     this.#throwIfClosed();
-    this.#preparing ??= this.#platform.plan(this.#settings, this.#privateKeyQueue).then((plan) => {
-      this.#plan = plan;
-      if (this.#closing) plan.close?.();
-      this.#acceptor = this.#makeAcceptor(plan);
-      return this.#acceptor;
-    });
+    this.#preparing ??= abortable(this.#makeReady(), this.#stopping.signal);
     try {
       const acceptor = await this.#preparing;
       this.#throwIfClosed();
@@ -223,6 +220,14 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       this.#preparing = undefined;
       throw error;
     }
+  }
+
+  async #makeReady(): Promise<ConnectionAcceptor<Client>> {
+    const plan = await this.#platform.plan(this.#settings, this.#privateKeyQueue);
+    this.#plan = plan;
+    if (this.#closing) plan.close?.();
+    this.#acceptor = this.#makeAcceptor(plan);
+    return this.#acceptor;
   }
 
   #makeAcceptor(plan: ServerPlan): ConnectionAcceptor<Client> {
@@ -251,7 +256,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   }
 
   #stopAccepting(): void {
-    this.#hasStopped = true;
+    this.#stopping.abort(new SecureSocketError('CLOSED', 'the server is closed'));
     const isSealed = this.#settings.protocol === 'sealed';
     for (const client of this.#accepted.end(new SecureSocketError('CLOSED', 'the server is closed')))
       void client.close(isSealed ? { code: GOING_AWAY } : {}).catch(ignore);
@@ -281,7 +286,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   }
 
   #throwIfClosed(): void {
-    if (this.#hasStopped) throw new SecureSocketError('CLOSED', 'the server is closed');
+    this.#stopping.signal.throwIfAborted();
   }
 }
 

@@ -1,3 +1,4 @@
+import { reasonOf } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { type Rule, rules } from './transport-rules.js';
 
@@ -49,7 +50,7 @@ async function failureOf(
     return undefined;
   } catch (error) {
     const end = isSwapped ? 'second' : 'first';
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     return new Error(`${rule.name}: ${why} (as seen from the ${end} end)`, { cause: error });
   } finally {
     first.destroy();

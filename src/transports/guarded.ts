@@ -1,4 +1,4 @@
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { isTransport, type Transport, type TransportEvents } from './transport.js';
 
 const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const;
@@ -156,7 +156,7 @@ class GuardedTransport implements Transport {
 
 function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  return new SecureSocketError('TRANSPORT_FAILED', `the transport failed: ${String(thrown)}`, {
+  return new SecureSocketError('TRANSPORT_FAILED', `the transport failed: ${reasonOf(thrown)}`, {
     cause: thrown,
   });
 }

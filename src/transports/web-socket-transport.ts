@@ -1,4 +1,4 @@
-import { SecureSocketError } from '../errors.js';
+import { reasonOf, SecureSocketError } from '../errors.js';
 import { ReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
 import type { WebSocketDriver } from './web-socket-driver.js';
@@ -209,7 +209,7 @@ export class WebSocketTransport implements Transport {
 
   #closeError(code: number, reason: string): SecureSocketError {
     const cause = this.#failure instanceof Error ? { cause: this.#failure } : {};
-    const why = this.#failure instanceof Error ? this.#failure.message : String(this.#failure ?? reason);
+    const why = reasonOf(this.#failure ?? reason);
     const what = this.#isConnecting
       ? 'the WebSocket could not be opened: is there a server that takes the subprotocol secure-sockets.1?'
       : 'the WebSocket was closed';

@@ -1,4 +1,4 @@
-import { badArgument, kindOf } from '../errors.js';
+import { badArgument, kindOf, reasonOf } from '../errors.js';
 import { type ReadAheadOptions, readMaxReadAhead } from './read-ahead.js';
 import type { Transport } from './transport.js';
 import { BunDriver, type BunServerWebSocket, driverOf, type WebSocketLike } from './web-socket-driver.js';
@@ -66,7 +66,7 @@ function openSocket(url: string, options: WebSocketOptions): WebSocketLike {
   try {
     return new Class(url, WEB_SOCKET_PROTOCOL);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     throw badArgument(`${JSON.stringify(url)} cannot be opened as a WebSocket: ${why}`);
   }
 }

@@ -1,4 +1,4 @@
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { ReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
 
@@ -201,7 +201,7 @@ function bytesOf(chunk: unknown): Uint8Array | undefined {
 
 function failure(error: unknown): Error {
   if (error instanceof Error && !isDomException(error)) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = reasonOf(error);
   return new SecureSocketError('TRANSPORT_FAILED', `the stream below the connection failed: ${why}`, {
     cause: error,
   });

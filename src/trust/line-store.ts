@@ -1,3 +1,6 @@
+import { inTime } from '../connection/in-time.js';
+import { kindOf, SecureSocketError } from '../errors.js';
+
 /** Where the lines of a list are kept. */
 export interface LineStore {
   /** As error texts name it. */
@@ -35,19 +38,37 @@ export function storedUnder(storage: WebStorage, key: string): TextStore {
 
 /** Lines in a text that is loaded and saved whole. */
 export function linesIn(store: TextStore, name: string): LineStore {
-  const read = async (): Promise<string> => (await store.load()) ?? '';
+  const load = held(`load() of ${name}`, async () => store.load());
+  const save = held(`save() of ${name}`, async (text: string) => store.save(text));
+  const read = async (): Promise<string> => {
+    const text: unknown = (await load()) ?? '';
+    if (typeof text === 'string') return text;
+    throw new SecureSocketError('BAD_OPTION', `load() of ${name} must give text, and gave ${kindOf(text)}`);
+  };
   return {
     name,
     read,
-    append: async (line) => store.save(withLine(await read(), line)),
+    append: async (line) => save(withLine(await read(), line)),
     removeLines: async (pick) => {
       const text = await read();
       const gone = pick(text);
-      if (gone.size > 0) await store.save(withoutLines(text, gone));
+      if (gone.size > 0) await save(withoutLines(text, gone));
       return gone.size;
     },
     inTurn: turns(),
   };
+}
+
+/** Milliseconds. The next one's turn must not wait for ever for a store that never answers. */
+const PATIENCE = 10_000;
+
+function held<Given extends unknown[], Result>(
+  what: string,
+  call: (...given: Given) => Promise<Result>,
+): (...given: Given) => Promise<Result> {
+  const late = (): Error =>
+    new SecureSocketError('BAD_OPTION', `${what} gave no answer within ${PATIENCE} ms`);
+  return (...given) => inTime(call(...given), PATIENCE, late);
 }
 
 /** A text with one line more, which ends the way all lines do. */

@@ -1,5 +1,5 @@
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
-import { SecureSocketError } from '../errors.js';
+import { reasonOf, SecureSocketError } from '../errors.js';
 import type { PortableKnownHosts } from './known-hosts.js';
 
 /** Whom a client dials, as a known-hosts file names it: a Unix domain socket is `unix:PATH` with port 0. */
@@ -98,7 +98,7 @@ async function possible<Result>(what: string, operation: Promise<Result>): Promi
     return await operation;
   } catch (error) {
     if (error instanceof SecureSocketError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new SecureSocketError(
       'BAD_OPTION',
       `the known hosts cannot be ${what}: ${reason}; mend that, name another file, or give serverKey`,

@@ -1,5 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Duplex, duplexPair } from 'node:stream';
 import {
   type AddressList,
@@ -10,6 +15,7 @@ import {
   SecureClient,
   SecureServer,
   type ServerOptions,
+  type TextStore,
   type Transport,
   type TransportEvents,
 } from 'secure-sockets';
@@ -337,9 +343,7 @@ describe('backends', () => {
   it.each(methods)('%s may do anything', async (name) => {
     const standing = await pair('sealed');
     open.push(() => standing[Symbol.asyncDispose]());
-    for (const [kind, misdeed] of nonsense) {
-      // a rejection that a synchronous method gives away is no one's to hear
-      if (kind === 'rejects' && !['generateRsaKey', 'mlKem768'].includes(name)) continue;
+    for (const [, misdeed] of nonsense) {
       const backend = { ...node, [name]: misdeed } as Backend;
       const server = await serverWith({ handshakeTimeout: 200 });
       const client = clientOf(server, { backend, handshakeTimeout: 200, closeTimeout: 100 });
@@ -369,6 +373,172 @@ describe('backends', () => {
     expect(await standing.peer.recv()).toEqual(Uint8Array.of(1));
   });
 });
+
+describe('what backends make', () => {
+  type Made = Record<string, (...given: never[]) => unknown>;
+  const factories = {
+    aesGcm: ['seal', 'open', 'wipe'],
+    x25519: ['agree', 'wipe'],
+    mlKem768: ['keyPair', 'encapsulate'],
+    rsaPublicKey: ['encryptOaep', 'verifyPss'],
+    rsaPrivateKey: ['decryptOaep', 'signPss'],
+  } as const;
+  const cases = Object.entries(factories).flatMap(([factory, names]) =>
+    names.map((name) => [factory, name] as const),
+  );
+  const nonsense: [string, () => unknown][] = [...misdeeds, ['gives nothing', () => undefined]];
+
+  /** An object whose method does what it should not. */
+  const spoiled = (made: Made, name: string, misdeed: () => unknown): Made =>
+    new Proxy(made, {
+      get: (target, member) => {
+        if (member === name) return misdeed;
+        const found = Reflect.get(target, member, target);
+        return typeof found === 'function' ? found.bind(target) : found;
+      },
+    });
+
+  it.each(cases)('%s: %s may do anything', async (factory, name) => {
+    const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    for (const [, misdeed] of nonsense) {
+      const make = node[factory as keyof Backend] as (...given: unknown[]) => Made | Promise<Made>;
+      const making = (...given: unknown[]): unknown => {
+        const made = make(...given);
+        return made instanceof Promise
+          ? made.then((one) => spoiled(one, name, misdeed))
+          : spoiled(made, name, misdeed);
+      };
+      const backend = { ...node, [factory]: making } as Backend;
+      const server = await serverWith({
+        verifyClient: () => true,
+        clientAuth: 'optional',
+        suites: ['X25519MLKEM768', 'X25519'],
+        handshakeTimeout: 300,
+      });
+      const client = clientOf(server, { backend, identity, handshakeTimeout: 300, closeTimeout: 100 });
+      await client.connect(server.address).catch(() => {});
+      await client.send(new Uint8Array(10)).catch(() => {});
+      client.destroy();
+      await works(server);
+      const own = new SecureServer({
+        backend,
+        identity: await identityFor('sealed'),
+        handshakeTimeout: 300,
+        closeTimeout: 100,
+      });
+      open.push(() => own.close({ timeout: 100 }));
+      await own.listen({ host: '127.0.0.1', port: 0 });
+      const guest = clientOf(own, { handshakeTimeout: 300, closeTimeout: 100 });
+      await guest.connect(own.address).catch(() => {});
+      await guest.send(new Uint8Array(10)).catch(() => {});
+      guest.destroy();
+    }
+  });
+
+  it('is named where it is wrong', async () => {
+    const server = await serverWith({});
+    const backend: Backend = { ...node, name: 'mine', sha256: () => new Uint8Array(31) };
+    expect(await rejection(clientOf(server, { backend }).connect(server.address))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: 'sha256() of the backend mine must give a Uint8Array of 32 bytes, and gave 31 bytes',
+    });
+  });
+});
+
+describe('what never settles does not hold listen() up', () => {
+  const never = (): Promise<never> => new Promise(() => {});
+  const start = (options: ServerOptions): { server: SecureServer; listens: Promise<Error> } => {
+    const server = new SecureServer({ handshakeTimeout: 200, ...options } as ServerOptions);
+    return { server, listens: rejection(server.listen({ host: '127.0.0.1', port: 0 })) };
+  };
+
+  it('decrypt of a key', async () => {
+    const { spki } = await identityFor('sealed');
+    const identity = Identity.fromDecrypter({ spki, decrypt: never });
+    const { server, listens } = start({ identity });
+    expect(await listens).toMatchObject({
+      code: 'BAD_IDENTITY',
+      message: "decrypt() of the server's key gave no answer within 200 ms",
+    });
+    await server.close();
+  });
+
+  it('mlKem768 of a backend', async () => {
+    const backend: Backend = { ...node, name: 'mine', mlKem768: never };
+    const suites = ['X25519MLKEM768'] as const;
+    const { listens } = start({ backend, suites, identity: await identityFor('sealed') });
+    expect(await listens).toMatchObject({
+      code: 'BAD_OPTION',
+      message: 'mlKem768() of the backend mine gave no answer within 200 ms',
+    });
+  });
+
+  it('generateRsaKey of a backend, which takes its time, once the server is closed', async () => {
+    const { server, listens } = start({ backend: { ...node, generateRsaKey: never } });
+    await pause(300);
+    await server.close();
+    expect(await listens).toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('authorised keys in a FIFO', async () => {
+    const path = fifo();
+    const { listens } = start({ authorizedKeys: { path }, identity: await identityFor('sealed') });
+    expect(await listens).toMatchObject({ code: 'BAD_OPTION' });
+  });
+});
+
+describe('known hosts', () => {
+  const stores: [string, (misdeed: () => unknown) => TextStore][] = [
+    ['load', (misdeed) => ({ load: misdeed as never, save: () => {} })],
+    ['save', (misdeed) => ({ load: () => '', save: misdeed as never })],
+  ];
+
+  describe.each(stores)('%s of a store', (_, store) => {
+    it.each(misdeeds)('%s', async (__, misdeed) => {
+      const server = await serverWith({});
+      const options = { knownHosts: { ...store(misdeed), mode: 'tofu' as const }, handshakeTimeout: 300 };
+      const client = new SecureClient(options);
+      const error = await client.connect(server.address).catch((thrown: unknown) => thrown);
+      if (error !== undefined)
+        expect(['BAD_OPTION', 'HANDSHAKE_TIMEOUT']).toContain((error as { code?: string }).code);
+      client.destroy();
+      await works(server);
+    });
+  });
+
+  it('that load() gives as something else than text are named so', async () => {
+    const server = await serverWith({});
+    for (const wrong of [5, {}, ['a'], new Uint8Array(3)]) {
+      const knownHosts = { load: () => wrong as never, save: () => {} };
+      expect(await rejection(new SecureClient({ knownHosts }).connect(server.address))).toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining('load() of knownHosts must give text, and gave'),
+      });
+    }
+  });
+
+  it('in a FIFO that nobody writes to take no thread from anybody else', async () => {
+    const server = await serverWith({});
+    const path = fifo();
+    const connecting = Array.from({ length: 8 }, () =>
+      rejection(new SecureClient({ knownHosts: { path }, handshakeTimeout: 1000 }).connect(server.address)),
+    );
+    await pause(50);
+    const begun = performance.now();
+    await readFile(import.meta.filename);
+    expect(performance.now() - begun).toBeLessThan(800);
+    for (const error of await Promise.all(connecting)) expect(error.code).toBe('HANDSHAKE_TIMEOUT');
+  });
+});
+
+/** A FIFO with a name, to which nobody writes. */
+function fifo(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-fifo-'));
+  open.push(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'fifo');
+  execFileSync('mkfifo', [path]);
+  return path;
+}
 
 describe('a key that is kept elsewhere', () => {
   it('and never answers keeps no other client waiting for longer than a handshake may take', async () => {

@@ -1,0 +1,201 @@
+import type {
+  Aead,
+  Backend,
+  BlockCipher,
+  DecapsulationKey,
+  KeyAgreement,
+  KeyEncapsulation,
+  LaterAead,
+  RsaPrivateKey,
+  RsaPublicKey,
+} from '../backend.js';
+import { kindOf, SecureSocketError } from '../errors.js';
+
+/**
+ * A backend of the application, held to what the interface says. What a method gives that cannot be right is BAD_OPTION,
+ * which names it. A promise where there must be none is that too, and its rejection, which no one would handle, is taken
+ * care of: it must not end the process.
+ */
+export function guardedBackend(backend: Backend): Backend {
+  const found = guarded.get(backend) ?? guard(backend);
+  guarded.set(backend, found);
+  return found;
+}
+
+/** One for each: keys that were imported are kept by backend. */
+const guarded = new WeakMap<Backend, Backend>();
+
+function guard(backend: Backend): Backend {
+  const { name, native, fallbacks, preferredAead, lacks } = backend;
+  const of = (method: string): string => `${method}() of the backend ${String(name)}`;
+  return {
+    ...{ name, native, fallbacks, preferredAead, ...(lacks && { lacks }) },
+    randomBytes: (length) => bytes(of('randomBytes'), backend.randomBytes(length), length),
+    equal: (a, b) => truth(of('equal'), backend.equal(a, b)),
+    sha256: (data) => bytes(of('sha256'), backend.sha256(data), 32),
+    hmacSha256: (key, data) => bytes(of('hmacSha256'), backend.hmacSha256(key, data), 32),
+    hkdfExtract: (salt, input) => bytes(of('hkdfExtract'), backend.hkdfExtract(salt, input), 32),
+    hkdfExpand: (key, info, length) => bytes(of('hkdfExpand'), backend.hkdfExpand(key, info, length), length),
+    aesEcb: (key) => blockCipher(of('aesEcb'), backend.aesEcb(key)),
+    aesGcm: (key) => new GuardedAead(of('aesGcm'), backend.aesGcm(key)),
+    chaCha20Poly1305: (key) => new GuardedAead(of('chaCha20Poly1305'), backend.chaCha20Poly1305(key)),
+    x25519: (key) => keyAgreement(of('x25519'), backend.x25519(key)),
+    mlKem768: async () => keyEncapsulation(of('mlKem768'), await backend.mlKem768()),
+    generateRsaKey: async (length) =>
+      object(of('generateRsaKey'), await backend.generateRsaKey(length), ['n', 'e', 'd']),
+    rsaPublicKey: (numbers) => publicKey(of('rsaPublicKey'), backend.rsaPublicKey(numbers)),
+    rsaPrivateKey: (numbers) => privateKey(of('rsaPrivateKey'), backend.rsaPrivateKey(numbers)),
+  };
+}
+
+/** The one object here that costs every record something: a class, and no closures. */
+class GuardedAead implements Aead {
+  readonly later?: LaterAead;
+  readonly #what: string;
+  readonly #inner: Aead;
+
+  constructor(what: string, inner: Aead) {
+    this.#what = what;
+    this.#inner = object(what, inner, ['seal', 'open']);
+    if (inner.later) this.later = laterAead(what, inner.later);
+  }
+
+  seal(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    plaintext: readonly Uint8Array[],
+    prefix?: Uint8Array,
+  ): Uint8Array[] {
+    return pieces(this.#what, this.#inner.seal(nonce, associatedData, plaintext, prefix));
+  }
+
+  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
+    const plaintext = this.#inner.open(nonce, associatedData, ciphertext);
+    return plaintext === null ? null : bytes(this.#what, plaintext, ciphertext.length - 16);
+  }
+
+  wipe(): void {
+    done(this.#what, this.#inner.wipe?.());
+  }
+}
+
+function laterAead(what: string, inner: LaterAead): LaterAead {
+  return {
+    minLength: inner.minLength,
+    seal: async (...given) => pieces(what, await inner.seal(...given)),
+    open: async (nonce, associatedData, ciphertext) => {
+      const plaintext = await inner.open(nonce, associatedData, ciphertext);
+      return plaintext === null ? null : bytes(what, plaintext, ciphertext.length - 16);
+    },
+  };
+}
+
+function blockCipher(what: string, inner: BlockCipher): BlockCipher {
+  object(what, inner, ['encrypt', 'decrypt']);
+  return {
+    encrypt: (blocks) => bytes(what, inner.encrypt(blocks), blocks.length),
+    decrypt: (blocks) => bytes(what, inner.decrypt(blocks), blocks.length),
+  };
+}
+
+function keyAgreement(what: string, inner: KeyAgreement): KeyAgreement {
+  object(what, inner, ['agree']);
+  return {
+    publicKey: bytes(what, inner.publicKey, 32),
+    agree: (peerPublicKey) => {
+      const shared = inner.agree(peerPublicKey);
+      return shared === null ? null : bytes(what, shared, 32);
+    },
+    wipe: () => done(what, inner.wipe?.()),
+  };
+}
+
+function keyEncapsulation(what: string, inner: KeyEncapsulation): KeyEncapsulation {
+  object(what, inner, ['keyPair', 'encapsulate']);
+  return {
+    keyPair: (seed) => decapsulationKey(what, inner.keyPair(seed)),
+    encapsulate: (key) => {
+      const result = inner.encapsulate(key);
+      if (result === null) return null;
+      const { ciphertext, sharedSecret } = object(what, result, ['ciphertext', 'sharedSecret']);
+      return { ciphertext: bytes(what, ciphertext, 1088), sharedSecret: bytes(what, sharedSecret, 32) };
+    },
+  };
+}
+
+function decapsulationKey(what: string, inner: DecapsulationKey): DecapsulationKey {
+  object(what, inner, ['decapsulate']);
+  return {
+    encapsulationKey: bytes(what, inner.encapsulationKey, 1184),
+    decapsulate: (ciphertext) => bytes(what, inner.decapsulate(ciphertext), 32),
+    wipe: () => done(what, inner.wipe?.()),
+  };
+}
+
+function publicKey(what: string, inner: RsaPublicKey): RsaPublicKey {
+  const { modulusLength } = object(what, inner, ['modulusLength']);
+  const k = modulusBytes(what, modulusLength);
+  return {
+    modulusLength,
+    encryptPkcs1: (message) => bytes(what, inner.encryptPkcs1(message), k),
+    encryptOaep: (message, label) => bytes(what, inner.encryptOaep(message, label), k),
+    verifyPss: (message, signature) => truth(what, inner.verifyPss(message, signature)),
+  };
+}
+
+function privateKey(what: string, inner: RsaPrivateKey): RsaPrivateKey {
+  const { modulusLength } = object(what, inner, ['modulusLength']);
+  const k = modulusBytes(what, modulusLength);
+  return {
+    modulusLength,
+    decryptRaw: async (ciphertext) => bytes(what, await inner.decryptRaw(ciphertext), k),
+    decryptOaep: async (ciphertext, label) => bytes(what, await inner.decryptOaep(ciphertext, label)),
+    signPss: async (message) => bytes(what, await inner.signPss(message), k),
+  };
+}
+
+function modulusBytes(what: string, bits: unknown): number {
+  if (Number.isInteger(bits)) return Math.ceil((bits as number) / 8);
+  throw wrong(what, bits, 'a modulusLength in bits');
+}
+
+function bytes(what: string, value: unknown, length?: number): Uint8Array {
+  if (isBytes(value) && (length === undefined || value.length === length)) return value;
+  throw wrong(what, value, length === undefined ? 'a Uint8Array' : `a Uint8Array of ${length} bytes`);
+}
+
+function truth(what: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw wrong(what, value, 'true or false');
+}
+
+function pieces(what: string, value: unknown): Uint8Array[] {
+  if (Array.isArray(value) && value.every(isBytes)) return value;
+  throw wrong(what, value, 'an array of Uint8Arrays');
+}
+
+function object<Value extends object>(
+  what: string,
+  value: Value,
+  members: readonly (keyof Value & string)[],
+): Value {
+  if (typeof value === 'object' && value !== null && members.every((name) => name in value)) return value;
+  throw wrong(what, value, `an object with ${members.join(', ')}`);
+}
+
+/** Of what gives nothing, only a promise matters. */
+function done(what: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) throw wrong(what, value, 'nothing');
+}
+
+/** By what it is, not by whose class: it may come from another realm. */
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
+}
+
+function wrong(what: string, value: unknown, expected: string): SecureSocketError {
+  // of whatever kind a promise is, and whatever its `then` does
+  if (typeof value === 'object' && value !== null) Promise.resolve(value).catch(() => {});
+  const given = isBytes(value) ? `${value.length} bytes` : kindOf(value);
+  return new SecureSocketError('BAD_OPTION', `${what} must give ${expected}, and gave ${given}`);
+}
