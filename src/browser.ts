@@ -29,6 +29,7 @@ export type { ConnectOptions } from './client/establish.js';
 export type { CloseOptions, EndOptions, RecvOptions, SendOptions } from './client/method-options.js';
 export { reconnecting } from './client/reconnecting.browser.js';
 export type { ReconnectOptions } from './client/reconnecting.js';
+export type { Bytes } from './core/bytes.js';
 export type { SuiteName } from './core/sealed/suites.js';
 export {
   type ArgumentError,

@@ -203,6 +203,22 @@ test.each<[string, () => unknown, string]>([
   expect(make).toThrow(expect.objectContaining({ code }));
 });
 
+test('bytes that are handed in or out stay what they were', async () => {
+  const given = Buffer.from(client.spki);
+  const identity = Identity.fromSigner({ ...signer, spki: given });
+  given.fill(0);
+  expect(identity.spki).toEqual(client.spki);
+  identity.spki.fill(0);
+  expect(identity.spki).toEqual(client.spki);
+  const { to } = await listen(server);
+  const connected = await connect(to, identity);
+  connected.peer?.spki.fill(0);
+  await connected.close();
+  const again = await connect(to, identity);
+  expect(again.peer?.spki).toEqual(server.spki);
+  expect(again.peer).toBe(again.peer);
+});
+
 describe('keys that the platform keeps', () => {
   it('are made, used, cloned and taken up again', async () => {
     const made = await Identity.generate({ role: 'client', modulusLength: 2048, extractable: false });

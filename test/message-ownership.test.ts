@@ -45,6 +45,9 @@ describe.each(protocols)('a received message of %s', (protocol) => {
       for (const [i, sent] of messages.entries()) {
         const received = (await peer.recv()) as Uint8Array;
         expect(Buffer.compare(received, sent)).toBe(0);
+        // as the type of messages says
+        expect(received.constructor).toBe(Uint8Array);
+        expect(received.buffer.constructor).toBe(ArrayBuffer);
         if (i % 2 === 0) use(received);
         else kept.push([received, sent]);
       }

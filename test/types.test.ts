@@ -31,6 +31,26 @@ export async function main(): Promise<void> {
 }
 `;
 
+/** What takes memory of an `ArrayBuffer` alone. */
+const useBytes = `
+import { listen, SecureClient, type Bytes } from 'secure-sockets';
+export async function main(client: SecureClient): Promise<void> {
+  const take = async (bytes: Bytes): Promise<unknown> =>
+    [await crypto.subtle.digest('SHA-256', bytes), new Blob([bytes]), new Response(bytes), structuredClone(bytes, { transfer: [bytes.buffer] })];
+  const message = await client.recv();
+  if (message) await take(message);
+  for await (const message of client) await take(message);
+  for await (const message of client.readable) await take(message);
+  await take(client.exportKey('label', new Uint8Array(0), 32));
+  if (client.peer) await crypto.subtle.importKey('spki', client.peer.spki, { name: 'RSA-OAEP', hash: 'SHA-256' }, true, []);
+  new SecureClient({ verifyServer: async (spki) => (await crypto.subtle.digest('SHA-256', spki)).byteLength > 0 });
+  await listen({ port: 0, verifyClient: (spki: Uint8Array) => spki.length > 0 });
+  const plain: Uint8Array | null = message;
+  const stream: ReadableStream<Uint8Array> = client.readable;
+  void [plain, stream];
+}
+`;
+
 const base: ts.CompilerOptions = {
   strict: true,
   exactOptionalPropertyTypes: true,
@@ -79,6 +99,12 @@ describe('a strict program', () => {
       expect(existsSync(join(root, 'dist/index.d.ts'))).toBe(true);
       expect(problems(use, options)).toEqual([]);
     },
+    60_000,
+  );
+
+  it.each([programs[2], programs[3], programs[4], programs[5]] as typeof programs)(
+    '%s gives what it receives to the platform',
+    (_, options) => expect(problems(useBytes, options)).toEqual([]),
     60_000,
   );
 

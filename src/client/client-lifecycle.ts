@@ -32,6 +32,7 @@ export class ClientLifecycle {
   readonly #plan: Planner;
   #connection: Connection | undefined;
   #opening: HandshakeResult | undefined;
+  #peer: Peer | null = null;
   #connecting: AbortController | undefined;
   #isAccepted = false;
   /** Whether `close` or `destroy` was called. */
@@ -57,8 +58,11 @@ export class ClientLifecycle {
     return this.#opening;
   }
 
+  /** The program's own copy, made when it is asked for. */
   get peer(): Peer | null {
-    return this.#opening?.peer ?? null;
+    const peer = this.#opening?.peer;
+    if (peer) this.#peer ??= { ...peer, spki: new Uint8Array(peer.spki) };
+    return this.#peer;
   }
 
   /** The connection of a client that has one. Throws NOT_CONNECTED. */

@@ -1,4 +1,5 @@
 import type { Connection } from '../connection/connection.js';
+import type { Bytes } from '../core/bytes.js';
 import type { HandshakeResult } from '../core/script.js';
 import type { SuiteName } from '../core/sealed/suites.js';
 import { traceConnection } from '../diagnostics.js';
@@ -52,9 +53,9 @@ export let clientAccess: ClientAccess;
  * An encrypted connection that carries whole messages in both directions: the client's end, and what a server's
  * `accept()` returns. Iterating over it gives the messages received, until the peer has ended its side in order.
  */
-export class PortableClient implements AsyncIterable<Uint8Array> {
+export class PortableClient implements AsyncIterable<Bytes> {
   readonly #lifecycle: ClientLifecycle;
-  #readable: (ReadableStream<Uint8Array> & AsyncIterable<Uint8Array>) | undefined;
+  #readable: (ReadableStream<Bytes> & AsyncIterable<Bytes>) | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
   static {
@@ -102,7 +103,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   /** The next message; `null` once the peer has ended its side. One call at a time. */
-  recv(options?: RecvOptions): Promise<Uint8Array | null> {
+  recv(options?: RecvOptions): Promise<Bytes | null> {
     try {
       const { signal } = options === undefined ? NONE : readRecvOptions(options);
       return this.#lifecycle.connected().recv(signal);
@@ -165,13 +166,13 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   }
 
   /** The messages received, until the peer has ended its side in order; throws if it ends otherwise. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
     this.#lifecycle.connected();
     return iterate(() => this.#lifecycle.connected().next());
   }
 
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
-  get readable(): ReadableStream<Uint8Array> & AsyncIterable<Uint8Array> {
+  get readable(): ReadableStream<Bytes> & AsyncIterable<Bytes> {
     this.#readable ??= readableOf(this.#lifecycle.connected(), () => this.recv());
     return this.#readable;
   }
@@ -251,7 +252,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
    * Keying material of `length` bytes that both ends, and nobody else, can compute (RFC 8446 7.5), to bind other
    * credentials to this connection. Sealed only, and until `close()` or `destroy()` is called on this side.
    */
-  exportKey(label: string, context: Uint8Array, length: number): Uint8Array {
+  exportKey(label: string, context: Uint8Array, length: number): Bytes {
     const { keys } = this.#lifecycle.internals().opening;
     if (keys === undefined)
       throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');
@@ -261,7 +262,7 @@ export class PortableClient implements AsyncIterable<Uint8Array> {
   #describe(): Record<string, unknown> {
     const { protocol, suite, remoteAddress, remotePort, localAddress, localPort } = this;
     const { closeCode, bytesRead, bytesWritten } = this;
-    const peer = this.#lifecycle.peer?.fingerprint;
+    const peer = this.#lifecycle.opening?.peer?.fingerprint;
     const addresses = { remoteAddress, remotePort, localAddress, localPort };
     return {
       state: this.#lifecycle.state,

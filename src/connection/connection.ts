@@ -1,3 +1,4 @@
+import type { Bytes } from '../core/bytes.js';
 import type { Batch, Chunk, HandshakeResult, Script, Sender, TaskKind } from '../core/script.js';
 import { type Host, Session } from '../core/session.js';
 import { SecureSocketError } from '../errors.js';
@@ -216,14 +217,14 @@ export class Connection {
     return sent;
   }
 
-  recv(signal?: AbortSignal): Promise<Uint8Array | null> {
+  recv(signal?: AbortSignal): Promise<Bytes | null> {
     const message = this.#receiveQueue.recv(signal);
     this.#account();
     this.#closeIfIdle();
     return message;
   }
 
-  next(): Promise<IteratorResult<Uint8Array>> {
+  next(): Promise<IteratorResult<Bytes>> {
     const message = this.#receiveQueue.next();
     this.#account();
     this.#closeIfIdle();

@@ -1,3 +1,4 @@
+import type { Bytes } from '../core/bytes.js';
 import { Inbox } from '../core/inbox.js';
 import type { Batch } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
@@ -5,7 +6,7 @@ import { onNextLoop } from './turn.js';
 
 /** Somebody who waits for the next message. `null`: the peer has ended. */
 interface Reader {
-  deliver(message: Uint8Array | null): void;
+  deliver(message: Bytes | null): void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -15,7 +16,7 @@ interface Reader {
  */
 const MESSAGES_A_TURN = 4096;
 
-const DONE: IteratorResult<Uint8Array> = { value: undefined, done: true };
+const DONE: IteratorResult<Bytes> = { value: undefined, done: true };
 
 /** The receiving half of a connection: messages until they are read, and then how it ended. */
 export class ReceiveQueue {
@@ -88,7 +89,7 @@ export class ReceiveQueue {
   }
 
   /** The next message, or `null` at the end. One call at a time. */
-  recv(signal?: AbortSignal): Promise<Uint8Array | null> {
+  recv(signal?: AbortSignal): Promise<Bytes | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#reader) return Promise.reject(pending());
     const message = this.#atOnce();
@@ -99,7 +100,7 @@ export class ReceiveQueue {
   }
 
   /** The same for an iterator: one promise a message, no generator in between. */
-  next(): Promise<IteratorResult<Uint8Array>> {
+  next(): Promise<IteratorResult<Bytes>> {
     if (this.#reader) return Promise.reject(pending());
     const message = this.#atOnce();
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
@@ -108,7 +109,7 @@ export class ReceiveQueue {
     return new Promise((resolve, reject) => this.#await(new Step(resolve, reject)));
   }
 
-  #atOnce(): Uint8Array | undefined {
+  #atOnce(): Bytes | undefined {
     if (this.#inARow === MESSAGES_A_TURN) return undefined;
     this.#inARow++;
     return this.#shift();
@@ -149,7 +150,7 @@ export class ReceiveQueue {
     if (this.#end) this.#settleReader(this.#end);
   }
 
-  #shift(): Uint8Array | undefined {
+  #shift(): Bytes | undefined {
     const inbox = this.#inbox;
     const before = inbox.cost;
     const message = inbox.shift();
@@ -176,15 +177,15 @@ export class ReceiveQueue {
 
 /** A step of an iteration. A class, since many an idle connection holds one. */
 class Step implements Reader {
-  readonly #resolve: (result: IteratorResult<Uint8Array>) => void;
+  readonly #resolve: (result: IteratorResult<Bytes>) => void;
   readonly fail: (error: unknown) => void;
 
-  constructor(resolve: (result: IteratorResult<Uint8Array>) => void, reject: (error: unknown) => void) {
+  constructor(resolve: (result: IteratorResult<Bytes>) => void, reject: (error: unknown) => void) {
     this.#resolve = resolve;
     this.fail = reject;
   }
 
-  deliver(message: Uint8Array | null): void {
+  deliver(message: Bytes | null): void {
     this.#resolve(message === null ? DONE : { value: message, done: false });
   }
 }

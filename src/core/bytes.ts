@@ -1,3 +1,9 @@
+/**
+ * Bytes in memory that is nobody else's kind: an `ArrayBuffer`, which `crypto.subtle`, `Blob` and `Response` ask for, and
+ * never shared memory. `Uint8Array<ArrayBuffer>` to compilers that know it, `Uint8Array` to those before TypeScript 5.7.
+ */
+export type Bytes = ReturnType<Uint8Array['slice']>;
+
 const EMPTY: Uint8Array = new Uint8Array(0);
 /** From so many bytes on a request is given all its memory at once, if it is not larger than the second. */
 const FULL_ALLOCATION = 64 * 1024;

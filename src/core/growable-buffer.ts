@@ -1,4 +1,6 @@
-const NONE: Uint8Array = new Uint8Array(0);
+import type { Bytes } from './bytes.js';
+
+const NONE: Bytes = new Uint8Array(0);
 
 /** Memory for bytes that are still arriving: room for those that have come, and as many again, but no more than all. */
 export class GrowableBuffer {
@@ -34,7 +36,7 @@ export class GrowableBuffer {
   }
 
   /** All of it, once nothing is missing. */
-  get bytes(): Uint8Array {
+  get bytes(): Bytes {
     return this.#bytes;
   }
 }

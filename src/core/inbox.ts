@@ -1,3 +1,4 @@
+import type { Bytes } from './bytes.js';
 import type { Batch } from './script.js';
 
 /** What keeping one message costs beside its bytes: an object, a place in a line. */
@@ -26,7 +27,7 @@ export class Inbox {
     this.#batches.push(batch);
   }
 
-  shift(): Uint8Array | undefined {
+  shift(): Bytes | undefined {
     const batch = this.#batches[this.#at];
     if (batch === undefined) return undefined;
     const held = batch.held;

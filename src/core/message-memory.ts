@@ -1,3 +1,5 @@
+import type { Bytes } from './bytes.js';
+
 /**
  * Makes memory that several messages share safe from being transferred: a program that moves one message to a worker
  * must not take the others along. Absent where the platform has no way to do that; then nothing is shared.
@@ -30,7 +32,7 @@ export interface Remainder {
 export class MessageMemory {
   readonly #plaintext: Uint8Array;
   readonly #protect: ProtectMemory | undefined;
-  #slab: Uint8Array | undefined;
+  #slab: Bytes | undefined;
   #used = 0;
 
   constructor(plaintext: Uint8Array, protect: ProtectMemory | undefined) {
@@ -48,16 +50,17 @@ export class MessageMemory {
   }
 
   /** The message of `length` bytes at a place. */
-  cut(from: number, length: number, left: Remainder): Uint8Array {
+  cut(from: number, length: number, left: Remainder): Bytes {
     const source = this.#plaintext.subarray(from, from + length);
     if (length <= ON_HEAP) return new Uint8Array(source);
     // the last one may have the memory itself, if that is no more than as much again
-    if (left.count === 1 && source.buffer.byteLength - length <= Math.min(length, SLAB)) return source;
+    if (left.count === 1 && source.buffer.byteLength - length <= Math.min(length, SLAB))
+      return source as Bytes; // what a cipher has made is no shared memory
     if (this.#protect === undefined || length >= COPIED_ALONE) return source.slice();
     return this.#place(source, left, this.#protect);
   }
 
-  #place(source: Uint8Array, left: Remainder, protect: ProtectMemory): Uint8Array {
+  #place(source: Uint8Array, left: Remainder, protect: ProtectMemory): Bytes {
     const { length } = source;
     // a slab that was detached, in spite of its protection, has no bytes left
     if (this.#slab === undefined || this.#used + length > this.#slab.length) {

@@ -1,5 +1,6 @@
 import type { Later } from '../backend.js';
 import type { SecureSocketError } from '../errors.js';
+import type { Bytes } from './bytes.js';
 import type { SuiteName } from './sealed/suites.js';
 
 /**
@@ -103,7 +104,7 @@ export interface HandshakeResult {
 /** What the keys of an open connection are good for beside sending and receiving. */
 export interface ConnectionKeys {
   /** Keying material for the application (RFC 8446 7.5). */
-  exportKey(label: string, context: Uint8Array, length: number): Uint8Array;
+  exportKey(label: string, context: Uint8Array, length: number): Bytes;
   /** Overwrites the secret behind `exportKey`, which throws from then on. */
   forget(): void;
 }
@@ -153,5 +154,5 @@ export interface Batch {
   /** Bytes of memory that these take, and with them those that were read. */
   readonly held: number;
   /** The next one. Belongs to the caller, and pins at most 16 KiB beyond its own size. */
-  next(): Uint8Array | undefined;
+  next(): Bytes | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Backend, RsaPrivateKey, RsaPrivateNumbers } from '../backend.js';
+import type { Bytes } from '../core/bytes.js';
 import { encodePkcs8 } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { encodePem } from '../core/encodings/pem.js';
@@ -24,7 +25,7 @@ export class PortableIdentity {
   }
 
   /** The public key as SubjectPublicKeyInfo, DER; a copy. */
-  get spki(): Uint8Array {
+  get spki(): Bytes {
     return keptOf(this).spki.slice();
   }
 

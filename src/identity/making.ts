@@ -56,7 +56,7 @@ export function decryptedBy(decrypter: Decrypter): KeyMaterial {
 
 function spkiIn(spki: Uint8Array | string): Uint8Array {
   if (typeof spki !== 'string') {
-    if (Object.prototype.toString.call(spki) === '[object Uint8Array]') return spki.slice();
+    if (Object.prototype.toString.call(spki) === '[object Uint8Array]') return new Uint8Array(spki);
     throw badArgument(`spki is a Uint8Array or PEM text, not ${kindOf(spki)}`);
   }
   const { label, der } = decodePem(spki);

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend.js';
+import type { Bytes } from '../core/bytes.js';
 import type { Padding } from '../core/sealed/padding.js';
 import type { SuiteName } from '../core/sealed/suites.js';
 import type { PortableIdentity } from '../identity/identity.js';
@@ -18,7 +19,7 @@ export interface Peer {
   /** The name beside its key in `authorizedKeys`, if there is one. */
   readonly name?: string;
   /** Its public key as SubjectPublicKeyInfo, DER. */
-  readonly spki: Uint8Array;
+  readonly spki: Bytes;
 }
 
 /** Options of both ends. Times in milliseconds, sizes in bytes. */
@@ -83,7 +84,7 @@ export interface EveryClientOption extends CommonOptions {
    */
   knownHosts?: KnownHostsSource | PortableKnownHosts | undefined;
   /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
-  verifyServer?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
+  verifyServer?: ((spki: Bytes, fingerprint: string) => boolean | Promise<boolean>) | undefined;
   /** Who this client is, if the server asks. Sealed only. */
   identity?: PortableIdentity | undefined;
   /** The smallest modulus of a server's key taken, in bits. Default 2048, at least 512. Classic only. */
@@ -134,7 +135,7 @@ export interface EveryServerOption extends CommonOptions {
   /** Whether connections of a client end when its key is no longer among `authorizedKeys`. Default false. Sealed only. */
   disconnectRevoked?: boolean | undefined;
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
-  verifyClient?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
+  verifyClient?: ((spki: Bytes, fingerprint: string) => boolean | Promise<boolean>) | undefined;
   /**
    * Keys for the tickets that let clients resume, 32 bytes each, the first of which encrypts: for several processes with
    * one `identity`. Whoever has one can pose as the server and as any of its clients. Default: random ones, a new one

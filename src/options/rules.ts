@@ -185,7 +185,7 @@ export function badOption(text: string): SecureSocketError {
 }
 
 /** A value as an error text shows it: short, and no object's content. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
   if (Array.isArray(value)) return showArray(value);

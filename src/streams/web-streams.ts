@@ -1,14 +1,15 @@
 import type { Connection } from '../connection/connection.js';
+import type { Bytes } from '../core/bytes.js';
 import { SecureSocketError } from '../errors.js';
 import { whenStalled } from './stalled.js';
 
 /** What `receive` gives as a stream of the Web Streams standard: one chunk is one message. Cancelling it closes. */
 export function readableOf(
   connection: Connection,
-  receive: () => Promise<Uint8Array | null>,
-): ReadableStream<Uint8Array> & AsyncIterable<Uint8Array> {
+  receive: () => Promise<Bytes | null>,
+): ReadableStream<Bytes> & AsyncIterable<Bytes> {
   let reads = 0;
-  const stream = new ReadableStream<Uint8Array>(
+  const stream = new ReadableStream<Bytes>(
     {
       start: (controller) =>
         whenStalled(

@@ -1,3 +1,4 @@
+import type { Bytes } from '../core/bytes.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { reasonOf, SecureSocketError } from '../errors.js';
 import type { PortableKnownHosts } from './known-hosts.js';
@@ -12,7 +13,7 @@ export interface Target {
 export interface TrustSettings {
   readonly serverKey?: string | readonly string[] | undefined;
   readonly knownHosts?: PortableKnownHosts | undefined;
-  readonly verifyServer?: ((spki: Uint8Array, fingerprint: string) => boolean | Promise<boolean>) | undefined;
+  readonly verifyServer?: ((spki: Bytes, fingerprint: string) => boolean | Promise<boolean>) | undefined;
 }
 
 /** How a client decides about a server's key. */

@@ -1,5 +1,6 @@
 import type { BlockCipher } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
+import type { Bytes } from '../bytes.js';
 import { GrowableBuffer } from '../growable-buffer.js';
 import { MessageMemory, type ProtectMemory, SLAB } from '../message-memory.js';
 import { type Batch, peek, read, type Script } from '../script.js';
@@ -237,7 +238,7 @@ class ClassicBatch implements Batch {
     return this.count === 0 ? 0 : this.#memory.held;
   }
 
-  next(): Uint8Array | undefined {
+  next(): Bytes | undefined {
     const length = this.#lengths[this.#next];
     if (length === undefined) return undefined;
     const message = this.#memory.cut(this.#at, length, this);

@@ -1,5 +1,6 @@
 import type { Backend } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
+import type { Bytes } from '../bytes.js';
 import type { ConnectionKeys } from '../script.js';
 import type { ApplicationKeys } from './handshake.js';
 import { exportFrom } from './schedule.js';
@@ -15,14 +16,17 @@ export class OpenKeys implements ConnectionKeys {
     this.#keys = keys;
   }
 
-  exportKey(label: string, context: Uint8Array, length: number): Uint8Array {
+  exportKey(label: string, context: Uint8Array, length: number): Bytes {
     if (this.#isForgotten) {
       throw new SecureSocketError(
         'CLOSED',
         'the secret for exported keys was overwritten when this side closed',
       );
     }
-    return exportFrom(this.#backend, this.#keys.exporterSecret, label, context, length);
+    const exported = exportFrom(this.#backend, this.#keys.exporterSecret, label, context, length);
+    const own = new Uint8Array(exported);
+    exported.fill(0);
+    return own;
   }
 
   forget(): void {

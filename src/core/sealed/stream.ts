@@ -1,3 +1,4 @@
+import type { Bytes } from '../bytes.js';
 import { GrowableBuffer } from '../growable-buffer.js';
 import { MessageMemory, type ProtectMemory } from '../message-memory.js';
 import type { Batch } from '../script.js';
@@ -36,7 +37,7 @@ export class MessageStream {
   /** Takes over a part of the stream, from a place on. Gives the messages that are complete with it, if any. */
   push(plaintext: Uint8Array, from = 1): Batch | undefined {
     let at = from;
-    let first: Uint8Array | undefined;
+    let first: Bytes | undefined;
     if (this.#lengthBytes > 0) {
       at = this.#continue(plaintext, at);
       if (this.#body?.missing === 0) {
@@ -103,12 +104,12 @@ class RecordBatch implements Batch {
   #at: number;
   #count: number;
   #bytes: number;
-  #first: Uint8Array | undefined;
+  #first: Bytes | undefined;
 
   constructor(
     plaintext: Uint8Array,
     place: { readonly at: number; readonly count: number; readonly bytes: number },
-    first: Uint8Array | undefined,
+    first: Bytes | undefined,
     protect: ProtectMemory | undefined,
   ) {
     this.#plaintext = plaintext;
@@ -131,7 +132,7 @@ class RecordBatch implements Batch {
     return this.#count === 0 ? 0 : this.#memory.held + (this.#first?.length ?? 0);
   }
 
-  next(): Uint8Array | undefined {
+  next(): Bytes | undefined {
     if (this.#count === 0) return undefined;
     const message = this.#first ?? this.#cut();
     this.#first = undefined;
@@ -140,7 +141,7 @@ class RecordBatch implements Batch {
     return message;
   }
 
-  #cut(): Uint8Array {
+  #cut(): Bytes {
     const from = this.#at + LENGTH_FIELD;
     const length = readU32(this.#plaintext, this.#at);
     this.#at = from + length;
