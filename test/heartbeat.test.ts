@@ -24,9 +24,8 @@ function watch(
       ping: () => seen.push('ping'),
       pong: () => seen.push('pong'),
       unsent: () => unsent.bytes,
-      dead: (error) => seen.push(error.code),
-      idle: (error) => seen.push(error.code),
     },
+    (error) => seen.push(error.code),
     hasHeartbeat,
   );
   return { heartbeat, seen, unsent };

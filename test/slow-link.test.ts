@@ -56,14 +56,13 @@ function pair(settings: Partial<HeartbeatSettings>): [End, End] {
       ping: () => write(() => other().answer()),
       pong: () => write(),
       unsent: () => 0,
-      dead: () => {
-        end.diedAt = performance.now();
-        end.heartbeat.stop();
-      },
-      idle: () => {},
+    };
+    const die = (): void => {
+      end.diedAt = performance.now();
+      end.heartbeat.stop();
     };
     const all = { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, ...settings };
-    const heartbeat = new Heartbeat(all, actions, true);
+    const heartbeat = new Heartbeat(all, actions, die, true);
     const end: End = { heartbeat, out, arrivedAtPeer: 0, diedAt: undefined, answer: () => write() };
     return end;
   };

@@ -10,15 +10,12 @@ export interface HeartbeatSettings {
   readonly idleTimeout: number;
 }
 
-/** What a watch does. */
-export interface HeartbeatActions {
+/** What a watch sends by. */
+export interface HeartbeatSender {
   ping(): void;
   pong(): void;
   /** Bytes that the peer has yet to take: while they become fewer, it lives. */
   unsent(): number;
-  /** The peer is dead: nothing more can be sent to it. */
-  dead(error: SecureSocketError): void;
-  idle(error: SecureSocketError): void;
 }
 
 /** An end that owes its peer a byte sends it a PONG so long after it last sent anything (docs/protocol.md, R6.3). */
@@ -32,7 +29,8 @@ const OWED_FROM = 64;
 /** Watches over one open connection: heartbeat and idleness, with one timer that is set anew only when it has run. */
 export class Heartbeat {
   readonly #settings: HeartbeatSettings;
-  readonly #actions: HeartbeatActions;
+  readonly #sender: HeartbeatSender;
+  readonly #onExpired: (error: SecureSocketError) => void;
   readonly #hasHeartbeat: boolean;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
@@ -48,10 +46,19 @@ export class Heartbeat {
   #asks = true;
   #isStopped = false;
 
-  /** Without `hasHeartbeat` the protocol has neither PING nor PONG. */
-  constructor(settings: HeartbeatSettings, actions: HeartbeatActions, hasHeartbeat: boolean) {
+  /**
+   * Without `hasHeartbeat` the protocol has neither PING nor PONG. `onExpired` is told IDLE_TIMEOUT, or PING_TIMEOUT of a
+   * peer that is dead, to which nothing more can be sent.
+   */
+  constructor(
+    settings: HeartbeatSettings,
+    sender: HeartbeatSender,
+    onExpired: (error: SecureSocketError) => void,
+    hasHeartbeat: boolean,
+  ) {
     this.#settings = settings;
-    this.#actions = actions;
+    this.#sender = sender;
+    this.#onExpired = onExpired;
     this.#hasHeartbeat = hasHeartbeat;
     this.#schedule();
   }
@@ -120,14 +127,14 @@ export class Heartbeat {
   #sendPong(now: number): void {
     this.#lastSend = now;
     this.#receivedSince = 0;
-    this.#actions.pong();
+    this.#sender.pong();
   }
 
   #check(): void {
     const now = performance.now();
     const { idleTimeout } = this.#settings;
     if (idleTimeout > 0 && this.#pausedAt === undefined && now - this.#lastMessage >= idleTimeout) {
-      this.#actions.idle(
+      this.#onExpired(
         new SecureSocketError('IDLE_TIMEOUT', `no message was sent or received for ${idleTimeout} ms`),
       );
       return;
@@ -143,7 +150,7 @@ export class Heartbeat {
     if (this.#pingedAt !== undefined) {
       if (now - this.#pingedAt < pingTimeout || this.#hasTaken(now)) return false;
       const silence = Math.round(now - this.#lastReceive);
-      this.#actions.dead(
+      this.#onExpired(
         new SecureSocketError('PING_TIMEOUT', `not a byte has come from the peer for ${silence} ms`),
       );
       return true;
@@ -151,15 +158,15 @@ export class Heartbeat {
     if (this.#beats && pingInterval > 0 && now - this.#lastReceive >= pingInterval) {
       this.#pingedAt = now;
       // without the PING itself: that the system takes it says nothing
-      this.#unsentAtPing = this.#actions.unsent();
-      this.#actions.ping();
+      this.#unsentAtPing = this.#sender.unsent();
+      this.#sender.ping();
     }
     return false;
   }
 
   /** Whether the peer has taken bytes since the PING, which may still wait among them; if so, it lives. */
   #hasTaken(now: number): boolean {
-    const unsent = this.#actions.unsent();
+    const unsent = this.#sender.unsent();
     if (unsent >= this.#unsentAtPing) return false;
     this.#unsentAtPing = unsent;
     this.#pingedAt = now;

@@ -1,10 +1,10 @@
-import type { Chunk, HandshakeResult, Sender } from '../core/script.js';
+import type { Chunk, Sender } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { abortable } from './abortable.js';
-import { joined } from './chunks.js';
-import { Outbox } from './outbox.js';
+import { ChunkWriter } from './chunk-writer.js';
 import { afterTick, onNextLoop } from './turn.js';
+import { ignoreRejection, Waiters } from './waiters.js';
 import { WaitingMessages } from './waiting-messages.js';
 
 export interface SendQueueLimits {
@@ -14,63 +14,42 @@ export interface SendQueueLimits {
   readonly maxSendQueue: number;
 }
 
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
 const FLUSH_THRESHOLD = 64 * 1024;
-/**
- * So much is written at a time, and more only when that is gone. Smaller slices wake the peer more often: at 256 KiB a
- * stream loses up to a tenth.
- */
-const SLICE = 1024 * 1024;
-
-/** A key is not used for longer, in milliseconds, if there are messages to send. */
-const KEY_LIFE = 3_600_000;
 
 const SENT: Promise<void> = Promise.resolve();
 
 /**
  * The sending half of a connection. Messages of one tick, and those sent while a write is unfinished, leave together.
  * Above the high-water mark messages wait, by reference and in order, until the transport has taken what came before.
+ *
+ * A message's bytes are the caller's again when its promise has settled. Below the high-water mark that is at once: a
+ * small message is copied, a large one encrypted where it lies. A message that waits is looked at when its turn comes, a
+ * large one in parts, and what its memory holds by then is what is sent.
  */
 export class SendQueue {
-  readonly #transport: Transport;
   readonly #limits: SendQueueLimits;
+  readonly #writer: ChunkWriter;
   #sender: Sender | undefined;
   /** Ending: there are messages left. Closing: the end is encrypted behind them. Ended: the transport has it. */
   #state: 'open' | 'ending' | 'closing' | 'ended' | 'failed' = 'open';
   #failure: unknown;
-  /** Encrypted and not yet given to the transport. */
-  readonly #ready: Outbox;
-  /** Whether the last bytes of all are in it: nothing else stops them. */
-  #isLast = false;
   readonly #waiting = new WaitingMessages();
   /** Callers whose message is staged and who wait for the transport to catch up. */
-  #drainWaiters: Waiter[] = [];
-  #endWaiters: Waiter[] = [];
+  readonly #drainWaiters = new Waiters();
+  readonly #endWaiters = new Waiters();
   #flushIsDue = false;
   /** Enough was encrypted in this turn of the event loop. */
   #isResting = false;
-  #settleTimer: ReturnType<typeof setTimeout> | undefined;
-  #isSettling = false;
+  #isCorked = false;
   #closeCode = 0;
-  #bytesWritten = 0;
   #messagesAreUnwritten = false;
-  #keyedAt = performance.now();
+  #pongIsWaiting = false;
 
   /** `onFailure` is told if the platform fails to encrypt, after which nothing can be sent. */
   constructor(transport: Transport, limits: SendQueueLimits, onFailure: (error: unknown) => void) {
-    this.#transport = transport;
     this.#limits = limits;
-    this.#ready = new Outbox(() => this.#arrived(), onFailure);
-  }
-
-  /** Whether messages may still be sent. */
-  get isOpen(): boolean {
-    return this.#state === 'open';
+    this.#writer = new ChunkWriter(transport, () => this.#transportEnded(), onFailure);
   }
 
   /** Whether the end has been handed to the transport, or never will be. */
@@ -78,9 +57,19 @@ export class SendQueue {
     return this.#state === 'ended' || this.#state === 'failed';
   }
 
+  /** Whether the system has everything, the end included. */
+  get isTaken(): boolean {
+    return this.#state === 'ended' && this.#writer.pending === 0;
+  }
+
+  /** Whether the protocol has a message for the end. */
+  get hasClose(): boolean {
+    return this.#sender?.ping !== undefined;
+  }
+
   /** Bytes given to the transport so far. */
   get bytesWritten(): number {
-    return this.#bytesWritten;
+    return this.#writer.bytesWritten;
   }
 
   /** Bytes on their way out that the system has not taken yet. */
@@ -88,24 +77,25 @@ export class SendQueue {
     return this.#unwritten + this.#waiting.bytes;
   }
 
-  /** Bytes that wait here, before the transport has them. */
-  get waiting(): number {
-    return this.#ready.bytes + this.#waiting.bytes + (this.#sender?.staged ?? 0);
+  /** Bytes that the peer has yet to take, as far as can be told. */
+  unsent(): number {
+    return this.#writer.unsent + this.#writer.waiting + this.#waiting.bytes + (this.#sender?.staged ?? 0);
   }
 
-  /** From now on there is the power to send; with `settleMs`, the first bytes wait for `settled` or so long. */
-  open({ sender, settleMs = 0 }: HandshakeResult): void {
+  /** From now on there is the power to send. */
+  open(sender: Sender): void {
     this.#sender = sender;
-    if (settleMs === 0) return;
-    this.#isSettling = true;
-    this.#settleTimer = setTimeout(() => this.settled(), settleMs);
+    // nothing is staged: this starts the clock of its key
+    sender.flush(performance.now());
   }
 
-  /** The peer has shown that it is ready. */
-  settled(): void {
-    if (!this.#isSettling) return;
-    this.#isSettling = false;
-    clearTimeout(this.#settleTimer);
+  /** Holds messages up until `uncork`. */
+  cork(): void {
+    this.#isCorked = true;
+  }
+
+  uncork(): void {
+    this.#isCorked = false;
     this.#flush();
   }
 
@@ -133,46 +123,52 @@ export class SendQueue {
       this.#rest();
       return ignoreRejection(this.#waiting.push(message, at));
     }
-    if (!this.#isFull) return SENT;
-    return ignoreRejection(new Promise((resolve, reject) => this.#drainWaiters.push({ resolve, reject })));
+    return this.#isFull ? this.#drainWaiters.wait() : SENT;
   }
 
   /** Writes what is no message, ahead of all that is not encrypted yet. */
   write(chunks: readonly Chunk[]): void {
-    if (this.#state === 'failed') return;
-    for (const chunk of chunks) {
-      this.#bytesWritten += chunk.length;
-      this.#ready.push(chunk);
-    }
-    this.#pump();
+    if (this.#state !== 'failed') this.#writer.write(chunks);
+  }
+
+  ping(): void {
+    this.write(this.#sender?.ping?.() ?? []);
+  }
+
+  /** One answer waits at most: a flood of questions makes no flood of answers. */
+  pong(): void {
+    if (this.#pongIsWaiting || this.#sender?.pong === undefined) return;
+    this.write(this.#sender.pong());
+    this.#pongIsWaiting = this.#writer.pending > 0;
+  }
+
+  /** What tells the peer of an error, once something can be sent. */
+  finalBytes(closeCode: number): Chunk[] | undefined {
+    return this.#sender?.close(closeCode);
   }
 
   /** Writes the last bytes of all, and does not wait for what was written before. */
   writeLast(chunks: readonly Chunk[]): void {
-    this.write(chunks);
-    this.#isLast = true;
-    this.#giveLast();
+    if (this.#state !== 'failed') this.#writer.writeLast(chunks);
   }
 
   /** The transport has completed a write. Returns whether messages were in it. */
   written(): boolean {
     const hadMessages = this.#messagesAreUnwritten;
+    this.#pongIsWaiting = false;
+    this.#writer.written();
     if (this.#state === 'failed') return hadMessages;
-    this.#pump();
-    if (this.#transport.pending === 0) {
-      this.#messagesAreUnwritten = false;
-      if (this.#state === 'ended') this.#tellEnders();
-    }
+    if (this.#writer.pending === 0) this.#messagesAreUnwritten = false;
+    if (this.isTaken) this.#endWaiters.resolve();
     this.#flush();
     if (this.#isFull) return hadMessages;
-    this.#release();
+    this.#drainWaiters.resolve();
     this.#admit();
     return hadMessages;
   }
 
   /** Asks for a fresh key before the next message, where the protocol has that. */
-  rekey(now: number = performance.now()): void {
-    this.#keyedAt = now;
+  rekey(): void {
     this.#sender?.rekey?.();
   }
 
@@ -186,9 +182,9 @@ export class SendQueue {
 
   /** Resolves when the end has been handed to the transport; rejects if it never will be. */
   whenEnded(): Promise<void> {
-    if (this.#state === 'ended' && this.#transport.pending === 0) return SENT;
+    if (this.isTaken) return SENT;
     if (this.#state === 'failed') return this.#failure === undefined ? SENT : Promise.reject(this.#failure);
-    return ignoreRejection(new Promise((resolve, reject) => this.#endWaiters.push({ resolve, reject })));
+    return this.#endWaiters.wait();
   }
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
@@ -198,23 +194,24 @@ export class SendQueue {
     this.end(closeCode);
   }
 
-  /** Nothing can be sent any more. */
-  fail(error: unknown): void {
+  /**
+   * Nothing can be sent any more; without an error both halves have ended in order. Everybody who waits is told: those
+   * whose message the system has taken to its last byte that it was sent, since the peer may well have it.
+   */
+  fail(error: unknown, isGone: boolean): void {
     if (this.#state === 'failed') return;
     if (this.#state !== 'ended') this.#failure = error;
     this.#state = 'failed';
-    clearTimeout(this.#settleTimer);
-    this.#isSettling = false;
-    if (!this.#isLast) this.#ready.clear();
-    for (const { reject } of [...this.#drainWaiters, ...this.#endWaiters]) reject(error);
-    this.#drainWaiters = [];
-    this.#endWaiters = [];
+    this.#drainWaiters.reject(error, this.#writer.taken(isGone));
+    if (error === undefined) this.#endWaiters.resolve();
+    else this.#endWaiters.reject(error);
     this.#waiting.reject(error);
+    this.#writer.stop();
     this.#sender?.abandon();
   }
 
   get #unwritten(): number {
-    return this.#transport.pending + this.#ready.bytes + (this.#sender?.staged ?? 0);
+    return this.#writer.pending + this.#writer.waiting + (this.#sender?.staged ?? 0);
   }
 
   get #isFull(): boolean {
@@ -257,79 +254,34 @@ export class SendQueue {
   /** While a write is unfinished, what is staged waits for it, and leaves as one: but not for ever more. */
   #flush(): void {
     const sender = this.#sender;
-    if (sender === undefined || this.#isSettling || this.isOver || this.#state === 'closing') return;
-    if (this.#transport.pending > 0 && sender.staged < FLUSH_THRESHOLD) return;
+    if (sender === undefined || this.#isCorked || this.isOver || this.#state === 'closing') return;
+    if (this.#writer.pending > 0 && sender.staged < FLUSH_THRESHOLD) return;
     if (this.#state === 'ending' && this.#waiting.count === 0) this.#finish(sender);
     else if (sender.staged > 0) this.#writeMessages(sender);
   }
 
   #writeMessages(sender: Sender): void {
-    const now = performance.now();
-    if (now - this.#keyedAt > KEY_LIFE) this.rekey(now);
     this.#messagesAreUnwritten = true;
-    this.write(sender.flush());
+    this.write(sender.flush(performance.now()));
+    this.#drainWaiters.mark(this.#writer.bytesWritten);
   }
 
   #finish(sender: Sender): void {
     this.#state = 'closing';
     this.write(sender.close(this.#closeCode));
-    this.#release();
-    // classic has no bytes for an end
-    if (this.#ready.isEmpty) this.#endTransport();
+    this.#drainWaiters.resolve();
+    this.#writer.end();
   }
 
-  #endTransport(): void {
-    if (this.#state !== 'closing') return;
+  /** The end of everything is with the transport. */
+  #transportEnded(): void {
     this.#state = 'ended';
-    this.#transport.end();
-    if (this.#transport.pending === 0) this.#tellEnders();
-  }
-
-  /** The system has everything. */
-  #tellEnders(): void {
-    for (const { resolve } of this.#endWaiters) resolve();
-    this.#endWaiters = [];
-  }
-
-  /** Gives the transport the next slice, if it has done with the one before. */
-  #pump(): void {
-    if (this.#transport.pending > 0 || this.#ready.isEmpty) return;
-    const slice = this.#ready.take(SLICE);
-    if (slice.length > 0) this.#give(slice);
-    if (this.#ready.isEmpty) this.#endTransport();
-  }
-
-  /** Something is encrypted that the chunks behind it waited for. */
-  #arrived(): void {
-    if (this.#isLast) this.#giveLast();
-    else if (this.#state !== 'failed') this.#pump();
-  }
-
-  #giveLast(): void {
-    const chunks = this.#ready.take(Number.POSITIVE_INFINITY);
-    if (chunks.length > 0) this.#give(chunks);
-    if (this.#ready.isEmpty) this.#transport.end();
-  }
-
-  #give(chunks: readonly Uint8Array[]): void {
-    this.#transport.write(chunks.length > 1 ? joined(chunks) : chunks);
-  }
-
-  #release(): void {
-    const drained = this.#drainWaiters;
-    this.#drainWaiters = [];
-    for (const { resolve } of drained) resolve();
+    if (this.isTaken) this.#endWaiters.resolve();
   }
 
   #refusal(): unknown {
     return this.#failure ?? new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
   }
-}
-
-/** A promise that nobody has to wait for: a peer that dies must not end a program that does not. */
-function ignoreRejection(promise: Promise<void>): Promise<void> {
-  promise.catch(() => {});
-  return promise;
 }
 
 function tooLarge(length: number, limit: number): SecureSocketError {

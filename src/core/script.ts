@@ -97,7 +97,7 @@ export interface HandshakeResult {
   readonly resumed?: boolean;
   /** Absent where a protocol has nothing of the kind. */
   readonly keys?: ConnectionKeys;
-  /** Nothing may be written until the peer's first byte has come or so many milliseconds have passed. */
+  /** No message may be written until the peer's first byte has come or so many milliseconds have passed. */
   readonly settleMs?: number;
 }
 
@@ -131,8 +131,11 @@ export interface Sender<Piece = Chunk> {
    * has to be finished before another.
    */
   stage(message: Uint8Array, from?: number, most?: number): number;
-  /** What is to be written for everything staged, in order; empty if there is nothing. */
-  flush(): Piece[];
+  /**
+   * What is to be written for everything staged, in order; empty if there is nothing. `now`: milliseconds of a steady
+   * clock, by which the age of a key is told.
+   */
+  flush(now?: number): Piece[];
   /** The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second time. */
   close(code: number): Piece[];
   /** Gives up: what was staged is dropped and the keys are wiped. */

@@ -1,19 +1,15 @@
 import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
-import type { Action, Ask, Batch, Chunk, Effect, HandshakeResult, Script, Task, TaskKind } from './script.js';
+import type { Action, Ask, Chunk, Effect, Script, Task } from './script.js';
 
-/** Who performs what a script wants. Calls arrive while the session is working, in the order of the script. */
-export interface Host {
-  write(chunks: readonly Chunk[]): void;
-  opened(opening: HandshakeResult): void;
-  /** Messages have come, or bytes of one that is not complete. */
-  received(batch: Batch | undefined): void;
-  /** Does the step and calls `resume` or `reject` later, never before returning. */
-  perform(task: () => unknown, kind: TaskKind): void;
-  answer(): void;
-  ended(closeCode: number): void;
-  /** The script has failed; `finalBytes` are the last bytes for the peer, if there are any to be said. */
-  failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void;
+/** What a session has for its owner: an effect of the script, as the script has worded it, or the end of the script by an error. */
+export type SessionEvent = Task | Exclude<Action, { readonly type: 'finalBytes' }> | Failure;
+
+/** The script has failed; `finalBytes` are the last bytes for the peer, if there are any. The last event. */
+export interface Failure {
+  readonly type: 'failed';
+  readonly error: unknown;
+  readonly finalBytes: readonly Chunk[] | undefined;
 }
 
 /** So many requests of a script are answered in one go, then the other connections have their turn. */
@@ -24,42 +20,60 @@ const BYTES_A_TURN = 64 * 1024;
 /** So many bytes may come early, while a step is under way or before its turn: reading on is how the peer's death is noticed. */
 const EARLY_BYTES = 4096;
 
-/** Runs one script: bytes in, effects out. Synchronous, and the same for every protocol. */
+/**
+ * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
+ *
+ * What goes in (`start`, `receive`, `filled`, `endOfStream`, `resume`, `reject`, `beginTurn`) is only taken down. The
+ * work is done by `next`, which moves the script on to its next event; the owner calls it after each of those until it
+ * gives `undefined`, which means that nothing can be done with what is at hand. From the first event until then the
+ * session is being pulled: what goes in meanwhile, because a transport answers within a write, is kept for the pull under
+ * way, and an owner that starts a second one inside would turn the order of events around.
+ */
 export class Session {
-  /** Set by the host while it has no room for more messages; call `work` after clearing it. */
+  /** Set by the owner while it has no room for more messages; call `beginTurn` after clearing it. */
   paused = false;
   readonly #script: Script;
-  readonly #host: Host;
   readonly #bytes = new ByteQueue();
+  /** What the script waits for, unless it is to move. */
   #ask: Ask | undefined;
+  /** Whether the script is to go on with `#input`, as its answer or as an error. */
+  #canMove = false;
+  #throws = false;
+  #input: unknown;
   #bytesATurn = BYTES_A_TURN;
+  #asksAnswered = 0;
+  #bytesAnswered = 0;
   #finalBytes: readonly Chunk[] | undefined;
   #holding = 0;
   #atEnd = false;
   #isOpen = false;
   #isDone = false;
-  #isRunning = false;
+  #isPulled = false;
   #taskPending = false;
   #turnIsOver = false;
   #isDeferred = false;
 
-  constructor(script: Script, host: Host) {
+  constructor(script: Script) {
     this.#script = script;
-    this.#host = host;
   }
 
-  /** Whether it takes no more bytes at the moment: the host stops reading. */
+  /** Whether it takes no more bytes at the moment: the owner stops reading. */
   get isBlocked(): boolean {
     const isEarly = (this.#taskPending || this.#isDeferred) && this.#bytes.length > EARLY_BYTES;
     return !this.#isDone && (this.paused || isEarly || this.#turnIsOver);
   }
 
-  /** Leaves what comes alone until `work` is called. */
+  /** Whether events are being pulled: the loop that does it comes to whatever goes in now. */
+  get isPulled(): boolean {
+    return this.#isPulled;
+  }
+
+  /** Leaves what comes alone until `beginTurn` is called. */
   defer(): void {
     if (!this.#isDone) this.#isDeferred = true;
   }
 
-  /** Whether `work` is to be called again in a later turn of the event loop. */
+  /** Whether `beginTurn` is to be called in a later turn of the event loop. */
   get turnIsOver(): boolean {
     return this.#turnIsOver || this.#isDeferred;
   }
@@ -70,16 +84,14 @@ export class Session {
   }
 
   start(): void {
-    this.#step(undefined);
-    if (!this.turnIsOver) this.work();
+    this.#move(undefined);
   }
 
-  /** Takes bytes, which may be reused after the call. */
+  /** Takes bytes, which may be reused once they are pulled, or after the call if a pull is under way. */
   receive(chunk: Uint8Array): void {
     if (this.#isDone) return;
     this.#bytes.lend(chunk);
-    if (!this.turnIsOver) this.#run();
-    this.#bytes.keep(wanted(this.#ask));
+    if (this.#isPulled) this.#bytes.keep(wanted(this.#ask));
   }
 
   /** Where to read the next bytes to, if they belong to one large request; report them with `filled`. */
@@ -90,69 +102,94 @@ export class Session {
   /** `count` bytes were read into `target()`. */
   filled(count: number): void {
     this.#bytes.filled(count);
-    this.work();
   }
 
   /** The peer's half of the stream has ended. */
   endOfStream(): void {
     this.#atEnd = true;
-    if (!this.turnIsOver) this.work();
   }
 
   /** Goes on with what is at hand. */
-  work(): void {
+  beginTurn(): void {
     this.#turnIsOver = this.#isDeferred = false;
-    this.#run();
-    this.#bytes.keep(wanted(this.#ask));
   }
 
   /** The result of the pending task. */
   resume(result: unknown): void {
     this.#taskPending = false;
-    this.#step(result);
-    this.work();
+    this.#move(result);
+    this.beginTurn();
   }
 
   /** The pending task failed. */
   reject(error: unknown): void {
     this.#taskPending = false;
     this.#throw(error);
-    this.work();
+    this.beginTurn();
   }
 
-  /** Ends the script from outside; nothing is reported any more. */
+  /** Ends the script from outside; there are no more events. */
   stop(): void {
     if (this.#isDone) return;
     this.#finish();
-    if (!this.#isRunning) this.#script.return();
+    // a script that is at work, or whose event is, ends behind that
+    if (!this.#isPulled) this.#script.return();
   }
 
-  #run(): void {
-    let asks = 0;
-    let bytes = 0;
-    while (!this.#isDone && !this.paused && this.#ask !== undefined) {
-      if (asks++ === ASKS_A_TURN || bytes >= this.#bytesATurn) {
-        this.#turnIsOver = true;
-        return;
-      }
-      const answer = this.#answer(this.#ask);
-      if (answer === undefined) return;
-      bytes += answer?.length ?? 0;
-      this.#step(answer);
+  /** The next event; `undefined` if there is none before more goes in. */
+  next(): SessionEvent | undefined {
+    this.#isPulled = true;
+    while (!this.#isDone) {
+      if (!this.#canMove && !this.#answer()) break;
+      const event = this.#advance();
+      if (event !== undefined) return event;
     }
+    this.#rest();
+    return undefined;
   }
 
-  /** The bytes asked for, `null` at a permitted end, `undefined` if they are not there yet. */
-  #answer(ask: Ask): Uint8Array | null | undefined {
+  /** The end of a pull. */
+  #rest(): void {
+    this.#isPulled = false;
+    this.#asksAnswered = this.#bytesAnswered = 0;
+    if (this.#isDone) this.#script.return();
+    else this.#bytes.keep(wanted(this.#ask));
+  }
+
+  #move(input: unknown): void {
+    this.#canMove = !this.#isDone;
+    this.#input = input;
+  }
+
+  #throw(error: unknown): void {
+    this.#throws = true;
+    this.#move(error);
+  }
+
+  /** Whether the script can move on by an answer to what it has asked for. */
+  #answer(): boolean {
+    const ask = this.#ask;
+    if (ask === undefined || this.paused || this.turnIsOver) return false;
+    if (this.#asksAnswered++ === ASKS_A_TURN || this.#bytesAnswered >= this.#bytesATurn) {
+      this.#turnIsOver = true;
+      return false;
+    }
+    if (this.#bytes.length >= wanted(ask)) this.#give(ask);
+    else if (!this.#atEnd) return false;
+    else if (this.#bytes.length === 0 && ask.type === 'peek') this.#move(null);
+    else this.#throw(this.#endError());
+    return true;
+  }
+
+  /** The bytes asked for, which are there. */
+  #give(ask: Ask): void {
     const bytes = this.#bytes;
-    if (bytes.length >= wanted(ask))
-      return ask.type === 'read'
+    const answer =
+      ask.type === 'read'
         ? bytes.take(ask.count)
         : bytes.peek(ask.atLeast).subarray(0, Math.max(ask.atLeast, this.#bytesATurn));
-    if (!this.#atEnd) return undefined;
-    if (bytes.length === 0 && ask.type === 'peek') return null;
-    this.#throw(this.#endError());
-    return undefined;
+    this.#bytesAnswered += answer.length;
+    this.#move(answer);
   }
 
   #endError(): SecureSocketError {
@@ -165,84 +202,67 @@ export class Session {
     return new SecureSocketError('TRUNCATED', `the connection was cut: the peer's bytes end ${where}`);
   }
 
-  #step(answer: unknown): void {
-    this.#advance(() => this.#script.next(answer));
-  }
-
-  #throw(error: unknown): void {
-    this.#advance(() => this.#script.throw(error));
-  }
-
-  /** One move of the script, and on through its effects to its next request. */
-  #advance(move: () => IteratorResult<Effect, void>): void {
-    this.#ask = undefined;
-    this.#isRunning = true;
+  /** One move of the script, to its next effect, and the event that this is, unless it is the session's own concern. */
+  #advance(): SessionEvent | undefined {
+    const input = this.#input;
+    const throws = this.#throws;
+    this.#ask = this.#input = undefined;
+    this.#canMove = this.#throws = false;
     try {
-      let next = move();
-      while (next.done !== true && !this.#isDone && this.#perform(next.value)) next = this.#script.next();
-      if (next.done === true) this.#finish();
-      else if (this.#isDone) this.#script.return();
+      const next = throws ? this.#script.throw(input) : this.#script.next(input);
+      if (next.done !== true) return this.#isDone ? undefined : this.#note(next.value);
+      this.#finish();
+      return undefined;
     } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#isRunning = false;
+      return this.#fail(error);
     }
   }
 
-  /** Whether the script can go on at once. */
-  #perform(effect: Effect): boolean {
-    if (effect.type === 'read' || effect.type === 'peek') return this.#await(effect);
-    if (effect.type === 'task') return this.#begin(effect);
-    this.#act(effect);
-    return !this.#isDone;
+  /** What an effect means to the session itself. */
+  #note(effect: Effect): SessionEvent | undefined {
+    switch (effect.type) {
+      case 'peek':
+        if (effect.used > 0) this.#bytes.drop(effect.used);
+        this.#ask = effect;
+        return undefined;
+      case 'read':
+        this.#ask = effect;
+        return undefined;
+      case 'task':
+        this.#taskPending = true;
+        return effect;
+    }
+    this.#canMove = true;
+    return this.#noteAction(effect);
   }
 
-  #await(ask: Ask): false {
-    if (ask.type === 'peek' && ask.used > 0) this.#bytes.drop(ask.used);
-    this.#ask = ask;
-    return false;
-  }
-
-  #begin({ run, kind }: Task): false {
-    this.#taskPending = true;
-    this.#host.perform(run, kind);
-    return false;
-  }
-
-  #act(action: Action): void {
+  #noteAction(action: Action): SessionEvent | undefined {
     switch (action.type) {
       case 'received':
         this.#holding = action.held;
-        this.#host.received(action.batch);
-        break;
-      case 'write':
-        this.#host.write(action.chunks);
-        break;
-      case 'pong':
-        this.#host.answer();
-        break;
+        return action;
       case 'open':
         this.#isOpen = true;
         this.#bytesATurn = action.result.sender.partLength;
-        this.#host.opened(action.result);
-        break;
+        return action;
       case 'finalBytes':
         this.#finalBytes = action.chunks;
-        break;
-      case 'ended':
-        this.#host.ended(action.closeCode);
+        return undefined;
+      default:
+        return action;
     }
   }
 
-  #fail(error: unknown): void {
-    if (this.#isDone) return;
+  #fail(error: unknown): Failure | undefined {
+    if (this.#isDone) return undefined;
     this.#finish();
-    this.#host.failed(error, this.#finalBytes);
+    return { type: 'failed', error, finalBytes: this.#finalBytes };
   }
 
   #finish(): void {
     this.#isDone = true;
-    this.#turnIsOver = this.#isDeferred = false;
+    this.#canMove = this.#turnIsOver = this.#isDeferred = false;
+    this.#ask = this.#input = undefined;
     this.#holding = 0;
     this.#bytes.clear();
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Batch, type Effect, type HandshakeResult, read, type Script } from '../../src/core/script.js';
-import { type Host, Session } from '../../src/core/session.js';
+import { Session, type SessionEvent } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
-import { Recorder } from '../helpers/recorder.js';
+import { PulledSession, Recorder } from '../helpers/recorder.js';
 
 /** Bytes from `first` on, each one more than the one before. */
 const run = (first: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => first + i);
@@ -166,17 +166,7 @@ describe('the end of the stream', () => {
 
 describe('what a script wants to happen', () => {
   it('happens in its order, before the next bytes are asked for', () => {
-    const log: unknown[] = [];
-    const note =
-      (name: string) =>
-      (...values: unknown[]): void => {
-        log.push([name, ...values]);
-      };
-    const host: Host = {
-      ...{ write: note('write'), opened: note('opened'), received: note('received') },
-      ...{ perform: note('perform'), answer: note('answer'), ended: note('ended') },
-      failed: note('failed'),
-    };
+    const log: SessionEvent[] = [];
     const batch: Batch = { count: 0, bytes: 0, held: 0, next: () => undefined };
     const wishes: Effect[] = [
       { type: 'write', chunks: [run(1, 1)] },
@@ -186,15 +176,8 @@ describe('what a script wants to happen', () => {
       { type: 'pong' },
       { type: 'ended', closeCode: 3 },
     ];
-    new Session(ask(wishes, []), host).start();
-    expect(log).toEqual([
-      ['write', [run(1, 1)]],
-      ['opened', opening],
-      ['received', batch],
-      ['received', undefined],
-      ['answer'],
-      ['ended', 3],
-    ]);
+    new PulledSession(ask(wishes, []), (event) => log.push(event)).start();
+    expect(log).toEqual(wishes);
   });
 
   it('is no more than its error, once it has failed, with its last words', () => {
@@ -506,5 +489,57 @@ describe('a session that is stopped', () => {
     end.write = () => end.session.stop();
     end.session.start();
     expect(end.error).toBeUndefined();
+  });
+});
+
+describe('events', () => {
+  const wishes: Effect[] = [
+    { type: 'write', chunks: [run(1, 1)] },
+    { type: 'write', chunks: [run(2, 1)] },
+  ];
+
+  it('are there one at a time, and the script goes no further than that', () => {
+    const answers: unknown[] = [];
+    const session = new Session(ask([...wishes, 1], answers));
+    expect([session.next(), session.isPulled]).toEqual([undefined, false]);
+    session.start();
+    expect([session.next(), answers]).toEqual([wishes[0], []]);
+    expect([session.isPulled, session.next(), answers]).toEqual([true, wishes[1], [undefined]]);
+    expect([session.next(), session.isPulled]).toEqual([undefined, false]);
+  });
+
+  it('that are not pulled wait, and so do bytes', () => {
+    const answers: unknown[] = [];
+    const session = new Session(ask([1, ...wishes], answers));
+    session.start();
+    session.receive(run(1, 1));
+    expect(answers).toEqual([]);
+    expect(session.next()).toBe(wishes[0]);
+    expect(answers).toEqual([[1]]);
+  });
+
+  it('may bring more bytes, which belong to the session at once', () => {
+    const answers: unknown[] = [];
+    const chunk = run(2, 2);
+    const session: PulledSession = new PulledSession(ask([1, ...wishes, 4], answers), () => {
+      session.receive(chunk);
+      chunk.fill(0);
+    });
+    session.start();
+    session.receive(run(1, 1));
+    expect(answers).toEqual([[1], undefined, undefined, [2, 3, 0, 0]]);
+  });
+
+  it('end with the failure, once', () => {
+    const error = new SecureSocketError('PROTOCOL', 'as an example');
+    const session = new Session(
+      // biome-ignore lint/correctness/useYield: it fails before it would
+      (function* (): Script {
+        throw error;
+      })(),
+    );
+    session.start();
+    expect(session.next()).toEqual({ type: 'failed', error, finalBytes: undefined });
+    expect([session.next(), session.next()]).toEqual([undefined, undefined]);
   });
 });

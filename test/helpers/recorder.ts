@@ -1,5 +1,5 @@
-import type { Batch, Chunk, HandshakeResult, Script, Sender, Task, TaskKind } from '../../src/core/script.js';
-import { type Host, Session } from '../../src/core/session.js';
+import type { Batch, Chunk, HandshakeResult, Script, Sender, Task } from '../../src/core/script.js';
+import { Session, type SessionEvent } from '../../src/core/session.js';
 import { SecureSocketError } from '../../src/errors.js';
 
 /** Of scripts that are not patient: they leave nothing to the platform, and chunks are bytes. */
@@ -7,9 +7,60 @@ export interface ImmediateResult extends HandshakeResult {
   readonly sender: Sender<Uint8Array>;
 }
 
+/** A session that is pulled after everything that goes in, as a connection does it. */
+export class PulledSession extends Session {
+  readonly #handle: (event: SessionEvent) => void;
+
+  constructor(script: Script, handle: (event: SessionEvent) => void) {
+    super(script);
+    this.#handle = handle;
+  }
+
+  override start(): void {
+    super.start();
+    this.#pull();
+  }
+
+  override receive(chunk: Uint8Array): void {
+    super.receive(chunk);
+    this.#pull();
+  }
+
+  override filled(count: number): void {
+    super.filled(count);
+    this.#pull();
+  }
+
+  override endOfStream(): void {
+    super.endOfStream();
+    this.#pull();
+  }
+
+  override resume(result: unknown): void {
+    super.resume(result);
+    this.#pull();
+  }
+
+  override reject(error: unknown): void {
+    super.reject(error);
+    this.#pull();
+  }
+
+  /** Goes on with what is at hand. */
+  work(): void {
+    this.beginTurn();
+    this.#pull();
+  }
+
+  #pull(): void {
+    if (this.isPulled) return;
+    for (let event = this.next(); event !== undefined; event = this.next()) this.#handle(event);
+  }
+}
+
 /** A session without a socket: keeps what its script does, and performs tasks when told to `settle`. */
-export class Recorder implements Host {
-  readonly session: Session;
+export class Recorder {
+  readonly session: PulledSession;
   readonly messages: Uint8Array[] = [];
   readonly tasks: Task[] = [];
   opening: ImmediateResult | undefined;
@@ -21,7 +72,7 @@ export class Recorder implements Host {
   progress = 0;
 
   constructor(script: Script) {
-    this.session = new Session(script, this);
+    this.session = new PulledSession(script, (event) => this.#handle(event));
   }
 
   /** What was written since the last call, as one. */
@@ -55,6 +106,31 @@ export class Recorder implements Host {
     return this.error.code;
   }
 
+  #handle(event: SessionEvent): void {
+    switch (event.type) {
+      case 'write':
+        this.write(event.chunks as readonly Uint8Array[]);
+        break;
+      case 'open':
+        this.opened(event.result);
+        break;
+      case 'received':
+        this.received(event.batch);
+        break;
+      case 'task':
+        this.tasks.push(event);
+        break;
+      case 'pong':
+        this.answer();
+        break;
+      case 'ended':
+        this.ended(event.closeCode);
+        break;
+      case 'failed':
+        this.failed(event.error, event.finalBytes);
+    }
+  }
+
   write(chunks: readonly Uint8Array[]): void {
     this.written.push(...chunks.map((chunk) => chunk.slice()));
   }
@@ -68,10 +144,6 @@ export class Recorder implements Host {
     if (batch === undefined) return;
     for (let message = batch.next(); message !== undefined; message = batch.next())
       this.messages.push(message);
-  }
-
-  perform(run: () => unknown, kind: TaskKind): void {
-    this.tasks.push({ type: 'task', run, kind });
   }
 
   answer(): void {

@@ -14,6 +14,9 @@ export interface KeyLimits {
 /** The limits of a sender (docs/protocol.md, R4.1); tests lower them, nobody raises them. */
 export const SEND_LIMITS: KeyLimits = { records: 2 ** 20, bytes: 2 ** 36 };
 
+/** A key is not used for longer, in milliseconds, if there are messages to send (R4.2). */
+const KEY_LIFE = 3_600_000;
+
 const LENGTH_FIELD = 4;
 const NONE = new Uint8Array(0);
 /** What a KEY_UPDATE takes of a key's bytes. */
@@ -50,6 +53,9 @@ export class SealedSender implements Sender {
   #records: Chunk[] = [];
   #recordBytes = 0;
   #rekeyWanted = false;
+  /** When the key came into use, and when it was last asked, both by the owner's clock. */
+  #keyedAt: number | undefined;
+  #now = 0;
   #isClosed = false;
 
   constructor(key: TrafficKey, options: SenderOptions) {
@@ -76,7 +82,8 @@ export class SealedSender implements Sender {
     return message.length;
   }
 
-  flush(): Chunk[] {
+  flush(now?: number): Chunk[] {
+    if (now !== undefined) this.#watchKey(now);
     this.#sealStaged();
     return this.#take();
   }
@@ -205,8 +212,16 @@ export class SealedSender implements Sender {
     );
   }
 
+  /** There is no clock here: the first call starts the life of the key. */
+  #watchKey(now: number): void {
+    this.#now = now;
+    this.#keyedAt ??= now;
+    if (now - this.#keyedAt > KEY_LIFE) this.#rekeyWanted = true;
+  }
+
   #update(): void {
     this.#rekeyWanted = false;
+    this.#keyedAt = this.#now;
     if (this.#key.sequence === 0) return;
     this.#push([Uint8Array.of(RecordType.keyUpdate)], 1);
     this.#key.update();

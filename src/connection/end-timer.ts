@@ -1,0 +1,72 @@
+import type { Transport } from '../transports/transport.js';
+
+/** So long a transport may take to be gone once it was destroyed, in milliseconds. A socket is within a turn. */
+const GONE_WITHIN = 50;
+
+/** What a connection that ends waits for: the peer's end, its own final bytes, or the transport. */
+export type Wait = 'peer' | 'final bytes' | 'transport';
+
+/**
+ * The clock of a connection's end. It runs in one of three ways, each of which stops the one before:
+ *
+ * 1. `awaitPeer`: both ends have to say CLOSE, and ours has to reach the peer before it can answer. While the peer takes
+ *    what we send the time begins anew, however slow it is; when it takes nothing for the whole time it is given up.
+ * 2. `linger`: an error was reported to the peer in final bytes. Destroying the transport with unread input would make
+ *    TCP send a reset, which may overtake them; so it is read on, for this time at most.
+ * 3. `leave`: the transport is destroyed, and one of somebody's own that never says that it is gone is not waited for.
+ */
+export class EndTimer {
+  readonly #transport: Transport;
+  readonly #sending: { unsent(): number };
+  readonly #closeTimeout: number;
+  readonly #onExpired: (wait: Wait) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isAwaitingPeer = false;
+
+  /** `unsent`: bytes that the peer has yet to take; `closeTimeout` in milliseconds; `onExpired`: waited in vain. */
+  constructor(
+    transport: Transport,
+    sending: { unsent(): number },
+    closeTimeout: number,
+    onExpired: (wait: Wait) => void,
+  ) {
+    this.#transport = transport;
+    this.#sending = sending;
+    this.#closeTimeout = closeTimeout;
+    this.#onExpired = onExpired;
+  }
+
+  awaitPeer(): void {
+    const before = this.#sending.unsent();
+    this.#start(this.#closeTimeout, () => {
+      if (this.#sending.unsent() < before) this.awaitPeer();
+      else this.#onExpired('peer');
+    });
+    this.#isAwaitingPeer = true;
+  }
+
+  /** The peer has taken something of what it still waits for. */
+  progress(): void {
+    if (this.#isAwaitingPeer) this.awaitPeer();
+  }
+
+  linger(): void {
+    this.#start(this.#closeTimeout, () => this.#onExpired('final bytes'));
+  }
+
+  leave(): void {
+    this.#start(GONE_WITHIN, () => this.#onExpired('transport'));
+    this.#transport.destroy();
+  }
+
+  /** For good. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#isAwaitingPeer = false;
+  }
+
+  #start(milliseconds: number, act: () => void): void {
+    this.stop();
+    this.#timer = setTimeout(act, milliseconds);
+  }
+}

@@ -1,0 +1,234 @@
+import type { Batch, Script, Task, TaskKind } from '../core/script.js';
+import { Session, type SessionEvent } from '../core/session.js';
+import type { Transport } from '../transports/transport.js';
+import { ReceiveQueue } from './receive-queue.js';
+import { afterTick, onNextLoop } from './turn.js';
+
+/** How a connection reads. Sizes in bytes. */
+export interface ReadingSettings {
+  /** How much may be received and wait to be read, each message counted with 128 bytes more. */
+  readonly readAhead: number;
+  /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
+  readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
+  /** Where the steps of a handshake wait for their turn; absent where it need not wait for others. */
+  readonly schedule?: Schedule;
+}
+
+type Schedule = (step: () => void) => void;
+
+/** What concerns the connection: all but the steps that are done here. */
+export type ConnectionEvent = Exclude<SessionEvent, Task>;
+
+/** What comes of reading. */
+export interface ReadingOwner {
+  /** An event of the session, in the order of the script; messages are in the queue already. */
+  handle(event: ConnectionEvent): void;
+  /** The session has done what it could: what is held, and whether reading is paused, may have changed. */
+  settled(): void;
+}
+
+/** So many records that the platform decrypts are taken in one go. */
+const RECORDS_A_TURN = 16;
+
+/**
+ * The way in: from the transport through the session to the queue of messages, and when each of them works.
+ *
+ * Three things stop the transport: a program that does not read its messages (`session.paused`), a step that takes time,
+ * and a session that has worked enough for one turn of the event loop. The session says so by `isBlocked`, which is passed
+ * on after every pull; where only a turn is missing, one is arranged for. Steps of a handshake stand in the queue of all
+ * handshakes (`schedule`), so that open connections do not wait for them; those of an open connection wait for the next loop.
+ *
+ * The bytes that a transport reports are its own and valid during the call only, unless they were read to where
+ * `target` has pointed: then they are in the session's memory already, and only their number counts.
+ */
+export class Reading {
+  readonly queue: ReceiveQueue;
+  readonly #transport: Transport;
+  readonly #session: Session;
+  readonly #settings: ReadingSettings;
+  readonly #owner: ReadingOwner;
+  #bytesRead = 0;
+  /** Whether this is one of many handshakes, which are done in turn. */
+  #isScheduled: boolean;
+  #transportIsPaused = false;
+  /** Where it waits for its next turn, if it does. */
+  #waitsBy: Schedule | undefined;
+  #recordsATurn = 0;
+  #target: Uint8Array | undefined;
+  #isOver = false;
+
+  constructor(transport: Transport, script: Script, settings: ReadingSettings, owner: ReadingOwner) {
+    this.#transport = transport;
+    this.#session = new Session(script);
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#isScheduled = settings.schedule !== undefined;
+    this.queue = new ReceiveQueue(settings.readAhead, () => this.scheduleTurn());
+  }
+
+  /** Bytes received on the wire. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Bytes of memory held for what has not become a message yet. */
+  get held(): number {
+    return this.#session.held;
+  }
+
+  /** Whether the program has to read before more can be taken. */
+  get isPaused(): boolean {
+    return this.#session.paused;
+  }
+
+  /** Whether this is a handshake that waits its turn among others. */
+  get isScheduled(): boolean {
+    return this.#isScheduled;
+  }
+
+  start(): void {
+    this.#session.start();
+    this.#pull();
+  }
+
+  /** The handshake is done. */
+  open(): void {
+    this.#isScheduled = false;
+  }
+
+  /** Where the transport may read to. */
+  target(): Uint8Array | undefined {
+    this.#target = this.#isOver ? undefined : this.#session.target();
+    return this.#target;
+  }
+
+  /** Bytes of the transport. */
+  receive(bytes: Uint8Array): void {
+    this.#bytesRead += bytes.length;
+    if (this.#isOver) return;
+    const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
+    this.#target = undefined;
+    if (this.#isScheduled) this.#session.defer();
+    if (isInPlace) this.#session.filled(bytes.length);
+    else this.#session.receive(bytes);
+    this.#pull();
+  }
+
+  endOfStream(): void {
+    this.#session.endOfStream();
+    this.#pull();
+  }
+
+  /** The program has read, or does no more: the session may have room again. */
+  scheduleTurn(): void {
+    afterTick(() => this.#turn());
+  }
+
+  /** Lets what has been received become messages, however many wait already: there will be no other time. */
+  drain(): void {
+    this.#session.paused = false;
+    do {
+      this.#session.beginTurn();
+      this.#pull();
+    } while (this.#session.turnIsOver);
+  }
+
+  /** For good. */
+  stop(): void {
+    this.#isOver = true;
+    this.#session.stop();
+  }
+
+  /** Reads on, with no session behind: what comes is only counted. */
+  discard(): void {
+    this.#transport.resume();
+  }
+
+  /**
+   * Takes what the session makes of its input, one event after the other. Whatever an event does may end the connection,
+   * after which there is no other; a transport that reports more inside of it comes back here, and leaves that to the
+   * loop under way.
+   */
+  #pull(): void {
+    if (this.#session.isPulled) return;
+    for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
+      try {
+        this.#take(event);
+      } catch (error) {
+        this.#owner.handle({ type: 'failed', error, finalBytes: undefined });
+      }
+    }
+    this.#owner.settled();
+    if (!this.#isOver) this.#adjust();
+  }
+
+  #take(event: SessionEvent): void {
+    if (event.type === 'task') {
+      this.#perform(event);
+    } else {
+      if (event.type === 'received') this.#queueMessages(event.batch);
+      this.#owner.handle(event);
+    }
+  }
+
+  #queueMessages(batch: Batch | undefined): void {
+    if (batch === undefined) return;
+    this.queue.push(batch);
+    if (this.queue.isFull) this.#session.paused = true;
+  }
+
+  /** Holds the transport to what the session can take, and arranges for the session's next turn. */
+  #adjust(): void {
+    const { isBlocked } = this.#session;
+    if (isBlocked !== this.#transportIsPaused) {
+      this.#transportIsPaused = isBlocked;
+      if (isBlocked) this.#transport.pause();
+      else this.#transport.resume();
+    }
+    if (this.#session.turnIsOver) this.#awaitTurn();
+  }
+
+  #awaitTurn(): void {
+    const schedule = (this.#isScheduled ? this.#settings.schedule : undefined) ?? onNextLoop;
+    // one that has just become open does not wait where handshakes do
+    if (this.#waitsBy === schedule) return;
+    this.#waitsBy = schedule;
+    schedule(() => {
+      if (this.#waitsBy === schedule) this.#waitsBy = undefined;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#isOver) return;
+    this.#session.paused = this.queue.isFull;
+    this.#session.beginTurn();
+    this.#pull();
+  }
+
+  /** Does a step that takes time, whose result is the session's next input. */
+  #perform({ run, kind }: Task): void {
+    const schedule = kind === 'record' ? this.#recordSchedule() : this.#settings.schedule;
+    const goOn = (input: () => void): void => {
+      const go = (): void => {
+        if (this.#isOver) return;
+        input();
+        this.#pull();
+      };
+      if (schedule) schedule(go);
+      else go();
+    };
+    this.#settings
+      .run(run, kind, () => this.#isOver)
+      .then(
+        (result) => goOn(() => this.#session.resume(result)),
+        (error: unknown) => goOn(() => this.#session.reject(error)),
+      );
+  }
+
+  /** A platform may answer so fast that nobody else gets a turn: after some records all others have theirs. */
+  #recordSchedule(): Schedule | undefined {
+    this.#recordsATurn = (this.#recordsATurn + 1) % RECORDS_A_TURN;
+    return this.#recordsATurn === 0 ? onNextLoop : undefined;
+  }
+}
