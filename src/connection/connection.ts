@@ -6,6 +6,7 @@ import { HandshakeWait } from './handshake-wait.js';
 import { Heartbeat, type HeartbeatSettings } from './heartbeat.js';
 import { Lifecycle, type LifecycleSettings } from './lifecycle.js';
 import { type ConnectionEvent, Reading, type ReadingSettings } from './reading.js';
+import type { ReceiveQueue } from './receive-queue.js';
 import { SendQueue, type SendQueueLimits } from './send-queue.js';
 import { SettleTime } from './settle-time.js';
 
@@ -30,6 +31,7 @@ export class Connection {
   readonly #settings: ConnectionSettings;
   readonly #handshake = new HandshakeWait();
   readonly #reading: Reading;
+  readonly #receiveQueue: ReceiveQueue;
   readonly #sendQueue: SendQueue;
   readonly #lifecycle: Lifecycle;
   #heartbeat: Heartbeat | undefined;
@@ -45,6 +47,7 @@ export class Connection {
       handle: (event) => this.#handle(event),
       settled: () => this.#settled(),
     });
+    this.#receiveQueue = this.#reading.queue;
     this.#sendQueue = new SendQueue(transport, settings, (error) => this.#lifecycle.fail(error));
     const parts = {
       transport,
@@ -77,8 +80,8 @@ export class Connection {
 
   /** Bytes of memory held by what has arrived and what waits to leave. */
   get buffered(): number {
-    const unread = this.#reading.queue.cost;
-    return this.isOver ? unread : unread + this.#reading.held + this.#sendQueue.queued;
+    const unread = this.#receiveQueue.cost;
+    return this.#lifecycle.isOver ? unread : unread + this.#reading.held + this.#sendQueue.queued;
   }
 
   /** The code of the peer's CLOSE, once it has ended in order. */
@@ -126,13 +129,13 @@ export class Connection {
   }
 
   recv(signal?: AbortSignal): Promise<Bytes | null> {
-    const message = this.#reading.queue.recv(signal);
+    const message = this.#receiveQueue.recv(signal);
     this.#hasRead();
     return message;
   }
 
   next(): Promise<IteratorResult<Bytes>> {
-    const message = this.#reading.queue.next();
+    const message = this.#receiveQueue.next();
     this.#hasRead();
     return message;
   }
@@ -169,7 +172,7 @@ export class Connection {
   }
 
   #closeIfIdle(closeCode: number): void {
-    if (!this.#lifecycle.isClosable || !this.#reading.queue.isAwaited) return;
+    if (!this.#lifecycle.isClosable || !this.#receiveQueue.isAwaited) return;
     if (this.#reading.held === 0) void this.close(closeCode);
   }
 

@@ -55,6 +55,8 @@ export class Lifecycle {
   readonly #timer: EndTimer;
   #open: OpenParts | undefined;
   #phase: Phase = 'handshake';
+  /** Of the phase; asked for with every message. */
+  #isOver = false;
   #failure: unknown;
   #peerCloseCode: number | undefined;
   #settleClosed: () => void = () => {};
@@ -71,7 +73,7 @@ export class Lifecycle {
 
   /** Whether it has ended; the transport may take a little longer. */
   get isOver(): boolean {
-    return isOver(this.#phase);
+    return this.#isOver;
   }
 
   /** Whether the program may close it in order. */
@@ -181,7 +183,7 @@ export class Lifecycle {
 
   /** The end of everything but final bytes. Without an error both halves have ended in order. */
   fail(error: unknown, finalBytes?: readonly Chunk[]): void {
-    if (this.isOver) return;
+    if (this.#isOver) return;
     if (finalBytes !== undefined) this.#parts.sendQueue.writeLast(finalBytes);
     this.#move(finalBytes === undefined ? 'destroy' : 'error');
     this.#settle(error, false);
@@ -198,8 +200,8 @@ export class Lifecycle {
     if (this.#phase === 'closed') return;
     const { reading, sendQueue } = this.#parts;
     // for a stranger who has gone nothing more is computed
-    if (!this.isOver && !(reading.isScheduled && error)) reading.drain();
-    const wasOver = this.isOver;
+    if (!this.#isOver && !(reading.isScheduled && error)) reading.drain();
+    const wasOver = this.#isOver;
     const isOrderly = reading.queue.isOver && sendQueue.isOver;
     const failure = isOrderly ? undefined : cutError(this.#stage, error);
     this.#move('gone');
@@ -245,5 +247,6 @@ export class Lifecycle {
 
   #move(event: PhaseEvent): void {
     this.#phase = nextPhase(this.#phase, event);
+    this.#isOver = isOver(this.#phase);
   }
 }
