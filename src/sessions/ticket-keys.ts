@@ -117,15 +117,15 @@ export class TicketKeys implements TicketIssuer {
     }
   }
 
+  /** Wakes when the next key may have to go; one that was used since then stays, and is looked at again. */
   #watch(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => {
-        this.#forgetOld();
-        if (this.#keys.length > 0) this.#watch();
-      },
-      Math.min(this.#options.lifetime, ROTATION),
-    );
+    const oldest = Math.min(...this.#keys.map(({ lastUsedAt }) => lastUsedAt));
+    const wait = (): void => {
+      this.#forgetOld();
+      if (this.#keys.length > 0) this.#watch();
+    };
+    this.#timer = setTimeout(wait, oldest + this.#options.lifetime - Date.now());
     this.#timer.unref?.();
   }
 

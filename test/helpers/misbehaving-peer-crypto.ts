@@ -28,7 +28,9 @@ export const type = {
   ...{ clientHello: 1, serverHello: 2, serverIdentity: 3, clientKey: 4, clientAuth: 5, clientFinished: 6 },
   ...{ serverFinished: 7, reject: 15 },
 } as const;
-export const record = { handshake: 1, data: 2, keyUpdate: 3, ping: 4, pong: 5, close: 6 } as const;
+export const record = {
+  ...{ handshake: 1, data: 2, keyUpdate: 3, ping: 4, pong: 5, close: 6, ticket: 7, padded: 8 },
+} as const;
 
 // --- bytes
 
@@ -153,13 +155,29 @@ export class Schedule {
     this.#secret = mix(this.#secret, input);
   }
 
+  /** Begins with the secret of a ticket in place of zeros. */
+  startWith(psk: Uint8Array): void {
+    this.#secret = hmac(ZEROS, psk);
+  }
+
   keys(label: string, transcript: Uint8Array = this.transcript): Keys {
     return new Keys(derive(this.#secret, label, transcript), this.cipher);
+  }
+
+  /** The secret of a ticket that is given under this nonce. */
+  ticketSecret(nonce: Uint8Array, transcript: Uint8Array = this.transcript): Buffer {
+    return expandLabel(derive(this.#secret, 'res master', transcript), 'resumption', nonce, 32);
   }
 
   finished(label: string, transcript: Uint8Array = this.transcript): Buffer {
     return hmac(expandLabel(this.#secret, label, EMPTY, 32), sha256(transcript));
   }
+}
+
+/** The MAC that ends a CLIENT_HELLO with a ticket, over what stands before it. */
+export function binder(psk: Uint8Array, before: Uint8Array, label = 'res binder'): Buffer {
+  const base = derive(hmac(ZEROS, psk), label, EMPTY);
+  return hmac(expandLabel(base, 'finished', EMPTY, 32), sha256(before));
 }
 
 // --- RSA and X25519

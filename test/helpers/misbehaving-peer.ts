@@ -126,12 +126,13 @@ export class PeerClient {
   }
 
   /** Sends a hello and takes the server's flight, as far as it comes. */
-  async greet(hello: Buffer = this.hello(), options: { dh?: Buffer } = {}): Promise<void> {
+  async greet(hello: Buffer = this.hello(), options: { dh?: Buffer; psk?: Buffer } = {}): Promise<void> {
     this.serverFlight = await this.wire.send(hello);
     const length = 8 + this.serverFlight.readUInt16BE(6);
     const serverHello = this.serverFlight.subarray(0, length);
     this.schedule.add(hello, serverHello);
     this.schedule.cipher = cipherOf(serverHello.readUInt16BE(40));
+    if (options.psk) this.schedule.startWith(options.psk);
     this.schedule.mix(options.dh ?? this.#share.agree(serverHello.subarray(42, 74)));
     this.handshakeKeys = [this.schedule.keys('c hs traffic'), this.schedule.keys('s hs traffic')];
     const identity = this.handshakeKeys[1].open(this.serverFlight.subarray(length));

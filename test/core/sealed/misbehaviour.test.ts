@@ -6,7 +6,7 @@ import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
 import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
 import type { SuiteName } from '../../../src/core/sealed/suites.js';
-import { PeerClient, PeerServer, type Wire } from '../../helpers/misbehaving-peer.js';
+import { PeerClient, PeerServer } from '../../helpers/misbehaving-peer.js';
 import { CHACHA20, X25519 } from '../../helpers/misbehaving-peer-crypto.js';
 import type { Misbehaviour, TestKeys } from '../../helpers/misbehaviour.js';
 import { flightsOfClients } from '../../helpers/misbehaviours-in-flights.js';
@@ -15,6 +15,7 @@ import { flightsOfServers } from '../../helpers/misbehaviours-of-servers.js';
 import { MAX_MESSAGE, MAX_RECORD, type OpenPeer, whenOpen } from '../../helpers/misbehaviours-when-open.js';
 import type { Recorder } from '../../helpers/recorder.js';
 import { clientEnd, converse, identity, serverEnd, settle, spkiOf } from '../../helpers/sealed-ends.js';
+import { wireTo } from '../../helpers/sealed-wire.js';
 import file from '../../vectors/sealed.json' with { type: 'json' };
 
 const keys: TestKeys = {
@@ -60,28 +61,6 @@ function client(setUp?: Misbehaviour['setUp']): Recorder {
 function started(end: Recorder): Recorder {
   end.session.start();
   return end;
-}
-
-/** An end as its peer sees it. PINGs are answered at once, as a connection would do. */
-function wireTo(end: Recorder, suite: number = X25519): Wire {
-  const written = async (): Promise<Buffer> => {
-    await settle(end);
-    for (; end.answers > 0; end.answers--) end.write(end.opening?.sender.pong?.() ?? []);
-    const finalBytes = end.finalBytes ?? [];
-    end.finalBytes = undefined;
-    return Buffer.concat([end.takeWritten(), ...finalBytes]);
-  };
-  return {
-    suite,
-    send: (bytes) => {
-      end.session.receive(bytes);
-      return written();
-    },
-    end: () => {
-      end.session.endOfStream();
-      return written();
-    },
-  };
 }
 
 it('there are at least sixty misbehaviours, each with a name of its own', () => {
