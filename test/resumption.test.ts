@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import {
   type Backend,
   type ClientOptions,
   Identity,
   reconnecting,
-  type SecureClient,
+  SecureClient,
   type SecureServer,
   type ServerOptions,
   Sessions,
@@ -13,9 +19,13 @@ import {
 import { forge } from 'secure-sockets/backends/forge';
 import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sodium } from 'secure-sockets/backends/sodium';
+import { web } from 'secure-sockets/backends/web';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, identityFor, listening, portOf, rejection } from './helpers/sockets.js';
 
+const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-resumption-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
   for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
@@ -154,8 +164,7 @@ describe('a client with sessions', () => {
       },
     });
     const connect = async (): Promise<SecureClient> => {
-      const { SecureClient: Client } = await import('secure-sockets');
-      const client = new Client(options());
+      const client = new SecureClient(options());
       const accepted = server.accept();
       accepted.catch(() => {});
       await client.connect(local(server));
@@ -174,6 +183,55 @@ describe('a client with sessions', () => {
     expect(error.code).toBe('UNTRUSTED_SERVER');
     // neither was the ticket offered
     expect(sessions.size).toBe(left);
+  });
+
+  it.each(['serverKey', 'knownHosts'] as const)(
+    'offers no ticket where %s does not have the server any more',
+    async (rule) => {
+      const server = await serve();
+      const sessions = new Sessions();
+      const path = join(folder, `${rule}.known-hosts`);
+      void (async () => {
+        for await (const peer of server) void peer.send(Uint8Array.of(1)).then(() => peer.recv());
+      })();
+      const connect = async (trust: object): Promise<boolean> => {
+        const client = new SecureClient({ sessions, closeTimeout: 1000, ...trust } as ClientOptions);
+        await client.connect(local(server));
+        await client.recv();
+        await client.close();
+        return client.resumed;
+      };
+      const trusting: object =
+        rule === 'serverKey'
+          ? { serverKey: [other.fingerprint, server.fingerprint] }
+          : { knownHosts: { path, mode: 'tofu' } };
+      expect([await connect(trusting), await connect(trusting)]).toEqual([false, true]);
+      const known = rule === 'knownHosts' ? await readFile(path, 'utf8') : '';
+      if (rule === 'knownHosts') await writeFile(path, '');
+      const left = sessions.size;
+      const withdrawn = rule === 'serverKey' ? { serverKey: other.fingerprint } : { knownHosts: path };
+      const error = await rejection(connect(withdrawn));
+      expect(error.code).toBe('UNTRUSTED_SERVER');
+      expect(sessions.size).toBe(left);
+      if (rule === 'knownHosts') await writeFile(path, known);
+      expect(await connect(trusting)).toBe(true);
+    },
+  );
+
+  it('gives a ticket up with the CLIENT_HELLO that carries it, whatever becomes of that', async () => {
+    const server = await serve();
+    const sessions = new Sessions();
+    await visit(server, { sessions });
+    expect(sessions.size).toBe(2);
+    const deaf = createServer((socket) => socket.once('data', () => socket.destroy()));
+    keep(deaf);
+    const { port, host } = local(server);
+    await server.close();
+    deaf.listen(port, host);
+    await once(deaf, 'listening');
+    const error = await rejection(clientOf(server, { sessions }).connect({ port, host }));
+    expect(error).toBeInstanceOf(Error);
+    expect(sessions.size).toBe(1);
   });
 
   it('shows nothing of its tickets, and forgets them when told to', async () => {
@@ -297,7 +355,7 @@ describe('a server', () => {
 });
 
 describe('every pair of backends resumes, over every suite', () => {
-  const backends: readonly Backend[] = [node, noble, forge];
+  const backends: readonly Backend[] = [node, sodium, web, noble, forge];
   const suites = ['X25519', 'X25519MLKEM768', 'X25519-CHACHA20', 'X25519MLKEM768-CHACHA20'] as const;
   const cases = backends.flatMap((there) =>
     backends.map((here) => [here.name, there.name, here, there] as const),
