@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { SecureSocketError } from '../src/errors.js';
 import { Identity } from '../src/identity/identity.node.js';
+import { havePrograms, requireBuild, script } from './cli/command.js';
 
 /** Commands of the system, whose keys these are. */
-const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
-const hasAll = has('openssl') && has('ssh-keygen');
+const hasAll = havePrograms('openssl', 'ssh-keygen', 'script', 'setsid');
+const hasPutty = hasAll && havePrograms('puttygen');
 
 let keys: string;
 let folder: string;
@@ -49,6 +50,12 @@ beforeAll(() => {
     openssl x509 -in certificate.pem -outform DER -out certificate.der
     openssl pkey -in rsa.pem -pubout -outform DER -out public.der
     base64 -w 0 pkcs8.der > bare.txt
+    openssl pkcs8 -topk8 ${legacy} -v1 PBE-MD5-DES -in rsa.pem -passout pass:secret -outform DER -out old.der
+    openssl pkcs8 -topk8 -in rsa.pem -passout pass:secret -outform DER -out new.der
+    base64 old.der > old.txt; base64 new.der > new.txt
+    sed 's/$/  /' PBE-MD5-DES.pem > old-blanks.pem
+    cat PBE-MD5-DES.pem certificate.pem > old-both.pem
+    openssl pkcs8 -topk8 -in rsa.pem -passout pass:secret | cat - certificate.pem > new-both.pem
     (echo -----BEGIN PRIVATE KEY-----; base64 -w 76 pkcs8.der; echo -----END PRIVATE KEY-----) > wide.pem
     (echo -----BEGIN PRIVATE KEY-----; base64 -w 0 pkcs8.der; echo; echo -----END PRIVATE KEY-----) > one-line.pem
     sed 's/$/  /' rsa.pem > blanks.pem
@@ -70,7 +77,7 @@ beforeAll(() => {
     : > empty.pem; printf ' \\n\\n' > blank.pem`,
     keys,
   );
-  if (has('puttygen')) sh('puttygen openssh.pem -O private -o putty.ppk', keys);
+  if (hasPutty) sh('puttygen openssh.pem -O private -o putty.ppk', keys);
 }, 60_000);
 
 beforeAll(() => {
@@ -135,7 +142,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
   test.each([
     ['both.pem', 'it holds a PRIVATE KEY and a CERTIFICATE'],
     ['both-other.pem', 'it holds a CERTIFICATE and a PRIVATE KEY'],
-    ['twice.pem', 'it holds a PRIVATE KEY and a RSA PRIVATE KEY'],
+    ['twice.pem', 'it holds a PRIVATE KEY and an RSA PRIVATE KEY'],
     ['pkcs8.der', 'it is DER'],
     ['pkcs1.der', 'it is DER'],
     ['bare.txt', 'it is base64 without the lines'],
@@ -160,10 +167,18 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['PBE-SHA1-RC4-128.pem', 'PBES1 of PKCS#12 (SHA-1 and RC4)'],
     ['pbes2-des.pem', 'PBES2 and DES'],
     ['store.p12', 'a PKCS#12 store'],
+    ['old.der', 'it is DER'],
+    ['new.der', 'it is DER'],
+    ['old.txt', 'it is base64 without the lines'],
+    ['new.txt', 'it is base64 without the lines'],
+    ['old-blanks.pem', 'line 1 is not a proper BEGIN line'],
+    ['old-both.pem', 'it holds an ENCRYPTED PRIVATE KEY and a CERTIFICATE'],
+    ['new-both.pem', 'it holds an ENCRYPTED PRIVATE KEY and a CERTIFICATE'],
   ])('%s, which is encrypted', async (file, kind) => {
     const isPem = file.startsWith('PBE') || file.startsWith('pbes2');
-    const error = await problem(file, isPem ? 'secret' : undefined);
+    const error = await problem(file);
     expect(error.message).toContain(kind);
+    if (isPem) expect((await problem(file, 'secret')).message).toBe(error.message);
     expect((await converted(error, 'passphrases')).fingerprint).toBe(await fingerprint());
   });
 
@@ -173,7 +188,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     await converted(error);
   });
 
-  test.skipIf(!has('puttygen'))('putty.ppk', async () => {
+  test.skipIf(!hasPutty)('putty.ppk', async () => {
     const error = await problem('putty.ppk');
     expect(error.message).toContain('it is a PuTTY key');
     expect((await converted(error)).fingerprint).toBe(await fingerprint());
@@ -219,7 +234,7 @@ describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
     ['request.pem', 'it holds a CERTIFICATE REQUEST: the file with the private key is needed'],
     ['chain.pem', 'it holds 2 of CERTIFICATE'],
     ['public.pem', 'it holds a PUBLIC KEY: the file with the private key is needed'],
-    ['public1.pem', 'it holds a RSA PUBLIC KEY: the file with the private key is needed'],
+    ['public1.pem', 'it holds an RSA PUBLIC KEY: the file with the private key is needed'],
     ['public.der', 'it is a public key: the file with the private key is needed'],
     ['certificate.der', 'it is a certificate: the file with the private key is needed'],
     ['openssh.pub', 'it is an SSH public key: the file with the private key is needed'],
@@ -230,6 +245,81 @@ describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
   ])('%s', async (file, text) => {
     expect((await problem(file)).message).toContain(text);
   });
+});
+
+/** As a command says it, whoever asks it for a passphrase. */
+const said: readonly (readonly [file: string, text: string])[] = [
+  ['old-3des.pem', 'PKCS#1 encrypted the old way'],
+  ['PBE-MD5-DES.pem', 'PBES1 (MD5 and DES)'],
+  ['PBE-SHA1-RC2-40.pem', 'PBES1 of PKCS#12 (SHA-1 and RC2)'],
+  ['pbes2-des.pem', 'PBES2 and DES'],
+  ['old-both.pem', 'it holds an ENCRYPTED PRIVATE KEY and a CERTIFICATE'],
+  ['old-blanks.pem', 'line 1 is not a proper BEGIN line'],
+  ['old.der', 'it is DER'],
+  ['old.txt', 'it is base64'],
+  ['store.p12', 'a PKCS#12 store'],
+  ['openssh-locked.pem', 'an OpenSSH private key'],
+  ['both.pem', 'it holds a PRIVATE KEY and a CERTIFICATE'],
+  ['bare.txt', 'it is base64'],
+  ['ec-sec1.pem', 'for EC'],
+  ['ED25519.pem', 'for Ed25519'],
+  ['pss.pem', 'for RSA-PSS'],
+  ['certificate.pem', 'it holds a CERTIFICATE'],
+  ['openssh.pub', 'an SSH public key'],
+  ['jwk.json', 'it is JSON'],
+  ['empty.pem', 'it is empty'],
+];
+
+describe.skipIf(!hasAll)('the command names a file', () => {
+  beforeAll(requireBuild);
+
+  /** What it says of a key file, with its exit code. */
+  const say = async (place: 'alone' | 'on a terminal', ...args: string[]): Promise<string> => {
+    const words = [process.execPath, script, ...args];
+    const [program = '', ...rest] =
+      place === 'alone'
+        ? ['setsid', '--wait', ...words]
+        : ['script', '--quiet', '--return', '--command', words.map(quoted).join(' '), '/dev/null'];
+    // no one types anything: a question would wait for ever
+    const { stdout, stderr, status } = spawnSync(program, rest, {
+      cwd: keys,
+      input: '',
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    return `${status} ${stdout}${stderr}`;
+  };
+
+  test.each(said)(
+    'without a terminal: %s',
+    async (file, text) => {
+      const isPublic = file.startsWith('certificate');
+      const output = await say('alone', 'listen', '--identity', file, '127.0.0.1:0');
+      expect(output).toContain(text);
+      expect(output).toMatch(/^2 secure-sockets: /);
+      expect(output).not.toContain('passphrase is needed');
+      if (!isPublic) expect(await say('alone', 'fingerprint', file)).toContain(text);
+    },
+    60_000,
+  );
+
+  test.each(said.filter(([file]) => /^(old|PBE|pbes2|store|openssh-locked)/.test(file)))(
+    'on a terminal, and asks for nothing: %s',
+    async (file, text) => {
+      const output = await say('on a terminal', 'listen', '--identity', file, '127.0.0.1:0');
+      expect(output.replaceAll(/\s+/g, ' ')).toContain(text);
+      expect(output).not.toContain('Passphrase of');
+    },
+    60_000,
+  );
+
+  test('that it could read with a passphrase, and says how to give it', async () => {
+    for (const file of ['PBE-SHA1-3DES.pem', 'scrypt.pem'])
+      expect(await say('alone', 'fingerprint', file)).toMatch(/passphrase is needed[\s\S]*--passphrase-file/);
+    writeFileSync(join(keys, 'passphrase'), 'secret\n', { mode: 0o600 });
+    const right = await say('alone', 'fingerprint', '--passphrase-file', 'passphrase', 'scrypt.pem');
+    expect(right).toContain(await fingerprint());
+  }, 60_000);
 });
 
 describe.skipIf(!hasAll)('a file of another program is read:', () => {

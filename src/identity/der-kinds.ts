@@ -33,15 +33,28 @@ export function kindOfDer(der: Uint8Array): DerKind | undefined {
 
 /** The name of the cipher of an EncryptedPrivateKeyInfo, if it is one that OpenSSL has put aside. */
 export function unsupportedCipher(der: Uint8Array): string | undefined {
+  const [scheme, cipher] = encryptionOf(der) ?? [];
+  if (scheme === undefined) return undefined;
+  if (cipher === undefined) return oldSchemes[scheme] ?? `the scheme ${scheme}`;
+  return `PBES2 and ${ciphers[cipher] ?? `the cipher ${cipher}`}`;
+}
+
+/** Whether an EncryptedPrivateKeyInfo is encrypted in a way that is older than PBES2 with AES. */
+export function hasOldCipher(der: Uint8Array): boolean {
+  const [scheme, cipher] = encryptionOf(der) ?? [];
+  return scheme !== undefined && (scheme in oldSchemes || (cipher !== undefined && cipher in ciphers));
+}
+
+/** The scheme of an EncryptedPrivateKeyInfo, and the cipher that PBES2 names. */
+function encryptionOf(der: Uint8Array): readonly [scheme: string, cipher?: string] | undefined {
   const [top] = elements(der, 0);
   const [algorithm] = top === undefined ? [] : elements(top.content, top.start);
   if (algorithm === undefined) return undefined;
   const scheme = identifier(algorithm);
-  if (scheme !== PBES2) return oldSchemes[scheme] ?? `the scheme ${scheme}`;
+  if (scheme !== PBES2) return [scheme];
   const [, parameters] = elements(algorithm.content, algorithm.start);
   const [, cipher] = parameters === undefined ? [] : elements(parameters.content, parameters.start);
-  const id = cipher === undefined ? '' : identifier(cipher);
-  return `PBES2 and ${ciphers[id] ?? `the cipher ${id}`}`;
+  return [scheme, cipher === undefined ? '' : identifier(cipher)];
 }
 
 function ofIntegers(count: number): DerKind {

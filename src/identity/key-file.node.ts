@@ -11,7 +11,7 @@ import { decodeText, hasCode, readFileOnce } from '../files.node.js';
 import { decryptPkcs8 } from './encryption.node.js';
 import { checkedSpki, type NumberedKey } from './key.js';
 import { explainBytes } from './key-kinds.js';
-import { isEncrypted, type PemOptions, readKeyText } from './key-text.js';
+import { checkReadable, isEncrypted, type PemOptions, readKeyText } from './key-text.js';
 import { statedRole } from './roles.js';
 
 /** Options of {@link Identity.load}. */
@@ -25,7 +25,7 @@ export async function loadKey(path: string, { role, passphrase }: LoadOptions): 
   const { bytes, stats } = await readFileOnce(path);
   if (stats?.isFile()) warnIfShared(path, Number(stats.mode));
   const text = named(path, () => textOf(bytes, path));
-  const given = await passphraseFor(text, passphrase);
+  const given = await passphraseFor(text, passphrase, path);
   return named(path, () => readKeyText(text, { role, passphrase: given }, decryptPkcs8, path));
 }
 
@@ -36,7 +36,7 @@ export async function fingerprintOfFile(
 ): Promise<string> {
   const { bytes } = await readFileOnce(path);
   const text = named(path, () => textOf(bytes, path));
-  const given = await passphraseFor(text, passphrase);
+  const given = await passphraseFor(text, passphrase, path);
   const spki = named(path, () => publicKeyIn(text) ?? spkiOf(text, given, path));
   return fingerprintOf(defaultBackend, spki);
 }
@@ -47,9 +47,15 @@ function textOf(bytes: Uint8Array, path: string): string {
   return decodeText(bytes);
 }
 
-async function passphraseFor(text: string, given: LoadOptions['passphrase']): Promise<string | undefined> {
+async function passphraseFor(
+  text: string,
+  given: LoadOptions['passphrase'],
+  path: string,
+): Promise<string | undefined> {
   if (typeof given !== 'function') return given;
-  return isEncrypted(text) ? given() : undefined;
+  if (!isEncrypted(text)) return undefined;
+  named(path, () => checkReadable(text, decryptPkcs8, path));
+  return given();
 }
 
 function publicKeyIn(text: string): Uint8Array | undefined {

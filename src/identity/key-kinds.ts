@@ -1,6 +1,6 @@
 import { decodeBase64, linesOf } from '../core/encodings/text.js';
 import { SecureSocketError } from '../errors.js';
-import { type DerKind, kindOfDer, unsupportedCipher } from './der-kinds.js';
+import { type DerKind, hasOldCipher, kindOfDer, unsupportedCipher } from './der-kinds.js';
 
 /** What a key file is instead of what is wanted, and what to do about it. */
 interface Problem {
@@ -24,7 +24,7 @@ export function explainPem(
   path?: string,
 ): SecureSocketError | undefined {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) return undefined;
-  const remedy = `openssl may write it anew:  openssl pkey -in ${shellWord(path)} -out new.pem`;
+  const remedy = `openssl may write it anew:  openssl pkey ${providersIn(text)}-in ${shellWord(path)} -out new.pem`;
   return errorOf({ kind: error.message, remedy }, error);
 }
 
@@ -48,7 +48,7 @@ export function explainDer(
 export function explainBytes(bytes: Uint8Array, path: string): SecureSocketError | undefined {
   const kind = kindOfDer(bytes);
   if (kind === undefined) return undefined;
-  const command = `openssl pkey -inform DER -in ${shellWord(path)} -out new.pem`;
+  const command = `openssl pkey ${providersFor(kind, bytes)}-inform DER -in ${shellWord(path)} -out new.pem`;
   const isUsable = kind.algorithm === 'RSA' || kind.algorithm === 'RSA-PSS';
   const problem = isUsable && kind.keyOffset > 0 ? undefined : ofKind(kind, shellWord(path));
   return errorOf(problem ?? { kind: 'it is DER, and PEM is needed', remedy: convert(command) });
@@ -79,10 +79,21 @@ const privateOne = 'the file with the private key is needed';
 const makeAnother =
   'no RSA key can be made of it; make one with  secure-sockets keygen -o new.pem  or  openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out new.pem';
 
+const LEGACY = '-provider legacy -provider default ';
+
+function providersFor({ form }: DerKind, der: Uint8Array | null): string {
+  return form === 'encrypted' && der !== null && hasOldCipher(der) ? LEGACY : '';
+}
+
+function providersIn(text: string): string {
+  const body = /-----BEGIN ENCRYPTED PRIVATE KEY-----([\s\S]*?)-----END/.exec(text)?.[1] ?? '';
+  const der = decodeBase64(body.replace(/\s/g, ''));
+  return der !== null && hasOldCipher(der) ? LEGACY : '';
+}
+
 /** DES, RC2, RC4 and MD5 are in a part of OpenSSL 3 that must be asked for. */
 function encryptAnew(file: string, isLegacy: boolean): string {
-  const providers = isLegacy ? '-provider legacy -provider default ' : '';
-  return convert(`openssl pkcs8 -topk8 ${providers}-v2 aes-256-cbc -in ${file} -out new.pem`);
+  return convert(`openssl pkcs8 -topk8 ${isLegacy ? LEGACY : ''}-v2 aes-256-cbc -in ${file} -out new.pem`);
 }
 
 function pkcs12(file: string): Problem {
@@ -118,31 +129,34 @@ function base64(text: string, file: string): Problem | undefined {
   if (kind === undefined) return undefined;
   const bare = {
     kind: 'it is base64 without the lines -----BEGIN and -----END',
-    remedy: convert(`base64 -d ${file} | openssl pkey -inform DER -out new.pem`),
+    remedy: convert(`base64 -d ${file} | openssl pkey ${providersFor(kind, der)}-inform DER -out new.pem`),
   };
-  return kind.form === 'pkcs8' || kind.form === 'pkcs1' ? bare : ofKind(kind, file);
+  if (kind.form === 'encrypted') return bare;
+  const isUsable = /^RSA/.test(kind.algorithm) && (kind.form === 'pkcs8' || kind.form === 'pkcs1');
+  return isUsable ? bare : ofKind(kind, file);
 }
 
 function ofLabels(labels: readonly string[], text: string, file: string): Problem | undefined {
   const known = labels.filter((label) => label !== 'EC PARAMETERS' && label !== 'DSA PARAMETERS');
   const [label = labels[0] ?? ''] = known;
-  if (known.length > 1) return several(known, file);
+  if (known.length > 1) return several(known, text, file);
   if (label === 'OPENSSH PRIVATE KEY') return openSsh(text, file);
   if (label === 'RSA PRIVATE KEY' && /^Proc-Type: *4,ENCRYPTED/m.test(text))
     return headerEncrypted(text, file);
   const algorithm = /^(EC|DSA|RSA-PSS|DH|X9\.42 DH) PRIVATE KEY$/.exec(label)?.[1];
   if (algorithm !== undefined) return other(algorithm);
-  if (!label.endsWith('PRIVATE KEY')) return { kind: `it holds a ${label}`, remedy: privateOne };
+  if (!label.endsWith('PRIVATE KEY'))
+    return { kind: `it holds ${/^(?:[AEIOU]|RSA)/.test(label) ? 'an' : 'a'} ${label}`, remedy: privateOne };
   return undefined;
 }
 
-function several(labels: readonly string[], file: string): Problem {
+function several(labels: readonly string[], text: string, file: string): Problem {
   const counted = [...new Set(labels)].map((label) => {
     const count = labels.filter((one) => one === label).length;
-    return count === 1 ? `a ${label}` : `${count} of ${label}`;
+    return count === 1 ? `${/^(?:[AEIOU]|RSA)/.test(label) ? 'an' : 'a'} ${label}` : `${count} of ${label}`;
   });
   const isPrivate = labels.some((label) => label.endsWith('PRIVATE KEY'));
-  const take = `take the private key alone:  openssl pkey -in ${file} -out new.pem`;
+  const take = `take the private key alone:  openssl pkey ${providersIn(text)}-in ${file} -out new.pem`;
   return {
     kind: `it holds ${counted.join(' and ')}, and a single private key is needed`,
     remedy: isPrivate ? take : privateOne,

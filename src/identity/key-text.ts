@@ -1,7 +1,8 @@
 import type { RsaPrivateNumbers } from '../backend.js';
 import { decodePkcs1Private, decodePkcs8 } from '../core/encodings/der.js';
-import { decodePem } from '../core/encodings/pem.js';
+import { decodePem, type Pem } from '../core/encodings/pem.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
+import { hasOldCipher } from './der-kinds.js';
 import { explainDer, explainEncryption, explainPem, explainText } from './key-kinds.js';
 import { agreedRole, type IdentityRole, statedRole } from './roles.js';
 
@@ -35,12 +36,7 @@ export function readKeyText(
   path?: string,
 ): KeyText {
   if (typeof text !== 'string') throw badArgument(`expected the text of a PEM file, got ${kindOf(text)}`);
-  const problem = explainText(text, path);
-  if (problem !== undefined) throw problem;
-  const { label, der, explanatory } = explained(
-    () => decodePem(text),
-    (error) => explainPem(text, error, path),
-  );
+  const { label, der, explanatory } = parsed(text, path);
   const agreed = agreedRole(statedRole(explanatory), role);
   const plain = label === ENCRYPTED ? decrypted(der, passphrase, decrypt, path) : der;
   if (label !== ENCRYPTED && passphrase !== undefined)
@@ -55,6 +51,36 @@ export function readKeyText(
 
 const ENCRYPTED = 'ENCRYPTED PRIVATE KEY';
 
+/** Throws what can be said of a text without a passphrase, so that none is asked for in vain. */
+export function checkReadable(text: string, decrypt: Decrypt, path?: string): void {
+  const { label, der } = parsed(text, path);
+  if (label === ENCRYPTED) checkCipher(der, decrypt, path);
+}
+
+function parsed(text: string, path: string | undefined): Pem {
+  const problem = explainText(text, path);
+  if (problem !== undefined) throw problem;
+  return explained(
+    () => decodePem(text),
+    (error) => explainPem(text, error, path),
+  );
+}
+
+/** Whether the platform has an old cipher it says itself: how it is configured cannot be seen from here. */
+function checkCipher(der: Uint8Array, decrypt: Decrypt, path: string | undefined): void {
+  if (!hasOldCipher(der)) return;
+  try {
+    decrypt(der, 'any');
+  } catch (error) {
+    throwIfUnsupported(error, der, path);
+  }
+}
+
+function throwIfUnsupported(error: unknown, der: Uint8Array, path: string | undefined): void {
+  const explanation = /unsupported/i.test(reasonOf(error)) ? explainEncryption(der, path) : undefined;
+  if (explanation !== undefined) throw explanation;
+}
+
 function decrypted(
   der: Uint8Array,
   passphrase: string | undefined,
@@ -63,14 +89,16 @@ function decrypted(
 ): Uint8Array {
   if (decrypt === undefined)
     throw badIdentity('an encrypted key cannot be read here: decrypt it with openssl');
-  if (passphrase === undefined) throw badIdentity('the key is encrypted: give its { passphrase }');
+  if (passphrase === undefined) {
+    checkCipher(der, decrypt, path);
+    throw badIdentity('the key is encrypted: give its { passphrase }');
+  }
   checkPassphrase(passphrase);
   try {
     return decrypt(der, passphrase);
   } catch (error) {
     const reason = reasonOf(error);
-    const unsupported = /unsupported/i.test(reason) ? explainEncryption(der, path) : undefined;
-    if (unsupported !== undefined) throw unsupported;
+    throwIfUnsupported(error, der, path);
     const text = `the key cannot be decrypted: the passphrase is wrong or the file is damaged (${reason})`;
     throw new SecureSocketError('BAD_IDENTITY', text, { cause: error });
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { decodePickle, encodePickle } from '../../src/core/classic/pickle.js';
 import { decodePkcs8, decodeSpki, encodePkcs8, encodeSpki } from '../../src/core/encodings/der.js';
 import { parseFingerprint } from '../../src/core/encodings/fingerprint.js';
+import { canonicalHost } from '../../src/core/encodings/host-name.js';
 import { decodePem, encodePem } from '../../src/core/encodings/pem.js';
 import { readProxyHeader } from '../../src/core/encodings/proxy-header.js';
 import { checkPrivateKey, checkSealedKey } from '../../src/core/encodings/rsa-key.js';
@@ -22,6 +23,15 @@ import {
   encodeServerHello,
   encodeServerIdentity,
 } from '../../src/core/sealed/messages.js';
+import { SecureSocketError } from '../../src/errors.js';
+import { hasOldCipher, kindOfDer, unsupportedCipher } from '../../src/identity/der-kinds.js';
+import {
+  explainBytes,
+  explainDer,
+  explainEncryption,
+  explainPem,
+  explainText,
+} from '../../src/identity/key-kinds.js';
 import { PortableAuthorizedKeys } from '../../src/trust/authorized-keys.js';
 import { KnownHosts } from '../../src/trust/known-hosts.node.js';
 import { insecure } from '../helpers/insecure-backend.js';
@@ -117,6 +127,81 @@ function knownHosts(): Target {
   };
 }
 
+const hosts: Target = {
+  name: 'canonical-host',
+  seeds: [
+    ...['example.org', 'EXAMPLE.org.', 'bücher.example', '127.1', '0x7f000001', '192.0.2.7', 'unix:/run/a b'],
+    ...[
+      '::1',
+      '[2001:DB8::0:1]',
+      '::ffff:192.0.2.7',
+      '0:0:0:0:0:0:0:1',
+      'fe80::1%eth0',
+      '64:ff9b::192.0.2.7',
+    ],
+  ].map(bytes),
+  streams: false,
+  // a name is the name of itself, or one server would have two
+  verdict: (input) => {
+    const name = canonicalHost(textOf(input));
+    if (name === undefined) return 'no name, ok';
+    if (canonicalHost(name) !== name) throw new Error(`${name} becomes ${canonicalHost(name)}`);
+    const kinds = { unix: /^unix:/, IPv6: /:/, IPv4: /^[\d.]+$/, international: /xn--/ };
+    return `${Object.entries(kinds).find(([, form]) => form.test(name))?.[0] ?? 'a name'}, ok`;
+  },
+};
+
+/** Keys and certificates by their outline alone, damaged or not. */
+const encryptedKey = Uint8Array.from(
+  Buffer.from('301c300e06092a864886f70d010503300102040a00112233445566778899', 'hex'),
+);
+const derKinds: Target = {
+  name: 'der-kinds',
+  seeds: [encodePkcs8(key), encodeSpki(key), encryptedKey],
+  structured: structures.pkcs8,
+  streams: false,
+  verdict: (input) => {
+    const { form = 'none', algorithm = '', detail = '' } = kindOfDer(input) ?? {};
+    return `${form} ${algorithm} ${detail} ${hasOldCipher(input)} ${unsupportedCipher(input) ?? ''}, ok`;
+  },
+};
+
+/** Whatever a file holds instead of a key, what is said of it is one error of ours, or nothing. */
+const keyKinds: Target = {
+  name: 'key-kinds',
+  seeds: [
+    bytes(encodePem('PRIVATE KEY', encodePkcs8(key))),
+    bytes(encodePem('ENCRYPTED PRIVATE KEY', encryptedKey)),
+    bytes(`${encodePem('PRIVATE KEY', encodePkcs8(key))}${encodePem('CERTIFICATE', encodeSpki(key))}`),
+    bytes(encodePem('OPENSSH PRIVATE KEY', bytes('openssh-key-v1\0\0\0\0\u0004none ssh-ed25519'))),
+    bytes('-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-CBC,00\n\nAA==\n'),
+    ...[
+      'PuTTY-User-Key-File-3: ssh-rsa',
+      'ssh-rsa AAAA',
+      '---- BEGIN SSH2 PUBLIC KEY ----',
+      '{"kty":"RSA"}',
+      '',
+    ].map(bytes),
+    bytes(Buffer.from(encodePkcs8(key)).toString('base64')),
+    encodePkcs8(key),
+  ],
+  structured: structures.pem,
+  streams: false,
+  verdict: (input) => {
+    const error = new SecureSocketError('BAD_IDENTITY', 'malformed');
+    const text = textOf(input);
+    const said = [
+      explainText(text, 'a b'),
+      explainPem(text, error),
+      explainDer(input, error),
+      explainBytes(input, "it's"),
+      explainEncryption(input),
+    ];
+    for (const one of said) if (one !== undefined && one.code !== 'BAD_IDENTITY') throw one;
+    return `ok: ${said.map((one) => one?.message.slice(0, 60) ?? '-').join('; ')}`;
+  },
+};
+
 /** Each handshake message by its own decoder, and all of them by all others. */
 function messages(): Target {
   const decoders = [
@@ -210,5 +295,5 @@ function byPieces(
 
 /** Everything that reads bytes or texts and is no session. */
 export function parserTargets(): Target[] {
-  return [...der, ...texts, messages(), pickle, proxyHeader];
+  return [...der, derKinds, keyKinds, ...texts, hosts, messages(), pickle, proxyHeader];
 }
