@@ -78,7 +78,11 @@ export function specialKind(stats: BigIntStats): string | undefined {
 /** A socket, which standard input may be, cannot be opened by its name, but read from. */
 async function openOrDescriptor(path: string): Promise<FileHandle | number> {
   try {
-    const isFifo = (await stat(path)).isFIFO();
+    // what is wrong with a path, opening it says
+    const isFifo = await stat(path).then(
+      (stats) => stats.isFIFO(),
+      () => false,
+    );
     return await open(path, isFifo ? constants.O_RDONLY | constants.O_NONBLOCK : 'r');
   } catch (error) {
     const descriptor = /^\/dev\/(?:stdin|fd\/(\d+))$/.exec(path);
