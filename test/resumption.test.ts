@@ -21,7 +21,8 @@ import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { sodium } from 'secure-sockets/backends/sodium';
 import { web } from 'secure-sockets/backends/web';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { sessionsAccess } from '../src/sessions/sessions.js';
 import { clientOf, identityFor, listening, portOf, rejection } from './helpers/sockets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-resumption-'));
@@ -232,6 +233,22 @@ describe('a client with sessions', () => {
     const error = await rejection(clientOf(server, { sessions }).connect({ port, host }));
     expect(error).toBeInstanceOf(Error);
     expect(sessions.size).toBe(1);
+  });
+
+  it('knows when a chain began however often it is resumed', async () => {
+    const server = await serve();
+    const sessions = new Sessions();
+    const keep = vi.spyOn(sessionsAccess, 'keep');
+    const now = vi.spyOn(Date, 'now');
+    const begun = Date.now();
+    for (const hours of [0, 1, 2]) {
+      now.mockReturnValue(begun + hours * 3_600_000);
+      const { client } = await visit(server, { sessions });
+      expect(client.resumed).toBe(hours > 0);
+    }
+    now.mockRestore();
+    expect(keep.mock.calls.map(([, , , since]) => since - begun)).toEqual([0, 0, 0, 0]);
+    keep.mockRestore();
   });
 
   it('shows nothing of its tickets, and forgets them when told to', async () => {

@@ -200,15 +200,42 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
       await talk(one, await accepted);
     }
     const captured = kept(proxy.pcap, lines);
-    const [types, records, texts, unopened] = await fields(
+    const [types, records, texts, unopened, lifetimes, nonces] = await fields(
       captured,
       await opened(captured),
       ...['sealed.handshake.type', 'sealed.record.type', 'sealed.message.text', 'sealed.unopened'],
+      ...['sealed.ticket.lifetime', 'sealed.ticket.nonce'],
     );
     expect(types).toEqual(['1', '2', '3', '4', '5', '6', '7', '1', '2', '3', '7', '5', '6']);
-    expect(records).toContain('7');
+    expect(records?.filter((type) => type === '7')).toHaveLength(3);
+    expect(lifetimes?.every((seconds) => Number(seconds) > 28_000)).toBe(true);
+    expect(nonces).toEqual(['0000000000000000', '0000000000000001', '0000000000000000']);
     expect(texts?.filter((text) => text === secret)).toHaveLength(2);
     expect(unopened).toEqual([]);
+  });
+
+  it('reads the messages in padded records, and shows without keys nothing but the grain', async () => {
+    const captured = await conversation({ client: { padding: 1000 }, server: { suites: ['X25519'] } });
+    const names = ['sealed.record.type', 'sealed.message.text', 'sealed.message', 'sealed.record.length'];
+    const more = ['sealed.padded.length', 'sealed.padded.zeros', 'sealed.malformed'];
+    const [types, texts, messages, lengths, used, zeros, malformed] = await fields(
+      captured,
+      await opened(captured),
+      ...names,
+      ...more,
+    );
+    expect(types).toContain('8');
+    // the other end pads nothing
+    expect(types).toContain('2');
+    expect(texts).toContain(secret);
+    expect(messages?.filter((hex) => hex === large.toString('hex'))).toHaveLength(2);
+    expect(used?.[0]).toBe(String(4 + secret.length));
+    expect(zeros?.[0]).toBe(String(1000 - 3 - 4 - secret.length));
+    expect(malformed).toEqual([]);
+    expect(lengths).toContain('1017');
+    const [, , clear, sizes] = await fields(captured, undefined, ...names);
+    expect(clear).toEqual([]);
+    expect(sizes).not.toContain(String(17 + 4 + secret.length));
   });
 
   it('opens nothing with the keys of another connection', async () => {

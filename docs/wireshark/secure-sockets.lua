@@ -24,7 +24,8 @@ local messageTypes = {
   [1] = "CLIENT_HELLO", [2] = "SERVER_HELLO", [3] = "SERVER_IDENTITY", [4] = "CLIENT_KEY",
   [5] = "CLIENT_AUTH", [6] = "CLIENT_FINISHED", [7] = "SERVER_FINISHED", [15] = "REJECT",
 }
-local recordTypes = { [1] = "HANDSHAKE", [2] = "DATA", [3] = "KEY_UPDATE", [4] = "PING", [5] = "PONG", [6] = "CLOSE", [7] = "TICKET" }
+local recordTypes = { [1] = "HANDSHAKE", [2] = "DATA", [3] = "KEY_UPDATE", [4] = "PING", [5] = "PONG", [6] = "CLOSE", [7] = "TICKET",
+  [8] = "PADDED" }
 local rejectCodes = { [1] = "no common suite", [2] = "busy" }
 local clientAuth = { [0] = "not asked for", [1] = "optional", [2] = "required" }
 
@@ -66,6 +67,11 @@ local f = {
   under = ProtoField.string("sealed.record.key", "Key"),
   record = ProtoField.uint8("sealed.record.type", "Record type", base.DEC, recordTypes),
   close = ProtoField.uint16("sealed.close", "Close code"),
+  padded = ProtoField.uint24("sealed.padded.length", "Bytes of the message stream"),
+  zeros = ProtoField.uint32("sealed.padded.zeros", "Bytes of padding"),
+  lifetime = ProtoField.uint32("sealed.ticket.lifetime", "Seconds until the chain ends"),
+  nonce = ProtoField.bytes("sealed.ticket.nonce", "Nonce"),
+  ticket = ProtoField.bytes("sealed.ticket", "Ticket"),
   message = ProtoField.bytes("sealed.message", "Message"),
   text = ProtoField.string("sealed.message.text", "Text"),
   total = ProtoField.uint32("sealed.message.length", "Length of the message"),
@@ -200,7 +206,7 @@ local function handshakeMessage(tree, tvb)
   return messageTypes[kind]
 end
 
--- Records (R1 to R7)
+-- Records (R1 to R8)
 
 -- The stream of messages (R3). What a record adds is found out once, in the order of the records, and kept.
 local function takeData(of, direction, raw)
@@ -237,6 +243,32 @@ local function addItems(tree, of)
   return #names > 0 and table.concat(names, ", ") or "part of a message"
 end
 
+-- Padding (R8): only the bytes that it announces belong to the stream of messages.
+local function padded(tree, of, direction, payload)
+  local size = payload and payload:len() >= 3 and payload(0, 3):uint()
+  if not size or 3 + size > payload:len() then
+    tree:add_proto_expert_info(malformed, "PADDED with less than it announces")
+    return "PADDED"
+  end
+  tree:add(f.padded, payload(0, 3))
+  tree:add(f.zeros, payload:len() - 3 - size):set_generated()
+  if size == 0 then return "PADDED (cover traffic)" end
+  if not of.items then takeData(of, direction, payload(3, size):raw()) end
+  return "PADDED (" .. addItems(tree, of) .. ")"
+end
+
+-- Tickets (T4)
+local function ticket(tree, payload)
+  if not payload or payload:len() < 14 or payload:len() ~= 14 + payload(12, 2):uint() then
+    tree:add_proto_expert_info(malformed, "a TICKET of another length than it announces")
+    return "TICKET"
+  end
+  tree:add(f.lifetime, payload(0, 4))
+  tree:add(f.nonce, payload(4, 8))
+  vec16(tree, f.ticket, payload, 12)
+  return "TICKET"
+end
+
 local function addPlaintext(tree, of, direction, plaintext)
   local tvb = plaintext:tvb(recordTypes[plaintext:get_index(0)] or "Record")
   local kind = tvb(0, 1):uint()
@@ -247,6 +279,8 @@ local function addPlaintext(tree, of, direction, plaintext)
     if not of.items then takeData(of, direction, payload():raw()) end
     return "DATA (" .. addItems(tree, of) .. ")"
   end
+  if kind == 8 then return padded(tree, of, direction, payload) end
+  if kind == 7 then return ticket(tree, payload) end
   if kind == 6 then
     tree:add(f.close, payload(0, 2))
     return "CLOSE " .. payload(0, 2):uint()

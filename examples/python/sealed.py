@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 CLIENT_HELLO, SERVER_HELLO, SERVER_IDENTITY, CLIENT_KEY, CLIENT_AUTH, CLIENT_FINISHED, SERVER_FINISHED = range(1, 8)
 REJECT = 15
 RESUME = 0xFFFE
-HANDSHAKE, DATA, KEY_UPDATE, PING, PONG, CLOSE = range(1, 7)
+HANDSHAKE, DATA, KEY_UPDATE, PING, PONG, CLOSE, TICKET, PADDED = range(1, 9)
 CIPHERS = {0x0101: AESGCM, 0x0103: ChaCha20Poly1305}
 NO_CLIENTS, OPTIONAL_CLIENTS, REQUIRED_CLIENTS = range(3)
 
@@ -68,6 +68,7 @@ class Options:
     ping_timeout: float = 20  # seconds after that until the peer is taken for dead
     close_timeout: float = 5  # seconds that close() waits for the peer's CLOSE
     half_open: bool = False  # whether this end may go on sending when the peer has ended
+    padding: object = None  # hides lengths: payloads of DATA are filled up to a multiple of so many bytes, or "padme"
 
 
 # Keys, fingerprints (E1 to E3)
@@ -515,7 +516,24 @@ def _proven_key(fields, signed, clients):
     return spki
 
 
-# Open connection (R2 to R7)
+# Open connection (R2 to R8)
+
+
+def pad(data, padding, limit):
+    """The payload of a PADDED record (R8), at most `limit` bytes."""
+    size = 3 + len(data)
+    if padding == "padme":
+        exponent = size.bit_length() - 1
+        grain = 1 << exponent - exponent.bit_length()
+    else:
+        grain = padding
+    zeros = min(-(-size // grain) * grain, limit) - size
+    return len(data).to_bytes(3, "big") + data + bytes(zeros)
+
+
+def unpad(payload):
+    fields = Fields(payload)
+    return fields.take(fields.number(3, 0, 2**24 - 1))
 
 
 class Connection:
@@ -532,7 +550,8 @@ class Connection:
         self._exporter, self._options, self._sock = shake.exporter(), options, shake.sock
         self._sending, self._receiving = sending, receiving
         self._peer_max_message, peer_max_record = peer_limits
-        self._cut = min(peer_max_record, options.max_record)  # R3
+        self._max_payload = min(peer_max_record, options.max_record)  # R3
+        self._cut = self._max_payload - (3 if options.padding else 0)
         self._changed = threading.Condition()  # holds what follows together
         self._stream, self._messages, self._held = bytearray(), collections.deque(), 0
         self._records, self._queued, self._signs = collections.deque(), 0, set()
@@ -615,6 +634,8 @@ class Connection:
         try:
             while kind != CLOSE and (record := self._next_record()):
                 kind, payload = record
+                if kind == DATA and self._options.padding:
+                    kind, payload = PADDED, pad(payload, self._options.padding, self._max_payload)
                 self._sock.sendall(self._renewal(kind, len(payload)) + self._sending.seal(kind, payload))
             if kind == CLOSE:
                 self._sock.shutdown(socket.SHUT_WR)
@@ -647,7 +668,7 @@ class Connection:
         """KEY_UPDATE, if this record may not or should not be sealed under the present key (R4.1, R4.2)."""
         key = self._sending
         must = key.records + 2 > SEND_RECORDS or key.bytes + size + 34 > SEND_BYTES
-        wanted = kind == DATA and (self._renew or time.monotonic() - key.since > KEY_AGE)
+        wanted = kind in (DATA, PADDED) and (self._renew or time.monotonic() - key.since > KEY_AGE)
         if not must and not (wanted and key.records > 0):
             return b""
         self._sending, self._renew = key.next(), False
@@ -685,8 +706,8 @@ class Connection:
         self._discard_rest()
 
     def _take(self, kind, payload):
-        if kind == DATA and payload:
-            self._stream += payload
+        if kind == PADDED or kind == DATA and payload:
+            self._stream += unpad(payload) if kind == PADDED else payload
             self._cut_messages()
         elif kind == KEY_UPDATE and not payload and self._receiving.records > 1:  # R4.3
             self._receiving = self._receiving.next()

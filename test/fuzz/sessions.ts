@@ -3,6 +3,8 @@ import { classicClient, classicServer } from '../../src/core/classic/scripts.js'
 import { encodeSpki } from '../../src/core/encodings/der.js';
 import type { Script } from '../../src/core/script.js';
 import { sealedClient } from '../../src/core/sealed/client.js';
+import type { Padding } from '../../src/core/sealed/padding.js';
+import type { TicketIssuer } from '../../src/core/sealed/resumption.js';
 import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';
 import type { SuiteName } from '../../src/core/sealed/suites.js';
 import { SecureSocketError } from '../../src/errors.js';
@@ -45,6 +47,32 @@ function sealedClientEnd(hasIdentity = true, offered: readonly SuiteName[] = sui
     sealedClient({
       ...common,
       ...{ suites: offered, decide: () => true, ...(hasIdentity ? { identity } : {}) },
+    }),
+  );
+}
+
+/** Takes every ticket that is one, and gives its own. */
+const tickets: TicketIssuer = {
+  open: (ticket) =>
+    ticket.length < 16 ? undefined : { psk: new Uint8Array(32), since: 1, spki: encodeSpki(clientKey) },
+  seal: () => ({ ticket: new Uint8Array(40).fill(84), seconds: 3600 }),
+};
+
+function resumingServerEnd(): Recorder {
+  return started(
+    sealedServer({
+      ...{ ...common, suites, clientAuth: 'optional', authorize: () => true, tickets },
+      ...{ spki: encodeSpki(serverKey), key: insecure.rsaPrivateKey(serverKey), padding: 'padme' },
+    }),
+  );
+}
+
+function resumingClientEnd(): Recorder {
+  const peer = { spki: encodeSpki(serverKey), fingerprint: 'SHA256:' };
+  return started(
+    sealedClient({
+      ...{ ...common, suites, decide: () => true, padding: 64, keepTicket: () => {} },
+      takeTicket: () => ({ ticket: new Uint8Array(40).fill(84), psk: new Uint8Array(32), peer }),
     }),
   );
 }
@@ -112,6 +140,7 @@ async function sealedTargets(): Promise<Target[]> {
       () => sealedServerEnd('required'),
     ),
   ]);
+  const resumed = await recorded(resumingClientEnd, resumingServerEnd);
   return [
     {
       name: 'sealed-server',
@@ -127,23 +156,39 @@ async function sealedTargets(): Promise<Target[]> {
       streams: true,
       verdict: (input, cutting) => verdictOfSession(sealedClientEnd, input, cutting, limits),
     },
+    {
+      name: 'sealed-resuming-server',
+      seeds: [resumed.toServer],
+      structured: helloAndRecords('client', encodeSpki(clientKey)),
+      streams: true,
+      verdict: (input, cutting) => verdictOfSession(resumingServerEnd, input, cutting, limits),
+    },
+    {
+      name: 'sealed-resuming-client',
+      seeds: [resumed.toClient],
+      structured: helloAndRecords('server', encodeSpki(serverKey)),
+      streams: true,
+      verdict: (input, cutting) => verdictOfSession(resumingClientEnd, input, cutting, limits),
+    },
   ];
 }
 
 /** Records of an open connection, without a handshake before them. */
 function recordsTarget(): Target {
-  const seed = new Uint8Array(Buffer.concat(speech(openRecords())));
+  const seeds = [undefined, 64, 'padme' as const].map(
+    (padding) => new Uint8Array(Buffer.concat(speech(openRecords(padding)))),
+  );
   return {
     name: 'sealed-records',
-    seeds: [seed],
+    seeds,
     structured: records,
     streams: true,
-    verdict: (input, cutting) => verdictOfSession(openRecords, input, cutting, limits),
+    verdict: (input, cutting) => verdictOfSession(() => openRecords(), input, cutting, limits),
   };
 }
 
-function openRecords(): Recorder {
-  return openEnd({ backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD });
+function openRecords(padding?: Padding): Recorder {
+  return openEnd({ backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, padding });
 }
 
 function started(script: Script): Recorder {

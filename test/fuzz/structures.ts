@@ -49,6 +49,22 @@ const extensions: Bytes = prefixed(
   ),
 );
 
+const extension = (type: number, content: Bytes): Bytes =>
+  sequence(fc.constant(number(2, type)), prefixed(2, content));
+
+const ticket = prefixed(2, mostly(upTo(90), fc.constant(new Uint8Array(2049))));
+
+/** Those of a CLIENT_HELLO that asks for tickets and offers one, and of the SERVER_HELLO that accepts it. */
+const offer: Bytes = prefixed(
+  2,
+  sequence(
+    mostly(extension(0xff01, mostly(fixed(), upTo(2))), fixed()),
+    extension(0xfffe, sequence(ticket, mostly(exactly(32), upTo(40)))),
+    mostly(fixed(), extension(0xffff, upTo(2))),
+  ),
+);
+const acceptance: Bytes = prefixed(2, extension(0xfffe, mostly(fixed(), upTo(2))));
+
 /** A handshake message with its header of eight bytes. */
 function message(type: number, body: Bytes): Bytes {
   const header = sequence(
@@ -78,7 +94,7 @@ const clientHello: Bytes = fc
         fc.constant(concat(...suites.map((id) => number(2, id)))),
         point,
         prefixed(2, mostly(exactly(suites.some(isHybrid) ? 1184 : 0), upTo(40))),
-        extensions,
+        fc.oneof(extensions, offer),
       ),
     ),
   );
@@ -91,6 +107,7 @@ const serverHello: Bytes = suite.chain((id) =>
       fc.constant(number(2, id)),
       point,
       prefixed(2, mostly(exactly(isHybrid(id) ? 1088 : 0), upTo(40))),
+      fc.oneof(extensions, acceptance),
     ),
   ),
 );
@@ -122,6 +139,8 @@ const messages = fc.oneof(
   fc.integer({ min: 4090, max: 4200 }).map((length) => concat(number(4, length), new Uint8Array(length))),
 );
 
+const zeros = fc.nat(700).map((length) => new Uint8Array(length));
+
 const openRecord = fc.oneof(
   { weight: 6, arbitrary: record(2, messages) },
   { weight: 1, arbitrary: record(3, mostly(fixed(), upTo(2))) },
@@ -138,6 +157,19 @@ const openRecord = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: record(1, upTo(20)) },
+  {
+    weight: 1,
+    arbitrary: record(
+      7,
+      sequence(
+        u32(3600),
+        mostly(exactly(8), fc.constant(new Uint8Array(8))),
+        ticket,
+        mostly(fixed(), upTo(3)),
+      ),
+    ),
+  },
+  { weight: 3, arbitrary: record(8, sequence(prefixed(3, messages), zeros)) },
 );
 
 /** Records of an open connection. */
@@ -145,7 +177,11 @@ export const records: Bytes = many(openRecord, 25);
 
 /** All that a client or a server says, from its first byte on. */
 export function helloAndRecords(role: 'client' | 'server', spki: Uint8Array): Bytes {
-  const key = mostly(fc.constant(spki), upTo(500));
+  const key = fc.oneof(
+    { weight: 8, arbitrary: fc.constant(spki) },
+    { weight: 4, arbitrary: fixed() },
+    { weight: 1, arbitrary: upTo(500) },
+  );
   if (role === 'server') {
     const identity = handshake(
       3,
@@ -156,6 +192,7 @@ export function helloAndRecords(role: 'client' | 'server', spki: Uint8Array): By
         extensions,
       ),
     );
+    // a resumed handshake is the same but for the key, which is not shown in it
     return sequence(
       mostly(serverHello, reject),
       identity,
@@ -169,7 +206,8 @@ export function helloAndRecords(role: 'client' | 'server', spki: Uint8Array): By
   );
   return sequence(
     clientHello,
-    handshake(4, prefixed(2, mostly(exactly(256), upTo(300)))),
+    // a client that resumes has none
+    fc.oneof(handshake(4, prefixed(2, mostly(exactly(256), upTo(300)))), fixed()),
     handshake(5, sequence(limits, proof, extensions)),
     handshake(6, mostly(exactly(32), upTo(40))),
     records,

@@ -104,22 +104,28 @@ const withTicket = (grant: Grant, change: (ticket: Buffer) => Buffer): Grant => 
   ...{ psk: grant.psk, ticket: change(grant.ticket) },
 });
 
+/** With a ticket that the server cannot read, so that no binder is checked: the form alone is wrong. */
+const malformed = (lies: Parameters<typeof hello>[0]): Play => hello(lies, { isUnderOtherKey: true });
+
 const hellos: [string, Play][] = [
-  ['TICKET_REQUEST with content', hello({ request: u8(0) })],
-  ['a ticket of no bytes', hello({ ticket: vec16(Buffer.alloc(0)) })],
-  ['a ticket of 2049 bytes', hello({ ticket: vec16(Buffer.alloc(2049)) })],
-  ['a ticket that ends behind its extension', hello(({ ticket }) => ({ ticket: concat(u16(999), ticket) }))],
-  ['RESUME with a byte too many', hello({ binder: (good) => concat(good, u8(0)) })],
-  ['RESUME with a byte too few', hello({ binder: (good) => good.subarray(1) })],
-  ['RESUME without a binder', hello({ binder: () => Buffer.alloc(0) })],
-  ['RESUME that is not the last extension', hello({ after: extension(0xffff) })],
-  ['RESUME before another extension', hello({ after: extension(7) })],
-  ['RESUME twice', hello((grant) => ({ before: extensionOf(grant) }))],
+  ['TICKET_REQUEST with content', malformed({ request: u8(0) })],
+  ['a ticket of no bytes', malformed({ ticket: vec16(Buffer.alloc(0)) })],
+  ['a ticket of 2049 bytes', malformed({ ticket: vec16(Buffer.alloc(2049)) })],
+  [
+    'a ticket that ends behind its extension',
+    malformed(({ ticket }) => ({ ticket: concat(u16(999), ticket) })),
+  ],
+  ['RESUME with a byte too many', malformed({ binder: (good) => concat(good, u8(0)) })],
+  ['RESUME with a byte too few', malformed({ binder: (good) => good.subarray(1) })],
+  ['RESUME without a binder', malformed({ binder: () => Buffer.alloc(0) })],
+  ['RESUME that is not the last extension', malformed({ after: extension(0xffff) })],
+  ['RESUME before another extension', malformed({ after: extension(7) })],
+  ['RESUME twice', malformed((grant) => ({ before: extensionOf(grant) }))],
   ...lowOrderPoints
     .slice(0, 2)
     .map((share): [string, Play] => [
       `a ticket with the low-order key ${share.toString('hex')}`,
-      hello({ share }),
+      malformed({ share }),
     ]),
 ];
 

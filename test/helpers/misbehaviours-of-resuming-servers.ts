@@ -240,6 +240,10 @@ export const resumingServers: readonly ClientMisbehaviour[] = [
     ...{ ...failing('HANDSHAKE_FAILED'), name: 'RESUME, and then a full handshake with its key' },
     play: full({ hello: { extensions: vec16(accepted) } }),
   },
+  {
+    ...{ ...failing('PROTOCOL'), name: 'RESUME that was not offered, and a full handshake', offers: false },
+    play: full({ hello: { extensions: vec16(accepted) } }),
+  },
   ...badTickets.map(([name, records, kept = 0]) => ({ ...CLOSED, name, kept, play: opened(records) })),
   {
     ...CLOSED,

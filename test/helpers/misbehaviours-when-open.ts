@@ -46,6 +46,10 @@ const one = (kind: number, payload?: Uint8Array): OpenMisbehaviour['play'] =>
   bytes(({ sending }) => sending.seal(kind, payload));
 const data = ({ sending }: OpenPeer, text: string): Buffer => sending.seal(record.data, framed(text));
 
+const NOTHING = Buffer.alloc(0);
+const padded = ({ sending }: OpenPeer, content: Uint8Array, zeros = 0): Buffer =>
+  sending.seal(record.padded, concat(u24(content.length), content, Buffer.alloc(zeros)));
+
 const againstTheRules: [string, OpenMisbehaviour['play']][] = [
   ['a record of 0 bytes', bytes(() => u24(0))],
   ['a record of 16 bytes', bytes(() => u24(16))],
@@ -54,7 +58,8 @@ const againstTheRules: [string, OpenMisbehaviour['play']][] = [
   ['a hello, to shake hands again', bytes(() => message(type.clientHello, Buffer.alloc(71)))],
   ['a handshake message in a record', one(record.handshake, message(type.clientFinished, Buffer.alloc(32)))],
   ['a record of type 0', one(0)],
-  ['a record of type 7', one(7)],
+  ['TICKET, which was not asked for', one(record.ticket, Buffer.alloc(30, 1))],
+  ['a record of type 9', one(9)],
   ['a record of type 255 with a payload', one(255, u16(7))],
   ['DATA without a byte', one(record.data)],
   ['PING with a payload', one(record.ping, u8(1))],
@@ -66,6 +71,15 @@ const againstTheRules: [string, OpenMisbehaviour['play']][] = [
   ['CLOSE without a code', one(record.close)],
   ['CLOSE with one byte', one(record.close, u8(0))],
   ['CLOSE with a text', one(record.close, concat(u16(0), Buffer.from('bye')))],
+  ['PADDED without a payload', one(record.padded)],
+  ['PADDED of two bytes', one(record.padded, u16(0))],
+  ['PADDED with a byte less than it announces', one(record.padded, concat(u24(2), u8(0)))],
+  ['PADDED that announces 16 MiB', one(record.padded, concat(u24(2 ** 24 - 1), framed('x')))],
+  ['PADDED a byte beyond max_record', one(record.padded, concat(u24(0), Buffer.alloc(MAX_RECORD - 2)))],
+  [
+    'KEY_UPDATE as the first record behind one, with cover traffic before',
+    bytes((peer) => concat(padded(peer, NOTHING), updated(peer), updated(peer))),
+  ],
   ['KEY_UPDATE as the first record', one(record.keyUpdate)],
   ['KEY_UPDATE twice', bytes((peer) => concat(data(peer, 'x'), updated(peer), updated(peer)))],
 ];
@@ -73,6 +87,8 @@ const againstTheRules: [string, OpenMisbehaviour['play']][] = [
 const unreadable: [string, OpenMisbehaviour['play']][] = [
   ['a changed byte', bytes((peer) => flip(data(peer, 'x'), 5))],
   ['a changed tag', bytes((peer) => flip(data(peer, 'x'), -1))],
+  ['a changed zero of PADDED', bytes((peer) => flip(padded(peer, framed('x'), 30), 25))],
+  ['PADDED without its zeros', bytes((peer) => shortened(padded(peer, framed('x'), 30)))],
   ['a changed length', bytes((peer) => concat(flip(data(peer, 'abc'), 2), u8(0)))],
   ['a record left out', bytes((peer) => data(peer, 'lost') && data(peer, 'x'))],
   ['records in another order', bytes((peer) => concat(...[data(peer, 'a'), data(peer, 'b')].reverse()))],
@@ -95,8 +111,14 @@ const unreadable: [string, OpenMisbehaviour['play']][] = [
   ],
 ];
 
+/** A record without the last 16 bytes of its ciphertext, and a length that fits. */
+function shortened(sealed: Buffer): Buffer {
+  return concat(u24(sealed.length - 19), sealed.subarray(3, -32), sealed.subarray(-16));
+}
+
 const tooBig: [string, OpenMisbehaviour['play']][] = [
   ['a message a byte beyond max_message', one(record.data, u32(MAX_MESSAGE + 1))],
+  ['a message a byte beyond max_message, in PADDED', bytes((peer) => padded(peer, u32(MAX_MESSAGE + 1), 30))],
   ['a message of 4 GiB', one(record.data, u32(2 ** 32 - 1))],
   ['a message of 2 GiB, a negative number to the careless', one(record.data, u32(2 ** 31))],
   [
@@ -105,6 +127,22 @@ const tooBig: [string, OpenMisbehaviour['play']][] = [
       concat(
         sending.seal(record.data, Buffer.from([0x7f, 0xff])),
         sending.seal(record.data, Buffer.from([0xff, 0xff])),
+      ),
+    ),
+  ],
+];
+
+const unfinishedInPadded: [string, OpenMisbehaviour['play']][] = [
+  [
+    'CLOSE 0 inside a message that began in PADDED',
+    bytes((peer) => concat(padded(peer, concat(u32(5), u8(1)), 20), peer.sending.seal(record.close, u16(0)))),
+  ],
+  [
+    'a message whose rest stands in the zeros of PADDED',
+    bytes(({ sending }) =>
+      concat(
+        sending.seal(record.padded, concat(u24(5), framed('hello'))),
+        sending.seal(record.close, u16(0)),
       ),
     ),
   ],
@@ -156,7 +194,12 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
   ...againstTheRules.map(([name, play]) => ({ name, code: 'PROTOCOL', wire: 'CLOSE 6', play })),
   ...unreadable.map(([name, play]) => ({ name, code: 'DECRYPT_FAILED', wire: 'nothing', play })),
   ...tooBig.map(([name, play]) => ({ name, code: 'MESSAGE_TOO_BIG', wire: 'CLOSE 3', play })),
-  ...unfinished.map(([name, play]) => ({ name, code: 'TRUNCATED', wire: 'nothing', play })),
+  ...[...unfinished, ...unfinishedInPadded].map(([name, play]) => ({
+    name,
+    code: 'TRUNCATED',
+    wire: 'nothing',
+    play,
+  })),
   ...closed.map((code) => ({
     ...{ name: `CLOSE ${code}`, code: 'PEER_CLOSED', wire: 'CLOSE 0', play: one(record.close, u16(code)) },
   })),
@@ -202,6 +245,35 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
     delivered: Array.from({ length: 50 }, (_, i) => `${i}`),
     play: bytes((peer) =>
       concat(...Array.from({ length: 50 }, (_, i) => concat(data(peer, `${i}`), updated(peer)))),
+    ),
+  },
+  {
+    ...{ name: 'PADDED with something else than zeros is taken', code: null, wire: 'nothing' },
+    delivered: ['whole'],
+    play: bytes(({ sending }) =>
+      sending.seal(record.padded, concat(u24(9), framed('whole'), Buffer.alloc(50, 0xff))),
+    ),
+  },
+  {
+    ...{ name: 'a message over PADDED and DATA is put together', code: null, wire: 'nothing' },
+    delivered: ['padded', ''],
+    play: bytes((peer) =>
+      concat(
+        padded(peer, framed('padded').subarray(0, 2), 30),
+        peer.sending.seal(record.data, framed('padded').subarray(2, 7)),
+        padded(peer, NOTHING, 100),
+        padded(peer, concat(framed('padded').subarray(7), framed('')), 1),
+      ),
+    ),
+  },
+  {
+    ...{ name: 'cover traffic is nothing, and the largest record of it is taken', code: null, wire: 'pong' },
+    play: bytes((peer) =>
+      concat(
+        ...Array.from({ length: 50 }, () => padded(peer, NOTHING, 7)),
+        padded(peer, NOTHING, MAX_RECORD - 3),
+        peer.sending.seal(record.ping),
+      ),
     ),
   },
   {

@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { forge } from '../../backends/forge.js';
 import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
+import { FaultProxy } from '../helpers/proxy.js';
 import { pythonIsRequired, sealedPythonProblem } from '../helpers/python.js';
 import {
   admitting,
@@ -20,7 +21,7 @@ import {
   suites,
   useIdentities,
 } from '../helpers/sealed-python.js';
-import { listening, rejection } from '../helpers/sockets.js';
+import { listening, portOf, rejection } from '../helpers/sockets.js';
 
 // The other end is examples/python/sealed.py, which was written from docs/protocol.md (test/interop/sealed_peer.py).
 
@@ -106,6 +107,56 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
         await ended(peer);
       });
     });
+  });
+
+  describe.each([256, 5000, 'padme'] as const)('padding %s at both ends', (padding) => {
+    const small = { maxRecord: 16_384 };
+    const options = { padding, max_record: 20_000 };
+
+    it('a Python client and our server hide lengths from each other, and take what is hidden', async () => {
+      await using server = await listening('sealed', { ...small, padding });
+      const answered = server.accept().then(async (client) => {
+        for await (const message of client) await client.send(message);
+        await client.close();
+      });
+      const told = await pythonClient(server, { do: 'ask', renew: true, options });
+      await answered;
+      expect(told).toMatchObject({ right: sizes.length, rest: 0, close_code: 0 });
+    });
+
+    it('our client and a Python server do', async () => {
+      const peer = await pythonServer({ do: 'exchange', options });
+      const client = await connected(peer, { ...small, padding });
+      await exchange(client);
+      await client.close();
+      expect(await peer.next()).toMatchObject({ right: sizes.length, rest: 0 });
+      await ended(peer);
+    });
+  });
+
+  it('a Python end fills records up to the grain, as ours does', async () => {
+    await using server = await listening('sealed', { padding: 'padme', pingInterval: 0 });
+    const lengths: number[][] = [];
+    for (const padding of ['padme', 256]) {
+      const accepted = server.accept();
+      await using proxy = await FaultProxy.listen(portOf(server));
+      const told = pythonClient(proxy.port, { do: 'ask', options: { padding }, sizes: [1, 700, 70_001] });
+      const client = await accepted;
+      const grown: number[] = [];
+      for (let message = await client.recv(); message !== null; message = await client.recv()) {
+        const before = proxy.passed.toServer;
+        grown.push(before);
+        await client.send(message);
+      }
+      await client.close();
+      expect(await told).toMatchObject({ right: 3, rest: 0 });
+      lengths.push(grown.slice(1).map((after, i) => after - (grown[i] as number)));
+    }
+    // 3 + 4 + 700 and 3 + 4 + 70,001 bytes by each rule, and a header, a type and a tag
+    expect(lengths).toEqual([
+      [736, 71_680].map((length) => length + 20),
+      [768, 70_144].map((length) => length + 20),
+    ]);
   });
 
   describe('new keys', () => {

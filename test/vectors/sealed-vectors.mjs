@@ -56,7 +56,7 @@ export function computeVectors(keys) {
       ...{ suite: HYBRID_CHACHA20, suites: [HYBRID_CHACHA20], request: false },
     }),
   ];
-  return { specification: 'sealed v1', keys, vectors, resumed, recordCases: [AES, CHACHA].flatMap(recordCases), nonces: nonces() };
+  return { specification: 'sealed v1', keys, vectors, resumed, recordCases: [AES, CHACHA].flatMap(recordCases), paddedLengths: paddedLengths(), nonces: nonces() };
 }
 
 // --- bytes
@@ -73,6 +73,7 @@ function unsigned(value, length) {
 }
 const u8 = (value) => unsigned(value, 1);
 const u16 = (value) => unsigned(value, 2);
+const u24 = (value) => unsigned(value, 3);
 const u32 = (value) => unsigned(value, 4);
 const vec16 = (bytes) => concat(u16(bytes.length), bytes);
 const EMPTY = Buffer.alloc(0);
@@ -199,6 +200,7 @@ const DATA = u8(2);
 const KEY_UPDATE = u8(3);
 const PING = u8(4);
 const PONG = u8(5);
+const PADDED = u8(8);
 const close = (code) => concat(u8(6), u16(code));
 const message = (body) => concat(u32(body.length), body);
 
@@ -472,7 +474,55 @@ function recordCases(algorithm) {
     make('an empty DATA record', [data()], fails([], 'PROTOCOL')),
     make('the last record of a key', [data(hello), data(tail)], fails(['hello'], 'PROTOCOL'), last),
     make('KEY_UPDATE as the last record of a key', [KEY_UPDATE, data(tail), close(0)], ends(['tail']), last),
+    make('a padded message', [padded(hello, Buffer.alloc(244)), close(0)], ends(['hello'])),
+    make('PADDED without zeros', [padded(hello), close(0)], ends(['hello'])),
+    make('PADDED with something else than zeros', [padded(hello, text('anything')), close(0)], ends(['hello'])),
+    make('many messages in one PADDED', [padded(concat(hello, message(EMPTY), tail), Buffer.alloc(9)), close(0)], ends(['hello', '', 'tail'])),
+    make(
+      'one message over PADDED, DATA and PADDED',
+      [
+        ...[padded(hello.subarray(0, 3), Buffer.alloc(7)), data(hello.subarray(3, 5))],
+        ...[padded(concat(hello.subarray(5), tail), Buffer.alloc(1)), close(0)],
+      ],
+      ends(['hello', 'tail']),
+    ),
+    make(
+      'cover traffic, also inside a message',
+      [padded(EMPTY, Buffer.alloc(40)), data(hello.subarray(0, 6)), padded(EMPTY), data(hello.subarray(6)), close(0)],
+      ends(['hello']),
+    ),
+    make('PADDED with its message in the zeros', [padded(hello.subarray(0, 4), hello.subarray(4)), close(0)], fails([], 'TRUNCATED')),
+    make('PADDED without a payload', [data(hello), PADDED], fails(['hello'], 'PROTOCOL')),
+    make('PADDED of two bytes', [data(hello), concat(PADDED, u16(0))], fails(['hello'], 'PROTOCOL')),
+    make('PADDED with less than it announces', [data(hello), concat(PADDED, u24(5), text('four'))], fails(['hello'], 'PROTOCOL')),
+    make('PADDED that announces 2^24-1 bytes', [concat(PADDED, u24(2 ** 24 - 1), hello)], fails([], 'PROTOCOL')),
   ];
+}
+
+function padded(content, fill = EMPTY) {
+  return concat(PADDED, u24(content.length), content, fill);
+}
+
+/** Lengths of payloads with their three bytes, before and after padding (R8), where nothing else bounds them. */
+function paddedLengths() {
+  const lengths = [4, 5, 8, 9, 10, 15, 16, 17, 100, 255, 256, 257, 1000, 4096, 4097, 65_535, 65_537, 1_000_000, 1_048_576];
+  return [16, 256, 1000, 'padme'].map((padding) => ({
+    padding,
+    lengths: lengths.map((length) => [length, padding === 'padme' ? padme(length) : multiple(length, padding)]),
+  }));
+}
+
+function multiple(length, grain) {
+  while (length % grain > 0) length += 1;
+  return length;
+}
+
+/** Nikitin et al. 2019, algorithm 1, in the integers that it is written for. */
+function padme(length) {
+  const exponent = length.toString(2).length - 1;
+  const significant = exponent.toString(2).length;
+  const mask = (1n << BigInt(exponent - significant)) - 1n;
+  return Number((BigInt(length) + mask) & ~mask);
 }
 
 function nonces() {

@@ -5,11 +5,20 @@ import { Random } from '../../helpers/random.js';
 import type { Recorder } from '../../helpers/recorder.js';
 import { backends, openPair } from '../../helpers/sealed-ends.js';
 import { openEnd, SECRET } from '../../helpers/sealed-open.js';
+import file from '../../vectors/sealed.json' with { type: 'json' };
 
 const node = backends[0] as (typeof backends)[number];
 const MAX = 2 ** 20 + 4096;
 
 describe('the length of a padded payload', () => {
+  it.each(file.paddedLengths)(
+    'is what the independent computation gives for $padding',
+    ({ padding, lengths }) => {
+      for (const [length, padded] of lengths as [number, number][])
+        expect(paddedLength(padding as Padding, length, 2 ** 24)).toBe(padded);
+    },
+  );
+
   it('is a multiple, up to the longest record', () => {
     expect([3, 4, 255, 256, 257].map((length) => paddedLength(256, length, MAX))).toEqual([
       256, 256, 256, 256, 512,
