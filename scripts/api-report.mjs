@@ -33,7 +33,7 @@ function entryTypes() {
 function typesOf(path, conditions, suffix = '') {
   if (typeof conditions === 'string') return [];
   const name = `${path === '.' ? 'index' : basename(path)}${suffix}`;
-  const here = typeof conditions.types === 'string' ? [[name, conditions.types]] : [];
+  const here = conditions.types === undefined ? [] : [[name, conditions.types.default]];
   const nested = Object.entries(conditions).flatMap(([condition, value]) =>
     condition === 'types' ? [] : typesOf(path, value, `-${condition}`),
   );

@@ -1,5 +1,5 @@
 // Makes the declarations in dist/ complete for programs that have neither @types/node nor lib.dom, and check them
-// (skipLibCheck: false). Runs behind every build.
+// (skipLibCheck: false), and gives CommonJS programs declarations of their own. Runs behind every build.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,17 @@ for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
   const path = join(folder, name);
   const text = readFileSync(path, 'utf8');
   if (text.includes('declare global')) continue;
-  writeFileSync(path, withGlobals(withOptionalNode(text)));
+  const complete = withGlobals(withOptionalNode(text));
+  writeFileSync(path, complete);
+  writeFileSync(path.replace(/ts$/, 'cts'), requirable(complete));
+}
+
+/**
+ * The same declarations for `require()`, which gives the same module: in a CommonJS program TypeScript refuses those of an
+ * ES module with `"module": "node16"`, and before 5.8 with `"nodenext"` (TS1479).
+ */
+function requirable(text) {
+  return text.replace(/(?<=from '\.[^']*)\.js(?=';)/g, '.cjs');
 }
 
 /** Types of Node become `any` where there is no @types/node. */

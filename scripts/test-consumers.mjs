@@ -3,21 +3,19 @@
 //
 // --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
 // packages too, which exist for Linux on x64.
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { jestProblems, jestProject } from './lib/consumer-jest.mjs';
+import { pack, project, root, run } from './lib/consumer-project.mjs';
+import { compilers, typeProblems } from './lib/consumer-types.mjs';
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL('..', import.meta.url));
 const isQuick = process.argv.includes('--quick');
 
 const nodes = isQuick ? ['24.21.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
-const compilers = ['5.4.5', '5.9.3', '6.0.3'];
 /** A loaded machine is slow; a program that hangs is no faster for it. */
 const LIMIT = 120_000;
 
@@ -29,41 +27,47 @@ try {
 }
 
 async function main() {
-  const tarball = await pack();
+  const tarball = await pack(folder);
   const programs = [await esmProject(tarball), await commonJsProject(tarball)];
   programs.push(...(await typeScriptProjects(tarball)));
-  let failures = 0;
+  const jest = await jestProject(tarball);
+  let failures = await report('types', typeProblems(tarball));
   const executables = [process.execPath];
   for (const version of nodes) executables.push(await nodeOf(version));
   for (const executable of await distinct(executables)) {
     for (const program of programs) if (!(await verdict(executable, program))) failures++;
+    failures += await report(`${executable.version} jest`, jestProblems(jest, executable));
   }
   console.log(failures === 0 ? 'every consumer runs the example' : `${failures} failed`);
   process.exitCode = failures === 0 ? 0 : 1;
 }
 
-async function pack() {
-  await run(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch((cause) => {
-    throw new Error(`${cause.stderr.trim()} has to be run first`, { cause });
-  });
-  const json = await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder);
-  return join(folder, JSON.parse(json)[0].filename);
+/** Says which of several checks fail; how many they are. */
+async function report(what, checks) {
+  let failures = 0;
+  for await (const { name, problem } of checks) {
+    console.log(`${what.padEnd(10)} ${name} ${problem === undefined ? 'ok' : 'FAILED'}`);
+    if (problem === undefined) continue;
+    console.log(problem);
+    failures++;
+  }
+  return failures;
 }
 
 async function esmProject(tarball) {
-  const path = await project('esm', { type: 'module' }, tarball);
+  const path = await project(tarball, 'esm', { type: 'module' });
   return program('ESM', path, example('server.mjs'), example('client.mjs'), 'mjs');
 }
 
 async function commonJsProject(tarball) {
-  const path = await project('commonjs', {}, tarball);
+  const path = await project(tarball, 'commonjs', {});
   return program('CommonJS', path, required(example('server.mjs')), required(example('client.mjs')), 'js');
 }
 
 /** One project; each compiler makes its own programs of the same sources. */
 async function typeScriptProjects(tarball) {
   const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
-  const path = await project('typescript', { type: 'module' }, tarball, '@types/node@20', ...names);
+  const path = await project(tarball, 'typescript', { type: 'module' }, '@types/node@20', ...names);
   const server = replaced(
     replaced(example('server.mjs'), 'import { SecureServer }', 'import { type SecureClient, SecureServer }'),
     'async function serve(client) {',
@@ -80,7 +84,7 @@ async function typeScriptProjects(tarball) {
   return programs;
 }
 
-/** As strict as a compiler can be told to be, declarations of libraries included. */
+/** As strict as a compiler can be told to be. */
 async function compile(path, version, files) {
   const options = ['--strict', '--exactOptionalPropertyTypes', '--target', 'es2022', '--module', 'nodenext'];
   const compiler = join(path, `node_modules/typescript-${version}/lib/tsc.js`);
@@ -89,15 +93,6 @@ async function compile(path, version, files) {
       throw new Error(`TypeScript ${version}:\n${cause.stdout}${cause.stderr}`, { cause });
     },
   );
-}
-
-/** An otherwise empty project with the package in it. */
-async function project(name, manifest, tarball, ...others) {
-  const path = join(folder, name);
-  mkdirSync(path);
-  writeFileSync(join(path, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
-  await npm(path, 'install', '--prefer-offline', '--ignore-scripts', tarball, ...others);
-  return path;
 }
 
 /** The two programs of the example as files of a project. */
@@ -219,9 +214,4 @@ async function freePort() {
   probe.close();
   await once(probe, 'close');
   return port;
-}
-
-async function npm(cwd, ...args) {
-  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
-  return stdout;
 }

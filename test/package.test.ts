@@ -10,7 +10,7 @@ import { isReference, visitNodes } from './helpers/imports.js';
 import { installPackage, type Project, pack, root } from './helpers/pack.js';
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  exports: Record<string, string | { types: string; default: string }>;
+  exports: Record<string, string | { types: object; default: string }>;
 };
 const modules = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
@@ -32,9 +32,9 @@ describe('the tarball', () => {
   test('holds the licence, the README, the manifest and what was built, and nothing else', async () => {
     const { files } = await pack(withPeers.path);
     const paths = files.map(({ path }) => path).sort();
-    const unexpected = paths.filter((path) => !/^dist\/[\w/-]+\.(js|js\.map|d\.ts)$/.test(path));
+    const unexpected = paths.filter((path) => !/^dist\/[\w/-]+\.(js|js\.map|d\.c?ts)$/.test(path));
     expect(unexpected).toEqual(['LICENSE', 'README.md', 'package.json']);
-    expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(2_600_000);
+    expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(2_800_000); // 2,603,161 with declarations for CommonJS
   });
 
   test('names no path of the machine that built it', () => {
@@ -205,7 +205,7 @@ describe('the size of an entry and of what it loads at once, minified, in bytes'
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
     ['secure-sockets', 186_509, 65_029],
-    ['secure-sockets/testing', 8_867, 3_042],
+    ['secure-sockets/testing', 9_638, 3_466],
     ['secure-sockets/backends/node', 9_845, 4_357],
     ['secure-sockets/backends/sodium', 118_601, 19_143],
     ['secure-sockets/backends/web', 78_000, 31_000],

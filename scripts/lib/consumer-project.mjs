@@ -1,0 +1,34 @@
+// Projects of their own with the packed package in them, for scripts/test-consumers.mjs.
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+/** Runs a program; what it wrote is in the error if it fails. */
+export const run = promisify(execFile);
+/** The checkout. */
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The tarball, as it would be published. */
+export async function pack(folder) {
+  await run(process.execPath, [join(root, 'scripts/ensure-install.mjs'), '--check']).catch((cause) => {
+    throw new Error(`${cause.stderr.trim()} has to be run first`, { cause });
+  });
+  const json = await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder);
+  return join(folder, JSON.parse(json)[0].filename);
+}
+
+/** An otherwise empty project with the package in it. */
+export async function project(tarball, name, manifest, ...others) {
+  const path = join(dirname(tarball), name);
+  mkdirSync(path);
+  writeFileSync(join(path, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
+  await npm(path, 'install', '--prefer-offline', '--ignore-scripts', tarball, ...others);
+  return path;
+}
+
+async function npm(cwd, ...args) {
+  const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
+  return stdout;
+}

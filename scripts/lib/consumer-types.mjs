@@ -1,0 +1,87 @@
+// The declarations of the packed package as strict TypeScript projects see them, for scripts/test-consumers.mjs: every
+// supported compiler, each way to find modules, with and without @types/node, as an ES module and as CommonJS.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { project, run } from './consumer-project.mjs';
+
+/** From the oldest on which the declarations are promised to work to the newest. */
+export const compilers = ['5.4.5', '5.9.3', '6.0.3', '7.0.2'];
+
+const program = `
+import { connect, listen, SecureClient, SecureServer, type AcceptedClient, type Bytes } from 'secure-sockets';
+import { checkTransport } from 'secure-sockets/testing';
+import { node } from 'secure-sockets/backends/node';
+export async function main(): Promise<void> {
+  const server: SecureServer = await listen({ port: 0, backend: node, maxConnections: undefined });
+  const client: SecureClient = await connect(server.address, { serverKey: server.fingerprint });
+  const peer: AcceptedClient<SecureClient> = await server.accept();
+  for await (const message of client) await client.send(message);
+  for await (const message of client.readable) await peer.send(message);
+  const message: Bytes | null = await client.recv();
+  const plain: Uint8Array | null = message;
+  const { error, closeCode } = await client.closed;
+  if (error) throw new Error(String(closeCode ?? plain));
+  await server[Symbol.asyncDispose]();
+  await checkTransport(async () => { throw new Error(); });
+  // @ts-expect-error an option of the other protocol
+  new SecureClient({ keyLength: 16 });
+}
+`;
+
+/** What takes memory of an ArrayBuffer alone, since TypeScript 5.9. */
+const platform = `
+import type { SecureClient } from 'secure-sockets';
+export async function main(client: SecureClient): Promise<void> {
+  for await (const bytes of client.readable) {
+    await crypto.subtle.digest('SHA-256', bytes);
+    await new Response(new Blob([bytes, client.exportKey('label', bytes, 32)])).text();
+  }
+}
+`;
+
+const CommonJs = '.cts';
+const EsModule = '.mts';
+const ways = [
+  ['node16', { module: 'node16' }, [EsModule, CommonJs]],
+  ['nodenext', { module: 'nodenext' }, [EsModule, CommonJs]],
+  ['bundler', { module: 'esnext', moduleResolution: 'bundler' }, [EsModule]],
+];
+const surroundings = [
+  ['with nothing', { lib: ['es2022'], types: [] }, [program]],
+  ['with the DOM', { lib: ['es2022', 'dom'], types: [] }, [program, platform]],
+  ['with @types/node', { lib: ['es2022'], types: ['node'] }, [program, platform]],
+];
+
+/** What each compiler says of each project: nothing, or it is a problem. */
+export async function* typeProblems(tarball) {
+  const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
+  const path = await project(tarball, 'strict-types', { type: 'module' }, '@types/node@20', ...names);
+  for (const version of compilers) {
+    for (const [way, resolution, extensions] of ways) {
+      for (const [surrounding, environment, programs] of surroundings) {
+        const name = `TypeScript ${version}, ${way}, ${surrounding}`;
+        const files = programs.flatMap((text) => extensions.map((extension) => ({ text, extension })));
+        const problem = await problemOf(path, version, name, { ...resolution, ...environment }, files);
+        yield { name, problem };
+      }
+    }
+  }
+}
+
+async function problemOf(path, version, name, options, files) {
+  const folder = join(path, name.replaceAll(/\W+/g, '-'));
+  mkdirSync(folder);
+  for (const [index, { text, extension }] of files.entries())
+    writeFileSync(join(folder, `program-${index}${extension}`), text);
+  const compilerOptions = {
+    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+    ...{ skipLibCheck: false, noEmit: true, target: 'es2022' },
+    ...options,
+  };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*'] }));
+  const compiler = join(path, `node_modules/typescript-${version}/lib/tsc.js`);
+  return run(process.execPath, [compiler, '-p', folder]).then(
+    () => undefined,
+    ({ stdout, stderr }) => `${stdout}${stderr}`,
+  );
+}
