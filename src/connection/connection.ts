@@ -5,6 +5,7 @@ import type { Transport } from '../transports/transport.js';
 import { HandshakeWait } from './handshake-wait.js';
 import { Heartbeat, type HeartbeatSettings } from './heartbeat.js';
 import { Lifecycle, type LifecycleSettings } from './lifecycle.js';
+import { PausedProbe } from './paused-probe.js';
 import { type ConnectionEvent, Reading, type ReadingSettings } from './reading.js';
 import type { ReceiveQueue } from './receive-queue.js';
 import { SendQueue, type SendQueueLimits } from './send-queue.js';
@@ -36,6 +37,7 @@ export class Connection {
   readonly #lifecycle: Lifecycle;
   #heartbeat: Heartbeat | undefined;
   #settleTime: SettleTime | undefined;
+  #probe: PausedProbe | undefined;
   #charged = 0;
   /** With which code to close when the program has no work left, if that is wanted. */
   #drainCode: number | undefined;
@@ -234,14 +236,18 @@ export class Connection {
     if (result.settleMs) this.#settleTime = new SettleTime(sending, result.settleMs);
     const unused = (error: SecureSocketError): void => this.#lifecycle.unused(error);
     this.#heartbeat = new Heartbeat(this.#settings, sending, unused, sending.hasClose);
-    this.#lifecycle.open({ heartbeat: this.#heartbeat, settleTime: this.#settleTime });
+    if (!sending.hasClose) this.#probe = new PausedProbe(this.#transport);
+    const [heartbeat, settleTime, probe] = [this.#heartbeat, this.#settleTime, this.#probe];
+    this.#lifecycle.open({ heartbeat, settleTime, probe });
     this.#handshake.done(result);
   }
 
   /** After everything that was read. */
   #settled(): void {
     this.#account();
-    if (!this.isOver) this.#heartbeat?.setPaused(this.#reading.isPaused);
+    if (this.isOver) return;
+    this.#heartbeat?.setPaused(this.#reading.isPaused);
+    this.#probe?.setPaused(this.#reading.isPaused);
   }
 
   /** Reports what is held. Every change counts: a limit for all is made of many small holdings too. */

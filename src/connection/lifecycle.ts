@@ -5,6 +5,7 @@ import { cutError, type Stage } from './cut.js';
 import { EndTimer, type Wait } from './end-timer.js';
 import type { HandshakeWait } from './handshake-wait.js';
 import type { Heartbeat } from './heartbeat.js';
+import type { PausedProbe } from './paused-probe.js';
 import { allows, isOver, nextPhase, type Phase, type PhaseEvent } from './phase.js';
 import type { Reading } from './reading.js';
 import type { SendQueue } from './send-queue.js';
@@ -25,6 +26,7 @@ export interface LivingParts {
 export interface OpenParts {
   readonly heartbeat: Heartbeat;
   readonly settleTime: SettleTime | undefined;
+  readonly probe: PausedProbe | undefined;
 }
 
 /** Times in milliseconds. */
@@ -202,7 +204,8 @@ export class Lifecycle {
     // for a stranger who has gone nothing more is computed
     if (!this.#isOver && !(reading.isScheduled && error)) reading.drain();
     const wasOver = this.#isOver;
-    const isOrderly = reading.queue.isOver && sendQueue.isOver;
+    // the peer may have ended in order and been reset before it had taken our last messages
+    const isOrderly = reading.queue.isOver && sendQueue.isOver && (error === undefined || sendQueue.isTaken);
     const failure = isOrderly ? undefined : cutError(this.#stage, error);
     this.#move('gone');
     this.#timer.stop();
@@ -233,6 +236,7 @@ export class Lifecycle {
     this.#failure = error;
     this.#open?.heartbeat.stop();
     this.#open?.settleTime?.stop();
+    this.#open?.probe?.stop();
     reading.stop();
     handshake.fail(error);
     reading.queue.fail(error);

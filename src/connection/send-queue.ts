@@ -29,6 +29,7 @@ const SENT: Promise<void> = Promise.resolve();
  */
 export class SendQueue {
   readonly #limits: SendQueueLimits;
+  readonly #onFailure: (error: unknown) => void;
   readonly #writer: ChunkWriter;
   #sender: Sender | undefined;
   /** Ending: there are messages left. Closing: the end is encrypted behind them. Ended: the transport has it. */
@@ -46,9 +47,10 @@ export class SendQueue {
   #messagesAreUnwritten = false;
   #pongIsWaiting = false;
 
-  /** `onFailure` is told if the platform fails to encrypt, after which nothing can be sent. */
+  /** `onFailure` is told if a message cannot be encrypted to its end, after which nothing can be sent. */
   constructor(transport: Transport, limits: SendQueueLimits, onFailure: (error: unknown) => void) {
     this.#limits = limits;
+    this.#onFailure = onFailure;
     this.#writer = new ChunkWriter(transport, () => this.#transportEnded(), onFailure);
   }
 
@@ -230,8 +232,12 @@ export class SendQueue {
   /** Stages what waits, as far as there is room. The rest of a large message has its turn after everybody else. */
   #admit(): void {
     if (this.#isResting || this.#waiting.count === 0 || this.#isFull) return;
-    if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull)) this.#rest();
-    this.#flushSoon();
+    try {
+      if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull)) this.#rest();
+      this.#flushSoon();
+    } catch (error) {
+      this.#onFailure(error);
+    }
   }
 
   #rest(): void {

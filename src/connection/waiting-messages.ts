@@ -1,8 +1,11 @@
 import { MESSAGE_OVERHEAD } from '../core/inbox.js';
 import type { Sender } from '../core/script.js';
+import { badArgument } from '../errors.js';
 
 interface Entry {
   readonly message: Uint8Array;
+  /** What was promised to the peer, if it was begun: the memory may be transferred or resized meanwhile. */
+  readonly length: number;
   /** How far it is staged. */
   at: number;
   readonly resolve: () => void;
@@ -10,7 +13,13 @@ interface Entry {
   promise: Promise<void> | undefined;
 }
 
-/** Messages that wait for room to be sent, by reference and in order. The first may have been begun. */
+/**
+ * Messages that wait for room to be sent, by reference and in order. The first may have been begun.
+ *
+ * Their memory is not to be touched before the promise has settled. A program that changes bytes changes what is sent, and
+ * nothing else; one whose memory has another length when the turn of the message comes, because it was transferred or
+ * resized, has sent no message: it is told so, and unless a part was encrypted before, nobody else notices.
+ */
 export class WaitingMessages {
   #entries: Entry[] = [];
   #bytes = 0;
@@ -34,7 +43,7 @@ export class WaitingMessages {
     this.#bytes += WaitingMessages.costOf(message) - at;
     let entry: Entry | undefined;
     const promise = new Promise<void>((resolve, reject) => {
-      entry = { message, at, resolve, reject, promise: undefined };
+      entry = { message, length: message.length, at, resolve, reject, promise: undefined };
       this.#entries.push(entry);
     });
     if (entry) entry.promise = promise;
@@ -46,26 +55,40 @@ export class WaitingMessages {
     const index = this.#entries.findIndex((entry) => entry.promise === promise && entry.at === 0);
     if (index < 0) return;
     const [entry] = this.#entries.splice(index, 1);
-    this.#bytes -= WaitingMessages.costOf((entry as Entry).message);
+    this.#bytes -= costLeft(entry as Entry);
   }
 
-  /** Stages messages while there is room. Stops in the middle of one that is too large for one turn: returns whether. */
+  /**
+   * Stages messages while there is room. Stops in the middle of one that is too large for one turn: returns whether.
+   * Throws if one that was begun cannot be finished.
+   */
   stage(sender: Sender, hasRoom: () => boolean): boolean {
     let done = 0;
     let isBegun = false;
     while (done < this.#entries.length && !isBegun && hasRoom()) {
       const entry = this.#entries[done] as Entry;
-      const at = sender.stage(entry.message, entry.at, sender.partLength);
-      this.#bytes -= at - entry.at;
-      entry.at = at;
-      isBegun = at < entry.message.length;
-      if (isBegun) continue;
-      this.#bytes -= MESSAGE_OVERHEAD;
-      done++;
-      entry.resolve();
+      isBegun = !this.#stageOne(entry, sender);
+      if (!isBegun) done++;
     }
     if (done > 0) this.#entries = this.#entries.slice(done);
     return isBegun;
+  }
+
+  /** Stages as much of a message as one turn has time for. Returns whether nothing of it is left. */
+  #stageOne(entry: Entry, sender: Sender): boolean {
+    if (entry.message.length !== entry.length) {
+      if (entry.at > 0) throw changed(entry);
+      this.#bytes -= costLeft(entry);
+      entry.reject(changed(entry));
+      return true;
+    }
+    const at = sender.stage(entry.message, entry.at, sender.partLength);
+    this.#bytes -= at - entry.at;
+    entry.at = at;
+    if (at < entry.length) return false;
+    this.#bytes -= MESSAGE_OVERHEAD;
+    entry.resolve();
+    return true;
   }
 
   /** Drops all of them. */
@@ -81,7 +104,17 @@ export class WaitingMessages {
 
   #reject(error: unknown, first: number): void {
     const rejected = this.#entries.splice(first);
-    for (const { message, at } of rejected) this.#bytes -= WaitingMessages.costOf(message) - at;
+    for (const entry of rejected) this.#bytes -= costLeft(entry);
     for (const { reject } of rejected) reject(error);
   }
+}
+
+/** What a message that waits counts for. */
+function costLeft({ length, at }: Entry): number {
+  return length + MESSAGE_OVERHEAD - at;
+}
+
+function changed({ message, length }: Entry): Error {
+  const text = `a message of ${length} bytes had ${message.length} when its turn came: leave its memory alone until send() has settled`;
+  return badArgument(text);
 }

@@ -34,6 +34,8 @@ export function fromDirectSocket(socket: Duplex, reads: DirectReads): Transport 
   return new DuplexTransport(socket, reads);
 }
 
+const NOTHING = new Uint8Array(0);
+
 class DuplexTransport implements Transport {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
@@ -94,15 +96,17 @@ class DuplexTransport implements Transport {
     for (let i = 0; i < last; i++) {
       const chunk = chunks[i] as Uint8Array;
       this.#pending += chunk.length;
-      stream.write(chunk, () => {
-        this.#pending -= chunk.length;
+      stream.write(chunk, (error) => {
+        if (!error) this.#pending -= chunk.length;
       });
     }
     const chunk = chunks[last] as Uint8Array;
     this.#pending += chunk.length;
     stream.write(chunk, (error) => {
+      // what the system has not taken stays pending: nobody is to count it as sent
+      if (error) return;
       this.#pending -= chunk.length;
-      if (!error) this.#events?.written();
+      this.#events?.written();
     });
     if (last > 0) stream.uncork();
   }
@@ -113,6 +117,17 @@ class DuplexTransport implements Transport {
 
   resume(): void {
     this.#stream.resume();
+  }
+
+  /**
+   * By a write of nothing, in answer to which the system reports a reset. TCP alone: a Unix domain socket reports a peer
+   * that has closed in order, too, whose last bytes may still be read.
+   */
+  probe(): void {
+    const stream = this.#stream;
+    if (this.remotePort === undefined || this.#pending > 0 || stream.writableEnded || stream.destroyed)
+      return;
+    stream.write(NOTHING);
   }
 
   end(): void {

@@ -77,6 +77,10 @@ class GuardedTransport implements Transport {
     this.#attempt(() => this.#inner.resume());
   }
 
+  probe(): void {
+    this.#attempt(() => this.#inner.probe?.());
+  }
+
   end(): void {
     this.#attempt(() => this.#inner.end());
   }

@@ -15,6 +15,11 @@ export interface Transport {
   pause(): void;
   /** Goes on reading. */
   resume(): void;
+  /**
+   * Asks whether the peer has reset the connection, for one that is not read from, where the system tells that no other
+   * way; if so `close` follows, with its error.
+   */
+  probe?(): void;
   /** Ends the writing half, after everything written. */
   end(): void;
   /** Gives everything up at once; `close` follows. */

@@ -218,6 +218,27 @@ describe('new keys', () => {
     expect(reader.read(own.flush())).toEqual([[data, 7]]);
   });
 
+  it('come by themselves after an hour, by the clock of whoever flushes, and only before a message', () => {
+    const hour = 3_600_000;
+    const [own, reader] = [sender(), new Reader()];
+    const flush = (now: number): number[] => reader.read(own.flush(now)).map(([type]) => type);
+    const send = (now: number): number[] => {
+      own.stage(new Uint8Array(1));
+      return flush(now);
+    };
+    expect(flush(5000)).toEqual([]);
+    expect(send(6000)).toEqual([data]);
+    expect(send(5000 + hour)).toEqual([data]);
+    expect(flush(5001 + hour)).toEqual([]);
+    expect(send(5002 + hour)).toEqual([keyUpdate, data]);
+    // the life of the new key begins with it, whoever has asked for it
+    expect(send(5002 + 2 * hour)).toEqual([data]);
+    own.rekey();
+    expect(send(5003 + 2 * hour)).toEqual([keyUpdate, data]);
+    expect(send(5003 + 3 * hour)).toEqual([data]);
+    expect(send(5004 + 3 * hour)).toEqual([keyUpdate, data]);
+  });
+
   it('are not asked for twice in a row: under a fresh key there is nothing to renew', () => {
     const [own, reader] = [sender(), new Reader()];
     own.rekey();

@@ -1,0 +1,270 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { SendQueue } from '../../src/connection/send-queue.js';
+import type { Sender } from '../../src/core/script.js';
+import type { Transport } from '../../src/transports/transport.js';
+
+/** What the system does with writes is what the test says. */
+class StillTransport implements Transport {
+  pending = 0;
+  /** What is left of it, if the transport can tell that. */
+  left: number | undefined;
+  written = '';
+  hasEnded = false;
+
+  get unsent(): number {
+    return this.left ?? this.pending;
+  }
+
+  start(): void {}
+  pause(): void {}
+  resume(): void {}
+  destroy(): void {}
+
+  write(chunks: readonly Uint8Array[]): void {
+    for (const chunk of chunks) {
+      this.pending += chunk.length;
+      this.written += Buffer.from(chunk).toString('latin1');
+    }
+  }
+
+  end(): void {
+    this.hasEnded = true;
+  }
+}
+
+/** Sends messages as they are, in parts of 4 bytes, and `.` for the end. */
+class PlainSender implements Sender {
+  readonly maxMessage = 1000;
+  readonly partLength = 4;
+  #staged = '';
+
+  get staged(): number {
+    return this.#staged.length;
+  }
+
+  stage(message: Uint8Array, from = 0, most = Number.POSITIVE_INFINITY): number {
+    const end = Math.min(message.length, from + most);
+    this.#staged += Buffer.from(message.subarray(from, end)).toString('latin1');
+    return end;
+  }
+
+  flush(): Uint8Array[] {
+    const chunk = bytes(this.#staged);
+    this.#staged = '';
+    return chunk.length > 0 ? [chunk] : [];
+  }
+
+  close(): Uint8Array[] {
+    return [...this.flush(), bytes('.')];
+  }
+
+  abandon(): void {
+    this.#staged = '';
+  }
+}
+
+const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
+
+interface Queue {
+  readonly queue: SendQueue;
+  readonly transport: StillTransport;
+  readonly failures: unknown[];
+  /** The system takes everything. */
+  take(): void;
+}
+
+function opened(limits: Partial<{ highWaterMark: number; maxSendQueue: number }> = {}): Queue {
+  const transport = new StillTransport();
+  const failures: unknown[] = [];
+  const queue = new SendQueue(transport, { highWaterMark: 4, maxSendQueue: 10_000, ...limits }, (error) =>
+    failures.push(error),
+  );
+  queue.open(new PlainSender());
+  const take = (): void => {
+    transport.pending = 0;
+    queue.written();
+  };
+  return { queue, transport, failures, take };
+}
+
+/** How a promise has settled by now: `sent`, its error's message, or `waits`. */
+async function outcome(promise: Promise<void>): Promise<string> {
+  const settled = promise.then(
+    () => 'sent',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  return Promise.race([settled, setImmediate('waits')]);
+}
+
+const outcomes = (promises: readonly Promise<void>[]): Promise<string[]> =>
+  Promise.all(promises.map(outcome));
+
+describe('whoever waits to send', () => {
+  it('waits while the transport is busy, each in its way', async () => {
+    const { queue, transport, take } = opened();
+    const sent = [queue.send(bytes('full')), queue.send(bytes('next'))];
+    const end = queue.whenEnded();
+    expect(await outcomes([...sent, end])).toEqual(['waits', 'waits', 'waits']);
+    take();
+    expect(await outcomes([...sent, end])).toEqual(['sent', 'sent', 'waits']);
+    queue.end(0);
+    expect(await outcome(end)).toBe('waits');
+    take();
+    await setImmediate();
+    take();
+    expect(await outcome(end)).toBe('sent');
+    expect([transport.written, transport.hasEnded]).toEqual(['fullnext.', true]);
+  });
+
+  it('is told when the connection fails, whatever it waits for', async () => {
+    for (const isGone of [false, true]) {
+      const { queue } = opened();
+      const sent = [queue.send(bytes('full')), queue.send(bytes('a long one')), queue.send(bytes('c'))];
+      const end = queue.whenEnded();
+      await setImmediate();
+      queue.fail(new Error('cut'), isGone);
+      expect(await outcomes([...sent, end])).toEqual(['cut', 'cut', 'cut', 'cut']);
+      expect(await outcomes([queue.send(bytes('d')), queue.whenEnded()])).toEqual(['cut', 'cut']);
+      expect([queue.queued, queue.unsent()].every((count) => count <= 4)).toBe(true);
+    }
+  });
+
+  it('is told when the connection fails in the midst of a large message', async () => {
+    const { queue } = opened({ highWaterMark: 1000 });
+    const sent = queue.send(bytes('a message in parts'));
+    queue.fail(new Error('cut'), false);
+    expect(await outcome(sent)).toBe('cut');
+  });
+
+  it('is told when the connection ends in order: there is no error then', async () => {
+    const { queue, take } = opened();
+    queue.end(0);
+    const end = queue.whenEnded();
+    await setImmediate();
+    expect(await outcome(end)).toBe('waits');
+    queue.fail(undefined, true);
+    expect(await outcome(end)).toBe('sent');
+    take();
+    expect(await outcome(queue.whenEnded())).toBe('sent');
+  });
+
+  it('is told when the peer has ended, unless a part was sent: that message is finished', async () => {
+    const { queue, transport, take } = opened({ highWaterMark: 8 });
+    const sent = [queue.send(bytes('begun and long')), queue.send(bytes('next'))];
+    queue.endNow(0);
+    expect(await outcome(sent[1] as Promise<void>)).toContain('this message was not sent');
+    for (let i = 0; i < 5; i++) {
+      await setImmediate();
+      take();
+    }
+    expect(await outcome(sent[0] as Promise<void>)).toBe('sent');
+    expect(transport.written).toBe('begun and long.');
+  });
+
+  it('and is aborted frees its place', async () => {
+    const { queue, transport, take } = opened();
+    const giveUp = new AbortController();
+    const sent = [
+      queue.send(bytes('full')),
+      queue.send(bytes('no'), giveUp.signal),
+      queue.send(bytes('yes')),
+    ];
+    await setImmediate();
+    giveUp.abort(new Error('not wanted'));
+    take();
+    await setImmediate();
+    take();
+    expect(await outcomes(sent)).toEqual(['sent', 'not wanted', 'sent']);
+    expect(transport.written).toBe('fullyes');
+  });
+});
+
+describe('a message that the system has to its last byte', () => {
+  it('was sent, even if the connection fails before the transport has said so', async () => {
+    for (const [unsent, isGone, end] of [
+      [0, false, 'sent'],
+      [1, false, 'cut'],
+      [undefined, false, 'cut'],
+      // a transport that is gone tells nothing new
+      [0, true, 'cut'],
+    ] as const) {
+      const { queue, transport } = opened();
+      const sent = queue.send(bytes('full'));
+      await setImmediate();
+      expect(await outcome(sent)).toBe('waits');
+      transport.left = unsent;
+      queue.fail(new Error('cut'), isGone);
+      expect(await outcome(sent)).toBe(end);
+    }
+  });
+
+  it('was not, if it is not even encrypted', async () => {
+    const { queue, transport } = opened();
+    transport.left = 0;
+    const sent = queue.send(bytes('full'));
+    queue.fail(new Error('cut'), false);
+    expect(await outcome(sent)).toBe('cut');
+  });
+
+  it('was sent, also if the transport is gone, when it has said so before', async () => {
+    const { queue, transport, take } = opened({ highWaterMark: 2 });
+    const sent = queue.send(bytes('ab'));
+    await setImmediate();
+    queue.write([bytes('a PING that waits')]);
+    take();
+    expect([transport.pending, await outcome(sent)]).toEqual([17, 'waits']);
+    queue.fail(new Error('cut'), true);
+    expect(await outcome(sent)).toBe('sent');
+  });
+});
+
+describe('the memory of a message that waits', () => {
+  it('is sent as it is when its turn comes', async () => {
+    const { queue, transport, take } = opened();
+    void queue.send(bytes('full'));
+    const message = bytes('old');
+    const sent = queue.send(message);
+    message.set(bytes('new'));
+    await setImmediate();
+    take();
+    await setImmediate();
+    expect([transport.written, await outcome(sent)]).toEqual(['fullnew', 'sent']);
+    message.set(bytes('???'));
+    take();
+    expect(transport.written).toBe('fullnew');
+  });
+
+  it('that was transferred is no message: the caller is told, and all others are sent', async () => {
+    const { queue, transport, take, failures } = opened();
+    void queue.send(bytes('full'));
+    const message = bytes('gone');
+    const sent = [queue.send(message), queue.send(bytes('next'))];
+    await setImmediate();
+    structuredClone(message, { transfer: [message.buffer as ArrayBuffer] });
+    take();
+    await setImmediate();
+    take();
+    expect((await outcomes(sent))[0]).toContain('a message of 4 bytes had 0 when its turn came');
+    await expect(sent[0]).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect((await outcomes(sent))[1]).toBe('sent');
+    expect([transport.written, queue.queued, failures]).toEqual(['fullnext', 0, []]);
+  });
+
+  it('that was transferred when a part had been sent ends the connection, and no other bytes take its place', async () => {
+    const { queue, transport, take, failures } = opened();
+    const message = bytes('a message in parts');
+    void queue.send(message).catch(() => {});
+    const next = queue.send(bytes('next'));
+    await setImmediate();
+    expect(transport.written).toBe('a me');
+    structuredClone(message, { transfer: [message.buffer as ArrayBuffer] });
+    take();
+    for (let i = 0; i < 5; i++) await setImmediate();
+    expect(failures).toMatchObject([{ code: 'BAD_ARGUMENT' }]);
+    queue.fail(failures[0], false);
+    expect(transport.written).toBe('a me');
+    expect(await outcome(next)).toContain('when its turn came');
+    expect(queue.unsent()).toBeLessThanOrEqual(4);
+  });
+});
