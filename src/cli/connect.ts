@@ -38,7 +38,7 @@ async function run(args: string[]): Promise<number> {
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);
   const stop = stopSignal();
-  const dial = await diallerFor(address, values, stop);
+  const { dial } = await diallerFor(address, values, stop);
   const client = await dial(stop);
   announceServer(client, address, report);
   const { input, output } = openPipes(messageSize, values.messages);

@@ -1,9 +1,10 @@
-import { SecureServer } from '../index.js';
+import type { SecureServer } from '../index.js';
 import { parseAddress } from './shared/address.js';
 import { announceClient, announceListening, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { converse, type DialogueOptions } from './shared/dialogue.js';
-import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
+import { endpointFlags, serverFlags } from './shared/endpoint.js';
+import { makeServer } from './shared/file-server.js';
 import { openPipes, type Pipes } from './shared/framing.js';
 import { endpointHelp, inputHelp, listenHelp, serverHelp } from './shared/help.js';
 import { GRACE, serveMany } from './shared/keep-open.js';
@@ -11,7 +12,7 @@ import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { inputFlags, inputOptions } from './shared/pipes.js';
 import { announceService } from './shared/service.js';
-import { ignoreHangup, stopSignal } from './shared/signals.js';
+import { Hangup, stopSignal } from './shared/signals.js';
 
 /** `secure-sockets listen`. */
 export const listen: Command = {
@@ -51,11 +52,12 @@ async function run(args: string[]): Promise<number> {
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);
   const stop = stopSignal(values['keep-open'] ? GRACE : 0);
-  if (values['keep-open']) ignoreHangup();
-  const server = new SecureServer(await serverOptions(values, report));
+  const hangup = values['keep-open'] ? new Hangup(report) : undefined;
+  const { server, reload } = await makeServer(values, report);
   await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
   announceService(report, stop);
+  hangup?.begin(reload);
   const open = (): Pipes => openPipes(messageSize, values.messages);
   try {
     if (values['keep-open']) await serveMany({ server, ...open(), report, stop });

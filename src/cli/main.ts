@@ -11,7 +11,7 @@ import { receive } from './receive.js';
 import { send } from './send.js';
 import type { Command } from './shared/arguments.js';
 import { usageError } from './shared/failure.js';
-import { print, reportAs, reportWarning } from './shared/output.js';
+import { currentReport, print, reportAs, reportWarning } from './shared/output.js';
 import { suggestion } from './shared/suggest.js';
 import { tunnel } from './tunnel.js';
 
@@ -96,15 +96,18 @@ function version(): string {
 /** An error that is nobody's doing but ours keeps its stack. */
 function failed(error: unknown): number {
   try {
-    return report.failure(error);
+    return currentReport().failure(error);
   } catch (bug) {
     console.error(bug);
     return 70;
   }
 }
 
-// for what is said before a command has read its flags, or beside it
-const report = reportAs({ json: process.argv.includes('--json') });
-process.removeAllListeners('warning').on('warning', (warning) => reportWarning(warning, report));
+// for what is said before a command has read its flags
+reportAs({
+  json: process.argv.includes('--json'),
+  'log-format': /--log-format[ =]json\b/.test(process.argv.join(' ')) ? 'json' : undefined,
+});
+process.removeAllListeners('warning').on('warning', (warning) => reportWarning(warning, currentReport()));
 // everything is written by now; input that nobody will read must not keep the process
 process.exit(await main(process.argv.slice(2)).catch(failed));

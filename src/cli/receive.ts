@@ -1,19 +1,20 @@
 import { stat } from 'node:fs/promises';
-import { type SecureClient, SecureServer } from '../index.js';
+import type { SecureClient, SecureServer } from '../index.js';
 import { acceptUntil, stopAccepting } from './shared/accept.js';
 import { formatPeer, parseAddress } from './shared/address.js';
 import { announceClient, announceListening, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { closeCodes } from './shared/close-codes.js';
-import { endpointFlags, serverFlags, serverOptions } from './shared/endpoint.js';
+import { endpointFlags, serverFlags } from './shared/endpoint.js';
 import { lost, usageError } from './shared/failure.js';
+import { makeServer } from './shared/file-server.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
 import { IncomingFile, type IncomingOptions, Refusal } from './shared/incoming-file.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { formatBytes, progressOf } from './shared/progress.js';
 import { announceService } from './shared/service.js';
-import { ignoreHangup, stopSignal } from './shared/signals.js';
+import { Hangup, stopSignal } from './shared/signals.js';
 import {
   checkLetter,
   decodeHeader,
@@ -62,12 +63,13 @@ async function run(args: string[]): Promise<number> {
   const folder = values.output ?? '.';
   if (!(await stat(folder)).isDirectory()) throw usageError(`${folder} is not a folder`);
   const report = reportAs(values);
-  const server = new SecureServer(await serverOptions(values, report));
+  const hangup = values['keep-open'] ? new Hangup(report) : undefined;
+  const { server, reload } = await makeServer(values, report);
   const stop = stopSignal(GRACE);
-  if (values['keep-open']) ignoreHangup();
   await listenWhereFree(address, values, () => server.listen(address));
   announceListening(server, report);
   announceService(report, stop);
+  hangup?.begin(reload);
   const takes = { recursive: values.recursive === true, preserve: !values['no-preserve'] };
   const inbox: Inbox = { server, folder, report, stop, takes };
   try {
@@ -113,7 +115,7 @@ async function receiveMany(inbox: Inbox): Promise<void> {
       .finally(() => receiving.delete(one));
     receiving.add(one);
   }
-  stopAccepting(server);
+  void stopAccepting(server);
   const timer = setTimeout(() => cut.abort(stop.reason), GRACE);
   await Promise.all(receiving);
   clearTimeout(timer);

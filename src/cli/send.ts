@@ -57,7 +57,8 @@ async function run(args: string[]): Promise<number> {
     name: values.name,
   });
   const stop = stopSignal();
-  const client = await (await diallerFor(address, values, stop))(stop);
+  const { dial } = await diallerFor(address, values, stop);
+  const client = await dial(stop);
   announceServer(client, address, report);
   const interrupt = (): void => client.destroy(stop.reason);
   stop.addEventListener('abort', interrupt, { once: true });

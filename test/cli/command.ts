@@ -78,7 +78,7 @@ export function run(folder: string, ...args: string[]): Promise<Outcome> {
 
 /** The port that a running command says it listens on. */
 export async function portOf(running: Running): Promise<number> {
-  const match = await running.until(/listening at .*:(\d+)(,|\n)/);
+  const match = await running.until(/listening(?: at |","address":")[^\n]*?:(\d+)(?:"|,|\n)/);
   return Number(match[1]);
 }
 

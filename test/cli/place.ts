@@ -67,8 +67,8 @@ export async function tunnelServer(
   target: Server | string,
   port = 0,
   more: readonly string[] = [],
+  keys: readonly string[] = ['--identity', 'server.pem', '--authorized-keys', 'keys'],
 ): Promise<Running> {
-  const keys = ['--identity', 'server.pem', '--authorized-keys', 'keys'];
   const to = typeof target === 'string' ? target : addressOf(target);
   const running = begin('tunnel', 'server', '-v', ...keys, ...more, `127.0.0.1:${port}`, to);
   await portOf(running);

@@ -98,8 +98,10 @@ export class Carriers {
   readonly #waiting: number[];
   readonly #all = new Set<Carrier>();
   /** Connections that were found to carry bytes only, and that nobody uses yet. */
-  readonly #spare: Passage[] = [];
+  readonly #spare: Extract<Passage, { way: 'bytes' }>[] = [];
   #askAgainAt = 0;
+  /** Counts {@link renew}. */
+  #generation = 0;
 
   constructor(options: CarrierOptions) {
     this.#options = options;
@@ -116,6 +118,14 @@ export class Carriers {
     }
     if (this.#asksForStreams) throw new Error('the server ends every connection as soon as it is open');
     return this.#spare.pop() ?? { way: 'bytes', sealed: await this.#options.dial(this.#options.stop) };
+  }
+
+  /** Connections to come get new carriers; those that are open end with their last stream. */
+  renew(): void {
+    this.#generation++;
+    this.#askAgainAt = 0;
+    this.close(false);
+    for (const { sealed } of this.#spare.splice(0)) sealed.destroy();
   }
 
   /** Ends all carriers: when their streams have ended, or at once. */
@@ -162,18 +172,21 @@ export class Carriers {
 
   /** `undefined` if the server does not know streams. */
   async #dialCarrier(): Promise<Carrier | undefined> {
+    const generation = this.#generation;
     const sealed = await this.#options.dial(this.#options.stop);
     const agreed = await askForStreams(sealed);
-    if (agreed?.way === 'streams') return this.#carrierOn(sealed);
+    if (agreed?.way === 'streams') return this.#carrierOn(sealed, generation);
     this.#askAgainAt = performance.now() + ASK_AGAIN;
     if (agreed) this.#spare.push({ ...agreed, sealed });
     else sealed.destroy();
     return undefined;
   }
 
-  #carrierOn(sealed: SecureClient): Carrier {
+  #carrierOn(sealed: SecureClient, generation: number): Carrier {
     const carrier = new Carrier(sealed, () => this.#all.delete(carrier));
     this.#all.add(carrier);
+    // begun with the key of before
+    if (generation !== this.#generation) carrier.close(false);
     return carrier;
   }
 }

@@ -1,23 +1,18 @@
-import type {
-  ClientOptions,
-  CommonOptions,
-  Identity,
-  IdentityRole,
-  ProtocolName,
-  ServerOptions,
-} from '../../index.js';
+import type { ClientOptions, CommonOptions, Identity, ProtocolName, ServerOptions } from '../../index.js';
 import { formatPeer } from './address.js';
 import { oneOf, wholeNumber } from './arguments.js';
 import { loadBackend } from './backends.js';
 import { usageError } from './failure.js';
-import { loadIdentity } from './keys.js';
-import type { Report } from './output.js';
+import { KeyFile } from './keys.js';
+import type { Report, ReportFlags } from './output.js';
 
 /** Flags of every command that speaks to a peer. */
 export const endpointFlags = {
   help: { type: 'boolean', short: 'h' },
   json: { type: 'boolean' },
   verbose: { type: 'boolean', short: 'v' },
+  'log-level': { type: 'string' },
+  'log-format': { type: 'string' },
   protocol: { type: 'string' },
   backend: { type: 'string' },
   identity: { type: 'string' },
@@ -37,7 +32,7 @@ export const clientFlags = {
 export const serverFlags = { 'authorized-keys': { type: 'string' } } as const;
 
 /** What the flags of an endpoint hold. */
-export interface EndpointValues {
+export interface EndpointValues extends ReportFlags {
   readonly protocol?: string | undefined;
   readonly backend?: string | undefined;
   readonly identity?: string | undefined;
@@ -58,21 +53,41 @@ export interface ServerValues extends EndpointValues {
   readonly 'authorized-keys'?: string | undefined;
 }
 
+/** The key file of a client, if it has one. */
+export function clientKey(values: ClientValues): KeyFile | undefined {
+  if (values.identity === undefined) return undefined;
+  if (protocolOf(values) === 'classic')
+    throw usageError('a classic client has no identity: --identity goes with --protocol sealed');
+  return new KeyFile(values.identity, 'client', values);
+}
+
+/** The key file of a server, if it has one. */
+export function serverKey(values: ServerValues): KeyFile | undefined {
+  const role = protocolOf(values) === 'classic' ? 'classic-server' : 'server';
+  return values.identity === undefined ? undefined : new KeyFile(values.identity, role, values);
+}
+
 /** The options of a client, but for whom it trusts. */
-export async function clientOptions(values: ClientValues): Promise<ClientOptions> {
+export async function clientOptions(
+  values: ClientValues,
+  key: KeyFile | undefined = clientKey(values),
+): Promise<ClientOptions> {
   const minModulusBits = wholeNumber('min-modulus-bits', values['min-modulus-bits'], 512, 4096);
   return {
-    ...(await commonOptions(values, 'client')),
+    ...(await commonOptions(values, key)),
     ...(minModulusBits === undefined ? {} : { minModulusBits }),
   };
 }
 
 /** The options of a server. */
-export async function serverOptions(values: ServerValues, report: Report): Promise<ServerOptions> {
+export async function serverOptions(
+  values: ServerValues,
+  key: KeyFile | undefined,
+  report: Report,
+): Promise<ServerOptions> {
   const authorizedKeys = values['authorized-keys'];
-  const role = protocolOf(values) === 'classic' ? 'classic-server' : 'server';
   return {
-    ...(await commonOptions(values, role)),
+    ...(await commonOptions(values, key)),
     ...(authorizedKeys === undefined ? {} : { authorizedKeys: { path: authorizedKeys } }),
     onHandshakeError: (error, from) =>
       report.event('refused', `refused ${formatPeer(from)}: ${error.message}`, {
@@ -91,20 +106,18 @@ function protocolOf(values: EndpointValues): ProtocolName {
 type Endpoint = CommonOptions & { identity?: Identity };
 
 /** Whatever the peer does with its half, ours ends when our input does. */
-async function commonOptions(values: EndpointValues, role: IdentityRole): Promise<Endpoint> {
+async function commonOptions(values: EndpointValues, key: KeyFile | undefined): Promise<Endpoint> {
   const protocol = protocolOf(values);
   const backend = await loadBackend(values.backend);
   const seconds = wholeNumber('timeout', values.timeout, 1, 86_400);
   const keyLength = keyLengthOf(values);
-  if (role === 'client' && protocol === 'classic' && values.identity !== undefined)
-    throw usageError('a classic client has no identity: --identity goes with --protocol sealed');
   return {
     protocol,
     allowHalfOpen: true,
     ...(backend && { backend }),
     ...(seconds === undefined ? {} : { handshakeTimeout: 1000 * seconds }),
     ...(keyLength === undefined ? {} : { keyLength }),
-    ...(values.identity === undefined ? {} : { identity: await loadIdentity(values.identity, role, values) }),
+    ...(key && { identity: await key.read() }),
   };
 }
 

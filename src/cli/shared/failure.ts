@@ -56,6 +56,16 @@ export function explain(error: unknown): Explanation {
   throw error;
 }
 
+/** The same where nothing may end the process: a mistake of our own is told as it is. */
+export function explainAnything(error: unknown): Explanation {
+  try {
+    return explain(error);
+  } catch {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { message, code: undefined, hints: [], exitCode: 70 };
+  }
+}
+
 /** The same for an error that ended an open connection: whatever it was, something may be missing. */
 export function lost(error: unknown): unknown {
   if (error instanceof CommandError) return error;

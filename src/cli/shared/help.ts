@@ -9,8 +9,12 @@ export const endpointHelp = `Options of both ends:
   --key-length N          classic: session keys of 16, 24 or 32 (default) bytes
   --backend NAME          who computes: node (default), sodium, forge or noble
   --timeout SECONDS       for connecting and the handshake together, default 10
-  -v, --verbose           say on standard error what happens
-  --json                  say it as one JSON object a line
+  --log-level LEVEL       say on standard error what is at least so grave: error,
+                          warning, info (default) or debug
+  --log-format FORMAT     say it as text (default), or as json: one object a line,
+                          with time and level
+  -v, --verbose           as --log-level debug
+  --json                  as --log-format json, and results in JSON as well
   -h, --help              this text
 `;
 

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { linesOf } from '../../core/encodings/text.js';
 import { readTextFile } from '../../files.node.js';
 import { Identity, type IdentityRole } from '../../index.js';
@@ -9,13 +10,50 @@ export interface PassphraseSource {
   readonly 'passphrase-file'?: string | undefined;
 }
 
-/** The identity in a key file, which is read once. */
-export async function loadIdentity(
-  path: string,
-  role: IdentityRole,
-  source: PassphraseSource,
-): Promise<Identity> {
-  return Identity.load(path, { role, passphrase: await oldPassphrase(path, source) });
+/**
+ * A key file, which is read once at the beginning, and again when a service is told to. What can be had only once, from
+ * a FIFO or from the person at the terminal, is remembered.
+ */
+export class KeyFile {
+  readonly #path: string;
+  readonly #role: IdentityRole;
+  readonly #source: PassphraseSource;
+  #inFile: string | undefined;
+  #typed: string | undefined;
+
+  constructor(path: string, role: IdentityRole, source: PassphraseSource) {
+    this.#path = path;
+    this.#role = role;
+    this.#source = source;
+  }
+
+  /** The identity in it. */
+  async read(): Promise<Identity> {
+    return Identity.load(this.#path, { role: this.#role, passphrase: await this.#passphrase() });
+  }
+
+  /** The identity in it, if it is another than the one with this fingerprint by now. */
+  async changedFrom(fingerprint: string | undefined): Promise<Identity | undefined> {
+    if (!(await isRegular(this.#path))) return undefined;
+    const identity = await this.read();
+    return identity.fingerprint === fingerprint ? undefined : identity;
+  }
+
+  async #passphrase(): Promise<string | (() => Promise<string>)> {
+    const path = this.#source['passphrase-file'];
+    const canBeRead = path !== undefined && (this.#inFile === undefined || (await isRegular(path)));
+    if (canBeRead) this.#inFile = await passphraseInFile(this.#source);
+    return this.#inFile ?? (() => this.#ask());
+  }
+
+  async #ask(): Promise<string> {
+    this.#typed ??= await askPassphrase(`Passphrase of ${this.#path}: `);
+    return this.#typed;
+  }
+}
+
+async function isRegular(path: string): Promise<boolean> {
+  return (await stat(path)).isFile();
 }
 
 /** The passphrase that a key was encrypted with: the one of the file, or a question that is asked if there is one. */

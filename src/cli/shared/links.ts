@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { formatPeer } from './address.js';
 import { announceLoss } from './announce.js';
+import { wholeNumber } from './arguments.js';
 import { Interrupted } from './failure.js';
 import type { Report } from './output.js';
 
@@ -13,6 +14,11 @@ export interface Arrival {
 
 /** How long open connections may take to end, in milliseconds. */
 export const GRACE = 5000;
+
+/** What `--max-connections` says. */
+export function maxConnections(values: { readonly 'max-connections'?: string | undefined }): number {
+  return wholeNumber('max-connections', values['max-connections'], 1, 1_000_000) ?? 1024;
+}
 
 /** The connections that a tunnel carries. */
 export class Links {

@@ -23,6 +23,9 @@ export interface Measured {
   readonly server?: SecureServer;
 }
 
+/** The same by name; the name is empty where there is only one. */
+export type AllMeasured = ReadonlyMap<string, Measured>;
+
 /** A number with its name, what it means, and what it is told of. */
 interface Metric {
   readonly name: string;
@@ -38,7 +41,7 @@ interface Metric {
  */
 export async function serveMetrics(
   values: MetricsValues,
-  measured: Measured,
+  measured: () => AllMeasured,
   report: Report,
   stop: AbortSignal,
 ): Promise<void> {
@@ -46,7 +49,7 @@ export async function serveMetrics(
   const address = checked(parseAddress(values.metrics, 'listen'), values['metrics-public']);
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
-  const server = createServer(answer(() => [...metricsOf(measured), eventLoop(delay)], stop));
+  const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
   limit(server);
   const at = formatAddress(await listenPlain(server, address));
   // neither it nor who asks keeps the process
@@ -87,6 +90,24 @@ function answer(metrics: () => Metric[], stop: AbortSignal): RequestListener {
 
 function health(stop: AbortSignal): [number, string] {
   return stop.aborted ? [503, 'stopping\n'] : [200, 'ok\n'];
+}
+
+/** Each metric once, with the values of all that have it. */
+function metricsOfAll(all: AllMeasured): Metric[] {
+  const metrics = new Map<string, Metric>();
+  for (const [service, measured] of all) {
+    for (const metric of metricsOf(measured)) {
+      const values = metric.values.map(([labels, value]) => [labelled(labels, service), value] as const);
+      const before = metrics.get(metric.name)?.values ?? [];
+      metrics.set(metric.name, { ...metric, values: [...before, ...values] });
+    }
+  }
+  return [...metrics.values()];
+}
+
+function labelled(labels: string, service: string): string {
+  if (service === '') return labels;
+  return `{${[`service="${service}"`, labels.slice(1, -1)].filter(Boolean).join(',')}}`;
 }
 
 function metricsOf({ links, server }: Measured): Metric[] {

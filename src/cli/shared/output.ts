@@ -1,33 +1,95 @@
 import { writeSync } from 'node:fs';
+import { oneOf } from './arguments.js';
 import { explain, OutputClosed } from './failure.js';
 
 /** What belongs to an event or result in JSON. */
 export type Details = Readonly<Record<string, unknown>>;
 
+/** How grave what happened is; a level says what is written: that, and what is graver. */
+export const logLevels = ['error', 'warning', 'info', 'debug'] as const;
+
+/** One of {@link logLevels}. */
+export type LogLevel = (typeof logLevels)[number];
+
 /** How a command speaks: results on standard output, all else on standard error; as text, or as JSON lines. */
 export interface Report {
+  /** Whether results are JSON. */
   readonly json: boolean;
   /** A result, on standard output. */
   result(text: string, details: Details): void;
   /** Something that happened, on standard error. */
   event(name: string, text: string, details?: Details): void;
-  /** The same if it is asked for: with `--verbose`, and in JSON. */
+  /** The same at the level `debug`. */
   detail(name: string, text: string, details?: Details): void;
   /** A failure, on standard error. Returns the exit code it stands for. */
   failure(error: unknown): number;
+  /** The same report for one of several services. */
+  of(service: string): Report;
+  /** Speaks in another way from now on. */
+  change(flags: ReportFlags): void;
+}
+
+/** What the flags hold. */
+export interface ReportFlags {
+  readonly json?: boolean | undefined;
+  readonly verbose?: boolean | undefined;
+  readonly 'log-level'?: string | undefined;
+  readonly 'log-format'?: string | undefined;
+}
+
+/** The events that are news to those who watch over a service. */
+const WARNINGS: ReadonlySet<string> = new Set(['dropped', 'limit', 'lost', 'refused', 'warning']);
+
+/** What reports write, and how. */
+interface Style {
+  readonly level: LogLevel;
+  readonly isJson: boolean;
 }
 
 /** The way of reporting that the flags ask for. */
-export function reportAs(flags: { json?: boolean | undefined; verbose?: boolean | undefined }): Report {
-  const { json = false, verbose = false } = flags;
-  const event: Report['event'] = (name, text, details = {}) =>
-    toStderr(json ? JSON.stringify({ event: name, ...details }) : prefixed(text));
+export function reportAs(flags: ReportFlags): Report {
+  const shared = { style: styleOf(flags) };
+  current = reportIn(shared, flags.json === true, undefined);
+  return current;
+}
+
+/** For what is said outside a command, as the command itself speaks. */
+export function currentReport(): Report {
+  return current;
+}
+
+let current: Report = reportIn({ style: { level: 'info', isJson: false } }, false, undefined);
+
+function styleOf({ json, verbose, ...flags }: ReportFlags): Style {
+  const isJson = oneOf('log-format', flags['log-format'], ['text', 'json']) === 'json' || json === true;
+  const level = oneOf('log-level', flags['log-level'], logLevels);
+  return { isJson, level: level ?? (verbose || json ? 'debug' : 'info') };
+}
+
+function reportIn(shared: { style: Style }, json: boolean, service: string | undefined): Report {
+  const write = (level: LogLevel, name: string, text: string, details: Details): void => {
+    const { style } = shared;
+    if (logLevels.indexOf(level) > logLevels.indexOf(style.level)) return;
+    const time = new Date().toISOString();
+    const from = service === undefined ? {} : { service };
+    if (style.isJson) toStderr(JSON.stringify({ time, level, event: name, ...from, ...details }));
+    else toStderr(service === undefined ? prefixed(text) : prefixed(`${service}: ${text}`));
+  };
   return {
     json,
     result: (text, details) => print(`${json ? JSON.stringify(details) : text}\n`),
-    event,
-    detail: json || verbose ? event : () => {},
-    failure: (error) => reportFailure(error, json),
+    event: (name, text, details = {}) => write(WARNINGS.has(name) ? 'warning' : 'info', name, text, details),
+    detail: (name, text, details = {}) => write('debug', name, text, details),
+    failure: (error) => {
+      const { message, code, hints, exitCode } = explain(error);
+      const text = [message, ...hints.map((hint) => `hint: ${hint}`)].join('\n');
+      if (!(error instanceof OutputClosed)) write('error', 'error', text, { code, message, hints, exitCode });
+      return exitCode;
+    },
+    of: (name) => reportIn(shared, json, name),
+    change: (flags) => {
+      shared.style = styleOf(flags);
+    },
   };
 }
 
@@ -39,14 +101,6 @@ export function print(text: string): void {
 /** A warning of the library or of Node itself, without Node's wording around it. */
 export function reportWarning({ message }: Error, report: Report): void {
   report.event('warning', `warning: ${message}`, { message });
-}
-
-function reportFailure(error: unknown, json: boolean): number {
-  const { message, code, hints, exitCode } = explain(error);
-  if (error instanceof OutputClosed) return exitCode;
-  if (json) toStderr(JSON.stringify({ event: 'error', code, message, hints, exitCode }));
-  else toStderr([prefixed(message), ...hints.map((hint) => `hint: ${hint}`)].join('\n'));
-  return exitCode;
 }
 
 function prefixed(text: string): string {

@@ -1,4 +1,5 @@
-import { Interrupted } from './failure.js';
+import { explainAnything, Interrupted } from './failure.js';
+import type { Report } from './output.js';
 
 /** What a command may take after SIGTERM beside the time it gives its connections, in milliseconds. */
 const LAST_RESORT = 5000;
@@ -20,7 +21,58 @@ export function stopSignal(grace = 0): AbortSignal {
   return controller.signal;
 }
 
-/** A service outlives the terminal it was started from, and is not ended by those who send SIGHUP to have files read again. */
-export function ignoreHangup(): void {
-  process.on('SIGHUP', () => {});
+/** Resolves when a signal has aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/**
+ * SIGHUP, which tells a service to read its files again. It never ends the process: a service outlives the terminal it
+ * was started from.
+ */
+export class Hangup {
+  readonly #report: Report;
+  #reload: (() => Promise<void>) | undefined;
+  #isAsked = false;
+  #isReloading = false;
+
+  constructor(report: Report) {
+    this.#report = report;
+    process.on('SIGHUP', () => {
+      this.#isAsked = true;
+      void this.#run();
+    });
+  }
+
+  /** How the files are read again; done at once if it was asked for before. */
+  begin(reload: () => Promise<void>): void {
+    this.#reload = reload;
+    void this.#run();
+  }
+
+  /** One at a time; what is asked for meanwhile is done afterwards, once. */
+  async #run(): Promise<void> {
+    if (this.#reload === undefined || this.#isReloading) return;
+    this.#isReloading = true;
+    while (this.#isAsked) {
+      this.#isAsked = false;
+      await reloadReported(this.#reload, this.#report);
+    }
+    this.#isReloading = false;
+  }
+}
+
+/** Reads files again, and says so, or why nothing has changed. */
+export async function reloadReported(reload: () => Promise<void>, report: Report): Promise<void> {
+  try {
+    await reload();
+    report.event('reloaded', 'read the files again');
+  } catch (error) {
+    const { message, code, hints } = explainAnything(error);
+    const text = [`warning: nothing has changed: ${message}`, ...hints.map((hint) => `hint: ${hint}`)];
+    report.event('warning', text.join('\n'), { code, message: `nothing has changed: ${message}`, hints });
+  }
 }

@@ -1,13 +1,25 @@
 import { parseFingerprint } from '../../core/encodings/fingerprint.js';
 import { type ClientOptions, type KnownHosts, SecureClient, SecureSocketError } from '../../index.js';
 import { type Address, formatAddress, knownName } from './address.js';
-import { type ClientValues, clientOptions } from './endpoint.js';
+import { type ClientValues, clientKey, clientOptions } from './endpoint.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
 import { fileFlag, knownHostsAt, withStore } from './known-servers.js';
 import { openTerminal } from './terminal.js';
 
 /** Opens connections to one server, each trusted in the way that the flags name. */
 export type Dialler = (signal: AbortSignal) => Promise<SecureClient>;
+
+/** A dialler, and how its key is read again. */
+export interface ReloadableDialler {
+  readonly dial: Dialler;
+  /** Reads the key file again. Resolves to whether there is another key in it, which counts from the next connection on. */
+  reload(): Promise<boolean>;
+}
+
+/** What connections are opened with, as it is now. */
+type Current = {
+  options: ClientOptions & { readonly identity?: { readonly fingerprint: string } | undefined };
+};
 
 /**
  * Settles how a server is trusted: by `--server-key`, or by the known-hosts file. For a server that the file does not
@@ -19,15 +31,31 @@ export async function diallerFor(
   values: ClientValues,
   signal: AbortSignal,
   more: ClientOptions = {},
+): Promise<ReloadableDialler> {
+  const key = clientKey(values);
+  const current: Current = { options: { ...(await clientOptions(values, key)), ...more } };
+  const dial = await trustingDialler(address, values, current, signal);
+  const reload = async (): Promise<boolean> => {
+    const identity = await key?.changedFrom(current.options.identity?.fingerprint);
+    if (identity) current.options = { ...current.options, identity } as Current['options'];
+    return identity !== undefined;
+  };
+  return { dial, reload };
+}
+
+async function trustingDialler(
+  address: Address,
+  values: ClientValues,
+  current: Current,
+  signal: AbortSignal,
 ): Promise<Dialler> {
   const pins = values['server-key']?.map(parseFingerprint);
   const path = values['known-hosts'];
   if (pins && path !== undefined)
     throw usageError('--server-key and --known-hosts exclude each other: give one way to trust the server');
-  const options = { ...(await clientOptions(values)), ...more };
-  if (pins) return (signal) => open({ ...options, serverKey: pins }, address, signal);
-  if (options.protocol === 'classic') return classicDialler(options, path, address);
-  return knownDialler(options, knownHostsAt(path), address, signal);
+  if (pins) return (signal) => open({ ...current.options, serverKey: pins }, address, signal);
+  if (current.options.protocol === 'classic') return classicDialler(current.options, path, address);
+  return knownDialler(current, knownHostsAt(path), address, signal);
 }
 
 /** The fingerprint of the key that a server shows, proven or not. */
@@ -80,18 +108,18 @@ function classicDialler(options: ClientOptions, knownHosts: string | undefined, 
 }
 
 async function knownDialler(
-  options: ClientOptions,
+  current: Current,
   store: KnownHosts,
   address: Address,
   signal: AbortSignal,
 ): Promise<Dialler> {
   const { host, port } = knownName(address);
   const isKnown = (await withStore(store, () => store.find(host, port))).length > 0;
-  if (isKnown) return (signal) => openKnown({ ...options, knownHosts: store }, address, signal);
-  const fingerprint = await fingerprintShown(address, options, signal);
+  if (isKnown) return (signal) => openKnown({ ...current.options, knownHosts: store }, address, signal);
+  const fingerprint = await fingerprintShown(address, current.options, signal);
   await confirm(address, fingerprint);
   return async (signal) => {
-    const client = await open({ ...options, serverKey: fingerprint }, address, signal);
+    const client = await open({ ...current.options, serverKey: fingerprint }, address, signal);
     await withStore(store, () => store.add(host, port, fingerprint));
     return client;
   };

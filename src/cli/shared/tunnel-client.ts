@@ -1,5 +1,5 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import PQueue from 'p-queue';
 import { formatAddress } from './address.js';
 import { wholeNumber } from './arguments.js';
@@ -10,15 +10,15 @@ import { listenPlain, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
 import { acceptedPlain } from './plain.js';
 import { relay } from './relay.js';
-import { announceService } from './service.js';
+import type { Station } from './station.js';
 import { relayStream, resetPlain } from './stream-relay.js';
 import { DEFAULT_TARGET, type Targets } from './targets.js';
-import type { Dialler } from './trust.js';
+import type { Dialler, ReloadableDialler } from './trust.js';
 
 /** What a tunnel client needs. */
 export interface TunnelClientOptions {
   readonly targets: Targets;
-  readonly dial: Dialler;
+  readonly dialler: ReloadableDialler;
   readonly links: Links;
   readonly report: Report;
   /** Sealed connections that carry streams, at most. */
@@ -37,18 +37,48 @@ export function carrierCount(text: string | undefined, protocol: string | undefi
   return 0;
 }
 
-/** Accepts plain connections and carries them, until stopped. */
-export async function runTunnelClient(options: TunnelClientOptions, stop: AbortSignal): Promise<void> {
-  const { targets, links, carriers: count } = options;
-  const carriers = new Carriers({ count, dial: schedule(options.dial), stop: links.cut });
-  const listeners = [];
-  for (const name of targets.keys()) listeners.push(await accept(name, carriers, options));
-  announceService(options.report, stop);
-  await aborted(stop);
-  for (const listener of listeners) listener.close();
-  carriers.close(false);
-  await links.end();
-  carriers.close(true);
+/** Accepts plain connections and carries them. */
+export class TunnelClient implements Station {
+  readonly links: Links;
+  readonly #options: TunnelClientOptions;
+  readonly #carriers: Carriers;
+  readonly #listeners: Server[] = [];
+
+  constructor(options: TunnelClientOptions) {
+    const { carriers: count, links, dialler } = options;
+    this.links = links;
+    this.#options = options;
+    this.#carriers = new Carriers({ count, dial: schedule(dialler.dial), stop: links.cut });
+  }
+
+  /** At all its addresses, or at none. */
+  async begin(): Promise<void> {
+    try {
+      for (const name of this.#options.targets.keys())
+        this.#listeners.push(await accept(name, this.#carriers, this.#options));
+    } catch (error) {
+      for (const listener of this.#listeners) listener.close();
+      throw error;
+    }
+  }
+
+  /** With another key connections to come get other carriers. */
+  async reload(): Promise<void> {
+    if (await this.#options.dialler.reload()) this.#carriers.renew();
+  }
+
+  async retire(): Promise<void> {
+    const ended = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
+    await Promise.all(ended);
+    this.#carriers.close(false);
+  }
+
+  async stop(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    this.#carriers.close(false);
+    await this.links.end();
+    this.#carriers.close(true);
+  }
 }
 
 /** A server admits 32 handshakes of one address at a time, unless told otherwise, and counts them a little longer than we do. */
@@ -60,11 +90,7 @@ function schedule(dial: Dialler): Dialler {
   return (signal) => queue.add(() => dial(signal), { signal });
 }
 
-async function accept(
-  name: string,
-  carriers: Carriers,
-  options: TunnelClientOptions,
-): Promise<{ close(): unknown }> {
+async function accept(name: string, carriers: Carriers, options: TunnelClientOptions): Promise<Server> {
   const { targets, links, report } = options;
   const listener = createServer({
     allowHalfOpen: true,
@@ -148,11 +174,4 @@ function refusalIn(
   if (status === 404) return `the server has no target ${name}`;
   if (status === 503) return 'the server has as many connections as it takes';
   return 'the server cannot reach its target';
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

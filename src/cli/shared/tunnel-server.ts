@@ -1,14 +1,14 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import type { SecureClient, SecureServer } from '../../index.js';
-import { acceptUntil, CLOSE_TIME, stopAccepting } from './accept.js';
+import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
-import { announceClient, announceLoss } from './announce.js';
+import { announceLoss } from './announce.js';
 import { serverSession } from './http2.js';
 import type { Links } from './links.js';
 import type { Report } from './output.js';
 import { dialPlain, dialSocket } from './plain.js';
 import { relay } from './relay.js';
+import type { Serving } from './station.js';
 import { relayStream, resetStream } from './stream-relay.js';
 import { DEFAULT_TARGET, type Targets } from './targets.js';
 
@@ -25,28 +25,11 @@ export interface TunnelServerOptions {
   readonly takesStreams: boolean;
 }
 
-/** Carries what clients bring, until stopped. */
-export async function runTunnelServer(
-  server: SecureServer,
-  options: TunnelServerOptions,
-  stop: AbortSignal,
-): Promise<void> {
-  const end = new TunnelServer(options);
-  for (;;) {
-    const sealed = await acceptUntil(stop, server);
-    if (sealed === undefined) break;
-    announceClient(sealed, options.report);
-    void end.serve(sealed);
-  }
-  stopAccepting(server);
-  await end.end();
-  await server.close({ timeout: CLOSE_TIME });
-}
-
 /** Classic has no use for messages without bytes. */
 const BYTES: Agreement = { way: 'bytes' };
 
-class TunnelServer {
+/** Carries what clients bring to plain targets. */
+export class TunnelServing implements Serving {
   readonly #options: TunnelServerOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
   #isEnding = false;
@@ -55,8 +38,22 @@ class TunnelServer {
     this.#options = options;
   }
 
+  serve(sealed: SecureClient): void {
+    void this.#serve(sealed);
+  }
+
+  /** No new streams; those that are open go on. */
+  goAway(): void {
+    this.#isEnding = true;
+    for (const session of this.#sessions) session.close();
+  }
+
+  cut(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+
   /** Serves a client in the way that it asks for. */
-  async serve(sealed: SecureClient): Promise<void> {
+  async #serve(sealed: SecureClient): Promise<void> {
     const { links, report, takesStreams } = this.#options;
     try {
       const agreed = sealed.protocol === 'classic' ? BYTES : await answerForStreams(sealed, takesStreams);
@@ -67,14 +64,6 @@ class TunnelServer {
       sealed.destroy();
       announceLoss(`lost ${formatPeer(sealed)}`, error, report);
     }
-  }
-
-  /** No new streams; those that are open have their time. */
-  async end(): Promise<void> {
-    this.#isEnding = true;
-    for (const session of this.#sessions) session.close();
-    await this.#options.links.end();
-    for (const session of this.#sessions) session.destroy();
   }
 
   #serveStreams(sealed: SecureClient): void {

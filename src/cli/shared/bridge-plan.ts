@@ -1,0 +1,135 @@
+import { bridge as bridgeMessages, SecureClient } from '../../index.js';
+import { type Address, formatAddress, isLocal, parseAddress } from './address.js';
+import { parse, wholeNumber } from './arguments.js';
+import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
+import { usageError } from './failure.js';
+import { type FileServer, makeServer } from './file-server.js';
+import { Links, maxConnections } from './links.js';
+import { listenFlags } from './listening.js';
+import { metricsFlags } from './metrics.js';
+import type { StationContext, StationPlan } from './run-station.js';
+import { type Place, ServerStation, type Station } from './station.js';
+import { type Dialler, diallerFor } from './trust.js';
+
+const bridgeFlags = {
+  ...endpointFlags,
+  ...listenFlags,
+  'max-message': { type: 'string' },
+  ...metricsFlags,
+  'max-connections': { type: 'string' },
+} as const;
+
+const inwardFlags = {
+  ...bridgeFlags,
+  ...serverFlags,
+  'any-client': { type: 'boolean' },
+  'min-modulus-bits': { type: 'string' },
+} as const;
+
+const outwardFlags = { ...bridgeFlags, ...clientFlags, 'any-address': { type: 'boolean' } } as const;
+
+/** What the arguments of `bridge inward` or `bridge outward` ask for. */
+export function planBridge([direction, ...args]: readonly string[]): StationPlan {
+  if (direction === 'inward') return planInward(args);
+  if (direction === 'outward') return planOutward(args);
+  throw usageError('bridge is either "bridge inward" or "bridge outward"', 'secure-sockets bridge --help');
+}
+
+function planInward(args: string[]): StationPlan {
+  const { values, positionals } = parse('bridge', args, inwardFlags);
+  const [from, to] = twoAddresses(positionals, 'TARGET');
+  if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
+    throw usageError('bridge inward takes either --authorized-keys FILE or --any-client');
+  checkProtocol(values);
+  const [limit, longest] = [maxConnections(values), maxMessage(values)];
+  const prepare = async ({ report }: StationContext): Promise<Station> => {
+    const { 'key-length': _, ...sealed } = values;
+    const files = await makeServer(sealed, report, { maxMessage: longest });
+    const { identity: __, 'passphrase-file': ___, ...classic } = values;
+    const towards = await clientOptions({ ...classic, protocol: 'classic' });
+    const dial: Dialler = async (signal) => {
+      const client = new SecureClient(towards);
+      await client.connect(to, { signal });
+      return client;
+    };
+    return station(files, dial, {
+      address: from,
+      unlink: values.unlink,
+      links: new Links(report, limit),
+      report,
+    });
+  };
+  return { values, prepare };
+}
+
+function planOutward(args: string[]): StationPlan {
+  const { values, positionals } = parse('bridge', args, outwardFlags);
+  const [from, to] = twoAddresses(positionals, 'SERVER');
+  checkProtocol(values);
+  if (!values['any-address']) checkLocal(from);
+  const [limit, longest] = [maxConnections(values), maxMessage(values)];
+  const prepare = async ({ report, stop }: StationContext): Promise<Station> => {
+    const { 'key-length': keyLength, 'min-modulus-bits': _, ...sealed } = values;
+    const { dial, reload } = await diallerFor(to, sealed, stop, { maxMessage: longest });
+    const { identity: __, 'passphrase-file': ___, ...common } = values;
+    const { server } = await makeServer({ ...common, 'key-length': keyLength, protocol: 'classic' }, report);
+    // the key for this run stays; the one that can change is that towards the sealed server
+    const files = { server, reload: async () => void (await reload()) };
+    return station(files, dial, {
+      address: from,
+      unlink: values.unlink,
+      links: new Links(report, limit),
+      report,
+    });
+  };
+  return { values, prepare };
+}
+
+/** Dials the other side for each client. */
+function station(
+  files: FileServer,
+  dial: Dialler,
+  place: Omit<Place, 'unlink'> & { readonly unlink: boolean | undefined },
+): ServerStation {
+  const { links } = place;
+  const serving = {
+    serve: (client: SecureClient) => links.add(client, () => carry(client, dial, links.cut)),
+    goAway: () => {},
+    cut: () => {},
+  };
+  return new ServerStation(files, serving, { ...place, unlink: place.unlink === true });
+}
+
+async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Promise<void> {
+  try {
+    await bridgeMessages(client, await dial(stop), { signal: stop });
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+}
+
+/** Classic protects nothing: what it carries must not leave the machine. */
+function checkLocal(address: Address): void {
+  if (isLocal(address)) return;
+  throw usageError(
+    `bridge outward speaks classic at LISTEN, which protects nothing: ${formatAddress(address)} can be reached from other machines`,
+    'listen at 127.0.0.1, or give --any-address',
+  );
+}
+
+function checkProtocol({ protocol }: { readonly protocol?: string | undefined }): void {
+  if (protocol === undefined) return;
+  throw usageError('a bridge speaks classic on one side and sealed on the other: leave out --protocol');
+}
+
+function maxMessage(values: { readonly 'max-message'?: string | undefined }): number {
+  return wholeNumber('max-message', values['max-message'], 1024, 999_999_967) ?? 16_384;
+}
+
+function twoAddresses(positionals: readonly string[], target: string): [Address, Address] {
+  const [from, to, ...more] = positionals;
+  if (from !== undefined && to !== undefined && more.length === 0)
+    return [parseAddress(from, 'listen'), parseAddress(to, 'connect')];
+  throw usageError(`the bridge takes LISTEN and ${target}, two addresses`, 'secure-sockets bridge --help');
+}

@@ -1,0 +1,85 @@
+import { Sessions } from '../../index.js';
+import { parse, wholeNumber } from './arguments.js';
+import { clientFlags, endpointFlags, serverFlags } from './endpoint.js';
+import { usageError } from './failure.js';
+import { makeServer } from './file-server.js';
+import { Links, maxConnections } from './links.js';
+import { listenFlags } from './listening.js';
+import { metricsFlags } from './metrics.js';
+import type { StationContext, StationPlan } from './run-station.js';
+import { ServerStation, type Station } from './station.js';
+import { readTunnel } from './targets.js';
+import { diallerFor } from './trust.js';
+import { carrierCount, TunnelClient } from './tunnel-client.js';
+import { TunnelServing } from './tunnel-server.js';
+
+/** What a connection may hold for a slow reader goes by the longest message, and the tunnel's own have a quarter of this. */
+const MAX_MESSAGE = 2 ** 20;
+
+/** Milliseconds for a connection to the target, without --timeout. */
+const DIAL_TIMEOUT = 10_000;
+
+const tunnelFlags = {
+  ...endpointFlags,
+  ...listenFlags,
+  ...metricsFlags,
+  target: { type: 'string', multiple: true },
+  carriers: { type: 'string' },
+  'max-connections': { type: 'string' },
+} as const;
+
+const tunnelClientFlags = { ...tunnelFlags, ...clientFlags } as const;
+
+const tunnelServerFlags = {
+  ...tunnelFlags,
+  ...serverFlags,
+  'any-client': { type: 'boolean' },
+  'keep-revoked': { type: 'boolean' },
+  settle: { type: 'string' },
+} as const;
+
+/** What the arguments of `tunnel client` or `tunnel server` ask for. */
+export function planTunnel([side, ...args]: readonly string[]): StationPlan {
+  if (side === 'client') return planClient(args);
+  if (side === 'server') return planServer(args);
+  throw usageError('tunnel is either "tunnel client" or "tunnel server"', 'secure-sockets tunnel --help');
+}
+
+function planClient(args: string[]): StationPlan {
+  const { values, positionals } = parse('tunnel', args, tunnelClientFlags);
+  const { targets, peer } = readTunnel(positionals, values.target, 'client');
+  const carriers = carrierCount(values.carriers, values.protocol);
+  const limit = maxConnections(values);
+  const prepare = async ({ report, stop }: StationContext): Promise<Station> => {
+    // whoever dials again and again resumes, where the protocol can
+    const sessions = values.protocol === 'classic' ? {} : { sessions: new Sessions() };
+    const dialler = await diallerFor(peer, values, stop, { maxMessage: MAX_MESSAGE, ...sessions });
+    const links = new Links(report, limit);
+    return new TunnelClient({ targets, dialler, links, report, carriers, unlink: values.unlink === true });
+  };
+  return { values, prepare };
+}
+
+function planServer(args: string[]): StationPlan {
+  const { values, positionals } = parse('tunnel', args, tunnelServerFlags);
+  const { targets, peer } = readTunnel(positionals, values.target, 'server');
+  if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
+    throw usageError(
+      'a tunnel server lets in the clients in a file, or everybody: give either --authorized-keys FILE or --any-client',
+    );
+  const settle = wholeNumber('settle', values.settle, 0, 10_000) ?? 0;
+  // streams join what came apart
+  const takesStreams = carrierCount(values.carriers, values.protocol) > 0 && settle === 0;
+  const limit = maxConnections(values);
+  const isEnding = values['authorized-keys'] !== undefined && !values['keep-revoked'];
+  // classic has no such option, not even switched off
+  const more = { maxMessage: MAX_MESSAGE, ...(isEnding && { disconnectRevoked: true }) };
+  const timeout = 1000 * (wholeNumber('timeout', values.timeout, 1, 86_400) ?? DIAL_TIMEOUT / 1000);
+  const prepare = async ({ report }: StationContext): Promise<Station> => {
+    const links = new Links(report, limit);
+    const serving = new TunnelServing({ targets, links, report, timeout, settle, takesStreams });
+    const place = { address: peer, unlink: values.unlink === true, links, report };
+    return new ServerStation(await makeServer(values, report, more), serving, place);
+  };
+  return { values, prepare };
+}
