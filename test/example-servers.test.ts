@@ -21,8 +21,11 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Starts an example's server and gives its port and fingerprint, which are the first line that it prints. */
-async function start(file: string): Promise<{ server: ChildProcess; port: string; fingerprint: string }> {
-  const server = spawn(process.execPath, [join(root, 'examples', file)], {
+async function start(
+  file: string,
+  ...args: string[]
+): Promise<{ server: ChildProcess; port: string; fingerprint: string }> {
+  const server = spawn(process.execPath, [join(root, 'examples', file), ...args], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -69,8 +72,14 @@ test('worker-pool computes what it is given, more at once than it has threads', 
   expect(await once(server, 'exit')).toEqual([0, null]);
 });
 
-test('cluster spreads connections over its workers', { timeout: 60_000 }, async () => {
-  const { port, fingerprint } = await start('cluster/server.mjs');
-  const lines = (await run('cluster/client.mjs', port, fingerprint)).trimEnd().split('\n').sort();
-  expect(lines).toEqual([1, 2, 3, 4].map((i) => `hello from connection ${i}`));
+test('cluster spreads connections over its workers, which resume at any of them', {
+  timeout: 60_000,
+}, async () => {
+  const { port, fingerprint } = await start('cluster/server.mjs', '0', '2');
+  const lines = (await run('cluster/client.mjs', port, fingerprint)).trimEnd().split('\n');
+  expect(lines.map((line) => line.replace(/^worker \d+: /, ''))).toEqual(
+    [1, 2, 3, 4].map((i) => `hello from connection ${i} (${i === 1 ? 'full handshake' : 'resumed'})`),
+  );
+  const resumedAt = lines.slice(1).map((line) => line.split(':')[0]);
+  expect([...new Set(resumedAt)].sort()).toEqual(['worker 1', 'worker 2']);
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, BlockList, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,12 +32,14 @@ if (program === undefined) {
 describe.runIf(program !== undefined)('with the real HAProxy', () => {
   let identity: Identity;
   const keyFile = join(folder, 'server.pem');
+  const ticketKeys = join(folder, 'ticket-keys');
 
   beforeAll(async () => {
     const check = await finished(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
     expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
     identity = await Identity.generate({ modulusLength: 2048 });
     await identity.save(keyFile);
+    await writeFile(ticketKeys, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
   }, 60_000);
 
   /** HAProxy as in the example, in front of two ports. */
@@ -72,7 +75,7 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
     async function server(): Promise<{ child: ChildProcess; port: string; log: string[] }> {
       const child = spawn(process.execPath, [join(root, 'examples/haproxy/server.mjs')], {
         cwd: folder,
-        env: { ...process.env, KEY_FILE: keyFile },
+        env: { ...process.env, KEY_FILE: keyFile, TICKET_KEYS: ticketKeys },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       children.push(child);
@@ -111,7 +114,16 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
       );
       expect(output.stderr).toBe('');
       expect(output.stdout.trimEnd().split('\n')).toEqual(
-        Array.from({ length: 4 }, () => expect.stringMatching(/^process \d+ serves 127\.0\.0\.1$/)),
+        [0, 1, 2, 3].map((i) =>
+          expect.stringMatching(
+            `^process \\d+ serves 127\\.0\\.0\\.1 \\(${i === 0 ? 'full handshake' : 'resumed'}\\)$`,
+          ),
+        ),
+      );
+      // at either process, whoever gave the ticket
+      const resumedAt = output.stdout.trimEnd().split('\n').slice(1);
+      expect([...new Set(resumedAt.map((line) => line.split(' ')[1]))].sort()).toEqual(
+        [one.child.pid, two.child.pid].map(String).sort(),
       );
     });
 

@@ -1,8 +1,9 @@
 // An echo server on all cores: node examples/cluster/server.mjs [PORT] [WORKERS]
 //
 // Every worker listens on the same port with the same key; the primary deals connections out to them. Nothing about a
-// connection is shared between workers, so nothing else is needed.
+// connection is shared between workers. They share a ticket key, so that clients resume at any of them.
 import cluster from 'node:cluster';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -18,6 +19,9 @@ else await runWorker();
 async function runPrimary() {
   if (!existsSync(keyFile)) await (await Identity.generate()).save(keyFile);
   const { fingerprint } = await Identity.load(keyFile);
+  // not in the environment, which others can read
+  const ticketKey = randomBytes(32).toString('hex');
+  cluster.on('message', (worker) => worker.send({ ticketKey }));
   let address;
   for (let i = 0; i < workers; i++) {
     [address] = await once(cluster.fork(), 'listening');
@@ -30,7 +34,13 @@ async function runPrimary() {
 }
 
 async function runWorker() {
-  const server = new SecureServer({ identity: await Identity.load(keyFile) });
+  // asked for, since what is sent before anyone listens is lost
+  process.send('which ticket key?');
+  const [{ ticketKey }] = await once(process, 'message');
+  const server = new SecureServer({
+    identity: await Identity.load(keyFile),
+    ticketKeys: [new Uint8Array(Buffer.from(ticketKey, 'hex'))],
+  });
   // port 0 too is the same for all of them: the primary chooses it
   await server.listen({ port, host: '127.0.0.1' });
   for await (const client of server) {
@@ -40,6 +50,7 @@ async function runWorker() {
 }
 
 async function serve(client) {
-  for await (const message of client) await client.send(message);
+  const prefix = Buffer.from(`worker ${cluster.worker.id}: `);
+  for await (const message of client) await client.send(Buffer.concat([prefix, message]));
   await client.close();
 }

@@ -1,7 +1,8 @@
 // One of several servers behind HAProxy: node examples/haproxy/server.mjs PORT
 //
-// All of them load the same key, so that a client finds the server it trusts whichever of them it is given to. They may
-// run on one machine or on many.
+// All of them load the same key, so that a client finds the server it trusts whichever of them it is given to, and the
+// same ticket keys, so that it can resume there. They may run on one machine or on many.
+import { readFile } from 'node:fs/promises';
 import { BlockList } from 'node:net';
 import { Identity, SecureServer } from 'secure-sockets';
 
@@ -11,6 +12,7 @@ proxies.addAddress(process.env.PROXY ?? '127.0.0.1');
 
 const server = new SecureServer({
   identity: await Identity.load(process.env.KEY_FILE ?? 'server.pem'),
+  ticketKeys: await loadTicketKeys(process.env.TICKET_KEYS ?? 'ticket-keys'),
   trustedProxies: proxies,
   onHandshakeError: (error, { remoteAddress }) => {
     // the proxy's own health checks, some of them gone before their address could be asked for
@@ -24,6 +26,13 @@ console.log(`${server.address.port} ${server.fingerprint}`);
 process.once('SIGTERM', () => server.close());
 for await (const client of server) {
   serve(client).catch((error) => console.error(`${client.remoteAddress}: ${error.message}`));
+}
+
+// Lines of 64 hexadecimal digits: the first key encrypts new tickets, those under the others are still taken. Whoever can
+// read this file can pose as the server: it needs the same care as the key file.
+async function loadTicketKeys(path) {
+  const lines = (await readFile(path, 'utf8')).trim().split('\n');
+  return lines.map((line) => new Uint8Array(Buffer.from(line, 'hex')));
 }
 
 async function serve(client) {
