@@ -171,6 +171,15 @@ export class PortableClient implements AsyncIterable<Bytes> {
     return iterate(() => this.#lifecycle.connected().next());
   }
 
+  /**
+   * The messages received in arrays: those that are there already, at least one and at most 1024, for programs that take
+   * very many small messages. It ends, throws and holds the peer back as the iteration over the client does.
+   */
+  batches(): AsyncIterableIterator<Bytes[]> {
+    this.#lifecycle.connected();
+    return iterate(() => this.#lifecycle.connected().nextBatch());
+  }
+
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
   get readable(): ReadableStream<Bytes> & AsyncIterable<Bytes> {
     this.#readable ??= readableOf(this.#lifecycle.connected(), () => this.recv());

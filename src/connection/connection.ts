@@ -142,6 +142,12 @@ export class Connection {
     return message;
   }
 
+  nextBatch(): Promise<IteratorResult<Bytes[]>> {
+    const batch = this.#receiveQueue.nextBatch();
+    this.#hasRead();
+    return batch;
+  }
+
   #hasRead(): void {
     this.#account();
     if (this.#drainCode !== undefined) this.#closeIfIdle(this.#drainCode);

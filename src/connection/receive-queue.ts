@@ -15,8 +15,10 @@ interface Reader {
  * promises settle without one: a flood of small messages would keep the event loop from all other connections.
  */
 const MESSAGES_A_TURN = 4096;
+/** A batch has no more messages, so that its array is short-lived and others get their turn. */
+const MESSAGES_A_BATCH = 1024;
 
-const DONE: IteratorResult<Bytes> = { value: undefined, done: true };
+const DONE: IteratorResult<never> = { value: undefined, done: true };
 
 /** The receiving half of a connection: messages until they are read, and then how it ended. */
 export class ReceiveQueue {
@@ -109,8 +111,34 @@ export class ReceiveQueue {
     return new Promise((resolve, reject) => this.#await(new Step(resolve, reject)));
   }
 
+  /** The same for an iterator over what is there, in one array: at least one message, or the end. */
+  nextBatch(): Promise<IteratorResult<Bytes[]>> {
+    if (this.#reader) return Promise.reject(pending());
+    const first = this.#atOnce();
+    if (first !== undefined) return Promise.resolve({ value: this.#batchFrom(first), done: false });
+    if (this.#end && this.#inbox.cost === 0)
+      return 'error' in this.#end ? Promise.reject(this.#end.error) : Promise.resolve(DONE);
+    return new Promise((resolve, fail) => {
+      const deliver = (message: Bytes | null): void =>
+        resolve(message === null ? DONE : { value: this.#batchFrom(message), done: false });
+      this.#await({ deliver, fail });
+    });
+  }
+
+  /** A message, and those behind it that are there too. */
+  #batchFrom(first: Bytes): Bytes[] {
+    const batch = [first];
+    while (batch.length < MESSAGES_A_BATCH) {
+      const message = this.#shift();
+      if (message === undefined) break;
+      batch.push(message);
+    }
+    this.#inARow += batch.length - 1;
+    return batch;
+  }
+
   #atOnce(): Bytes | undefined {
-    if (this.#inARow === MESSAGES_A_TURN) return undefined;
+    if (this.#inARow >= MESSAGES_A_TURN) return undefined;
     this.#inARow++;
     return this.#shift();
   }
