@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { SecureClient, SecureServer, type SecureSocketError } from 'secure-sockets';
+import { type ConnectionEnd, SecureClient, SecureServer, type SecureSocketError } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   clientOf,
@@ -64,6 +64,40 @@ describe.each(protocols)('%s', (protocol) => {
     for (let i = 0; i < 8; i++) await client.send(new Uint8Array(900_000));
     await client.close();
     expect(await reading).toBe(8);
+  });
+
+  it('close() waits as long as it is told, in a later call too', async () => {
+    const waits: [string, (client: SecureClient) => Promise<ConnectionEnd>, string | undefined][] = [
+      ['as the option says', (client) => client.close(), 'TRUNCATED'],
+      ['longer', (client) => client.close({ timeout: 20_000 }), undefined],
+      [
+        'longer, by a second call',
+        (client) => {
+          void client.close();
+          return client.close({ timeout: 20_000 });
+        },
+        undefined,
+      ],
+    ];
+    for (const [name, close, code] of waits) {
+      const { client, peer } = keep(
+        await pair(protocol, { server: { allowHalfOpen: true }, client: { closeTimeout: 100 } }),
+      );
+      const closing = close(client);
+      expect(await peer.recv()).toBeNull();
+      await pause(600);
+      peer.end().catch(() => {});
+      expect((await closing).error, name).toEqual(code && expect.objectContaining({ code }));
+      peer.destroy();
+    }
+  });
+
+  it('close() waits shorter, too', async () => {
+    const { client } = keep(
+      await pair(protocol, { server: { allowHalfOpen: true }, client: { closeTimeout: 100_000 } }),
+    );
+    const { error } = await client.close({ timeout: 50 });
+    expect(error).toMatchObject({ code: 'TRUNCATED', message: expect.stringContaining('within 50 ms') });
   });
 
   it('delivers what was received whole before the connection broke, however slowly it was read', async () => {

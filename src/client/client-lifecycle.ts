@@ -7,6 +7,7 @@ import type { ClientOptions, Peer } from '../options/options.js';
 import { type ClientSettings, readClientOptions, type ServerSettings } from '../options/settings.js';
 import { type ConnectionEnd, EndOfConnection } from './connection-end.js';
 import { type ConnectOptions, type Destination, establish, type Planner } from './establish.js';
+import type { CloseOptions } from './method-options.js';
 
 /** What the platform brings to a client; the rest of it is the same everywhere. */
 export interface ClientPlatform {
@@ -103,11 +104,11 @@ export class ClientLifecycle {
     this.#open(connection, opening);
   }
 
-  async close(code: number, signal: AbortSignal | undefined): Promise<ConnectionEnd> {
+  async close({ code, timeout, signal }: CloseOptions): Promise<ConnectionEnd> {
     this.#giveUp(new SecureSocketError('CLOSED', 'close() was called while connecting'), undefined);
     const connection = this.#connection;
     if (connection === undefined) return { error: undefined, closeCode: undefined };
-    const closed = connection.close(code);
+    const closed = connection.close(code, timeout);
     await (signal ? abortable(closed, signal, () => connection.destroy(signal.reason)) : closed);
     return this.end;
   }

@@ -122,14 +122,13 @@ export class PortableClient implements AsyncIterable<Bytes> {
   }
 
   /**
-   * Closes: what was sent is written, then the end; waits for the peer's end, and gives up after `closeTimeout` without
-   * progress. Resolves to how it ended: `error` is `undefined` if the peer has ended in order, for which its side must
+   * Closes: what was sent is written, then the end; waits for the peer's end, and gives up after `timeout`, by default
+   * `closeTimeout`, without progress. Resolves to how it ended: `error` is `undefined` if the peer has ended in order, for which its side must
    * have received everything before; otherwise the last messages may be lost. Idempotent, never rejects but for wrong
    * options (`code` means the same as with `end()`) and an aborted `signal`.
    */
   async close(options: CloseOptions = {}): Promise<ConnectionEnd> {
-    const { code, signal } = readCloseOptions(options, this.#lifecycle.settings.protocol);
-    return this.#lifecycle.close(code, signal);
+    return this.#lifecycle.close(readCloseOptions(options, this.#lifecycle.settings.protocol));
   }
 
   /**

@@ -27,6 +27,8 @@ export interface EndOptions {
 
 /** How to close. */
 export interface CloseOptions extends EndOptions {
+  /** How long to wait for the peer without progress, in milliseconds, instead of `closeTimeout`: 1 to 2147483647. */
+  readonly timeout?: number | undefined;
   /** Aborts the wait for the peer: the connection is destroyed, and `close` rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,7 +43,11 @@ const recvRules: ArgumentRules<RecvOptions> = { signal: abortSignal };
 /** Checked by what the protocol takes. */
 const anything: Rule = { wanted: 'a close code', accepts: () => true };
 const endRules: ArgumentRules<EndOptions> = { code: anything };
-const closeRules: ArgumentRules<CloseOptions> = { code: anything, signal: abortSignal };
+const closeRules: ArgumentRules<CloseOptions> = {
+  code: anything,
+  timeout: integer(1, 2 ** 31 - 1, 'milliseconds'),
+  signal: abortSignal,
+};
 
 /** The options of `connect()`. */
 export function readConnectOptions(options: ConnectOptions): ConnectOptions {
@@ -68,9 +74,9 @@ export function readEndOptions(options: EndOptions, protocol: ProtocolName): { c
 export function readCloseOptions(
   options: CloseOptions,
   protocol: ProtocolName,
-): { code: number; signal: AbortSignal | undefined } {
-  const { code = 0, signal } = readArguments(options, closeRules, 'close()');
-  return { code: checkCloseCode(code, protocol), signal };
+): CloseOptions & { readonly code: number } {
+  const { code = 0, ...others } = readArguments(options, closeRules, 'close()');
+  return { ...others, code: checkCloseCode(code, protocol) };
 }
 
 /** A message, which is bytes. */

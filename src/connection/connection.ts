@@ -164,9 +164,9 @@ export class Connection {
     return this.#sendQueue.whenEnded();
   }
 
-  /** Ends the sending half, waits for the peer's end and gives up after `closeTimeout`. */
-  close(closeCode = 0): Promise<void> {
-    this.#lifecycle.close(closeCode);
+  /** Ends the sending half, waits for the peer's end and gives up after `timeout`, by default `closeTimeout`. */
+  close(closeCode = 0, timeout?: number): Promise<void> {
+    this.#lifecycle.close(closeCode, timeout);
     return this.closed;
   }
 

@@ -18,7 +18,7 @@ export type Wait = 'peer' | 'final bytes' | 'transport';
 export class EndTimer {
   readonly #transport: Transport;
   readonly #sending: { unsent(): number };
-  readonly #closeTimeout: number;
+  #closeTimeout: number;
   readonly #onExpired: (wait: Wait) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isAwaitingPeer = false;
@@ -36,6 +36,17 @@ export class EndTimer {
     this.#onExpired = onExpired;
   }
 
+  /** How long it waits for the peer, in milliseconds. */
+  get closeTimeout(): number {
+    return this.#closeTimeout;
+  }
+
+  /** Waits for the peer, from now on so long. */
+  setTimeout(closeTimeout: number): void {
+    this.#closeTimeout = closeTimeout;
+    this.progress();
+  }
+
   awaitPeer(): void {
     const before = this.#sending.unsent();
     this.#start(this.#closeTimeout, () => {
@@ -45,7 +56,7 @@ export class EndTimer {
     this.#isAwaitingPeer = true;
   }
 
-  /** The peer has taken something of what it still waits for. */
+  /** The wait for the peer begins anew: it has taken something. */
   progress(): void {
     if (this.#isAwaitingPeer) this.awaitPeer();
   }

@@ -108,11 +108,15 @@ export class Lifecycle {
     this.#awaitBothEnds();
   }
 
-  /** Ends the sending half, waits for the peer's end and gives up after `closeTimeout`. */
-  close(closeCode: number): void {
+  /**
+   * Ends the sending half, waits for the peer's end and gives up after `closeTimeout`, or `timeout` if there is one. Where
+   * the wait has begun already, a `timeout` begins it anew.
+   */
+  close(closeCode: number, timeout: number | undefined): void {
     const { reading, sendQueue } = this.#parts;
     if (this.#phase === 'handshake')
       this.destroy(new SecureSocketError('CLOSED', 'closed during the handshake'));
+    if (timeout !== undefined && !this.#isOver) this.#timer.setTimeout(timeout);
     if (!this.isClosable) return;
     this.#move('close');
     this.#open?.heartbeat.stop();
@@ -221,7 +225,7 @@ export class Lifecycle {
 
   #giveUpPeer(): void {
     this.#parts.reading.drain();
-    const text = `the peer did not end its side within ${this.#settings.closeTimeout} ms of our close`;
+    const text = `the peer did not end its side within ${this.#timer.closeTimeout} ms of our close`;
     this.fail(new SecureSocketError('TRUNCATED', text));
   }
 
