@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { SecureSocketError } from './errors.js';
+import { badArgument, kindOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
 export interface FileOption {
@@ -14,7 +14,11 @@ export interface FileOption {
 /** The path of a file that an option or an argument names. */
 export function pathOf(file: FileOption | URL | string): string {
   if (typeof file === 'string') return file;
-  return 'path' in file ? pathOf(file.path) : fileURLToPath(file);
+  if (typeof file === 'object' && file !== null) {
+    if ('path' in file) return pathOf(file.path);
+    if (Object.prototype.toString.call(file) === '[object URL]') return fileURLToPath(file);
+  }
+  throw badArgument(`a file is its path, its file: URL or { path }, not ${kindOf(file)}`);
 }
 
 /** A file's content as it was at one moment. */

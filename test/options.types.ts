@@ -1,4 +1,6 @@
 /** What the compiler says of the table of options: checked by `npm run typecheck`, and not run. */
+
+import { boolean } from '../src/arguments.js';
 import type {
   ClassicClientOptions,
   ClassicServerOptions,
@@ -8,7 +10,6 @@ import type {
   SealedClientOptions,
   SealedServerOptions,
 } from '../src/options/options.js';
-import { boolean } from '../src/options/rules.js';
 import {
   type clientTable,
   commonTable,

@@ -1,5 +1,5 @@
+import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
-import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import { clientAccess, PortableClient } from './client.js';
 
 /** How to bridge. */

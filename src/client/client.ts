@@ -15,6 +15,7 @@ import { type ConnectOptions, type Destination, givenTransport } from './establi
 import { iterate } from './iteration.js';
 import {
   type CloseOptions,
+  checkExport,
   checkMessage,
   type EndOptions,
   type RecvOptions,
@@ -261,6 +262,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
    * credentials to this connection. Sealed only, and until `close()` or `destroy()` is called on this side.
    */
   exportKey(label: string, context: Uint8Array, length: number): Bytes {
+    checkExport(label, context);
     const { keys } = this.#lifecycle.internals().opening;
     if (keys === undefined)
       throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');

@@ -1,4 +1,4 @@
-import { checkOptions } from '../options/arguments.js';
+import { checkOptions } from '../arguments.js';
 import type { ClientOptions } from '../options/options.js';
 import type { TcpAddress, UnixAddress } from '../transports/tcp.node.js';
 import type { Transport } from '../transports/transport.js';

@@ -1,7 +1,6 @@
+import { type ArgumentRules, abortSignal, anything, integer, readArguments, text } from '../arguments.js';
 import { badArgument, kindOf } from '../errors.js';
-import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import type { ProtocolName } from '../options/options.js';
-import { integer, type Rule, text } from '../options/rules.js';
 import type { ConnectOptions } from './establish.js';
 
 /** How to send. */
@@ -40,8 +39,6 @@ const connectRules: ArgumentRules<ConnectOptions> = {
 };
 const sendRules: ArgumentRules<SendOptions> = { signal: abortSignal };
 const recvRules: ArgumentRules<RecvOptions> = { signal: abortSignal };
-/** Checked by what the protocol takes. */
-const anything: Rule = { wanted: 'a close code', accepts: () => true };
 const endRules: ArgumentRules<EndOptions> = { code: anything };
 const closeRules: ArgumentRules<CloseOptions> = {
   code: anything,
@@ -82,6 +79,12 @@ export function readCloseOptions(
 /** A message, which is bytes. */
 export function checkMessage(message: Uint8Array): void {
   if (!isBytes(message)) throw badArgument(`send() takes a Uint8Array, not ${kindOf(message)}`);
+}
+
+/** What keying material is exported for. */
+export function checkExport(label: string, context: Uint8Array): void {
+  if (typeof label !== 'string') throw badArgument(`the label of a key is text, not ${kindOf(label)}`);
+  if (!isBytes(context)) throw badArgument(`the context of a key is a Uint8Array, not ${kindOf(context)}`);
 }
 
 function checkCloseCode(code: unknown, protocol: ProtocolName): number {

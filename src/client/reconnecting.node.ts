@@ -16,15 +16,18 @@ export function reconnecting(
   clientOptions: ClientOptions,
   options: ReconnectOptions = {},
 ): AsyncGenerator<SecureClient, never, undefined> {
-  const sessions = sessionsOf(clientOptions);
+  const given = withSessions(clientOptions);
   const attempts = {
-    client: () => new SecureClient({ ...sessions, ...clientOptions }),
+    client: () => new SecureClient(given),
     connect: (client: SecureClient, how: ConnectOptions) => client.connect(to, how),
   };
   return connectingAgain(attempts, options);
 }
 
 /** Whoever connects again and again resumes, where the protocol can. */
-function sessionsOf({ protocol }: ClientOptions): ClientOptions {
-  return protocol === 'classic' ? {} : { sessions: new Sessions() };
+function withSessions(options: ClientOptions): ClientOptions {
+  // what is no object of options is refused, as everything is, when the iteration begins
+  if (Object.prototype.toString.call(options) !== '[object Object]' || options.protocol === 'classic')
+    return options;
+  return { sessions: new Sessions(), ...options };
 }

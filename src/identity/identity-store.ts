@@ -1,3 +1,4 @@
+import { type ArgumentRules, readArguments, text } from '../arguments.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from './identity.js';
 import type { WebKeyPair } from './key.js';
@@ -11,6 +12,11 @@ export interface IdentityStoreOptions {
   readonly indexedDB?: object | undefined;
 }
 
+const rules: ArgumentRules<IdentityStoreOptions> = {
+  database: text,
+  indexedDB: { wanted: 'an IDBFactory', accepts: (value) => typeof value === 'object' && value !== null },
+};
+
 /**
  * Identities whose keys the platform keeps, by name, in IndexedDB: a page that comes back is who it was, and no script can
  * take its key away.
@@ -23,8 +29,9 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   /** Throws BAD_OPTION where there is no IndexedDB. */
   constructor(
     revive: (pair: WebKeyPair, options: KeyPairOptions) => Promise<Kept>,
-    { database = 'secure-sockets', indexedDB = own() }: IdentityStoreOptions = {},
+    options: IdentityStoreOptions = {},
   ) {
+    const { database = 'secure-sockets', indexedDB = own() } = readArguments(options, rules, 'IdentityStore');
     if (indexedDB === undefined || !('open' in indexedDB))
       throw new SecureSocketError('BAD_OPTION', 'there is no IndexedDB here: give { indexedDB }');
     this.#revive = revive;
@@ -34,6 +41,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
 
   /** The identity of this name; `null` if there is none. */
   async load(name: string): Promise<Kept | null> {
+    checkName(name);
     const found = await this.#with('readonly', (store) => store.get(name));
     if (found === undefined) return null;
     const { keyPair, role } = found as Saved;
@@ -42,6 +50,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
 
   /** Saves an identity, unless there is one of this name: that is BAD_IDENTITY. Its key must be the platform's. */
   async save(name: string, identity: PortableIdentity): Promise<void> {
+    checkName(name);
     if (!(await this.#add(name, identity)))
       throw new SecureSocketError(
         'BAD_IDENTITY',
@@ -60,6 +69,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
 
   /** Removes an identity, and with it its key, for ever. */
   async remove(name: string): Promise<void> {
+    checkName(name);
     await this.#with('readwrite', (store) => store.delete(name));
   }
 
@@ -133,4 +143,8 @@ function settled(request: Request): Promise<unknown> {
 
 function own(): object | undefined {
   return (globalThis as { readonly indexedDB?: object }).indexedDB;
+}
+
+function checkName(name: unknown): void {
+  if (!text.accepts(name)) throw badArgument(`the name of an identity must be text, not ${kindOf(name)}`);
 }

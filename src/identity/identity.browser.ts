@@ -1,3 +1,4 @@
+import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import { defaultBackend } from '../defaults.browser.js';
 import { PortableIdentity } from './identity.js';
 import type { Decrypter, KeyMaterial, Signer, WebKeyPair } from './key.js';
@@ -5,6 +6,8 @@ import { readKeyText } from './key-text.js';
 import { decryptedBy, type GenerateOptions, generateKey, signedBy } from './making.js';
 import type { IdentityRole } from './roles.js';
 import { type KeyPairOptions, keptByPlatform } from './web-key.js';
+
+const rules: ArgumentRules<{ role?: IdentityRole | undefined }> = { role: anything };
 
 /**
  * A key pair and its role: who a server or a client is. The private half is not reachable through it, nor shown by
@@ -22,7 +25,7 @@ export class Identity extends PortableIdentity {
 
   /** The identity in a PEM text, as `toPem` writes it or as openssl does; not encrypted. */
   static fromPem(text: string, options: { readonly role?: IdentityRole | undefined } = {}): Identity {
-    return new Identity(readKeyText(text, options, undefined));
+    return new Identity(readKeyText(text, readArguments(options, rules, 'Identity.fromPem()'), undefined));
   }
 
   /**

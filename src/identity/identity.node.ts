@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import { encodePkcs8 } from '../core/encodings/der.js';
 import { encodePem } from '../core/encodings/pem.js';
 import { defaultBackend } from '../defaults.node.js';
@@ -6,8 +7,8 @@ import { type FileOption, pathOf } from '../files.node.js';
 import { decryptPkcs8, encryptPkcs8 } from './encryption.node.js';
 import { PortableIdentity, privateNumbersOf } from './identity.js';
 import type { Decrypter, KeyMaterial, Signer, WebKeyPair } from './key.js';
-import { type LoadOptions, loadKey, writeKeyFile } from './key-file.node.js';
-import { type PemOptions, readKeyText } from './key-text.js';
+import { type LoadOptions, loadKey, loadRules, writeKeyFile } from './key-file.node.js';
+import { type PemOptions, pemRules, readKeyText } from './key-text.js';
 import { decryptedBy, type GenerateOptions, generateKey, signedBy } from './making.js';
 import { roleLine } from './roles.js';
 import { type KeyPairOptions, keptByPlatform } from './web-key.js';
@@ -20,6 +21,8 @@ export interface SaveOptions {
    */
   readonly passphrase?: string | undefined;
 }
+
+const saveRules: ArgumentRules<SaveOptions> = { passphrase: anything };
 
 /**
  * A key pair and its role: who a server or a client is. The private half is not reachable through it, nor shown by
@@ -40,12 +43,14 @@ export class Identity extends PortableIdentity {
    * What is no such file is named in the error, with the command that converts it where there is one.
    */
   static async load(file: string | URL | FileOption, options: LoadOptions = {}): Promise<Identity> {
-    return new Identity(await loadKey(pathOf(file), options));
+    return new Identity(await loadKey(pathOf(file), readArguments(options, loadRules, 'Identity.load()')));
   }
 
   /** The identity in a PEM text, as `toPem` writes it or as openssl does. */
   static fromPem(text: string, options: PemOptions = {}): Identity {
-    return new Identity(readKeyText(text, options, decryptPkcs8));
+    return new Identity(
+      readKeyText(text, readArguments(options, pemRules, 'Identity.fromPem()'), decryptPkcs8),
+    );
   }
 
   /**
@@ -67,7 +72,8 @@ export class Identity extends PortableIdentity {
   }
 
   /** The private key as PKCS#8 PEM, before it a line with the role, which openssl and others pass over. */
-  override toPem({ passphrase }: SaveOptions = {}): string {
+  override toPem(options: SaveOptions = {}): string {
+    const { passphrase } = readArguments(options, saveRules, 'toPem()');
     if (passphrase === undefined) return super.toPem();
     const der = encryptPkcs8(encodePkcs8(privateNumbersOf(this)), passphrase);
     return encodePem('ENCRYPTED PRIVATE KEY', der, [roleLine(this.role)]);
@@ -75,6 +81,7 @@ export class Identity extends PortableIdentity {
 
   /** Writes `toPem` to a new file that only its owner may read. An existing file is never overwritten. */
   async save(file: string | URL | FileOption, options: SaveOptions = {}): Promise<void> {
-    await writeKeyFile(pathOf(file), this.toPem(options));
+    const path = pathOf(file);
+    await writeKeyFile(path, this.toPem(readArguments(options, saveRules, 'save()')));
   }
 }

@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { type ArgumentRules, anything } from '../arguments.js';
 import { decodeSpki } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { decodePem } from '../core/encodings/pem.js';
@@ -19,6 +20,15 @@ export interface LoadOptions extends Omit<PemOptions, 'passphrase'> {
   /** Needed exactly if the key is encrypted; or a function that gives it, which is asked only then. */
   readonly passphrase?: string | (() => string | Promise<string>) | undefined;
 }
+
+/** What they are checked by. */
+export const loadRules: ArgumentRules<LoadOptions> = {
+  role: anything,
+  passphrase: {
+    wanted: 'text, or a function that gives it',
+    accepts: (value) => typeof value === 'string' || typeof value === 'function',
+  },
+};
 
 /** Reads a key file. Errors name the file. */
 export async function loadKey(path: string, { role, passphrase }: LoadOptions): Promise<NumberedKey> {

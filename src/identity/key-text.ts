@@ -1,3 +1,4 @@
+import { type ArgumentRules, anything } from '../arguments.js';
 import type { RsaPrivateNumbers } from '../backend.js';
 import { decodePkcs1Private, decodePkcs8 } from '../core/encodings/der.js';
 import { decodePem, type Pem } from '../core/encodings/pem.js';
@@ -13,6 +14,9 @@ export interface PemOptions {
   /** Needed exactly if the key is encrypted. */
   readonly passphrase?: string | undefined;
 }
+
+/** What the options of a text are checked by. */
+export const pemRules: ArgumentRules<PemOptions> = { role: anything, passphrase: anything };
 
 /** What a key file's text holds, its key decoded. */
 export interface KeyText {

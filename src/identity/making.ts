@@ -1,3 +1,4 @@
+import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { decodePem } from '../core/encodings/pem.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
@@ -20,14 +21,25 @@ export interface GenerateOptions {
   readonly extractable?: boolean | undefined;
 }
 
+const rules: ArgumentRules<GenerateOptions> = {
+  role: anything,
+  modulusLength: anything,
+  backend: {
+    wanted: 'a backend object',
+    accepts: (value) => typeof (value as Partial<Backend> | null)?.generateRsaKey === 'function',
+  },
+  extractable: anything,
+};
+
 /** Makes a new key. */
 export async function generateKey(
   options: GenerateOptions,
   defaultBackend: Pick<Backend, 'generateRsaKey'>,
 ): Promise<KeyMaterial> {
-  const { role = 'server', backend, extractable = true } = options;
+  const given = readArguments(options, rules, 'Identity.generate()');
+  const { role = 'server', backend, extractable = true } = given;
   checkRole(role);
-  const { modulusLength = defaultLength[role] } = options;
+  const { modulusLength = defaultLength[role] } = given;
   checkModulusLength(modulusLength, role);
   if (typeof extractable !== 'boolean') throw badOption('extractable is true or false');
   if (extractable) return { role, numbers: await (backend ?? defaultBackend).generateRsaKey(modulusLength) };

@@ -1,3 +1,4 @@
+import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { KeyMaterial, KeyOperations, WebKey, WebKeyPair } from './key.js';
@@ -9,6 +10,8 @@ export interface KeyPairOptions {
   readonly role: 'server' | 'client';
 }
 
+const rules: ArgumentRules<KeyPairOptions> = { role: anything };
+
 /** A new key that the platform keeps. */
 export async function generateWebKey(role: 'server' | 'client', modulusLength: number): Promise<KeyMaterial> {
   const algorithm = { ...algorithmOf[role], modulusLength, publicExponent: Uint8Array.of(1, 0, 1) };
@@ -18,7 +21,7 @@ export async function generateWebKey(role: 'server' | 'client', modulusLength: n
 
 /** A pair of the platform's, checked and tried. */
 export async function keptByPlatform(pair: WebKeyPair, options: KeyPairOptions): Promise<KeyMaterial> {
-  const { role } = typeof options === 'object' && options !== null ? options : ({} as KeyPairOptions);
+  const { role } = readArguments(options, rules, 'Identity.fromKeyPair()');
   checkRole(role);
   const { name, hash } = algorithmOf[role] ?? badRole(role);
   if (!isKey(pair?.publicKey) || !isKey(pair?.privateKey))

@@ -1,3 +1,4 @@
+import { integer, isText, type Rule, show } from '../arguments.js';
 import { suiteNames } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 import { Sessions } from '../sessions/sessions.js';
@@ -5,51 +6,8 @@ import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { WebStorage } from '../trust/line-store.js';
 
-/** What a value of an option or argument has to be. */
-export interface Rule {
-  /** In words, as error texts and docs/api.md have them. */
-  readonly wanted: string;
-  readonly accepts: (value: unknown) => boolean;
-  /** Words that are nearer to a value that is wrong. */
-  readonly hint?: (value: unknown) => string | undefined;
-}
-
 /** Options that were given, none of them `undefined`. */
 export type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> };
-
-/** What a wrong value should have been, and what it is; `undefined` for one that is right. */
-export function problemOf(rule: Rule, value: unknown): { wanted: string; given: string } | undefined {
-  if (rule.accepts(value)) return undefined;
-  return { wanted: rule.hint?.(value) ?? rule.wanted, given: show(value) };
-}
-
-/** A whole number within bounds; `zero` says what 0 means. */
-export function integer(min: number, max: number, unit?: string, zero?: string): Rule {
-  const what = unit === undefined ? 'a whole number' : `a whole number of ${unit}`;
-  return {
-    wanted: `${what} from ${min}${zero === undefined ? '' : ` (${zero})`} to ${max}`,
-    accepts: (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
-  };
-}
-
-/** One of a few values. */
-export function oneOf(...values: readonly (string | number)[]): Rule {
-  return {
-    wanted: `one of ${values.map(show).join(', ')}`,
-    accepts: (value) => values.includes(value as never),
-  };
-}
-
-/** Text that says something. */
-export const text: Rule = { wanted: 'text', accepts: isText };
-
-/** True or false. */
-export const boolean: Rule = { wanted: 'true or false', accepts: (value) => typeof value === 'boolean' };
-
-/** A function. */
-export function callback(signature: string): Rule {
-  return { wanted: `a function ${signature}`, accepts: (value) => typeof value === 'function' };
-}
 
 /** Text, or a list of texts. */
 export function textOrTexts(wanted: string): Rule {
@@ -134,10 +92,6 @@ export const ticketKeysOption: Rule = {
     value.every((one) => one instanceof Uint8Array && one.length === 32),
 };
 
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
-
 function isTextOrTexts(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 && value.every(isText) : isText(value);
 }
@@ -182,18 +136,4 @@ function isFingerprint(value: unknown): boolean {
 /** The error of every wrong option. */
 export function badOption(text: string): SecureSocketError {
   return new SecureSocketError('BAD_OPTION', text);
-}
-
-/** A value as an error text shows it: short, and no object's content. */
-function show(value: unknown): string {
-  if (typeof value === 'string')
-    return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
-  if (Array.isArray(value)) return showArray(value);
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
-}
-
-function showArray(values: readonly unknown[]): string {
-  if (values.length === 0) return 'an empty array';
-  const shown = values.slice(0, 3).map((one) => (Array.isArray(one) ? 'an array' : show(one)));
-  return `an array of ${[...shown, ...(values.length > 3 ? ['more'] : [])].join(', ')}`;
 }

@@ -1,10 +1,10 @@
+import { checkOptions, problemOf } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
-import { checkOptions } from './arguments.js';
 import { guardedBackend } from './guarded-backend.js';
 import type {
   ClientOptions,
@@ -13,7 +13,7 @@ import type {
   ProtocolName,
   ServerOptions,
 } from './options.js';
-import { badOption, type Given, problemOf } from './rules.js';
+import { badOption, type Given } from './rules.js';
 import {
   clientTable,
   type DefaultedClient,

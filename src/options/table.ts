@@ -1,3 +1,4 @@
+import { boolean, callback, integer, oneOf, type Rule } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import type {
   ClassicOption,
@@ -11,16 +12,11 @@ import {
   authorizedKeysOption,
   backendObject,
   blockList,
-  boolean,
-  callback,
   type Given,
   identityObject,
-  integer,
   knownHostsOption,
   modulusLength,
-  oneOf,
   paddingOption,
-  type Rule,
   sessionsObject,
   suiteList,
   textOrTexts,

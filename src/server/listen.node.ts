@@ -1,4 +1,4 @@
-import { checkOptions } from '../options/arguments.js';
+import { checkOptions } from '../arguments.js';
 import type { ServerOptions } from '../options/options.js';
 import { SecureServer } from './server.node.js';
 

@@ -1,7 +1,7 @@
+import type { ArgumentRules } from '../arguments.js';
 import { inTime } from '../connection/in-time.js';
 import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
-import type { ArgumentRules } from '../options/arguments.js';
 import { identityObject } from '../options/rules.js';
 import type { ServerPlan } from '../options/server-scripts.js';
 import { checkRole, type ServerSettings } from '../options/settings.js';

@@ -1,3 +1,4 @@
+import { type ArgumentRules, abortSignal, integer, readArguments } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { type AcceptedClient, clientAccess, type PortableClient } from '../client/client.js';
 import { abortable } from '../connection/abortable.js';
@@ -5,9 +6,7 @@ import { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { callSafely, traceLimit } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
-import { type ArgumentRules, abortSignal, readArguments } from '../options/arguments.js';
 import type { ServerOptions } from '../options/options.js';
-import { integer } from '../options/rules.js';
 import { privateKeyConcurrency, type ServerPlan } from '../options/server-scripts.js';
 import { readServerOptions, type ServerSettings } from '../options/settings.js';
 import { guarded } from '../transports/guarded.js';

@@ -1,4 +1,5 @@
-import { reasonOf } from '../errors.js';
+import { type ArgumentRules, boolean, integer, readArguments } from '../arguments.js';
+import { badArgument, kindOf, reasonOf } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { type Rule, rules } from './transport-rules.js';
 
@@ -13,6 +14,11 @@ export interface CheckTransportOptions {
   readonly timeout?: number | undefined;
 }
 
+const optionRules: ArgumentRules<CheckTransportOptions> = {
+  hasBackPressure: boolean,
+  timeout: integer(1, 2 ** 31 - 1, 'milliseconds'),
+};
+
 /**
  * Checks that transports keep what a connection relies on, each rule with a pair of its own; either end of a pair has
  * to keep them. For the tests of whoever writes a transport; any test runner will do.
@@ -20,7 +26,9 @@ export interface CheckTransportOptions {
  * Rejects with an `AggregateError` that names every rule broken, and has an error for each.
  */
 export async function checkTransport(makePair: MakePair, options: CheckTransportOptions = {}): Promise<void> {
-  const { hasBackPressure = true, timeout = 5000 } = options;
+  const { hasBackPressure = true, timeout = 5000 } = readArguments(options, optionRules, 'checkTransport()');
+  if (typeof makePair !== 'function')
+    throw badArgument(`checkTransport() takes a function that makes two transports, not ${kindOf(makePair)}`);
   const failures: Error[] = [];
   for (const rule of rules) {
     if (rule.needsBackPressure && !hasBackPressure) continue;

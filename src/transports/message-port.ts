@@ -1,5 +1,6 @@
+import { readArguments } from '../arguments.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
-import { ReadAhead, type ReadAheadOptions, readMaxReadAhead } from './read-ahead.js';
+import { ReadAhead, type ReadAheadOptions, readAheadRules, readMaxReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** A `MessagePort`, or what speaks like one: a worker seen from outside, and a worker's own global object. */
@@ -31,7 +32,7 @@ export interface MessageEventLike {
  * Throws a `TypeError` for what is no port.
  */
 export function messagePort(port: MessagePortLike, options: ReadAheadOptions = {}): Transport {
-  const maxReadAhead = readMaxReadAhead(options);
+  const maxReadAhead = readMaxReadAhead(readArguments(options, readAheadRules, 'messagePort()'));
   const { postMessage, addEventListener } = (port ?? {}) as Partial<MessagePortLike>;
   if (typeof postMessage !== 'function' || typeof addEventListener !== 'function')
     throw badArgument(`messagePort() takes a MessagePort or a Worker, not ${kindOf(port)}`);

@@ -1,3 +1,4 @@
+import { type ArgumentRules, anything, integer, type Rule, text } from '../arguments.js';
 import { SecureSocketError } from '../errors.js';
 import type { TransportEvents } from './transport.js';
 
@@ -14,6 +15,15 @@ export interface ReadAheadOptions {
    */
   readonly maxReadAhead?: number | undefined;
 }
+
+/** What every such transport knows; the rest is checked by {@link readMaxReadAhead}. */
+export const readAheadRules: ArgumentRules<ReadAheadOptions> = { maxReadAhead: anything };
+
+/** Options that say where a peer is. */
+export const addressRules: { readonly remoteAddress: Rule; readonly remotePort: Rule } = {
+  remoteAddress: text,
+  remotePort: integer(0, 65_535),
+};
 
 /** Checks the option and fills in the default. */
 export function readMaxReadAhead({ maxReadAhead = MAX_READ_AHEAD }: ReadAheadOptions): number {

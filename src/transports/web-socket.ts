@@ -1,5 +1,6 @@
+import { type ArgumentRules, callback, readArguments } from '../arguments.js';
 import { badArgument, kindOf, reasonOf } from '../errors.js';
-import { type ReadAheadOptions, readMaxReadAhead } from './read-ahead.js';
+import { addressRules, type ReadAheadOptions, readAheadRules, readMaxReadAhead } from './read-ahead.js';
 import type { Transport } from './transport.js';
 import { BunDriver, type BunServerWebSocket, driverOf, type WebSocketLike } from './web-socket-driver.js';
 import { WebSocketTransport } from './web-socket-transport.js';
@@ -23,6 +24,12 @@ export interface WebSocketOptions extends ReadAheadOptions {
   readonly WebSocket?: WebSocketClass | undefined;
 }
 
+const rules: ArgumentRules<WebSocketOptions> = {
+  ...readAheadRules,
+  ...addressRules,
+  WebSocket: callback('of a class of WebSockets'),
+};
+
 /**
  * The transport over a WebSocket: of a `ws:` or `wss:` address, which is opened, or of a socket that is connecting or
  * open. The socket is the transport's from then on, and nobody else may have read from it or sent with it.
@@ -30,13 +37,14 @@ export interface WebSocketOptions extends ReadAheadOptions {
  * Throws a `TypeError` for what is neither, or where the platform has no WebSocket.
  */
 export function webSocket(to: string | URL | WebSocketLike, options: WebSocketOptions = {}): Transport {
-  const maxReadAhead = readMaxReadAhead(options);
+  const given = readArguments(options, rules, 'webSocket()');
+  const maxReadAhead = readMaxReadAhead(given);
   const isAddress = typeof to === 'string' || to instanceof URL;
-  const socket = isAddress ? openSocket(String(to), options) : to;
+  const socket = isAddress ? openSocket(String(to), given) : to;
   if (!isSocket(socket))
     throw badArgument(`webSocket() takes a ws: or wss: address or a WebSocket, not ${kindOf(to)}`);
   const transport = new WebSocketTransport(driverOf(socket), {
-    ...options,
+    ...given,
     maxReadAhead,
     isConnecting: socket.readyState === CONNECTING,
   });
@@ -99,7 +107,10 @@ export function bunWebSocket(
   attach: (transport: Transport, socket: BunServerWebSocket) => unknown,
   options: WebSocketOptions = {},
 ): BunWebSocketHandlers {
-  const maxReadAhead = readMaxReadAhead(options);
+  if (typeof attach !== 'function')
+    throw badArgument(`bunWebSocket() takes a function (transport, socket) => void, not ${kindOf(attach)}`);
+  const given = readArguments(options, rules, 'bunWebSocket()');
+  const maxReadAhead = readMaxReadAhead(given);
   const transports = new WeakMap<BunServerWebSocket, { transport: WebSocketTransport; driver: BunDriver }>();
   return {
     maxPayloadLength: MAX_PAYLOAD,
@@ -108,7 +119,7 @@ export function bunWebSocket(
       const { remoteAddress } = socket;
       const transport = new WebSocketTransport(driver, {
         remoteAddress,
-        ...options,
+        ...given,
         maxReadAhead,
         isConnecting: false,
       });

@@ -1,5 +1,6 @@
+import { type ArgumentRules, callback, readArguments } from '../arguments.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
-import { ReadAhead } from './read-ahead.js';
+import { addressRules, ReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** Two streams of the Web Streams standard that are the two directions of one connection. */
@@ -20,6 +21,8 @@ export interface WebStreamsOptions {
   readonly close?: (() => unknown) | undefined;
 }
 
+const rules: ArgumentRules<WebStreamsOptions> = { ...addressRules, close: callback('() => void') };
+
 /**
  * The transport over a pair of Web Streams: a stream of WebTransport, `Deno.connect()`, `connect()` of Cloudflare,
  * Direct Sockets, or anything else with `readable` and `writable`. Both are locked from then on. Reading that pauses is
@@ -28,6 +31,7 @@ export interface WebStreamsOptions {
  * Throws a `TypeError` if these are no streams, or streams that are locked.
  */
 export function webStreams(streams: StreamPair, options: WebStreamsOptions = {}): Transport {
+  const given = readArguments(options, rules, 'webStreams()');
   const { readable, writable } = (streams ?? {}) as Partial<StreamPair>;
   if (!hasMethod(readable, 'getReader') || !hasMethod(writable, 'getWriter'))
     throw badArgument(`webStreams() takes { readable, writable }, not ${kindOf(streams)}`);
@@ -35,7 +39,7 @@ export function webStreams(streams: StreamPair, options: WebStreamsOptions = {})
     throw badArgument(
       'webStreams() takes streams that nobody has locked: release their readers and writers first',
     );
-  return new WebStreamsTransport(readable.getReader(), writable.getWriter(), options);
+  return new WebStreamsTransport(readable.getReader(), writable.getWriter(), given);
 }
 
 function hasMethod<T>(value: T | undefined, name: keyof T): value is T {

@@ -1,8 +1,14 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { readArguments } from '../arguments.js';
 import { defaultBackend } from '../defaults.node.js';
 import { type FileOption, pathOf } from '../files.node.js';
-import { type AuthorizedKeysOptions, PortableAuthorizedKeys, type WatchedLines } from './authorized-keys.js';
+import {
+  type AuthorizedKeysOptions,
+  authorizedKeysRules,
+  PortableAuthorizedKeys,
+  type WatchedLines,
+} from './authorized-keys.js';
 import { FileLines } from './file-lines.node.js';
 
 /** Where keys are: fingerprints as text, or a file of them as `{ path }` or `file:` URL. */
@@ -17,7 +23,8 @@ export type AuthorizedKeysSource = string | readonly string[] | FileOption | URL
  */
 export class AuthorizedKeys extends PortableAuthorizedKeys {
   /** Throws BAD_OPTION for a line of a list that cannot be read. A file is read when it is first needed. */
-  constructor(source: AuthorizedKeysSource, { onError = warn }: AuthorizedKeysOptions = {}) {
+  constructor(source: AuthorizedKeysSource, options: AuthorizedKeysOptions = {}) {
+    const { onError = warn } = readArguments(options, authorizedKeysRules, 'AuthorizedKeys');
     const isList = typeof source === 'string' || Array.isArray(source);
     const lines = isList ? [source].flat() : new StampedLines(pathOf(source as FileOption | URL));
     super(lines, defaultBackend, onError);

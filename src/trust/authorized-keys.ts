@@ -1,6 +1,7 @@
+import { type ArgumentRules, anyText, callback } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { linesOf } from '../core/encodings/text.js';
-import { SecureSocketError } from '../errors.js';
+import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import {
   type AuthorizedKey,
   type KeysByFingerprint,
@@ -25,6 +26,11 @@ export interface AuthorizedKeysOptions {
    */
   readonly onError?: ((error: Error) => void) | undefined;
 }
+
+/** What they are checked by. */
+export const authorizedKeysRules: ArgumentRules<AuthorizedKeysOptions> = {
+  onError: callback('(error) => void'),
+};
 
 /** Milliseconds between two looks at a file that somebody watches. */
 const INTERVAL = 1000;
@@ -56,6 +62,7 @@ export class PortableAuthorizedKeys {
     backend: Pick<Backend, 'sha256'>,
     report: (error: Error) => void = () => {},
   ) {
+    if (isList(source)) for (const line of source) checkText('key', line);
     this.#backend = backend;
     this.#report = report;
     this.#file = isList(source) ? undefined : source;
@@ -73,11 +80,14 @@ export class PortableAuthorizedKeys {
    * if it has changed. Rejects while there was no good list yet.
    */
   async check(fingerprint: string): Promise<AuthorizedKey | null> {
+    checkText('fingerprint', fingerprint);
     return (await this.#current()).get(fingerprint) ?? null;
   }
 
   /** Adds a key, as fingerprint or as base64 of its SPKI, unless it is there. */
   async add(key: string, name = ''): Promise<void> {
+    checkText('key', key);
+    checkText('name', name);
     const line = `${key} ${name}`.trim();
     const [added] = this.#parse([line]).values();
     if (added === undefined || /[\r\n]/.test(line))
@@ -90,6 +100,7 @@ export class PortableAuthorizedKeys {
 
   /** Removes a key. Resolves to whether it was there. */
   async remove(key: string): Promise<boolean> {
+    checkText('key', key);
     const [gone] = this.#parse([key]).keys();
     const removed = await this.#store.inTurn(() =>
       this.#store.removeLines((text) => {
@@ -112,6 +123,8 @@ export class PortableAuthorizedKeys {
    * second, and what is wrong with it is reported without anybody asking for a key.
    */
   watch(listener: () => void): () => void {
+    if (typeof listener !== 'function')
+      throw badArgument(`watch() takes a function, not ${kindOf(listener)}`);
     this.#watchers.add(listener);
     if (this.#file !== undefined && this.#timer === undefined) {
       this.#timer = setInterval(() => void this.#refresh().catch(() => {}), INTERVAL);
@@ -215,4 +228,8 @@ function inMemory(lines: readonly string[]): LineStore {
 
 function linesFor(keys: KeysByFingerprint): string {
   return [...keys.values()].map(({ fingerprint, name = '' }) => `${fingerprint} ${name}`).join('\n');
+}
+
+function checkText(what: string, value: unknown): void {
+  if (!anyText.accepts(value)) throw badArgument(`${what} must be text, not ${kindOf(value)}`);
 }

@@ -201,7 +201,8 @@ function portIn(text: string): number {
   throw badOption(`not a port: ${JSON.stringify(text)}; expected: host port SHA256:...`);
 }
 
-function oneLine(comment: string): string {
+function oneLine(comment: unknown): string {
+  if (typeof comment !== 'string') throw badOption(`a comment must be text, not ${kindOf(comment)}`);
   if (!/\p{Cc}/u.test(comment)) return comment.trim();
   throw badOption('a comment must not contain control characters');
 }
