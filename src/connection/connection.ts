@@ -101,7 +101,7 @@ export class Connection {
     return this.#lifecycle.failure;
   }
 
-  /** How long the peer, and whoever reads, may take without any progress. */
+  /** How long the peer, and a program that reads, may take without any progress. */
   get closeTimeout(): number {
     return this.#settings.closeTimeout;
   }
@@ -240,8 +240,8 @@ export class Connection {
     sending.open(result.sender);
     this.#reading.open();
     if (result.settleMs) this.#settleTime = new SettleTime(sending, result.settleMs);
-    const unused = (error: SecureSocketError): void => this.#lifecycle.unused(error);
-    this.#heartbeat = new Heartbeat(this.#settings, sending, unused, sending.hasClose);
+    const expired = (error: SecureSocketError): void => this.#lifecycle.expire(error);
+    this.#heartbeat = new Heartbeat(this.#settings, sending, expired, sending.hasClose);
     if (!sending.hasClose) this.#probe = new PausedProbe(this.#transport);
     const [heartbeat, settleTime, probe] = [this.#heartbeat, this.#settleTime, this.#probe];
     this.#lifecycle.open({ heartbeat, settleTime, probe });

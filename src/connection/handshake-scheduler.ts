@@ -7,7 +7,7 @@ const SHARE = 0.2;
 
 /**
  * The steps of a server's handshakes, which cost a fraction of a millisecond each, one after the other. After a few of
- * them all others have their turn: a crowd of strangers does not keep those waiting who are connected.
+ * them all others have their turn: many unauthenticated peers do not delay open connections.
  */
 export class HandshakeScheduler {
   readonly #waiting: (() => void)[] = [];

@@ -11,7 +11,7 @@ export class HandshakeWait {
     this.result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // whoever wants to know of a failure awaits the result itself
+    // a caller that wants to know of a failure awaits the result itself
     this.result.catch(() => {});
   }
 

@@ -37,7 +37,7 @@ export interface LifecycleSettings {
   readonly allowHalfOpen: boolean;
 }
 
-/** The CLOSE code of a connection that nobody used. */
+/** The CLOSE code of an idle connection. */
 const IDLE = 4;
 
 /**
@@ -46,7 +46,7 @@ const IDLE = 4;
  * In order, each half ends once: ours by `end`, `close`, or because the peer's did (R7.5), the peer's by `peerEnded`. What
  * was sent before leaves first; the transport is given up when both ends are said and ours is with the system. An error
  * ends both halves at once, by `fail`: the first one counts, and a half that has ended in order before keeps its order.
- * Then everybody who waits is told, the secrets are wiped, and nothing more is written but final bytes, if there are any,
+ * Then every call that waits is told, the secrets are wiped, and nothing more is written but final bytes, if there are any,
  * for which the transport is read on a while. Whatever is waited for here has a bound, in {@link EndTimer}.
  */
 export class Lifecycle {
@@ -167,8 +167,8 @@ export class Lifecycle {
     onNextLoop(() => this.fail(undefined));
   }
 
-  /** Nobody has used it, or the peer is dead, and is told nothing. */
-  unused(error: SecureSocketError): void {
+  /** It was idle for too long, or the peer is dead and is told nothing. */
+  expire(error: SecureSocketError): void {
     const isIdle = error.code === 'IDLE_TIMEOUT';
     if (!isIdle) this.#parts.reading.drain();
     this.fail(error, isIdle ? this.#parts.sendQueue.finalBytes(IDLE) : undefined);
@@ -205,7 +205,7 @@ export class Lifecycle {
   gone(error: Error | undefined): void {
     if (this.#phase === 'closed') return;
     const { reading, sendQueue } = this.#parts;
-    // for a stranger who has gone nothing more is computed
+    // for an unauthenticated peer that is gone nothing more is computed
     if (!this.#isOver && !(reading.isScheduled && error)) reading.drain();
     const wasOver = this.#isOver;
     // the peer may have ended in order and been reset before it had taken our last messages
@@ -234,7 +234,7 @@ export class Lifecycle {
     this.#timer.leave();
   }
 
-  /** Tells everybody who waits. */
+  /** Settles every call that waits. */
   #settle(error: unknown, isGone: boolean): void {
     const { handshake, reading, sendQueue } = this.#parts;
     this.#failure = error;

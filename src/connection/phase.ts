@@ -10,7 +10,7 @@ export type Phase =
   | 'half-closed (local)'
   /** The peer has ended its half, and the program may still send. */
   | 'half-closed (remote)'
-  /** The program has closed: what still comes is discarded unless somebody waits for it. */
+  /** The program has closed: what still comes is discarded unless a call waits for it. */
   | 'closing'
   /** Both halves have ended; the end of ours may still be on its way. */
   | 'ended'
@@ -40,7 +40,7 @@ export type PhaseEvent =
 const over = { destroy: 'leaving', gone: 'closed' } as const;
 const live = { ...over, error: 'lingering' } as const;
 
-/** Every move that there is; all others are mistakes of ours. */
+/** Every move that there is; all others are defects of this library. */
 export const transitions: { readonly [From in Phase]: { readonly [On in PhaseEvent]?: Phase } } = {
   handshake: { open: 'open', ...live },
   open: {
@@ -61,7 +61,7 @@ export function allows(phase: Phase, event: PhaseEvent): boolean {
   return transitions[phase][event] !== undefined;
 }
 
-/** The phase after `event`. Throws if there is none, which is a mistake of ours and nobody else's. */
+/** The phase after `event`. Throws if there is none, which is a defect of this library. */
 export function nextPhase(phase: Phase, event: PhaseEvent): Phase {
   const next = transitions[phase][event];
   if (next === undefined) throw new Error(`a connection that is ${phase} has no transition for "${event}"`);

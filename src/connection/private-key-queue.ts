@@ -49,7 +49,7 @@ export class PrivateKeyQueue {
     return this.#count;
   }
 
-  /** Runs `operation` when its turn comes, unless `isOver` says that nobody waits for it by then. */
+  /** Runs `operation` when its turn comes, unless `isOver` says that its result is not needed by then. */
   async run(operation: () => unknown, isOver: () => boolean): Promise<unknown> {
     if (this.isFull) throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations wait already`);
     return this.#queue.add(async () => {

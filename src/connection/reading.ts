@@ -8,7 +8,7 @@ import { afterTick, onNextLoop } from './turn.js';
 export interface ReadingSettings {
   /** How much may be received and wait to be read, each message counted with 128 bytes more. */
   readonly readAhead: number;
-  /** Runs a step of the script; `isOver` tells that nobody waits for it any more. */
+  /** Runs a step of the script; `isOver` tells that its result is no longer needed. */
   readonly run: (task: () => unknown, kind: TaskKind, isOver: () => boolean) => Promise<unknown>;
   /** Where the steps of a handshake wait for their turn; absent where it need not wait for others. */
   readonly schedule?: Schedule;
@@ -226,7 +226,7 @@ export class Reading {
       );
   }
 
-  /** A platform may answer so fast that nobody else gets a turn: after some records all others have theirs. */
+  /** A platform may answer so fast that no other connection gets a turn: after some records they have theirs. */
   #recordSchedule(): Schedule | undefined {
     this.#recordsATurn = (this.#recordsATurn + 1) % RECORDS_A_TURN;
     return this.#recordsATurn === 0 ? onNextLoop : undefined;

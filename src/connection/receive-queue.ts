@@ -4,7 +4,7 @@ import type { Batch } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import { onNextLoop } from './turn.js';
 
-/** Somebody who waits for the next message. `null`: the peer has ended. */
+/** A call that waits for the next message. `null`: the peer has ended. */
 interface Reader {
   deliver(message: Bytes | null): void;
   readonly fail: (error: unknown) => void;
@@ -77,7 +77,7 @@ export class ReceiveQueue {
     this.#settle({ error });
   }
 
-  /** Gives up what waits to be read: whoever asks for it is told `error`. */
+  /** Gives up what waits to be read: a call that asks for it is told `error`. */
   drop(error: unknown): void {
     this.fail(error);
     if (this.#inbox.cost === 0) return;
@@ -85,7 +85,7 @@ export class ReceiveQueue {
     this.#end = { error };
   }
 
-  /** From now on what nobody asks for may be thrown away. */
+  /** From now on what no call waits for may be discarded. */
   discard(): void {
     this.#isDiscarding = true;
   }

@@ -197,7 +197,7 @@ export class SendQueue {
   }
 
   /**
-   * Nothing can be sent any more; without an error both halves have ended in order. Everybody who waits is told: those
+   * Nothing can be sent any more; without an error both halves have ended in order. Every call that waits is told: those
    * whose message the system has taken to its last byte that it was sent, since the peer may well have it.
    */
   fail(error: unknown, isGone: boolean): void {

@@ -1,4 +1,4 @@
-/** A promise that nobody has to wait for: a peer that dies must not end a program that does not. */
+/** A promise that no caller has to wait for: a peer that dies must not end a program that does not. */
 export function ignoreRejection<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -18,7 +18,7 @@ interface Entry {
  *
  * Their memory is not to be touched before the promise has settled. A program that changes bytes changes what is sent, and
  * nothing else; one whose memory has another length when the turn of the message comes, because it was transferred or
- * resized, has sent no message: it is told so, and unless a part was encrypted before, nobody else notices.
+ * resized, has sent no message: it is told so, and unless a part was encrypted before, nothing else is affected.
  */
 export class WaitingMessages {
   #entries: Entry[] = [];
