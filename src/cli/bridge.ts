@@ -9,6 +9,7 @@ import {
   serverHelp,
   without,
 } from './shared/help.js';
+import { hasConfiguration, runConfiguration } from './shared/run-configuration.js';
 import { runStation } from './shared/run-station.js';
 
 /** `secure-sockets bridge`. */
@@ -17,6 +18,7 @@ export const bridge: Command = {
   summary: 'connect programs of the old Python library to sealed ones',
   help: `Usage: secure-sockets bridge inward [OPTION]... LISTEN TARGET
    or: secure-sockets bridge outward [OPTION]... LISTEN SERVER
+   or: secure-sockets bridge --config FILE [OPTION]...
 
 Stands beside a program of the old Python library, on its machine, and carries
 message for message. inward: accepts sealed clients at LISTEN and dials the
@@ -32,6 +34,7 @@ ${headed(serverHelp, 'Options of bridge inward, which takes one of the first two
                           the Python library makes keys of 512
 
 Options of both:
+  --config FILE           run the tunnels and bridges that FILE describes, in TOML
   --max-message BYTES     the longest message that a classic peer is sent, default
                           16384: the Python library reads one with one recv
   --max-connections N     turn away connections beyond N at a time, default 1024
@@ -43,7 +46,8 @@ Examples:
     127.0.0.1:8000 server.example:9000
 `,
   run: async (args) => {
-    await runStation(planBridge(args));
+    if (hasConfiguration(args)) await runConfiguration('bridge', args);
+    else await runStation(planBridge(args));
     return 0;
   },
 };

@@ -115,7 +115,7 @@ async function receiveMany(inbox: Inbox): Promise<void> {
       .finally(() => receiving.delete(one));
     receiving.add(one);
   }
-  void stopAccepting(server);
+  stopAccepting(server);
   const timer = setTimeout(() => cut.abort(stop.reason), GRACE);
   await Promise.all(receiving);
   clearTimeout(timer);

@@ -1,5 +1,6 @@
 import type { Command } from './shared/arguments.js';
 import { clientHelp, headed, without } from './shared/help.js';
+import { hasConfiguration, runConfiguration } from './shared/run-configuration.js';
 import { runStation } from './shared/run-station.js';
 import { planTunnel } from './shared/tunnel-plan.js';
 
@@ -9,6 +10,7 @@ export const tunnel: Command = {
   summary: 'carry plain TCP connections over sealed ones',
   help: `Usage: secure-sockets tunnel client [OPTION]... LISTEN SERVER
    or: secure-sockets tunnel server [OPTION]... LISTEN TARGET
+   or: secure-sockets tunnel --config FILE [OPTION]...
 
 The client accepts plain connections at LISTEN and carries them over a few
 sealed ones to SERVER, which is a tunnel server. That dials the plain TARGET for
@@ -26,6 +28,7 @@ Options of a tunnel server, which takes one of the first two:
   --settle MS             for targets of the old Python library: what is sent first
                           is kept apart for MS milliseconds; as --carriers 0
 Options of both:
+  --config FILE           run the tunnels and bridges that FILE describes, in TOML
   --target NAME=ADDRESS   instead of TARGET, and of the client's LISTEN: one of
                           several, the same NAME on both ends
   --carriers N            sealed connections that carry plain ones, default 1;
@@ -54,7 +57,8 @@ Examples:
     127.0.0.1:6379 server.example:9000
 `,
   run: async (args) => {
-    await runStation(planTunnel(args));
+    if (hasConfiguration(args)) await runConfiguration('tunnel', args);
+    else await runStation(planTunnel(args));
     return 0;
   },
 };

@@ -53,11 +53,8 @@ export interface ServerAccess {
   /** Clients can come from now on; `stop` resolves when no more will. */
   readonly listens: (stop: () => Promise<void>, address: () => unknown) => void;
   readonly report: (error: Error, from: Origin) => void;
-  /**
-   * No more clients come in, and the address is free; those who are connected stay until `close()`. Resolves when the last
-   * of those who came in there has gone.
-   */
-  readonly stopAccepting: () => Promise<void>;
+  /** No more clients come in, and the address is free; those who are connected stay until `close()`. */
+  readonly stopAccepting: () => void;
   readonly throwIfClosed: () => void;
   /** What may be shown of a server: nothing secret. */
   readonly describe: () => Record<string, unknown>;
@@ -100,10 +97,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
         server.#isOpen = true;
       },
       report: (error, from) => server.#report(error, from),
-      stopAccepting: () => {
-        server.#stopAccepting();
-        return server.#stopped ?? Promise.resolve();
-      },
+      stopAccepting: () => server.#stopAccepting(),
       throwIfClosed: () => server.#throwIfClosed(),
       describe: () => server.#describe(),
     });

@@ -24,6 +24,7 @@ interface Room {
 }
 
 const queue = /^p-queue$/;
+const toml = /^smol-toml$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
 const backends = /^backends\/(node|sodium|web|forge|noble)\.ts$/;
 const fallbacks = /^backends\/fallbacks\.ts$/;
@@ -54,7 +55,7 @@ const floors: readonly Room[] = [
   { name: 'client', files: /^src\/client\// },
   { name: 'server', files: /^src\/server\// },
   { name: 'entry', files: /^src\/(index|browser)\.ts$/, packages: [backends] },
-  { name: 'command', files: /^src\/cli\//, packages: [backends, queue] },
+  { name: 'command', files: /^src\/cli\//, packages: [backends, queue, toml] },
 ];
 
 /** Beside the floors. They implement the interface of `src/backend.ts` and know of nothing else. */

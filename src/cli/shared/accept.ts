@@ -17,10 +17,7 @@ export async function acceptUntil(
   }
 }
 
-/**
- * Takes no one in any more, so that a successor has the address at once; who is connected stays until the server closes.
- * Resolves when all of them have gone.
- */
-export function stopAccepting(server: SecureServer): Promise<void> {
-  return serverAccess(server).stopAccepting();
+/** Takes no one in any more, so that a successor has the address at once; who is connected stays until the server closes. */
+export function stopAccepting(server: SecureServer): void {
+  serverAccess(server).stopAccepting();
 }

@@ -1,6 +1,6 @@
 import { bridge as bridgeMessages, SecureClient } from '../../index.js';
 import { type Address, formatAddress, isLocal, parseAddress } from './address.js';
-import { parse, wholeNumber } from './arguments.js';
+import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
 import { type FileServer, makeServer } from './file-server.js';
@@ -27,6 +27,12 @@ const inwardFlags = {
 } as const;
 
 const outwardFlags = { ...bridgeFlags, ...clientFlags, 'any-address': { type: 'boolean' } } as const;
+
+/** The flags of either direction. */
+export const flagsOfBridge: Readonly<Record<'inward' | 'outward', Flags>> = {
+  inward: inwardFlags,
+  outward: outwardFlags,
+};
 
 /** What the arguments of `bridge inward` or `bridge outward` ask for. */
 export function planBridge([direction, ...args]: readonly string[]): StationPlan {

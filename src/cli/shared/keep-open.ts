@@ -57,7 +57,7 @@ export async function serveMany(stage: Stage): Promise<void> {
       });
     serving.set(client, one);
   }
-  void stopAccepting(server);
+  stopAccepting(server);
   broadcast.leave();
   for (const client of serving.keys()) void sayGoodbye(client, sending);
   const timer = setTimeout(() => void server.close({ timeout: CLOSE_TIME }), GRACE);

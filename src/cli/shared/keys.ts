@@ -52,7 +52,8 @@ export class KeyFile {
   }
 }
 
-async function isRegular(path: string): Promise<boolean> {
+/** Whether a file can be read again: a FIFO or a device gives what it has once. */
+export async function isRegular(path: string): Promise<boolean> {
   return (await stat(path)).isFile();
 }
 

@@ -37,16 +37,16 @@ interface Metric {
 /**
  * Answers `GET /metrics` with the text format of Prometheus (version 0.0.4) and `GET /healthz` with 200, or 503 once it is
  * stopping. Does nothing without `--metrics`. It asks nobody who they are, so that it listens on this machine only unless
- * `--metrics-public` is given.
+ * `--metrics-public` is given. Resolves to what ends it.
  */
 export async function serveMetrics(
   values: MetricsValues,
   measured: () => AllMeasured,
   report: Report,
   stop: AbortSignal,
-): Promise<void> {
-  if (values.metrics === undefined) return;
-  const address = checked(parseAddress(values.metrics, 'listen'), values['metrics-public']);
+): Promise<() => void> {
+  const address = checkMetrics(values);
+  if (address === undefined) return () => {};
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
   const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
@@ -56,10 +56,18 @@ export async function serveMetrics(
   server.unref();
   server.on('connection', (socket) => socket.unref());
   report.event('metrics', `metrics at http://${at}/metrics`, { address: at });
+  return () => {
+    delay.disable();
+    server.close();
+    server.closeAllConnections();
+  };
 }
 
-function checked(address: Address, isPublic: boolean | undefined): Address {
-  if (isPublic || isLocal(address)) return address;
+/** Where metrics are told, if anywhere. Throws unless only this machine can ask, or others may. */
+export function checkMetrics(values: MetricsValues): Address | undefined {
+  if (values.metrics === undefined) return undefined;
+  const address = parseAddress(values.metrics, 'listen');
+  if (values['metrics-public'] || isLocal(address)) return address;
   throw usageError(
     `metrics are told to everybody who asks, and ${formatAddress(address)} can be reached from other machines`,
     'listen at 127.0.0.1, or give --metrics-public',

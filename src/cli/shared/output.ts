@@ -60,6 +60,11 @@ export function currentReport(): Report {
 
 let current: Report = reportIn({ style: { level: 'info', isJson: false } }, false, undefined);
 
+/** Throws unless the flags name a level and a format. */
+export function checkReport(flags: ReportFlags): void {
+  styleOf(flags);
+}
+
 function styleOf({ json, verbose, ...flags }: ReportFlags): Style {
   const isJson = oneOf('log-format', flags['log-format'], ['text', 'json']) === 'json' || json === true;
   const level = oneOf('log-level', flags['log-level'], logLevels);

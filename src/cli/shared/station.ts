@@ -1,8 +1,10 @@
 import type { SecureClient, SecureServer } from '../../index.js';
+import { serverAccess } from '../../server/server.js';
 import { CLOSE_TIME, stopAccepting } from './accept.js';
 import type { Address } from './address.js';
 import { announceClient, announceListening } from './announce.js';
 import type { FileServer } from './file-server.js';
+import { whenGone } from './gone.js';
 import type { Links } from './links.js';
 import { listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
@@ -12,6 +14,8 @@ export interface Station {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
+  /** Reads what it needs before it can take connections. Rejects with what is wrong with it. */
+  check(): Promise<void>;
   /** Begins to take connections. Rejects if it cannot. */
   begin(): Promise<void>;
   /** Reads keys and lists again. Rejects with what is wrong with them, and then nothing has changed. */
@@ -47,6 +51,8 @@ export class ServerStation implements Station {
   readonly reload: () => Promise<void>;
   readonly #serving: Serving;
   readonly #place: Place;
+  /** Each resolves when a client has gone. */
+  readonly #open = new Set<Promise<void>>();
   #accepting: Promise<void> | undefined;
 
   constructor({ server, reload }: FileServer, serving: Serving, place: Place) {
@@ -57,6 +63,10 @@ export class ServerStation implements Station {
     this.#place = place;
   }
 
+  async check(): Promise<void> {
+    await serverAccess(this.server).prepare();
+  }
+
   async begin(): Promise<void> {
     const { address, report } = this.#place;
     await listenWhereFree(address, this.#place, () => this.server.listen(address));
@@ -65,15 +75,15 @@ export class ServerStation implements Station {
   }
 
   async retire(): Promise<void> {
-    const ended = stopAccepting(this.server);
+    stopAccepting(this.server);
     this.#serving.goAway();
-    await ended;
+    await Promise.all(this.#open);
     await this.#close();
   }
 
   /** Closing the server first would close its clients. */
   async stop(): Promise<void> {
-    void stopAccepting(this.server);
+    stopAccepting(this.server);
     this.#serving.goAway();
     await this.links.end();
     this.#serving.cut();
@@ -88,6 +98,8 @@ export class ServerStation implements Station {
   /** Until no more come. */
   async #accept(): Promise<void> {
     for await (const client of this.server) {
+      const gone: Promise<void> = whenGone(client).finally(() => this.#open.delete(gone));
+      this.#open.add(gone);
       announceClient(client, this.#place.report);
       this.#serving.serve(client);
     }

@@ -51,6 +51,9 @@ export class TunnelClient implements Station {
     this.#carriers = new Carriers({ count, dial: schedule(dialler.dial), stop: links.cut });
   }
 
+  /** The dialler has been made: nothing else is read. */
+  async check(): Promise<void> {}
+
   /** At all its addresses, or at none. */
   async begin(): Promise<void> {
     try {

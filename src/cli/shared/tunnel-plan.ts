@@ -1,5 +1,5 @@
 import { Sessions } from '../../index.js';
-import { parse, wholeNumber } from './arguments.js';
+import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
 import { makeServer } from './file-server.js';
@@ -37,6 +37,12 @@ const tunnelServerFlags = {
   'keep-revoked': { type: 'boolean' },
   settle: { type: 'string' },
 } as const;
+
+/** The flags of either side. */
+export const flagsOfTunnel: Readonly<Record<'client' | 'server', Flags>> = {
+  client: tunnelClientFlags,
+  server: tunnelServerFlags,
+};
 
 /** What the arguments of `tunnel client` or `tunnel server` ask for. */
 export function planTunnel([side, ...args]: readonly string[]): StationPlan {

@@ -1,0 +1,271 @@
+import { dirname, isAbsolute, join } from 'node:path';
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { readTextFile } from '../../files.node.js';
+import { parseAddress } from './address.js';
+import type { Flags } from './arguments.js';
+import { flagsOfBridge, planBridge } from './bridge-plan.js';
+import { CommandError, explain, usageError } from './failure.js';
+import { checkMetrics, type MetricsValues } from './metrics.js';
+import { checkReport, type ReportFlags } from './output.js';
+import type { StationPlan } from './run-station.js';
+import { suggestion } from './suggest.js';
+import { flagsOfTunnel, planTunnel } from './tunnel-plan.js';
+
+/** What a process says of itself, by the names of its flags. */
+export type ProcessFlags = ReportFlags & MetricsValues;
+
+/** A tunnel or a bridge of a configuration. */
+export interface Configured {
+  /** The table that it has in the file, for messages. */
+  readonly table: string;
+  /** All that its table says: two that have the same are the same. */
+  readonly args: readonly string[];
+  readonly plan: StationPlan;
+}
+
+/** What a configuration file says. */
+export interface Configuration {
+  readonly path: string;
+  readonly flags: ProcessFlags;
+  /** By the names that the file gives them. */
+  readonly services: ReadonlyMap<string, Configured>;
+}
+
+/** A kind of table: the command that it stands for. */
+interface Kind {
+  readonly plan: (args: readonly string[]) => StationPlan;
+  readonly flags: Flags;
+  /** The members that are arguments of the command, in their order. */
+  readonly addresses: readonly ['listen', 'server' | 'target'];
+  /** The one of them that may be a table of several, by name. */
+  readonly named?: 'listen' | 'target';
+}
+
+const kinds: Readonly<Record<string, Kind>> = {
+  'tunnel-client': {
+    plan: (args) => planTunnel(['client', ...args]),
+    flags: flagsOfTunnel.client,
+    addresses: ['listen', 'server'],
+    named: 'listen',
+  },
+  'tunnel-server': {
+    plan: (args) => planTunnel(['server', ...args]),
+    flags: flagsOfTunnel.server,
+    addresses: ['listen', 'target'],
+    named: 'target',
+  },
+  'bridge-inward': {
+    plan: (args) => planBridge(['inward', ...args]),
+    flags: flagsOfBridge.inward,
+    addresses: ['listen', 'target'],
+  },
+  'bridge-outward': {
+    plan: (args) => planBridge(['outward', ...args]),
+    flags: flagsOfBridge.outward,
+    addresses: ['listen', 'server'],
+  },
+};
+
+/** The flags that are of the process, and so at the top of the file. */
+export const processFlags = {
+  json: { type: 'boolean' },
+  verbose: { type: 'boolean', short: 'v' },
+  'log-level': { type: 'string' },
+  'log-format': { type: 'string' },
+  metrics: { type: 'string' },
+  'metrics-public': { type: 'boolean' },
+} as const;
+
+/** The flags that name a file: relative ones start from the folder of the configuration. */
+const fileFlags: ReadonlySet<string> = new Set([
+  'authorized-keys',
+  'identity',
+  'known-hosts',
+  'passphrase-file',
+]);
+
+/** Reads a configuration. Rejects with the file, the line or the member, and what is wrong with it. */
+export async function readConfiguration(path: string): Promise<Configuration> {
+  const { text, stats } = await readTextFile(path);
+  const folder = stats?.isFile() ? dirname(path) : '.';
+  const members = Object.entries(parsed(path, text));
+  const flags = processFlagsIn(path, members);
+  const services = new Map<string, Configured>();
+  for (const [kind, value] of members)
+    if (kind in kinds) addServices(services, { path, folder, kind }, value);
+  if (services.size === 0)
+    throw usageError(`${path}: it has no service`, 'write a table such as [tunnel-server.NAME]');
+  return { path, flags, services };
+}
+
+type Table = Readonly<Record<string, unknown>>;
+
+function parsed(path: string, text: string): Table {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [reason = ''] = error.message.replace(/^Invalid TOML document: /, '').split('\n');
+    throw usageError(`${path}:${error.line}:${error.column}: ${reason}`);
+  }
+}
+
+function processFlagsIn(path: string, members: readonly (readonly [string, unknown])[]): ProcessFlags {
+  const flags: Record<string, unknown> = {};
+  for (const [name, value] of members)
+    if (!(name in kinds)) within(path, name, () => void Object.assign(flags, processFlag(name, value)));
+  within(path, 'log-level', () => checkReport(flags));
+  within(path, 'metrics', () => void checkMetrics(flags));
+  return flags;
+}
+
+function processFlag(name: string, value: unknown): Record<string, unknown> {
+  const flag = (processFlags as Flags)[name];
+  if (flag !== undefined) return { [name]: flag.type === 'boolean' ? truth(value) : text(value) };
+  throw unknown(name, [...Object.keys(kinds), ...Object.keys(processFlags)]);
+}
+
+interface Origin {
+  readonly path: string;
+  readonly folder: string;
+  readonly kind: string;
+}
+
+function addServices(services: Map<string, Configured>, origin: Origin, value: unknown): void {
+  const { path, kind } = origin;
+  const tables = within(path, kind, () => table(value, `write [${kind}.NAME]`));
+  for (const [name, members] of Object.entries(tables)) {
+    const place = `${kind}.${name}`;
+    within(path, place, () => checkName(name, services));
+    services.set(
+      name,
+      service(
+        origin,
+        place,
+        within(path, place, () => table(members)),
+      ),
+    );
+  }
+}
+
+function checkName(name: string, services: ReadonlyMap<string, unknown>): void {
+  if (services.has(name)) throw usageError('another service has that name');
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name))
+    throw usageError('a name has 1 to 63 letters, digits, dots, hyphens and underscores');
+}
+
+function service({ path, folder, kind }: Origin, place: string, members: Table): Configured {
+  const { plan, ...rest } = kinds[kind] as Kind;
+  const args: string[] = [];
+  const positionals = new Map<string, string>();
+  for (const [name, value] of Object.entries(members)) {
+    within(path, `${place}.${name}`, () => {
+      const use = addressUse(name, rest);
+      if (use === undefined) args.push(...optionArguments(name, value, rest, folder));
+      else if (typeof value === 'string') positionals.set(name, checkedAddress(value, use));
+      else args.push(...namedAddresses(name, value, use, rest));
+    });
+  }
+  for (const name of rest.addresses)
+    if (!(name in members)) throw usageError(`${path}: ${place}: ${name} is missing`);
+  const inOrder = rest.addresses.flatMap((name) => positionals.get(name) ?? []);
+  const all = [...args.sort(), '--', ...inOrder];
+  return { table: place, args: [kind, ...all], plan: within(path, place, () => plan(all)) };
+}
+
+type Fields = Omit<Kind, 'plan'>;
+
+function addressUse(name: string, { addresses }: Fields): 'listen' | 'connect' | undefined {
+  if (name === addresses[0]) return 'listen';
+  return name === addresses[1] ? 'connect' : undefined;
+}
+
+function checkedAddress(address: string, use: 'listen' | 'connect'): string {
+  parseAddress(address, use);
+  return address;
+}
+
+function namedAddresses(
+  name: string,
+  value: unknown,
+  use: 'listen' | 'connect',
+  { named }: Fields,
+): string[] {
+  if (named !== name) throw usageError(`it is an address, not ${kindOf(value)}`);
+  return Object.entries(table(value)).map(
+    ([target, address]) => `--target=${target}=${checkedAddress(text(address), use)}`,
+  );
+}
+
+/** An option as the command line has it. */
+function optionArguments(
+  name: string,
+  value: unknown,
+  { flags, addresses }: Fields,
+  folder: string,
+): string[] {
+  const { help: _, target: __, ...options } = flags;
+  const flag = name in processFlags ? undefined : options[name];
+  if (flag === undefined) {
+    if (name in processFlags) throw usageError('it belongs to the whole process: write it above all tables');
+    throw unknown(name, [...addresses, ...Object.keys(options).filter((one) => !(one in processFlags))]);
+  }
+  if (flag.type === 'boolean') return truth(value) ? [`--${name}`] : [];
+  const values = flag.multiple && Array.isArray(value) ? value : [value];
+  return values.map((one) => `--${name}=${fileFlags.has(name) ? fileName(text(one), folder) : text(one)}`);
+}
+
+function fileName(path: string, folder: string): string {
+  return isAbsolute(path) ? path : join(folder, path);
+}
+
+function unknown(name: string, names: readonly string[]): CommandError {
+  const near = suggestion(name, names);
+  return usageError(`there is no such option${near === undefined ? '' : `: did you mean ${near}?`}`);
+}
+
+function table(value: unknown, ...hints: string[]): Table {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date))
+    return value as Table;
+  throw usageError(`it is a table, not ${kindOf(value)}`, ...hints);
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' && Number.isInteger(value)) return String(value);
+  throw usageError(`it is text or a whole number, not ${kindOf(value)}`);
+}
+
+function truth(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw usageError(`it is true or false, not ${kindOf(value)}`);
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
+  if (value instanceof Date) return 'a date';
+  return typeof value === 'object' ? 'a table' : JSON.stringify(value);
+}
+
+/** What is wrong, with where it stands. An option that is complained of by its flag is named as a member. */
+export function within<Result>(path: string, place: string, act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    throw placed(path, place, error);
+  }
+}
+
+function memberOf(place: string, flag: string): string {
+  if (flag in processFlags) return flag;
+  return place.endsWith(`.${flag}`) ? place : `${place}.${flag}`;
+}
+
+/** An error with the file and the member that it comes from. */
+export function placed(path: string, place: string, error: unknown): CommandError {
+  const { message, hints, exitCode } = explain(error);
+  const [, flag, rest = message] = /^--([a-z-]+) (.*)/s.exec(message) ?? [];
+  const member = flag === undefined ? place : memberOf(place, flag);
+  const useful = hints.filter((hint) => !hint.endsWith('--help'));
+  return new CommandError(exitCode, `${path}: ${member}: ${rest}`, useful, error);
+}

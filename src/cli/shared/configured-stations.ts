@@ -1,0 +1,135 @@
+import { type Configuration, type Configured, placed } from './configuration.js';
+import { explainAnything } from './failure.js';
+import type { Report } from './output.js';
+import { reloadReported } from './signals.js';
+import type { Station } from './station.js';
+
+/** A service that runs. */
+interface Entry extends Configured {
+  readonly station: Station;
+}
+
+/** The tunnels and bridges of a process that has a configuration. */
+export class ConfiguredStations {
+  readonly #report: Report;
+  readonly #stop: AbortSignal;
+  readonly #entries = new Map<string, Entry>();
+  /** Those that are no longer there, and have connections that go on. */
+  readonly #retiring = new Set<Station>();
+
+  constructor(report: Report, stop: AbortSignal) {
+    this.#report = report;
+    this.#stop = stop;
+  }
+
+  /** Those that are there, by name. */
+  get current(): ReadonlyMap<string, Station> {
+    return new Map([...this.#entries].map(([name, { station }]) => [name, station]));
+  }
+
+  /** Begins with what a configuration says. Rejects if any of it cannot begin. */
+  async begin(configuration: Configuration): Promise<void> {
+    const made = await this.#prepare(configuration, new Map());
+    for (const [name, entry] of made) {
+      this.#entries.set(name, entry);
+      await entry.station.begin().catch((error) => {
+        throw placed(configuration.path, entry.table, error);
+      });
+    }
+  }
+
+  /**
+   * Goes over to another configuration. Rejects, with nothing changed, if a key or list of a service that it adds or
+   * changes is wrong. Those that are as before read their files again; what cannot listen where it is to is reported.
+   */
+  async change(configuration: Configuration): Promise<void> {
+    const { services } = configuration;
+    const before = new Map([...this.#entries].filter(([name, entry]) => isSame(entry, services.get(name))));
+    const made = await this.#prepare(configuration, before);
+    const gone = [...this.#entries].filter(([name]) => !before.has(name));
+    for (const [name, entry] of gone) this.#retire(name, entry);
+    const old = new Map(gone);
+    for (const [name, entry] of made) await this.#beginOr(name, entry, old.get(name));
+    await this.reload(new Map([...before].map(([name, { station }]) => [name, station])));
+  }
+
+  /** All read their keys and lists again. */
+  async reload(stations: ReadonlyMap<string, Station> = this.current): Promise<void> {
+    for (const [name, station] of stations)
+      await reloadReported(() => station.reload(), this.#report.of(name));
+  }
+
+  /** Ends all of them. */
+  async stop(): Promise<void> {
+    const stations = [...this.current.values(), ...this.#retiring];
+    await Promise.all(stations.map((station) => station.stop()));
+  }
+
+  /** Those that are not as before, with their keys and lists read. */
+  async #prepare(
+    { path, services }: Configuration,
+    before: ReadonlyMap<string, Entry>,
+  ): Promise<Map<string, Entry>> {
+    const made = new Map<string, Entry>();
+    for (const [name, configured] of services) {
+      if (before.has(name)) continue;
+      try {
+        made.set(name, await this.#make(name, configured));
+      } catch (error) {
+        for (const { station } of made.values()) await station.stop();
+        throw placed(path, configured.table, error);
+      }
+    }
+    return made;
+  }
+
+  async #make(name: string, configured: Configured): Promise<Entry> {
+    const context = { report: this.#report.of(name), stop: this.#stop };
+    const station = await configured.plan.prepare(context);
+    await station.check();
+    return { ...configured, station };
+  }
+
+  /** Frees its address at once. */
+  #retire(name: string, { station }: Entry): void {
+    const report = this.#report.of(name);
+    this.#entries.delete(name);
+    this.#retiring.add(station);
+    report.event('retired', 'takes no more connections');
+    void station
+      .retire()
+      .catch((error) => tell(error, 'warning: it did not end in order', report))
+      .finally(() => this.#retiring.delete(station));
+  }
+
+  /** Begins; if it cannot, as before. */
+  async #beginOr(name: string, entry: Entry, old: Entry | undefined): Promise<void> {
+    try {
+      await entry.station.begin();
+      this.#entries.set(name, entry);
+    } catch (error) {
+      tell(error, 'warning: it cannot begin', this.#report.of(name));
+      await entry.station.stop();
+      if (old !== undefined) await this.#restore(name, old);
+    }
+  }
+
+  async #restore(name: string, old: Entry): Promise<void> {
+    try {
+      const again = await this.#make(name, old);
+      await again.station.begin();
+      this.#entries.set(name, again);
+    } catch (error) {
+      tell(error, 'warning: nor can it go on as before', this.#report.of(name));
+    }
+  }
+}
+
+function isSame({ args }: Entry, other: Configured | undefined): boolean {
+  return JSON.stringify(args) === JSON.stringify(other?.args);
+}
+
+function tell(error: unknown, what: string, report: Report): void {
+  const { message, code } = explainAnything(error);
+  report.event('warning', `${what}: ${message}`, { code, message: `${what}: ${message}` });
+}

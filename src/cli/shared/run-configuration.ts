@@ -1,0 +1,94 @@
+import { parse } from './arguments.js';
+import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
+import { ConfiguredStations } from './configured-stations.js';
+import { usageError } from './failure.js';
+import { isRegular } from './keys.js';
+import { GRACE } from './links.js';
+import { serveMetrics } from './metrics.js';
+import { type Report, reportAs } from './output.js';
+import { announceService } from './service.js';
+import { aborted, Hangup, stopSignal } from './signals.js';
+
+const configurationFlags = {
+  help: { type: 'boolean', short: 'h' },
+  config: { type: 'string' },
+  ...processFlags,
+} as const;
+
+/** Whether a command is to run what a file says: it has `--config` in place of a side or direction. */
+export function hasConfiguration([first = '', ...more]: readonly string[]): boolean {
+  const isGiven = [first, ...more].some((arg) => /^--config(=|$)/.test(arg));
+  if (isGiven && !first.startsWith('-'))
+    throw usageError(`--config FILE says what is to run: leave out ${JSON.stringify(first)}`);
+  return isGiven;
+}
+
+/** Runs all that a configuration file says, until stopped. At SIGHUP it goes over to what the file says by then. */
+export async function runConfiguration(command: string, args: string[]): Promise<void> {
+  const { values, positionals } = parse(command, args, configurationFlags);
+  const { config: path, ...given } = values;
+  if (path === undefined || positionals.length > 0)
+    throw usageError('--config FILE says what is to run: give no addresses beside it');
+  // what the command line says goes before what the file says
+  reportAs(given);
+  const configuration = await readConfiguration(path);
+  const report = reportAs({ ...configuration.flags, ...given });
+  const stop = stopSignal(GRACE);
+  const hangup = new Hangup(report);
+  const stations = new ConfiguredStations(report, stop);
+  try {
+    await stations.begin(configuration);
+    const metrics = new Metrics(given, stations, report, stop);
+    await metrics.change(configuration.flags);
+    announceService(report, stop);
+    hangup.begin(async () => change(path, { given, stations, report, metrics }));
+    await aborted(stop);
+  } finally {
+    await stations.stop();
+  }
+}
+
+interface Running {
+  readonly given: ProcessFlags;
+  readonly stations: ConfiguredStations;
+  readonly report: Report;
+  readonly metrics: Metrics;
+}
+
+async function change(path: string, { given, stations, report, metrics }: Running): Promise<void> {
+  if (!(await isRegular(path))) return stations.reload();
+  const configuration = await readConfiguration(path);
+  await stations.change(configuration);
+  report.change({ ...configuration.flags, ...given });
+  await metrics.change(configuration.flags);
+}
+
+/** Where metrics are told, if anywhere. */
+class Metrics {
+  readonly #given: ProcessFlags;
+  readonly #stations: ConfiguredStations;
+  readonly #report: Report;
+  readonly #stop: AbortSignal;
+  #close: () => void = () => {};
+  #flags = '';
+
+  constructor(given: ProcessFlags, stations: ConfiguredStations, report: Report, stop: AbortSignal) {
+    this.#given = given;
+    this.#stations = stations;
+    this.#report = report;
+    this.#stop = stop;
+  }
+
+  /** Tells them where these flags say, if that is elsewhere than before. */
+  async change(flags: Configuration['flags']): Promise<void> {
+    const { metrics, 'metrics-public': isPublic } = { ...flags, ...this.#given };
+    const next = JSON.stringify([metrics, isPublic]);
+    if (next === this.#flags) return;
+    this.#close();
+    this.#close = () => {};
+    this.#flags = '';
+    const values = { metrics, 'metrics-public': isPublic };
+    this.#close = await serveMetrics(values, () => this.#stations.current, this.#report, this.#stop);
+    this.#flags = next;
+  }
+}
