@@ -205,7 +205,7 @@ describe('the size of an entry and of what it loads at once, minified, in bytes'
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
     ['secure-sockets', 186_509, 65_029],
-    ['secure-sockets/testing', 9_638, 3_466],
+    ['secure-sockets/testing', 11_613, 4_297],
     ['secure-sockets/backends/node', 9_845, 4_357],
     ['secure-sockets/backends/sodium', 118_601, 19_143],
     ['secure-sockets/backends/web', 78_000, 31_000],
