@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { licencesOf, refusedLicences } from './lib/licences.mjs';
+import { repositoryProblem } from './lib/repository.mjs';
 import { run } from './lib/run.mjs';
 import { entrySizes } from './lib/sizes.mjs';
 
@@ -42,6 +43,8 @@ function release() {
     run(root, 'npm', 'publish', '--dry-run', '--tag', tagOf(manifest().version)),
   );
   console.log(`\nready: ${out}\nsha256 ${hash}`);
+  const problem = repositoryProblem(manifest());
+  if (problem !== undefined) console.log(`before the last step: ${problem}`);
   console.log('the last step is the release job: it runs npm publish with an identity token, for provenance');
 }
 

@@ -47,7 +47,8 @@ function pageOf(name) {
 function repositoryOf(root) {
   const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const url = typeof repository === 'string' ? repository : repository?.url;
-  return url?.replace(/^git\+/, '').replace(/\.git$/, '');
+  // empty until the address is known
+  return url === '' ? undefined : url?.replace(/^git\+/, '').replace(/\.git$/, '');
 }
 
 /** The text of a document as the site shows it; images it needs are added to `context.images`. */

@@ -1,0 +1,13 @@
+// Whether package.json says where the sources are, in the one member `repository`: npm publish fails without it, before
+// anything is sent. A rehearsal (npm publish --dry-run) only says so.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { repositoryProblem } from './lib/repository.mjs';
+
+const path = fileURLToPath(new URL('../package.json', import.meta.url));
+const problem = repositoryProblem(JSON.parse(readFileSync(path, 'utf8')));
+if (problem !== undefined) {
+  const isRehearsal = process.env.npm_config_dry_run === 'true';
+  console.error(`${isRehearsal ? 'publishing would fail' : 'not published'}: ${problem}`);
+  if (!isRehearsal) process.exitCode = 1;
+}
