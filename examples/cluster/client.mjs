@@ -12,8 +12,10 @@ for (let i = 1; i <= 4; i++) await talk(`connection ${i}`);
 async function talk(name) {
   const client = new SecureClient({ serverKey: fingerprint, sessions });
   await client.connect({ port: Number(port), host: '127.0.0.1' });
+  await client.send(encoder.encode('which worker?'));
   await client.send(encoder.encode(`hello from ${name}`));
+  const worker = decoder.decode(await client.recv());
   const answer = decoder.decode(await client.recv());
-  console.log(`${answer} (${client.resumed ? 'resumed' : 'full handshake'})`);
+  console.log(`${worker}: ${answer} (${client.resumed ? 'resumed' : 'full handshake'})`);
   await client.close();
 }

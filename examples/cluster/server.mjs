@@ -9,6 +9,8 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Identity, SecureServer } from 'secure-sockets';
 
+/** What is answered instead of sent back. */
+const question = Buffer.from('which worker?');
 const keyFile = process.env.KEY_FILE ?? 'cluster-server.pem';
 const port = Number(process.argv[2] ?? 0);
 const workers = Number(process.argv[3] ?? availableParallelism());
@@ -50,7 +52,8 @@ async function runWorker() {
 }
 
 async function serve(client) {
-  const prefix = Buffer.from(`worker ${cluster.worker.id}: `);
-  for await (const message of client) await client.send(Buffer.concat([prefix, message]));
+  for await (const message of client) {
+    await client.send(question.equals(message) ? Buffer.from(`worker ${cluster.worker.id}`) : message);
+  }
   await client.close();
 }
