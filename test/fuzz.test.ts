@@ -16,7 +16,8 @@ const coverage = isLong ? new Coverage() : undefined;
 afterAll(() => coverage?.stop());
 
 const targets = [...parserTargets(), ...(await sessionTargets()), ...(await differentialTargets())];
-const share = (1000 * seconds) / targets.length / 2;
+/** Milliseconds for each test of a target that takes its time. */
+const share = (1000 * seconds) / targets.reduce((sum, { structured }) => sum + (structured ? 2 : 1), 0);
 
 /** A failure is kept as a case for ever; the test shows where. */
 async function keeping<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {

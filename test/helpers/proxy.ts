@@ -129,6 +129,11 @@ class Link {
       [server, client],
     ] as const) {
       socket.on('error', () => other.resetAndDestroy());
+      // of a connection that is swallowed nobody is told; once both ends have given up it need not be kept
+      socket.on('end', () => {
+        if (this.#isSwallowed && this.#sockets.every(({ readableEnded }) => readableEnded))
+          for (const each of this.#sockets) each.destroy();
+      });
       socket.on('close', () => {
         if (!other.destroyed && !(socket.readableEnded && other.readableEnded)) other.destroySoon();
       });
@@ -139,6 +144,10 @@ class Link {
     if (by === 'half-close') direction.end();
     else if (by === 'reset') for (const socket of this.#sockets) socket.resetAndDestroy();
     else this.#breakBoth(by);
+  }
+
+  get #isSwallowed(): boolean {
+    return this.toServer.isOver && this.toClient.isOver;
   }
 
   #breakBoth(by: Break): void {
@@ -188,6 +197,11 @@ class Direction {
       this.#isEnding = true;
       void this.#write();
     });
+  }
+
+  /** Whether nothing more goes this way. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Nothing more goes this way, and the receiver is told. */
