@@ -23,7 +23,7 @@ export function decodeOaep(encoded: Uint8Array, label: Uint8Array): Uint8Array |
   return (bad | inPadding) === 0 ? block.slice(start) : null;
 }
 
-/** EMSA-PSS encoding (RFC 8017 9.1.1) with SHA-256 and this salt, for a modulus of so many bits. */
+/** EMSA-PSS encoding (RFC 8017 9.1.1) with SHA-256 and this salt, for a modulus of `bits` bits. */
 export function encodePss(message: Uint8Array, salt: Uint8Array, modulusLength: number): Uint8Array {
   const bits = modulusLength - 1;
   const length = Math.ceil(bits / 8);

@@ -31,7 +31,7 @@ export function crtKey(numbers: RsaPrivateNumbers): CrtKey {
 
 /**
  * RSADP and RSASP1 (RFC 8017 5.1.2, 5.2.1) with the CRT, of a number below n. The base is blinded by a fresh r, so
- * that what the arithmetic is busy with is unknown to whoever chose it; BigInt is not constant-time all the same.
+ * that the numbers computed with are unknown to the sender of the ciphertext; BigInt is not constant-time all the same.
  * The result is raised to e again and compared, because a wrong one would give away the primes.
  */
 export function privatePower({ n, e, p, q, qi, length }: CrtKey, base: bigint): bigint {

@@ -1,6 +1,9 @@
 /** Nothing, where bytes may be left out. */
 export const NONE: Uint8Array = new Uint8Array(0);
-/** Up to so many bytes a record is worth copying together: each chunk that is written costs more. */
+/**
+ * Up to this length the parts of a record are copied into one chunk: each chunk that is written costs more than the
+ * copy.
+ */
 const SMALL = 8 * 1024;
 
 /** How long pieces are together. */

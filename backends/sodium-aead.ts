@@ -6,14 +6,14 @@ import { lengthOf, NONE, write } from './pieces.js';
 const TAG = 16;
 
 /**
- * From here on OpenSSL's cipher is faster, object and all: by a fifth to a third at 64 KiB where processors have AVX2, by
- * two thirds where they have AVX-512, which libsodium does not use for this.
+ * From here on OpenSSL's cipher is faster, object and all: by a fifth to a third at 64 KiB where processors have
+ * AVX2, by two thirds where they have AVX-512, which libsodium does not use for this.
  */
 const LARGE = 16 * 1024;
 
 /**
- * ChaCha20-Poly1305 of libsodium, which encrypts and decrypts where it is told to: no object for a record, no copy. Large
- * records are given to `makeLarge`, the same cipher of another library, where there is one.
+ * ChaCha20-Poly1305 of libsodium, which encrypts and decrypts where it is told to: no object for a record, no copy.
+ * Large records are given to `makeLarge`, the same cipher of another library, where there is one.
  */
 export class SodiumAead implements Aead {
   readonly #key: Uint8Array;
@@ -68,7 +68,7 @@ export class SodiumAead implements Aead {
     this.#large = undefined;
   }
 
-  /** The other library's cipher, if a record of so many bytes is for it. */
+  /** The other library's cipher, if it is the one for records of this length. */
   #forLarge(length: number): Aead | undefined {
     if (length < LARGE) return undefined;
     this.#large ??= this.#makeLarge?.(this.#key);

@@ -6,8 +6,8 @@ import { lengthOf, NONE, sealed, write } from './pieces.js';
 import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
 
 /**
- * Plaintexts from so many bytes on are the platform's: there it costs 4 to 10 us in Chromium and 30 to 60 in Firefox
- * whatever the length, and here 30 to 45 us at 256 bytes and 16 MB/s beyond (docs/benchmarks).
+ * Plaintexts of at least this many bytes are left to the platform: there it costs 4 to 10 us in Chromium and 30 to 60
+ * in Firefox whatever the length, and here 30 to 45 us at 256 bytes and 16 MB/s beyond (docs/benchmarks).
  */
 const MIN_LENGTH = 256;
 

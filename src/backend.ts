@@ -67,7 +67,9 @@ export interface RsaPublicNumbers {
   readonly e: Uint8Array;
 }
 
-/** An RSA private key with two primes in CRT form (RFC 8017 3.2): dp = d mod (p-1), dq = d mod (q-1), qi = q^-1 mod p. */
+/**
+ * An RSA private key with two primes in CRT form (RFC 8017 3.2): dp = d mod (p-1), dq = d mod (q-1), qi = q^-1 mod p.
+ */
 export interface RsaPrivateNumbers extends RsaPublicNumbers {
   /** The private exponent. */
   readonly d: Uint8Array;
@@ -133,8 +135,8 @@ export interface Aead {
     prefix?: Uint8Array,
   ): Uint8Array[];
   /**
-   * Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. The plaintext has
-   * memory of its own, which the backend does not use again: it may become a message of the application.
+   * Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. The plaintext
+   * has memory of its own, which the backend does not use again: it may become a message of the application.
    */
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
   /** Absent where the platform has no such form, or nothing gains by it. */
@@ -147,12 +149,12 @@ export interface Aead {
 export type Later<Result> = Promise<Result>;
 
 /**
- * The same cipher under the same key, of a platform that computes elsewhere: any number of calls may be under way. What
- * is given may be overwritten after the call, and the key wiped. The results are those of the methods of {@link Aead}; a
- * rejection is a failure of the platform.
+ * The same cipher under the same key, of a platform that computes elsewhere: any number of calls may be under way.
+ * What is given may be overwritten after the call, and the key wiped. The results are those of the methods of {@link
+ * Aead}; a rejection is a failure of the platform.
  */
 export interface LaterAead {
-  /** Plaintexts from so many bytes on are worth the wait. */
+  /** Length in bytes from which on the asynchronous form is worth its delay. */
   readonly minLength: number;
   /** As {@link Aead.seal}. */
   seal(

@@ -42,7 +42,7 @@ const opened = channel('secure-sockets:open');
 const closed = channel('secure-sockets:close');
 const limited = channel('secure-sockets:limit');
 
-/** Tells of a handshake from its beginning to its end. Costs next to nothing while nobody listens. */
+/** Reports the start and end of a handshake. Costs almost nothing without subscribers. */
 export function traceHandshake(side: Side, connection: Connection): void {
   if (!handshakeStart.hasSubscribers && !handshakeEnd.hasSubscribers && !handshakeError.hasSubscribers)
     return;

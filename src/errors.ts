@@ -1,7 +1,7 @@
-/** Who has to act: the program that called, the peer that misbehaved, or whoever keeps the network. */
+/** The origin of an error: the calling program, a misbehaving peer, or the network. */
 export type Blame = 'caller' | 'peer' | 'network';
 
-/** Every code and whom it blames. Each one has a heading in docs/api.md. */
+/** Every code and its blame. Each one has a heading in docs/api.md. */
 const blameOf: Readonly<Record<ErrorCode, Blame>> = {
   ALREADY_CONNECTED: 'caller',
   ALREADY_LISTENING: 'caller',
@@ -36,7 +36,10 @@ const blameOf: Readonly<Record<ErrorCode, Blame>> = {
   UNTRUSTED_SERVER: 'peer',
 } as const;
 
-/** One of the closed list of error codes: `BAD_ARGUMENT` is that of an {@link ArgumentError}, all others of a {@link SecureSocketError}. */
+/**
+ * One of the closed list of error codes: `BAD_ARGUMENT` is that of an {@link ArgumentError}, all others of a {@link
+ * SecureSocketError}.
+ */
 export type ErrorCode =
   | 'ALREADY_CONNECTED'
   | 'ALREADY_LISTENING'

@@ -110,17 +110,17 @@ function fromFile(file: FileHandle, path: string): Read {
   };
 }
 
-/** Milliseconds that a FIFO may be without anybody who writes to it. */
+/** Milliseconds for which a FIFO may have no writer. */
 const WRITER_WITHIN = 10_000;
 
 /**
- * A FIFO is opened without waiting for a writer, which would take one of the few threads that everything else needs too.
- * Nothing to read is the end then only after there was a writer; one that has come may take its time, as a person does who
- * is asked for a passphrase.
+ * A FIFO is opened without waiting for a writer, which would take one of the few threads that everything else needs
+ * too. Nothing to read is the end then only after there was a writer; one that has come may take its time, as a
+ * person does who is asked for a passphrase.
  */
 function fromFifo(readSome: Read, path: string): Read {
   const deadline = performance.now() + WRITER_WITHIN;
-  // to one without a name nobody comes any more
+  // an unnamed pipe cannot get another writer
   let hasWriter = /^\/(dev\/(stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path);
   return async (chunk) => {
     for (;;) {
@@ -154,7 +154,7 @@ function fromDescriptor(descriptor: number): Read {
       try {
         return (await readDescriptor(descriptor, chunk, 0, chunk.length, null)).bytesRead;
       } catch (error) {
-        // somebody has made it non-blocking
+        // another process has made it non-blocking
         if (!hasCode(error, 'EAGAIN')) throw error;
         await sleep(10);
       }

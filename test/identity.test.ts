@@ -233,7 +233,7 @@ describe('what editors and pipelines make of a key file', () => {
   test('a role behind the key is refused', () => {
     expect(() =>
       Identity.fromPem(`${pemOf(keys.client)}Secure-Sockets-Role: client\n`, { role: 'server' }),
-    ).toThrow(problem('BAD_IDENTITY', 'text behind'));
+    ).toThrow(problem('BAD_IDENTITY', 'text after'));
   });
 
   test('UTF-16 is named', async () => {
@@ -311,7 +311,7 @@ describe('what is no key for an identity', () => {
     const dp = numbers.dp.map((byte, index) => (index === 9 ? byte ^ 1 : byte));
     const pem = encodePem('PRIVATE KEY', encodePkcs8({ ...numbers, dp }));
     expect(() => Identity.fromPem(pem, { role: 'server' })).toThrow(
-      problem('BAD_IDENTITY', 'do not fit together'),
+      problem('BAD_IDENTITY', 'components of the private key are inconsistent'),
     );
   });
 

@@ -148,7 +148,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['bare.txt', 'it is base64 without the lines'],
     ['wide.pem', 'line 2 does not have 64 characters'],
     ['one-line.pem', 'line 2 does not have 64 characters'],
-    ['blanks.pem', 'line 1 is not a proper BEGIN line'],
+    ['blanks.pem', 'line 1 is not a valid BEGIN line'],
     ['openssh.pem', 'it is an OpenSSH private key'],
     ['jwk.json', 'it is JSON'],
   ])('%s', async (file, kind) => {
@@ -171,7 +171,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['new.der', 'it is DER'],
     ['old.txt', 'it is base64 without the lines'],
     ['new.txt', 'it is base64 without the lines'],
-    ['old-blanks.pem', 'line 1 is not a proper BEGIN line'],
+    ['old-blanks.pem', 'line 1 is not a valid BEGIN line'],
     ['old-both.pem', 'it holds an ENCRYPTED PRIVATE KEY and a CERTIFICATE'],
     ['new-both.pem', 'it holds an ENCRYPTED PRIVATE KEY and a CERTIFICATE'],
   ])('%s, which is encrypted', async (file, kind) => {
@@ -254,7 +254,7 @@ const said: readonly (readonly [file: string, text: string])[] = [
   ['PBE-SHA1-RC2-40.pem', 'PBES1 of PKCS#12 (SHA-1 and RC2)'],
   ['pbes2-des.pem', 'PBES2 and DES'],
   ['old-both.pem', 'it holds an ENCRYPTED PRIVATE KEY and a CERTIFICATE'],
-  ['old-blanks.pem', 'line 1 is not a proper BEGIN line'],
+  ['old-blanks.pem', 'line 1 is not a valid BEGIN line'],
   ['old.der', 'it is DER'],
   ['old.txt', 'it is base64'],
   ['store.p12', 'a PKCS#12 store'],

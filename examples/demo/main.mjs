@@ -32,7 +32,7 @@ await showWrongPin();
 await runPairs('sealed');
 
 console.log('2. classic, for peers of the Python library: no authentication, no integrity, ECB\n');
-await showWire('classic', 'Equal lines stay equal: whoever listens sees that the message repeats itself.');
+await showWire('classic', 'Equal lines stay equal: an eavesdropper sees that the message repeats itself.');
 await runPairs('classic');
 
 await Promise.all(servers.map(({ stop }) => stop()));

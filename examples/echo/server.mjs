@@ -16,7 +16,7 @@ console.log(`${server.address.port} ${server.fingerprint}`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close());
 
-// each client is served beside the others: nobody waits here for one of them to finish
+// clients are served concurrently: the loop does not wait for one of them to finish
 for await (const client of server) {
   const { remoteAddress } = client;
   serve(client).catch((error) => console.error(`${remoteAddress}: ${error.message}`));

@@ -332,7 +332,7 @@ class Handshake:
 
 @contextmanager
 def one_failure():
-    """Whatever is wrong is one failure with one text, so that nobody learns which."""
+    """Any error is one failure with one text, so that the peer does not learn which check failed."""
     try:
         yield
     except SealedError as error:
@@ -357,7 +357,7 @@ def connect(host, port, server_key, identity=None, options=Options()):
 
 def _connect(shake, pins, identity, options):
     private = X25519PrivateKey.generate()  # C1
-    offered = [(os.urandom(1)[0] & 0xF0 | 0x0A) * 0x0101, *options.suites]  # X1: one that nobody knows
+    offered = [(os.urandom(1)[0] & 0xF0 | 0x0A) * 0x0101, *options.suites]  # X1: a reserved number
     suites = b"".join(u16(suite) for suite in offered)
     public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     hello = os.urandom(32) + bytes([len(offered)]) + suites + public + vec16(b"") + vec16(b"")
@@ -367,7 +367,7 @@ def _connect(shake, pins, identity, options):
     if kind == REJECT:
         code = ("NO_COMMON_SUITE", "BUSY")[fields.number(1, 1, 2) - 1]
         fields.end()
-        raise SealedError(code, "the server says so, and nobody vouches for it")
+        raise SealedError(code, "reported by the server, unauthenticated")
     fields.take(32)
     suite, peer_public, ciphertext = fields.number(2, 0, 65535), fields.take(32), fields.vec16()
     answers = fields.extensions()
@@ -600,7 +600,7 @@ class Connection:
         self._renew = True
 
     def export(self, label, context, length):
-        """Keying material that both ends have and nobody else (H5)."""
+        """Keying material that only the two ends have (H5)."""
         secret = derive_secret(self._exporter, label)
         return expand_label(secret, b"exporter", hashlib.sha256(context).digest(), length)
 

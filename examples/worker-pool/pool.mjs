@@ -1,4 +1,4 @@
-// Threads that compute, and a line in which the work waits for one of them.
+// Threads that compute, and a queue in which the work waits for one of them.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import PQueue from 'p-queue';
@@ -10,7 +10,7 @@ export class Pool {
 
   constructor(file, size) {
     this.#idle = Array.from({ length: size }, () => new Worker(file));
-    // as many at once as there are threads: whoever's turn it is finds one that is idle
+    // at most one task per thread runs at once, so a task whose turn comes always finds an idle thread
     this.#queue = new PQueue({ concurrency: size });
   }
 

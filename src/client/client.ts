@@ -47,7 +47,7 @@ export interface ClientAccess {
   describe(client: PortableClient): Record<string, unknown>;
 }
 
-/** Not in the class, where everybody would see it. */
+/** Kept outside of the class, so that programs have no access to it. */
 export let clientAccess: ClientAccess;
 
 /**
@@ -133,8 +133,8 @@ export class PortableClient implements AsyncIterable<Bytes> {
   }
 
   /**
-   * Resolves when the connection is over, with how it has ended; never rejects. Also when `close` or `destroy` is called
-   * on a client that has none.
+   * Resolves when the connection is over, with how it has ended; never rejects. Also when `close` or `destroy` is
+   * called on a client that has none.
    */
   get closed(): Promise<ConnectionEnd> {
     return this.#lifecycle.end;
@@ -258,7 +258,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
   }
 
   /**
-   * Keying material of `length` bytes that both ends, and nobody else, can compute (RFC 8446 7.5), to bind other
+   * Keying material of `length` bytes that only the two ends can compute (RFC 8446 7.5), to bind other
    * credentials to this connection. Sealed only, and until `close()` or `destroy()` is called on this side.
    */
   exportKey(label: string, context: Uint8Array, length: number): Bytes {

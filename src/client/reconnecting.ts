@@ -75,7 +75,7 @@ export async function* connectingAgain<Client extends PortableClient>(
   }
 }
 
-/** How long to wait before the next attempt: twice as long each time, less up to a half by chance. */
+/** How long to wait before the next attempt: twice as long each time, minus a random part of up to half. */
 class Waits {
   readonly #first: number;
   readonly #longest: number;

@@ -4,7 +4,7 @@ import { joined } from './chunks.js';
 import { Outbox } from './outbox.js';
 
 /**
- * So much is written at a time, and more only when that is gone. Smaller slices wake the peer more often: at 256 KiB a
+ * Bytes written at a time; more follow only when those are taken. Smaller slices wake the peer more often: at 256 KiB a
  * stream loses up to a tenth.
  */
 const SLICE = 1024 * 1024;
@@ -26,8 +26,8 @@ export class ChunkWriter {
   #isLast = false;
 
   /**
-   * `onEnd` is called when the transport has been given the end; `onFailure` if the platform fails to encrypt, after which
-   * nothing can be sent.
+   * `onEnd` is called when the transport has been given the end; `onFailure` if the platform fails to encrypt, after
+   * which nothing can be sent.
    */
   constructor(transport: Transport, onEnd: () => void, onFailure: (error: unknown) => void) {
     this.#transport = transport;
@@ -55,7 +55,7 @@ export class ChunkWriter {
     return this.#transport.unsent ?? this.#transport.pending;
   }
 
-  /** So many bytes, from the first on, the system is known to have; a transport that is gone tells nothing new. */
+  /** Number of bytes that the system is known to have taken; it stays the same once the transport is gone. */
   taken(isGone: boolean): number {
     if (isGone) return this.#confirmed;
     return Math.max(this.#confirmed, this.#bytesWritten - this.#outbox.bytes - this.unsent);

@@ -1,6 +1,6 @@
 import type { Transport } from '../transports/transport.js';
 
-/** So long a transport may take to be gone once it was destroyed, in milliseconds. A socket is within a turn. */
+/** Milliseconds within which a destroyed transport has to be gone. A socket needs one turn of the event loop. */
 const GONE_WITHIN = 50;
 
 /** What a connection that ends waits for: the peer's end, its own final bytes, or the transport. */
@@ -9,11 +9,11 @@ export type Wait = 'peer' | 'final bytes' | 'transport';
 /**
  * The clock of a connection's end. It runs in one of three ways, each of which stops the one before:
  *
- * 1. `awaitPeer`: both ends have to say CLOSE, and ours has to reach the peer before it can answer. While the peer takes
- *    what we send the time begins anew, however slow it is; when it takes nothing for the whole time it is given up.
+ * 1. `awaitPeer`: both ends have to send CLOSE, and ours has to reach the peer before it can answer. The timer restarts
+ *    while the peer takes bytes, however slowly; if it takes none for the whole time the wait is over.
  * 2. `linger`: an error was reported to the peer in final bytes. Destroying the transport with unread input would make
  *    TCP send a reset, which may overtake them; so it is read on, for this time at most.
- * 3. `leave`: the transport is destroyed, and one of somebody's own that never says that it is gone is not waited for.
+ * 3. `leave`: the transport is destroyed; one of the application that never reports its end is not waited for.
  */
 export class EndTimer {
   readonly #transport: Transport;

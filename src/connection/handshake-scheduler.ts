@@ -1,6 +1,6 @@
 import { onNextLoop } from './turn.js';
 
-/** So long handshakes compute in a turn of the event loop, in milliseconds, and finish the step they have begun. */
+/** Milliseconds that handshakes may compute per iteration of the event loop; a step that has begun is finished. */
 const TURN = 0.25;
 /** Where turns are long, because others compute, they get this part of the time for which they have waited. */
 const SHARE = 0.2;

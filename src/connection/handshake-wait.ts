@@ -15,7 +15,7 @@ export class HandshakeWait {
     this.result.catch(() => {});
   }
 
-  /** `onLate` is called if it is not done within so many milliseconds. */
+  /** `onLate` is called if it is not done within `milliseconds`. */
   start(milliseconds: number, onLate: (error: SecureSocketError) => void): void {
     const text = `the handshake was not done within ${milliseconds} ms`;
     this.#deadline = setTimeout(() => onLate(new SecureSocketError('HANDSHAKE_TIMEOUT', text)), milliseconds);

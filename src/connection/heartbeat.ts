@@ -18,11 +18,14 @@ export interface HeartbeatSender {
   unsent(): number;
 }
 
-/** An end that owes its peer a byte sends it a PONG so long after it last sent anything (docs/protocol.md, R6.3). */
+/**
+ * Milliseconds after it last sent anything at which an end that owes its peer a byte sends a PONG (docs/protocol.md,
+ * R6.3).
+ */
 const PONG_INTERVAL = 10_000;
 /**
- * From so many bytes on an end owes one. What is less may be PINGs and PONGs: two ends that owed each other a PONG for a
- * PONG would never stop.
+ * Bytes received from which on an end owes a PONG. Fewer may be PINGs and PONGs: two ends that owed each other a PONG
+ * for a PONG would never stop.
  */
 const OWED_FROM = 64;
 
@@ -47,8 +50,8 @@ export class Heartbeat {
   #isStopped = false;
 
   /**
-   * Without `hasHeartbeat` the protocol has neither PING nor PONG. `onExpired` is told IDLE_TIMEOUT, or PING_TIMEOUT of a
-   * peer that is dead, to which nothing more can be sent.
+   * Without `hasHeartbeat` the protocol has neither PING nor PONG. `onExpired` is told IDLE_TIMEOUT, or PING_TIMEOUT
+   * of a peer that is dead, to which nothing more can be sent.
    */
   constructor(
     settings: HeartbeatSettings,
@@ -151,7 +154,7 @@ export class Heartbeat {
       if (now - this.#pingedAt < pingTimeout || this.#hasTaken(now)) return false;
       const silence = Math.round(now - this.#lastReceive);
       this.#onExpired(
-        new SecureSocketError('PING_TIMEOUT', `not a byte has come from the peer for ${silence} ms`),
+        new SecureSocketError('PING_TIMEOUT', `no byte was received from the peer for ${silence} ms`),
       );
       return true;
     }

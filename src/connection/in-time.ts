@@ -1,4 +1,4 @@
-/** What the promise gives, or the error of `late` where it has not settled after so many milliseconds. */
+/** Settles as the promise, or rejects with the error of `late` if that takes longer than `milliseconds`. */
 export async function inTime<Result>(
   promise: Promise<Result>,
   milliseconds: number,

@@ -41,7 +41,7 @@ export interface LifecycleSettings {
 const IDLE = 4;
 
 /**
- * Where a connection stands, and how it ends. The phase moves by the table of phase.ts alone.
+ * The phase of a connection, and every way to end it. The phase changes only by the table of phase.ts.
  *
  * In order, each half ends once: ours by `end`, `close`, or because the peer's did (R7.5), the peer's by `peerEnded`. What
  * was sent before leaves first; the transport is given up when both ends are said and ours is with the system. An error
@@ -159,7 +159,8 @@ export class Lifecycle {
 
   /**
    * Leaves once both ends have sent their CLOSE and ours is with the system: the end of the peer's stream would tell
-   * nothing new (R7.4), and a peer need not end it. Not before the next turn, in which our own end of the stream leaves.
+   * nothing new (R7.4), and a peer need not end it. Not before the next turn, in which our own end of the stream
+   * leaves.
    */
   #leaveIfClosed(): void {
     const { sendQueue } = this.#parts;

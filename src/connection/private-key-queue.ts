@@ -20,7 +20,8 @@ export class PrivateKeyQueue {
 
   /**
    * `isOffThread`: the operations do not run on the main thread. One that has not settled after `maxDuration`
-   * milliseconds, as a key that is kept elsewhere may never do, no longer keeps others waiting: its result is `undefined`.
+   * milliseconds, as a key that is kept elsewhere may never do, no longer keeps others waiting: its result is
+   * `undefined`.
    */
   constructor(
     concurrency: number,
@@ -51,7 +52,8 @@ export class PrivateKeyQueue {
 
   /** Runs `operation` when its turn comes, unless `isOver` says that its result is not needed by then. */
   async run(operation: () => unknown, isOver: () => boolean): Promise<unknown> {
-    if (this.isFull) throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations wait already`);
+    if (this.isFull)
+      throw new SecureSocketError('BUSY', `${this.#maxWaiting} RSA operations are already queued`);
     return this.#queue.add(async () => {
       if (this.#isOffThread) return isOver() ? undefined : this.#begin(operation);
       await this.#others();

@@ -27,19 +27,21 @@ export interface ReadingOwner {
   settled(): void;
 }
 
-/** So many records that the platform decrypts are taken in one go. */
+/** Records decrypted by the platform that are handled in one turn. */
 const RECORDS_A_TURN = 16;
 
 /**
- * The way in: from the transport through the session to the queue of messages, and when each of them works.
+ * The receive path: from the transport through the session to the queue of messages, and the scheduling of each.
  *
- * Three things stop the transport: a program that does not read its messages (`session.paused`), a step that takes time,
- * and a session that has worked enough for one turn of the event loop. The session says so by `isBlocked`, which is passed
- * on after every pull; where only a turn is missing, one is arranged for. Steps of a handshake stand in the queue of all
- * handshakes (`schedule`), so that open connections do not wait for them; those of an open connection wait for the next loop.
+ * Three things stop the transport: a program that does not read its messages (`session.paused`), a step that takes
+ * time, and a session that has used up its turn of the event loop. The session reports this by `isBlocked`, which is
+ * passed on to the transport after every pull; if only the turn is used up, the next one is scheduled. Steps of a
+ * handshake wait in the queue of all handshakes (`schedule`), so that open connections do not wait for them; those of
+ * an open connection continue in the next iteration of the event loop.
  *
- * The bytes that a transport reports are its own and valid during the call only, unless they were read to where
- * `target` has pointed: then they are in the session's memory already, and only their number counts.
+ * Buffer ownership: bytes reported by a transport belong to it and are valid only during the call, because all sockets
+ * of a process read into one buffer. The exception are bytes read into the memory that `target` returned: these are
+ * already in the session's own memory, so only their number is used and nothing is copied.
  */
 export class Reading {
   readonly queue: ReceiveQueue;
@@ -145,9 +147,9 @@ export class Reading {
   }
 
   /**
-   * Takes what the session makes of its input, one event after the other. Whatever an event does may end the connection,
-   * after which there is no other; a transport that reports more inside of it comes back here, and leaves that to the
-   * loop under way.
+   * Takes what the session makes of its input, one event after the other. Whatever an event does may end the
+   * connection, after which there is no other; a transport that reports more inside of it comes back here, and leaves
+   * that to the loop under way.
    */
   #pull(): void {
     if (this.#session.isPulled) return;

@@ -11,8 +11,8 @@ interface Reader {
 }
 
 /**
- * So many messages are given at once, one after the other; before the next one everybody else has a turn. A reader's
- * promises settle without one: a flood of small messages would keep the event loop from all other connections.
+ * Messages given without a pause; before the next one other connections get a turn. A reader's promises settle
+ * without one: a flood of small messages would keep the event loop from all other connections.
  */
 const MESSAGES_A_TURN = 4096;
 /** A batch has no more messages, so that its array is short-lived and others get their turn. */
@@ -58,7 +58,7 @@ export class ReceiveQueue {
   push(batch: Batch): void {
     if (this.#isDiscarding && this.#inbox.cost > this.#readAhead) {
       this.fail(
-        new SecureSocketError('CLOSED', 'messages that came after close() and were not read are discarded'),
+        new SecureSocketError('CLOSED', 'messages received after close() and not read are discarded'),
       );
       return;
     }

@@ -8,24 +8,27 @@ import { ignoreRejection, Waiters } from './waiters.js';
 import { WaitingMessages } from './waiting-messages.js';
 
 export interface SendQueueLimits {
-  /** From so many bytes on, staged and unwritten, `send` waits. */
+  /** Staged and unwritten bytes from which on `send` waits. */
   readonly highWaterMark: number;
-  /** So many bytes may wait in all. */
+  /** Maximum number of waiting bytes. */
   readonly maxSendQueue: number;
 }
 
-/** So many staged bytes are encrypted while a write is unfinished; fewer wait, and more may join them. */
+/**
+ * Staged bytes from which on encryption does not wait for an unfinished write; fewer wait, so that more may join them.
+ */
 const FLUSH_THRESHOLD = 64 * 1024;
 
 const SENT: Promise<void> = Promise.resolve();
 
 /**
- * The sending half of a connection. Messages of one tick, and those sent while a write is unfinished, leave together.
- * Above the high-water mark messages wait, by reference and in order, until the transport has taken what came before.
+ * The sending half of a connection. Messages of one tick, and those sent while a write is unfinished, are written
+ * together. Above the high-water mark messages wait, by reference and in order, until the transport has taken the
+ * earlier ones; so back-pressure costs the caller's memory and not a copy of it.
  *
- * A message's bytes are the caller's again when its promise has settled. Below the high-water mark that is at once: a
- * small message is copied, a large one encrypted where it lies. A message that waits is looked at when its turn comes, a
- * large one in parts, and what its memory holds by then is what is sent.
+ * Buffer ownership: the caller may reuse a message's memory when its promise has settled. Below the high-water mark
+ * that is immediately: a small message is copied, a large one is encrypted in place. A waiting message is not read
+ * until its turn, a large one in parts, so a caller that changes it earlier changes what is sent.
  */
 export class SendQueue {
   readonly #limits: SendQueueLimits;
@@ -229,7 +232,9 @@ export class SendQueue {
     return ignoreRejection(this.#waiting.push(message));
   }
 
-  /** Stages what waits, as far as there is room. The rest of a large message has its turn after everybody else. */
+  /**
+   * Stages what waits, as far as there is room. The rest of a large message follows after other connections had a turn.
+   */
   #admit(): void {
     if (this.#isResting || this.#waiting.count === 0 || this.#isFull) return;
     try {

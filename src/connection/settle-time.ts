@@ -5,9 +5,9 @@ interface Corkable {
 }
 
 /**
- * The pause before the first message of a classic client (docs/protocol.md, K2). A Python server reads the session key by
- * a single `recv`, which would take the bytes of a message behind it for a part of the key. So no message is written
- * until a byte of the server shows that it is past that, or for so long.
+ * The pause before the first message of a classic client (docs/protocol.md, K2). A Python server reads the session
+ * key by a single `recv`, which would take the bytes of a message behind it for a part of the key. So no message is
+ * written until a byte of the server shows that it has read the key, or for the given time.
  */
 export class SettleTime {
   readonly #sending: Corkable;

@@ -12,11 +12,14 @@ interface Port {
 
 const platform = globalThis as unknown as Platform;
 
-/** Runs after the work in hand, promise continuations included, and before any input or output: where a tick's messages leave. */
+/**
+ * Runs after the work in hand, promise continuations included, and before any input or output: where a tick's messages
+ * leave.
+ */
 export const afterTick: (work: () => void) => void =
   typeof platform.process?.nextTick === 'function' ? (work) => platform.process?.nextTick?.(work) : queueTask;
 
-/** Runs when the event loop has served everybody else once. */
+/** Runs after the event loop has processed all other pending work once. */
 export const onNextLoop: (work: () => void) => void =
   typeof platform.setImmediate === 'function' ? (work) => void platform.setImmediate?.(work) : queueTask;
 

@@ -12,7 +12,7 @@ interface Waiter {
 }
 
 /**
- * Callers who wait for the same thing. Whoever owns it has to settle them all, also when the thing will never be: no
+ * Callers who wait for the same thing. The owner has to settle them all, also when the thing will never be: no
  * caller is to be left behind with a connection that is gone.
  */
 export class Waiters {

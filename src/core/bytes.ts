@@ -1,17 +1,18 @@
 /**
- * Bytes in memory that is nobody else's kind: an `ArrayBuffer`, which `crypto.subtle`, `Blob` and `Response` ask for, and
- * never shared memory. `Uint8Array<ArrayBuffer>` to compilers that know it, `Uint8Array` to those before TypeScript 5.7.
+ * Bytes in memory of the plain kind: an `ArrayBuffer`, which `crypto.subtle`, `Blob` and `Response` ask for, and
+ * never shared memory. `Uint8Array<ArrayBuffer>` to compilers that know it, `Uint8Array` to those before TypeScript
+ * 5.7.
  */
 export type Bytes = ReturnType<Uint8Array['slice']>;
 
 const EMPTY: Uint8Array = new Uint8Array(0);
-/** From so many bytes on a request is given all its memory at once, if it is not larger than the second. */
+/** A request of at least the first and at most the second number of bytes gets all its memory at once. */
 const FULL_ALLOCATION = 64 * 1024;
 const LARGEST_FULL_ALLOCATION = 1024 * 1024 + 2 * FULL_ALLOCATION;
 
 /**
- * The last large storage that was done with, of whichever connection: ciphertext, which the next one may write over. Fresh
- * memory has to be found and cleared by the system, at a tenth of what a stream of large messages costs.
+ * The last large storage that was done with, of whichever connection: ciphertext, which the next one may write over.
+ * Fresh memory has to be found and cleared by the system, at a tenth of what a stream of large messages costs.
  */
 let spare: Uint8Array | undefined;
 
@@ -93,7 +94,7 @@ export class ByteQueue {
     this.#end += count;
   }
 
-  /** Drops everything. The storage is not used again: somebody may be reading into `target` still. */
+  /** Drops everything. The storage is not reused: the transport may still be reading into `target`. */
   clear(): void {
     this.#chunk = EMPTY;
     this.#release();

@@ -1,7 +1,7 @@
 import type { Bytes } from './bytes.js';
 import type { Batch } from './script.js';
 
-/** What keeping one message costs beside its bytes: an object, a place in a line. */
+/** Overhead of one queued message beside its bytes: an object, and a slot in the queue. */
 export const MESSAGE_OVERHEAD = 128;
 
 /** What a batch costs beside its messages: objects, and memory of its own down to the allocator's and the system's. */
@@ -14,8 +14,8 @@ export class Inbox {
   #cost = 0;
 
   /**
-   * Bytes that the messages waiting keep in memory, those of the same batch that have been read among them; each message
-   * that waits counted with {@link MESSAGE_OVERHEAD} more, each batch with {@link BATCH_OVERHEAD}.
+   * Bytes that the messages waiting keep in memory, those of the same batch that have been read among them; each
+   * message that waits counted with {@link MESSAGE_OVERHEAD} more, each batch with {@link BATCH_OVERHEAD}.
    */
   get cost(): number {
     return this.#cost;

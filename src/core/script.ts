@@ -5,15 +5,15 @@ import type { SuiteName } from './sealed/suites.js';
 
 /**
  * A protocol is a script: a generator that asks for bytes and says what is to happen, by effects that are told apart by
- * their `type`. Whoever runs it ({@link Session}) has no knowledge of the protocol, and the script none of sockets,
+ * their `type`. Its runner ({@link Session}) has no knowledge of the protocol, and the script none of sockets,
  * clocks or promises.
  *
  * What an answer is, `yield` cannot know: it gives `unknown`. So a script asks by the functions below, each of which
  * yields its effect and gives the answer its type: `const header = yield* read(3)`. An effect without an answer is
  * yielded as it is.
  *
- * Bytes handed to a script are a view that is valid until its next `yield`: what it keeps it copies.
- * A script ends by returning after `ended`, or by throwing a {@link SecureSocketError}.
+ * Bytes handed to a script are a view that is valid until its next `yield`: what it keeps it copies. A script ends by
+ * returning after `ended`, or by throwing a {@link SecureSocketError}.
  */
 export type Script<Result = void> = Generator<Effect, Result, unknown>;
 
@@ -22,7 +22,7 @@ export type Effect = Ask | Task | Action;
 
 /** Bytes that a script waits for. */
 export type Ask =
-  /** Exactly so many bytes. The end of the stream before them is an error of the session's. */
+  /** Exactly `count` bytes. If the stream ends before, the session fails. */
   | { readonly type: 'read'; readonly count: number }
   /**
    * What is at hand, as far as it is worth looking at in one turn, but no less than `atLeast` bytes, after dropping the
@@ -44,8 +44,8 @@ export type Action =
   /** The handshake is done. */
   | { readonly type: 'open'; readonly result: HandshakeResult }
   /**
-   * Bytes of messages have arrived: those of `batch` are complete, and `held` bytes of memory are in use for one that is
-   * not, outside the session's own buffer.
+   * Bytes of messages have arrived: those of `batch` are complete, and `held` bytes of memory are in use for one that
+   * is not, outside the session's own buffer.
    */
   | { readonly type: 'received'; readonly batch: Batch | undefined; readonly held: number }
   /** A record that carried no message arrived and wants an answer, at most one waiting at a time. */
@@ -55,12 +55,12 @@ export type Action =
   /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */
   | { readonly type: 'finalBytes'; readonly chunks: readonly Chunk[] };
 
-/** Exactly so many bytes. */
+/** Exactly `count` bytes. */
 export function* read(count: number): Script<Uint8Array> {
   return (yield { type: 'read', count }) as Uint8Array;
 }
 
-/** At least so many bytes, behind `used` ones of those before; `null` at the end of the stream. */
+/** At least this many bytes, after dropping `used` bytes of the previous ones; `null` at the end of the stream. */
 export function* peek(atLeast: number, used: number): Script<Uint8Array | null> {
   return (yield { type: 'peek', atLeast, used }) as Uint8Array | null;
 }
@@ -89,7 +89,7 @@ export interface LaterChunk {
 export interface HandshakeResult {
   /** The power to send, which does not exist before. */
   readonly sender: Sender;
-  /** Whom the peer proved to be (sealed) or claimed to be (classic, the server's key); `null`: nobody. */
+  /** Whom the peer proved to be (sealed) or claimed to be (classic, the server's key); `null`: an anonymous peer. */
   readonly peer: PeerKey | null;
   /** Name of the cipher suite. */
   readonly suite?: SuiteName;
@@ -97,7 +97,7 @@ export interface HandshakeResult {
   readonly resumed?: boolean;
   /** Absent where a protocol has nothing of the kind. */
   readonly keys?: ConnectionKeys;
-  /** No message may be written until the peer's first byte has come or so many milliseconds have passed. */
+  /** No message may be written until the peer's first byte has arrived or this many milliseconds have passed. */
   readonly settleMs?: number;
 }
 
@@ -123,12 +123,12 @@ export interface Sender<Piece = Chunk> {
   readonly maxMessage: number;
   /** Bytes taken by `stage` and not yet returned by `flush`. */
   readonly staged: number;
-  /** So many bytes are worth encrypting or decrypting at once; with more of them, others have their turn in between. */
+  /** Bytes that are worth encrypting or decrypting at once; beyond that, other connections get a turn in between. */
   readonly partLength: number;
   /**
-   * Takes a message, `from` a place on if it was begun before, and all of it or a little more than `most` bytes. Returns
-   * the place it has come to. What was taken is the caller's again: it was copied or encrypted. A message that was begun
-   * has to be finished before another.
+   * Takes a message, `from` a place on if it was begun before, and all of it or a little more than `most` bytes.
+   * Returns the place it has come to. What was taken is the caller's again: it was copied or encrypted. A message
+   * that was begun has to be finished before another.
    */
   stage(message: Uint8Array, from?: number, most?: number): number;
   /**
@@ -136,7 +136,10 @@ export interface Sender<Piece = Chunk> {
    * clock, by which the age of a key is told.
    */
   flush(now?: number): Piece[];
-  /** The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second time. */
+  /**
+   * The rest, and then the protocol's close message if it has one. Nothing can be staged afterwards; empty the second
+   * time.
+   */
   close(code: number): Piece[];
   /** Gives up: what was staged is dropped and the keys are wiped. */
   abandon(): void;

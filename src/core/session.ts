@@ -2,7 +2,7 @@ import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
 import type { Action, Ask, Chunk, Effect, Script, Task } from './script.js';
 
-/** What a session has for its owner: an effect of the script, as the script has worded it, or the end of the script by an error. */
+/** What a session reports to its owner: an effect of the script, unchanged, or the error that ended the script. */
 export type SessionEvent = Task | Exclude<Action, { readonly type: 'finalBytes' }> | Failure;
 
 /** The script has failed; `finalBytes` are the last bytes for the peer, if there are any. The last event. */
@@ -12,22 +12,22 @@ export interface Failure {
   readonly finalBytes: readonly Chunk[] | undefined;
 }
 
-/** So many requests of a script are answered in one go, then the other connections have their turn. */
+/** Requests of a script that are answered in one turn; then other connections get theirs. */
 const ASKS_A_TURN = 512;
 /** The same for bytes, until a sender says how many are worth encrypting, and so decrypting, at once. */
 const BYTES_A_TURN = 64 * 1024;
 
-/** So many bytes may come early, while a step is under way or before its turn: reading on is how the peer's death is noticed. */
+/** Bytes accepted while a step is in progress or queued: only by reading does an end notice that the peer is gone. */
 const EARLY_BYTES = 4096;
 
 /**
  * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
  *
  * What goes in (`start`, `receive`, `filled`, `endOfStream`, `resume`, `reject`, `beginTurn`) is only taken down. The
- * work is done by `next`, which moves the script on to its next event; the owner calls it after each of those until it
- * gives `undefined`, which means that nothing can be done with what is at hand. From the first event until then the
- * session is being pulled: what goes in meanwhile, because a transport answers within a write, is kept for the pull under
- * way, and an owner that starts a second one inside would turn the order of events around.
+ * work is done by `next`, which moves the script on to its next event; the owner calls it after each of those until
+ * it gives `undefined`, which means that nothing can be done with what is at hand. From the first event until then
+ * the session is being pulled: what goes in meanwhile, because a transport answers within a write, is kept for the
+ * pull under way, and an owner that starts a second one inside would turn the order of events around.
  */
 export class Session {
   /** Set by the owner while it has no room for more messages; call `beginTurn` after clearing it. */

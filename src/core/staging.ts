@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.js';
 
-/** Messages up to this length are copied together, longer ones are encrypted where they lie. */
+/** Messages up to this length are copied together; longer ones are encrypted in place. */
 export const SMALL_MESSAGE: number = 32 * 1024;
 /** One message or a few fit into the first, all of a busy tick into the second. */
 const FEW = 4 * 1024;
@@ -21,8 +21,9 @@ const spare = new Map<number, Uint8Array[]>([
 ]);
 
 /**
- * Plaintext on its way to the cipher. The memory is shared by all connections, one after the other: a connection
- * holds some only between the first message of a tick and the flush, and none while it is idle.
+ * Plaintext waiting to be encrypted. All connections use the same few buffers in turn: a connection holds one only
+ * between the first message of a tick and the flush, and none while it is idle. Since the next connection that gets the
+ * buffer may belong to another peer, `release` overwrites what was used.
  */
 export class Staging {
   #buffer: Uint8Array | undefined;
@@ -54,7 +55,7 @@ export class Staging {
     return this.#buffer === undefined ? new Uint8Array(0) : this.#buffer.subarray(0, this.#used);
   }
 
-  /** Gives the memory back, wiped: the next user must find nothing in it. */
+  /** Returns the memory, wiped: the next connection must not find this one's plaintext in it. */
   release(): void {
     if (this.#buffer === undefined) return;
     giveBack(this.#buffer, this.#used);

@@ -40,8 +40,8 @@ export class PortableIdentity {
   }
 
   /**
-   * The platform's own objects of a key that `generate({ extractable: false })` or `fromKeyPair` made, which IndexedDB can
-   * keep; `undefined` for any other.
+   * The platform's own objects of a key that `generate({ extractable: false })` or `fromKeyPair` made, which
+   * IndexedDB can keep; `undefined` for any other.
    */
   get keyPair(): WebKeyPair | undefined {
     const { material } = keptOf(this);
@@ -54,7 +54,7 @@ export class PortableIdentity {
   }
 }
 
-/** What an identity is made of, which nobody else sees. */
+/** The internals of an identity, not accessible from outside. */
 interface Kept {
   readonly material: KeyMaterial;
   readonly spki: Uint8Array;
@@ -74,7 +74,7 @@ function keptOf(identity: PortableIdentity): Kept {
 export function privateNumbersOf(identity: PortableIdentity): RsaPrivateNumbers {
   const { material } = keptOf(identity);
   if ('numbers' in material) return material.numbers;
-  throw new SecureSocketError('BAD_IDENTITY', 'the private key of this identity cannot be taken out of it');
+  throw new SecureSocketError('BAD_IDENTITY', 'the private key of this identity is not extractable');
 }
 
 /** The private operations of an identity on a backend, for this library alone. */

@@ -21,7 +21,7 @@ export interface NumberedKey {
   readonly numbers: RsaPrivateNumbers;
 }
 
-/** A key that somebody else keeps, and uses for us: the platform, a hardware module, an agent. */
+/** A key that is held and used elsewhere: by the platform, a hardware module or an agent. */
 export interface OperatedKey {
   readonly role: 'server' | 'client';
   readonly spki: Uint8Array;
@@ -41,8 +41,8 @@ export interface Signer {
   /** The public key as SubjectPublicKeyInfo: DER, or PEM. */
   readonly spki: Uint8Array | string;
   /**
-   * The signature of a message: RSASSA-PSS (RFC 8017 8.1.1) with SHA-256, MGF1 with SHA-256, and 32 bytes of salt. It is
-   * verified before it is used.
+   * The signature of a message: RSASSA-PSS (RFC 8017 8.1.1) with SHA-256, MGF1 with SHA-256, and 32 bytes of salt. It
+   * is verified before it is used.
    */
   sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
@@ -52,8 +52,9 @@ export interface Decrypter {
   /** The public key as SubjectPublicKeyInfo: DER, or PEM. */
   readonly spki: Uint8Array | string;
   /**
-   * What a ciphertext holds: RSAES-OAEP (RFC 8017 7.1.2) with SHA-256, MGF1 with SHA-256, and this label. `null` for one
-   * that cannot be decrypted, which a peer may have sent on purpose; a rejection says that the key cannot be used.
+   * What a ciphertext holds: RSAES-OAEP (RFC 8017 7.1.2) with SHA-256, MGF1 with SHA-256, and this label. `null` for
+   * one that cannot be decrypted, which a peer may have sent on purpose; a rejection says that the key cannot be
+   * used.
    */
   decrypt(ciphertext: Uint8Array, label: Uint8Array): Uint8Array | null | Promise<Uint8Array | null>;
 }
@@ -78,7 +79,7 @@ export interface WebKeyAlgorithm {
 
 /** A `CryptoKeyPair` of the Web Cryptography API. */
 export interface WebKeyPair {
-  /** Given to anybody. */
+  /** Public. */
   readonly publicKey: WebKey;
   /** Kept. */
   readonly privateKey: WebKey;

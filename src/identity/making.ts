@@ -50,7 +50,7 @@ export async function generateKey(
   return generateWebKey(role, modulusLength);
 }
 
-/** A client's key that somebody else keeps. */
+/** A client's key that is held elsewhere. */
 export function signedBy(signer: Signer): KeyMaterial {
   if (typeof signer !== 'object' || signer === null || typeof signer.sign !== 'function')
     throw badArgument(`a signer is { spki, sign }, not ${kindOf(signer)}`);
@@ -58,7 +58,7 @@ export function signedBy(signer: Signer): KeyMaterial {
   return { role: 'client', spki: spkiIn(signer.spki), operations: { sign } };
 }
 
-/** A server's key that somebody else keeps. */
+/** A server's key that is held elsewhere. */
 export function decryptedBy(decrypter: Decrypter): KeyMaterial {
   if (typeof decrypter !== 'object' || decrypter === null || typeof decrypter.decrypt !== 'function')
     throw badArgument(`a decrypter is { spki, decrypt }, not ${kindOf(decrypter)}`);

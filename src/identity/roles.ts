@@ -1,6 +1,8 @@
 import { SecureSocketError } from '../errors.js';
 
-/** What a key is for: to decrypt (servers) or to sign (clients), in sealed or in classic. A key has one role for ever. */
+/**
+ * What a key is for: to decrypt (servers) or to sign (clients), in sealed or in classic. A key has one role for ever.
+ */
 export type IdentityRole = 'server' | 'client' | 'classic-server';
 
 /** Bits of a key that is made without saying how many. */
@@ -19,7 +21,7 @@ export function checkRole(role: IdentityRole): void {
   throw new SecureSocketError('BAD_OPTION', `role is ${JSON.stringify(role)}; expected ${ROLES}`);
 }
 
-/** Throws BAD_OPTION unless a key of this role may have so many bits. */
+/** Throws BAD_OPTION unless a key of this role may have this many bits. */
 export function checkModulusLength(bits: number, role: IdentityRole): void {
   const [min, step] = role === 'classic-server' ? [512, 1] : [2048, 8];
   if (Number.isInteger(bits) && bits >= min && bits <= 4096 && bits % step === 0) return;

@@ -9,7 +9,9 @@ import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 
-/** The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little. */
+/**
+ * The two protocols. `sealed` is the default; `classic` speaks to peers of the old Python library and protects little.
+ */
 export type ProtocolName = 'sealed' | 'classic';
 
 /** Whom a peer proved to be. */
@@ -36,9 +38,9 @@ export interface CommonOptions {
   closeTimeout?: number | undefined;
   /** Whether the peer's end leaves this side open for sending. Default false: the end is answered with the end. */
   allowHalfOpen?: boolean | undefined;
-  /** From so many bytes on, encrypted or waiting for it, `send()` waits for the network. Default 1 MiB (1048576). */
+  /** Bytes, encrypted or waiting to be, from which on `send()` waits for the network. Default 1 MiB (1048576). */
   highWaterMark?: number | undefined;
-  /** With more than so many bytes waiting, `send()` rejects with SEND_QUEUE_FULL. Default 64 MiB (67108864). */
+  /** With more than this many bytes waiting, `send()` rejects with SEND_QUEUE_FULL. Default 64 MiB (67108864). */
   maxSendQueue?: number | undefined;
   /** TCP keep-alive probes. Default true. */
   keepAlive?: boolean | undefined;
@@ -52,10 +54,13 @@ export interface CommonOptions {
   pingTimeout?: number | undefined;
   /** Length of the session key, 16, 24 or 32, the same on both ends. Default 32. Classic only. */
   keyLength?: 16 | 24 | 32 | undefined;
-  /** Key exchanges, most wanted first. Default: the hybrid first where ML-KEM is native, else `['X25519']`. Sealed only. */
+  /**
+   * Key exchanges and ciphers, in order of preference. Default: the hybrid first where ML-KEM is native, else
+   * `['X25519']`. Sealed only.
+   */
   suites?: readonly SuiteName[] | undefined;
   /**
-   * Hides the lengths of what is sent: records are filled up to a multiple of so many bytes, 2 to 16384, or with
+   * Hides the lengths of what is sent: records are padded to a multiple of this many bytes, 2 to 16384, or with
    * `'padme'` by at most 12 % to lengths that tell little. Default: none. Sealed only.
    */
   padding?: Padding | undefined;
@@ -79,8 +84,8 @@ export interface EveryClientOption extends CommonOptions {
   /** The fingerprint of the server's key, or several. In classic it is checked too, but protects no message. */
   serverKey?: string | readonly string[] | undefined;
   /**
-   * The servers that are known: a file, by its path or `file:` URL, alone or with what to do with unknown servers; what a
-   * program keeps in `{ load, save }` or `{ storage }`; or `KnownHosts`. Sealed only.
+   * The servers that are known: a file, by its path or `file:` URL, alone or with what to do with unknown servers;
+   * what a program keeps in `{ load, save }` or `{ storage }`; or `KnownHosts`. Sealed only.
    */
   knownHosts?: KnownHostsSource | PortableKnownHosts | undefined;
   /** Decides about the server's key. Anything but `true` refuses. Sealed only. */
@@ -125,24 +130,32 @@ export interface EveryServerOption extends CommonOptions {
   onHandshakeError?:
     | ((error: Error, from: { remoteAddress: string | undefined; remotePort: number | undefined }) => void)
     | undefined;
-  /** Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`. Sealed only. */
-  clientAuth?: 'none' | 'optional' | 'required' | undefined;
   /**
-   * The clients let in: fingerprints, `{ path }` or the URL of a file with one key and name a line, or `AuthorizedKeys`.
+   * Whether clients show who they are. Default `'none'`, or `'required'` with `authorizedKeys` or `verifyClient`.
    * Sealed only.
    */
+  clientAuth?: 'none' | 'optional' | 'required' | undefined;
+  /**
+   * The clients let in: fingerprints, `{ path }` or the URL of a file with one key and name a line, or
+   * `AuthorizedKeys`. Sealed only.
+   */
   authorizedKeys?: AuthorizedKeysSource | PortableAuthorizedKeys | undefined;
-  /** Whether connections of a client end when its key is no longer among `authorizedKeys`. Default false. Sealed only. */
+  /**
+   * Whether connections of a client end when its key is no longer among `authorizedKeys`. Default false. Sealed only.
+   */
   disconnectRevoked?: boolean | undefined;
   /** Decides about a client that has proven its key. Anything but `true` refuses. Sealed only. */
   verifyClient?: ((spki: Bytes, fingerprint: string) => boolean | Promise<boolean>) | undefined;
   /**
-   * Keys for the tickets that let clients resume, 32 bytes each, the first of which encrypts: for several processes with
-   * one `identity`. Whoever has one can pose as the server and as any of its clients. Default: random ones, a new one
-   * every hour, in memory only. Sealed only.
+   * Keys for the tickets that let clients resume, 32 bytes each, the first of which encrypts: for several processes
+   * with one `identity`. Anyone who has one can impersonate the server and any of its clients. Default: random ones,
+   * a new one every hour, in memory only. Sealed only.
    */
   ticketKeys?: readonly Uint8Array[] | undefined;
-  /** How long after a full handshake connections may be resumed. Default 28800000 (8 h), at most 24 h; 0: never. Sealed only. */
+  /**
+   * How long after a full handshake connections may be resumed. Default 28800000 (8 h), at most 24 h; 0: never. Sealed
+   * only.
+   */
   ticketLifetime?: number | undefined;
 }
 

@@ -4,7 +4,7 @@ import { callSafely } from '../diagnostics.js';
 import type { CommonOptions } from './options.js';
 import { keylogWarning, warnOnce } from './warnings.js';
 
-/** Loaded when it is asked for: most programs never do. */
+/** Loaded on demand: most programs do not need it. */
 export const loadClassic = (): Promise<typeof import('../core/classic/scripts.js')> =>
   import('../core/classic/scripts.js');
 

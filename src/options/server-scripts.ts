@@ -180,7 +180,7 @@ function authorizer(
   return keys && ((_, fingerprint) => keys.check(fingerprint));
 }
 
-/** A key that somebody else keeps may be unusable, which no client should be the first to notice. */
+/** A key that is held elsewhere may be unusable; this is detected before the first client connects. */
 async function tryDecrypting(key: RsaPrivateKey, backend: Backend, spki: Uint8Array): Promise<void> {
   const [message, label] = [backend.randomBytes(32), backend.randomBytes(8)];
   const ciphertext = backend.rsaPublicKey(decodeSpki(spki)).encryptOaep(message, label);

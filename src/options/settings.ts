@@ -145,7 +145,9 @@ function checkClientAuth(given: Given<EveryServerOption>): void {
     );
   }
   if (clientAuth !== undefined && clientAuth !== 'none' && !hasVerifier(given)) {
-    throw badOption(`clientAuth: '${clientAuth}' needs authorizedKeys or verifyClient to say who is let in`);
+    throw badOption(
+      `clientAuth: '${clientAuth}' needs authorizedKeys or verifyClient to decide which clients are admitted`,
+    );
   }
   if (given.disconnectRevoked && authorizedKeys === undefined)
     throw badOption('disconnectRevoked goes with authorizedKeys, which are not given');

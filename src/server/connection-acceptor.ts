@@ -37,7 +37,7 @@ export interface AcceptorOptions<Client extends PortableClient> {
   readonly authorizedKeys?: PortableAuthorizedKeys | undefined;
   /** Told of every connection that does not become a client. */
   readonly report: (error: Error, from: Origin) => void;
-  /** Told of every connection that a limit has turned away. */
+  /** Called for every connection that a limit has refused. */
   readonly limited: (limit: string, from: Origin) => void;
 }
 
@@ -45,7 +45,9 @@ export interface AcceptorOptions<Client extends PortableClient> {
 const GOING_AWAY = 1;
 const INTERNAL_ERROR = 5;
 
-/** Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready. */
+/**
+ * Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready.
+ */
 export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #options: AcceptorOptions<Client>;
   readonly #admission: HandshakeLimiter;
@@ -74,7 +76,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     const { settings, privateKeyQueue, authorizedKeys } = options;
     this.#revocation =
       settings.disconnectRevoked && authorizedKeys ? new Revocation(authorizedKeys) : undefined;
-    // so that what is wrong with a file is told though nobody comes
+    // so that errors of a file are reported even if no client connects
     this.#unwatch = authorizedKeys?.watch(() => {});
     this.#admission = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
     this.#budget = new MemoryBudget(
@@ -138,7 +140,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     else this.#take(transport);
   }
 
-  /** Takes in a transport of somebody's own, or lets it go. */
+  /** Accepts a transport of the application, or closes it. */
   attach(transport: Transport): void {
     if (this.#hasRoom(transport)) this.#take(transport);
   }
@@ -206,7 +208,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     clearTimeout(timer);
   }
 
-  /** What lies behind a proxy comes in like everybody else, once the proxy has said who it is. */
+  /** A connection through a proxy is accepted like any other, once its PROXY header has arrived. */
   async #takeProxied(transport: Transport): Promise<void> {
     const { remoteAddress, remotePort } = transport;
     const from = { remoteAddress, remotePort };
@@ -227,7 +229,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     }
   }
 
-  /** Whether one connection more may be open; if not, it is turned away. */
+  /** Whether one more connection may be open; if not, it is refused. */
   #hasRoom(newcomer: Transport): boolean {
     if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
     const { remoteAddress, remotePort } = newcomer;
@@ -290,7 +292,10 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   /** Nobody can read the messages of this connection any more. */
   #drop(connection: Connection): void {
     this.#unread.delete(connection);
-    connection.abandon(new SecureSocketError('CLOSED', 'nobody has read these messages'), GOING_AWAY);
+    connection.abandon(
+      new SecureSocketError('CLOSED', 'the server was closed before these messages were read'),
+      GOING_AWAY,
+    );
   }
 
   #sum(of: (connection: Connection) => number, before: number): number {

@@ -3,13 +3,13 @@ import { readIPv6 } from '../core/encodings/ip-address.js';
 import { askSafely } from '../diagnostics.js';
 import type { AddressList } from '../options/options.js';
 
-/** Up to so many handshakes nobody is turned away by chance. */
+/** Up to this many handshakes no connection is dropped at random. */
 const ALWAYS_ADMIT = 16;
 
 /**
- * Counts handshakes under way, in all and by source, and says when there are enough. From half of the room on it turns
- * newcomers away by chance, the likelier the less room is left (the idea of OpenSSH's MaxStartups): whoever fills the
- * room cannot keep everybody else out.
+ * Counts handshakes under way, in all and by source, and says when there are enough. From half of the room on it
+ * turns new connections away at random, with a probability that grows as room shrinks (as OpenSSH's MaxStartups): a
+ * client that fills the room cannot keep all others out.
  */
 export class HandshakeLimiter {
   readonly #most: number;

@@ -6,7 +6,7 @@ export interface Holder {
 
 /**
  * Bounds what all connections of a server hold together. Beyond the limit the one that holds the most has to go:
- * pausing everybody could wait for ever.
+ * pausing all of them could wait for ever.
  */
 export class MemoryBudget<T extends Holder> {
   readonly #limit: number;
@@ -31,7 +31,7 @@ export class MemoryBudget<T extends Holder> {
     if (this.#total > this.#limit) this.#settle();
   }
 
-  /** What was given back since the last report counts before anybody has to go. */
+  /** Memory released since the last report is counted before a connection is ended. */
   #settle(): void {
     let largest: T | undefined;
     let total = 0;

@@ -109,7 +109,7 @@ class ProxiedTransport implements Transport {
   }
 
   start(events: TransportEvents): void {
-    // first: whoever gets the rest may want to pause
+    // first: the receiver of the rest may want to pause
     this.#inner.resume();
     if (this.#rest.length > 0) events.data(this.#rest);
     this.#relay.handTo(events);

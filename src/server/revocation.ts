@@ -10,7 +10,7 @@ const GRACE = 1000;
 
 /**
  * Ends the connections of clients whose key is let in no longer. An editor may empty a file before it writes it, which
- * must not end the connections of everybody: a key has to be missing twice, with a moment in between.
+ * must not end all connections: a key has to be missing twice, with a delay in between.
  */
 export class Revocation {
   readonly #keys: PortableAuthorizedKeys;

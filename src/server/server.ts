@@ -60,7 +60,7 @@ export interface ServerAccess {
   readonly describe: () => Record<string, unknown>;
 }
 
-/** Not in the class, where everybody would see it. */
+/** Kept outside of the class, so that programs have no access to it. */
 export let serverAccess: <Client extends PortableClient>(server: PortableServer<Client>) => ServerAccess;
 
 /**
@@ -146,9 +146,9 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   }
 
   /**
-   * Stops listening, ends handshakes, lets `accept()` reject, and closes all clients: at once, or with `drain` as soon as
-   * the program has finished with them. Destroys those that have not ended after `timeout`. Called again while clients
-   * may go on, it closes them. Rejects with BAD_ARGUMENT only.
+   * Stops listening, ends handshakes, lets `accept()` reject, and closes all clients: at once, or with `drain` as
+   * soon as the program has finished with them. Destroys those that have not ended after `timeout`. Called again
+   * while clients may go on, it closes them. Rejects with BAD_ARGUMENT only.
    */
   async close(options: ServerCloseOptions = {}): Promise<void> {
     const { drain = 0, timeout = 5000 } = readArguments(options, closeRules, 'close()');
@@ -184,7 +184,10 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     return this.close();
   }
 
-  /** `SHA256:` and the base64 of its public key's SHA-256, for clients to pin. A misuse error before `listen()` has resolved. */
+  /**
+   * `SHA256:` and the base64 of its public key's SHA-256, for clients to pin. A misuse error before `listen()` has
+   * resolved.
+   */
   get fingerprint(): string {
     if (this.#plan === undefined || !this.#isOpen) throw notListening('fingerprint');
     return this.#plan.fingerprint;
@@ -291,7 +294,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
 
 describeBy(PortableServer.prototype, (server) => serverAccess(server).describe());
 
-/** A rejection that somebody else is told. */
+/** A rejection that is reported elsewhere. */
 function ignore(): void {}
 
 /** The error of what needs a server that listens. */

@@ -1,4 +1,4 @@
-/** Resolves when all have settled, or after so many milliseconds. */
+/** Resolves when all have settled, or after `milliseconds`. */
 export async function settledWithin(
   milliseconds: number,
   promises: readonly Promise<unknown>[],

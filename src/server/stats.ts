@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors.js';
 export interface ServerStats {
   /** Handshakes under way. */
   readonly pending: number;
-  /** Clients whose handshake is done and that nobody has accepted yet. */
+  /** Clients whose handshake is done and that have not been accepted yet. */
   readonly waiting: number;
   /** Connections whose handshake is done and that are not over. */
   readonly open: number;

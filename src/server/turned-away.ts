@@ -1,8 +1,8 @@
 import type { Transport } from '../transports/transport.js';
 
-/** So many are told at a time why they are turned away; the others are let go without a word, which costs nothing. */
+/** Connections that are sent the reason of a refusal at a time; others are closed without it, which costs nothing. */
 const MAX_TOLD = 32;
-/** So long, in milliseconds, and so many bytes a peer has to take the message and to go. */
+/** Milliseconds and bytes that a peer is allowed for reading the refusal and closing. */
 const MAX_TIME = 1000;
 const MAX_BYTES = 64 * 1024;
 
@@ -19,7 +19,7 @@ export class TurnedAway {
     this.#lastBytes = lastBytes;
   }
 
-  /** Lets go of a connection that nobody has started, and says why if that is cheap. */
+  /** Closes a connection that was not started, and sends the reason if that is cheap. */
   add(transport: Transport): void {
     if (this.#lastBytes === undefined || this.#told.size >= MAX_TOLD) {
       transport.destroy();

@@ -1,14 +1,14 @@
 import type { HeldTicket, IssuedTicket } from '../core/sealed/resumption.js';
 
-/** At most so many tickets for a server, and in all. */
+/** Maximum number of tickets for a server, and in total. */
 const MAX_FOR_A_SERVER = 4;
 const MAX_IN_ALL = 1000;
-/** So long after the full handshake a ticket is good for nothing, whatever its server says; in milliseconds. */
+/** Milliseconds after the full handshake at which a ticket expires, whatever its server says (docs/protocol.md, T4). */
 const MAX_AGE = 24 * 3_600_000;
 
 /** Which tickets may be used for a connection. */
 export interface SessionName {
-  /** Whom the client dials, in one spelling. */
+  /** The server the client connects to, normalised. */
   readonly target: string;
   /** Fingerprint of the identity that it has to show, if it has one. */
   readonly identity: string | undefined;
@@ -35,13 +35,14 @@ export interface SessionsAccess {
   keep(sessions: Sessions, name: SessionName, ticket: IssuedTicket, since: number): void;
 }
 
-/** Not in the class, where everybody would see it. */
+/** Kept outside of the class, so that programs have no access to it. */
 export let sessionsAccess: SessionsAccess;
 
 /**
  * Tickets for connecting again to servers that this program has been connected to, in one round trip and without RSA.
- * Give one object to the option `sessions` of every client that may use them; they are kept in memory only, 4 for a
- * server and 1,000 in all, each for one use and for a day at most.
+ * Give one object to the option `sessions` of every client that may use them. They are kept in memory only, 4 for a
+ * server and 1,000 in total, each for one use and at most a day: a ticket that is sent twice would let an observer link
+ * the two connections (RFC 8446, appendix C.4).
  */
 export class Sessions {
   /** The least recently used first. */

@@ -2,7 +2,7 @@ import type { Backend } from '../backend.js';
 import { ascii, concat, Reader, u32, vec16 } from '../core/sealed/codec.js';
 import type { TicketContent, TicketIssuer } from '../core/sealed/resumption.js';
 
-/** A key is used to encrypt for so long, in milliseconds. */
+/** How long a key encrypts, in milliseconds. */
 const ROTATION = 3_600_000;
 
 const NAME_LENGTH = 16;
@@ -32,9 +32,9 @@ export interface TicketKeysOptions {
 }
 
 /**
- * A server's tickets: what it has to remember of a connection, encrypted under keys that it alone has, and handed to the
- * client to keep. Each is encrypted under a key of its own, derived with 32 random bytes, so that servers that share a
- * ticket key cannot use a nonce twice.
+ * A server's tickets: what it has to remember of a connection, encrypted under keys that it alone has, and handed to
+ * the client to keep. Each is encrypted under a key of its own, derived with 32 random bytes, so that servers that
+ * share a ticket key cannot use a nonce twice.
  *
  *     ticket = b[16] name of the ticket key || b[32] random || AES-256-GCM(content), the name as associated data
  */
@@ -106,7 +106,7 @@ export class TicketKeys implements TicketIssuer {
     return made;
   }
 
-  /** A key is forgotten when the last ticket under it has expired, whether or not anybody comes then. */
+  /** A key is deleted when its last ticket has expired, whether or not a client connects then. */
   #forgetOld(): void {
     if (this.#isShared) return;
     const now = Date.now();
@@ -148,7 +148,9 @@ export class TicketKeys implements TicketIssuer {
   }
 }
 
-/** `b[32] psk || u32 seconds and u32 milliseconds since 1970 || b[32] hash of the server's key || vec16 client's key` */
+/**
+ * `b[32] psk || u32 seconds and u32 milliseconds since 1970 || b[32] hash of the server's key || vec16 client's key`
+ */
 function encode({ psk, since, spki }: TicketContent & { since: number }, serverHash: Uint8Array): Uint8Array {
   const time = concat(u32(Math.floor(since / 1000)), u32(since % 1000));
   return concat(psk, time, serverHash, vec16(spki));

@@ -9,7 +9,7 @@ export interface ByteStreamOptions {
   readonly maxMessage: number;
   /** Whether the peer's end leaves the stream open for writing, as it leaves the connection. */
   readonly allowHalfOpen: boolean;
-  /** Lives as long as the stream: what nobody can read any more is dropped, and that is told by its reader's end. */
+  /** Lives as long as the stream: when the reading side ends, data that can no longer be read is dropped. */
   readonly owner: object;
 }
 
@@ -68,7 +68,7 @@ class ByteStream extends Duplex {
     return this.#connection.transport.localPort;
   }
 
-  /** As of `net.Socket`: emits 'timeout' after so long without a byte in either direction, and does nothing else. */
+  /** As of `net.Socket`: emits 'timeout' after this time without a byte in either direction, and does nothing else. */
   setTimeout(milliseconds: number, listener?: () => void): this {
     clearTimeout(this.#timer);
     this.timeout = milliseconds;
@@ -116,7 +116,9 @@ class ByteStream extends Duplex {
     );
   }
 
-  /** What waited together leaves together: the small writes of a protocol such as HTTP/2 cost one step, and one message. */
+  /**
+   * What waited together leaves together: the small writes of a protocol such as HTTP/2 cost one step, and one message.
+   */
   override _writev(
     chunks: readonly { readonly chunk: Uint8Array }[],
     done: (error?: Error | null) => void,

@@ -47,7 +47,7 @@ async function* chunksOf<Chunk>(this: ReadableStream<Chunk>): AsyncGenerator<Chu
 
 /**
  * Gives each chunk to `send` as one message. Closing it ends the sending half, aborting it destroys the connection, and
- * the connection's end is its end: whoever waits for something to write does not wait in vain.
+ * the connection's end ends it, so that a caller that waits to write is released.
  */
 export function writableOf(
   connection: Connection,

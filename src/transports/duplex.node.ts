@@ -13,8 +13,8 @@ interface SocketFacts {
 }
 
 /**
- * The transport of a `node:stream` Duplex, a `net.Socket` among them. The stream must be open, in byte mode and
- * not flowing, and is the transport's from then on: it is destroyed with it. Create it with `allowHalfOpen: true` if the
+ * The transport of a `node:stream` Duplex, a `net.Socket` among them. The stream must be open, in byte mode and not
+ * flowing, and is the transport's from then on: it is destroyed with it. Create it with `allowHalfOpen: true` if the
  * two directions are to end apart.
  */
 export function fromDuplex(stream: Duplex): Transport {
@@ -103,7 +103,7 @@ class DuplexTransport implements Transport {
     const chunk = chunks[last] as Uint8Array;
     this.#pending += chunk.length;
     stream.write(chunk, (error) => {
-      // what the system has not taken stays pending: nobody is to count it as sent
+      // what the system has not taken stays pending, so that it is not counted as sent
       if (error) return;
       this.#pending -= chunk.length;
       this.#events?.written();
@@ -120,8 +120,8 @@ class DuplexTransport implements Transport {
   }
 
   /**
-   * By a write of nothing, in answer to which the system reports a reset. TCP alone: a Unix domain socket reports a peer
-   * that has closed in order, too, whose last bytes may still be read.
+   * By a write of nothing, in answer to which the system reports a reset. TCP alone: a Unix domain socket reports a
+   * peer that has closed in order, too, whose last bytes may still be read.
    */
   probe(): void {
     const stream = this.#stream;

@@ -17,7 +17,7 @@ export function guarded(transport: unknown, method: string): Transport {
   return new GuardedTransport(transport);
 }
 
-/** So long a transport may take to report its end when it has been destroyed, in milliseconds. */
+/** Milliseconds within which a destroyed transport has to report its end. */
 const DESTROY_GRACE = 1000;
 
 class GuardedTransport implements Transport {

@@ -45,7 +45,7 @@ export async function dial(
   if ('path' in to) checkUnixPath(to.path);
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    // paused: nothing is read before the transport has somebody to report to
+    // paused: nothing is read before the transport has a receiver for its events
     const socket = connect(options).pause();
     const settle = (act: () => void): void => {
       signal.removeEventListener('abort', abort);
@@ -54,7 +54,7 @@ export async function dial(
     };
     const fail = (error: unknown): void =>
       settle(() => {
-        // a late error of a socket given up is nobody's
+        // a late error of an abandoned socket is ignored
         socket.on('error', () => {});
         socket.destroy();
         reject(explainAttempts(error, to));
@@ -108,7 +108,10 @@ export function readDirectly(accepted: Socket): { socket: Socket; reads?: Direct
 let shared: Uint8Array | undefined;
 const SHARED_SIZE = 256 * 1024;
 
-/** Option of a socket that is to read into one buffer of the process, whose content is dealt with before the next read; or where the receiver says. */
+/**
+ * Option of a socket that is to read into one buffer of the process, whose content is dealt with before the next read;
+ * or where the receiver says.
+ */
 export function onread(reads: DirectReads): {
   buffer: () => Uint8Array;
   callback: (count: number, buffer: Uint8Array) => boolean;

@@ -27,7 +27,7 @@ export interface WebSocketFacts {
 
 /**
  * A byte stream over the binary messages of a WebSocket. Their borders mean nothing, but for the empty message: it ends
- * the half of whoever sends it, which WebSockets lack. Who has ended and met the peer's end closes the WebSocket.
+ * the sender's half, for which WebSockets have no message. An end that has sent and received it closes the WebSocket.
  */
 export class WebSocketTransport implements Transport {
   readonly remoteAddress: string | undefined;
@@ -95,9 +95,9 @@ export class WebSocketTransport implements Transport {
   }
 
   /**
-   * A connection that has said everything gives its transport up without waiting for the peer's end. The WebSocket then
-   * still finishes its closing handshake (RFC 6455 7.1.2): one that is cut counts as a failure at the other end, where a
-   * browser may hold back the next connection to the same server.
+   * A connection that has said everything gives its transport up without waiting for the peer's end. The WebSocket
+   * then still finishes its closing handshake (RFC 6455 7.1.2): one that is cut counts as a failure at the other end,
+   * where a browser may hold back the next connection to the same server.
    */
   destroy(error?: Error): void {
     if (this.#hasEnded && error === undefined && !this.#isConnecting) this.#finishClosing();

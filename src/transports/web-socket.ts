@@ -32,7 +32,7 @@ const rules: ArgumentRules<WebSocketOptions> = {
 
 /**
  * The transport over a WebSocket: of a `ws:` or `wss:` address, which is opened, or of a socket that is connecting or
- * open. The socket is the transport's from then on, and nobody else may have read from it or sent with it.
+ * open. The transport owns the socket from then on; nothing may have been read from it or sent with it before.
  *
  * Throws a `TypeError` for what is neither, or where the platform has no WebSocket.
  */

@@ -37,7 +37,7 @@ export function webStreams(streams: StreamPair, options: WebStreamsOptions = {})
     throw badArgument(`webStreams() takes { readable, writable }, not ${kindOf(streams)}`);
   if (readable.locked || writable.locked)
     throw badArgument(
-      'webStreams() takes streams that nobody has locked: release their readers and writers first',
+      'webStreams() takes streams that are not locked: release their readers and writers first',
     );
   return new WebStreamsTransport(readable.getReader(), writable.getWriter(), given);
 }
@@ -122,7 +122,7 @@ class WebStreamsTransport implements Transport {
     this.#incoming.abandon(error);
   }
 
-  /** As long as nobody wants a pause; one loop at a time. */
+  /** Reads until paused; one loop at a time. */
   async #read(): Promise<void> {
     if (this.#isReading) return;
     this.#isReading = true;

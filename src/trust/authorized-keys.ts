@@ -39,8 +39,8 @@ const INTERVAL = 1000;
  * The clients that a server lets in: everything that can be said without knowing where the lines are kept. In each line
  * there is a key, as fingerprint or as base64 of its SPKI, and perhaps a name; `#` starts a comment.
  *
- * A list that was good once stays in use until there is another good one. A slip in an editor, or a file that is away for
- * a moment while it is replaced, must not lock out everybody; removing a line still takes effect at once.
+ * A list that was good once stays in use until there is another good one. A slip in an editor, or a file that is away
+ * for a moment while it is replaced, must not lock out all clients; removing a line still takes effect at once.
  */
 export class PortableAuthorizedKeys {
   readonly #store: LineStore;
@@ -76,8 +76,8 @@ export class PortableAuthorizedKeys {
   }
 
   /**
-   * What is known about the key with this fingerprint; `null` if it is not let in. A file is looked at each time, and read
-   * if it has changed. Rejects while there was no good list yet.
+   * What is known about the key with this fingerprint; `null` if it is not let in. A file is looked at each time, and
+   * read if it has changed. Rejects while there was no good list yet.
    */
   async check(fingerprint: string): Promise<AuthorizedKey | null> {
     checkText('fingerprint', fingerprint);
@@ -119,8 +119,8 @@ export class PortableAuthorizedKeys {
   }
 
   /**
-   * Calls `listener` when the list has changed; returns how to stop that. While somebody watches, a file is looked at every
-   * second, and what is wrong with it is reported without anybody asking for a key.
+   * Calls `listener` when the list has changed; returns a function that stops this. While watched, a file is checked
+   * every second, and its errors are reported even if no key is checked.
    */
   watch(listener: () => void): () => void {
     if (typeof listener !== 'function')
@@ -128,7 +128,7 @@ export class PortableAuthorizedKeys {
     this.#watchers.add(listener);
     if (this.#file !== undefined && this.#timer === undefined) {
       this.#timer = setInterval(() => void this.#refresh().catch(() => {}), INTERVAL);
-      // nobody's process goes on for the sake of a look at a file
+      // checking a file must not keep the process alive
       if (typeof this.#timer === 'object') this.#timer.unref?.();
     }
     return () => {
@@ -181,7 +181,7 @@ export class PortableAuthorizedKeys {
   async #read(file: WatchedLines): Promise<void> {
     const { text, version, isSettled } = await file.readVersion();
     const hasGood = this.#keys !== undefined;
-    // without a good list whoever asks next is to learn what is wrong, too
+    // without a valid list the next check has to report the error, too
     this.#seen = isSettled && hasGood ? version : undefined;
     this.#accept(this.#parse(linesOf(text)));
     this.#seen = isSettled ? version : undefined;

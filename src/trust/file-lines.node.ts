@@ -9,12 +9,13 @@ import { type LineStore, withoutLines } from './line-store.js';
 /**
  * The lines of a file that other processes may read and change at the same time.
  *
- * Lines are added with O_APPEND, which keeps those of all writers. Only removing lines replaces the file, by a new one
- * that is renamed: readers see the old file or the new one, never a part. What others append to the old file meanwhile
- * is not lost: whoever replaces it carries over what came after the part that was read, and whoever appends looks
- * afterwards whether the file is still the one at this path, and appends again if not.
+ * Lines are added with O_APPEND, which keeps those of all writers. Only removing lines replaces the file, by a new
+ * one that is renamed: readers see the old file or the new one, never a part. What others append to the old file
+ * meanwhile is not lost: a process that replaces it carries over what came after the part that was read, and one that
+ * appends looks afterwards whether the file is still the one at this path, and appends again if not.
  *
- * Symbolic links are followed. A device, a FIFO or a socket is read, once, since what it gave is gone, and never written.
+ * Symbolic links are followed. A device, a FIFO or a socket is read, once, since what it gave is gone, and never
+ * written.
  */
 export class FileLines implements LineStore {
   readonly name: string;

@@ -3,7 +3,7 @@ import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { reasonOf, SecureSocketError } from '../errors.js';
 import type { PortableKnownHosts } from './known-hosts.js';
 
-/** Whom a client dials, as a known-hosts file names it: a Unix domain socket is `unix:PATH` with port 0. */
+/** The server a client connects to, as a known-hosts file names it: a Unix domain socket is `unix:PATH` with port 0. */
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -93,7 +93,7 @@ async function settlesTrue(decision: () => Promise<boolean>): Promise<boolean> {
   );
 }
 
-/** What the system says of a file of ours is nobody's doing but ours: the server must not be blamed for it. */
+/** A system error of a local file is this side's: the server must not be blamed for it. */
 async function possible<Result>(what: string, operation: Promise<Result>): Promise<Result> {
   try {
     return await operation;

@@ -13,7 +13,7 @@ const ZERO = 0x30;
 export interface FrameOptions {
   /** The longest message taken, in bytes. */
   readonly maxMessage: number;
-  /** A larger frame is decrypted in parts of so many bytes. */
+  /** A larger frame is decrypted in parts of this many bytes. */
   readonly partLength: number;
   /** How messages are kept from being transferred together. */
   readonly protectMemory?: ProtectMemory | undefined;
@@ -201,11 +201,13 @@ function unpaddedLength(plaintext: Uint8Array, from: number, end: number): numbe
 function badFrame(maxMessage: number): SecureSocketError {
   return new SecureSocketError(
     'BAD_FRAME',
-    `the peer sent what is no message of at most ${maxMessage} bytes under the key of this connection`,
+    `the peer sent an invalid frame: not a message of at most ${maxMessage} bytes under this connection's key`,
   );
 }
 
-/** The messages of one decryption, still uncut: views that nobody reads would cost more than short messages. */
+/**
+ * The messages of one decryption, not yet split: creating views of unread messages would cost more than the messages.
+ */
 class ClassicBatch implements Batch {
   readonly error: SecureSocketError | undefined;
   readonly #memory: MessageMemory;

@@ -107,7 +107,7 @@ function readName(reader: PickleReader, name: string): void {
   const opcode = reader.byte();
   if (opcode === OP.BINUNICODE) reader.expect(1, 0, 0, 0);
   else if (opcode === OP.SHORT_BINUNICODE || opcode === OP.SHORT_BINSTRING) reader.expect(1);
-  else fail(`opcode ${hex(opcode)} where the name of a slot belongs`);
+  else fail(`opcode ${hex(opcode)} in place of the name of a slot`);
   reader.expectText(name);
   reader.memo();
 }
@@ -129,7 +129,7 @@ function readInteger(reader: PickleReader): Deferred {
     case OP.LONG:
       return decimal(reader, opcode);
     default:
-      return fail(`opcode ${hex(opcode)} where an integer belongs`);
+      return fail(`opcode ${hex(opcode)} in place of an integer`);
   }
 }
 

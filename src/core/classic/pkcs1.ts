@@ -8,9 +8,14 @@ export function privateExponentHash(backend: Pick<Backend, 'sha256'>, d: Uint8Ar
 }
 
 /**
- * The session key in a PKCS#1 v1.5 encoded message, or, if that is malformed, a key that depends on nothing but the
- * private key and the ciphertext (K2). Which of the two it was cannot be seen, not even by repeating the ciphertext:
- * positions are fixed, every byte is read, and the choice is made by masks.
+ * The session key in a PKCS#1 v1.5 encoded message, or, if that is malformed, a key derived only from the private key
+ * and the ciphertext: implicit rejection (K2).
+ *
+ * A peer that learns whether the padding was correct has Bleichenbacher's oracle, and can decrypt recorded session keys
+ * with a million queries or fewer. So there is no error, and no branch or index that depends on the decrypted bytes:
+ * positions are fixed, every byte is read, and the selection uses masks. A random substitute would not do: an attacker
+ * could send the same ciphertext twice, and see from two equal ciphertexts of the server's first message (ECB is
+ * deterministic) that the padding was correct. With a derived key both answers are equal in either case.
  */
 export function implicitRejection(
   backend: Pick<Backend, 'sha256' | 'hmacSha256'>,

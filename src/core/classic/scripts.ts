@@ -64,7 +64,10 @@ export function* classicServer(options: ClassicServerOptions): Script {
   yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
 }
 
-/** What a server says first, the same to everybody: strangers must not cost more than a copy of it. */
+/**
+ * The server's first bytes, encoded once for all clients: an unauthenticated client must cost no more than a copy of
+ * them.
+ */
 const greetings = new WeakMap<RsaPublicNumbers, Uint8Array>();
 
 function greetingOf(publicKey: RsaPublicNumbers): Uint8Array {
@@ -121,7 +124,9 @@ function makeSender(cipher: BlockCipher, { backend, maxMessage }: ClassicOptions
   return new ClassicSender(cipher, maxMessage, partLengthOf(backend));
 }
 
-/** A key that stands in for a bad ciphertext gives a line like any other, so that nobody learns of it (K2). */
+/**
+ * The substitute key of a bad ciphertext is logged like any other, so that the log does not reveal the padding (K2).
+ */
 function keylogLine(ciphertext: Uint8Array, key: Uint8Array): string {
   return `CLASSIC_SESSION_KEY ${encodeHex(ciphertext.subarray(0, 32))} ${encodeHex(key)}`;
 }

@@ -27,10 +27,10 @@ export function decodePem(text: string): Pem {
   const begin = lines.findIndex((line) => line.includes('-----BEGIN'));
   if (begin < 0) fail('there is no BEGIN line');
   const label = /^-----BEGIN ([A-Z0-9]+(?:[ -][A-Z0-9]+)*)-----$/.exec(lines[begin] ?? '')?.[1];
-  if (label === undefined) fail(`line ${begin + 1} is not a proper BEGIN line`);
+  if (label === undefined) fail(`line ${begin + 1} is not a valid BEGIN line`);
   const end = lines.indexOf(`-----END ${label}-----`, begin);
   if (end < 0) fail(`there is no END line for ${label}`);
-  if (lines.slice(end + 1).some((line) => line.trim() !== '')) fail(`there is text behind line ${end + 1}`);
+  if (lines.slice(end + 1).some((line) => line.trim() !== '')) fail(`there is text after line ${end + 1}`);
   const der = body(lines.slice(begin + 1, end), begin + 2);
   return { label, der, explanatory: lines.slice(0, begin) };
 }

@@ -38,7 +38,7 @@ export function checkClassicKey(key: RsaPublicNumbers, minModulusBits: number): 
 /** Throws BAD_IDENTITY unless the eight numbers of a private key fit together. Does not test p and q for primality. */
 export function checkPrivateKey(key: RsaPrivateNumbers): void {
   if (belongTogether(key)) return;
-  throw new SecureSocketError('BAD_IDENTITY', 'the numbers of the private key do not fit together');
+  throw new SecureSocketError('BAD_IDENTITY', 'the components of the private key are inconsistent');
 }
 
 function badKey(message: string): SecureSocketError {

@@ -66,7 +66,10 @@ export function* readRecord(handshake: Handshake): Handshaking<Uint8Array> {
 export function checkFinished(handshake: Handshake, backend: Backend, record: Uint8Array): Uint8Array {
   const { message, mac } = finishedMessage(record);
   if (backend.equal(mac, handshake.schedule.finished('s finished'))) return message;
-  throw new SecureSocketError('HANDSHAKE_FAILED', 'the server did not see the same handshake');
+  throw new SecureSocketError(
+    'HANDSHAKE_FAILED',
+    "the server's view of the handshake differs from this side's",
+  );
 }
 
 function finishedMessage(record: Uint8Array): { message: Uint8Array; mac: Uint8Array } {

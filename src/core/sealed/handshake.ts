@@ -41,7 +41,7 @@ export interface Established extends ApplicationKeys {
   readonly ticketReceiver?: TicketReceiver | undefined;
 }
 
-/** Where the secrets of a connection go if somebody is to decrypt a recording of it. */
+/** Receives the secrets of a connection, so that a capture can be decrypted. */
 export type KeyLog = (line: string) => void;
 
 /** The label of the RSA secret in CLIENT_KEY. */
@@ -53,7 +53,7 @@ export const RSA_SECRET_LENGTH = 32;
 const CLASSIC_FIRST_BYTES = [0x80, 0x28, 0x63];
 
 /**
- * What both ends keep while they shake hands. The limits of a body and of a record bound what a peer can make an end
+ * What both ends keep during the handshake. The limits of a body and of a record bound what a peer can make an end
  * read before it is open: four messages, below 16 KiB.
  */
 export class Handshake {
@@ -89,7 +89,7 @@ export class Handshake {
     [this.#sending, this.#receiving] = this.#isClient ? [client, server] : [server, client];
   }
 
-  /** A key of the present secret; whoever asks for it wipes it. */
+  /** A key derived from the current secret; the caller wipes it. */
   key(label: string): TrafficKey {
     const secret = this.schedule.derive(label);
     this.#keylog?.(keylogLine(label, this.transcript.clientRandom, secret));
@@ -175,7 +175,9 @@ function importKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
   try {
     return backend.rsaPublicKey(numbers);
   } catch (error) {
-    throw new SecureSocketError('BAD_KEY', 'the numbers of the RSA key do not make a key', { cause: error });
+    throw new SecureSocketError('BAD_KEY', 'the components of the RSA key are inconsistent', {
+      cause: error,
+    });
   }
 }
 

@@ -78,7 +78,8 @@ function* receiveRecords(
     checkRecord(length, longest, key, limits);
     const ciphertext = yield* read(length);
     const plaintext = yield* opened(key, ciphertext, options);
-    if (plaintext === null) throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed on its way');
+    if (plaintext === null)
+      throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed, repeated or reordered in transit');
     const type = plaintext[0];
     if (type === RecordType.data || type === RecordType.padded) {
       const isPadded = type === RecordType.padded;

@@ -38,13 +38,13 @@ export interface TicketIssuer {
   open(ticket: Uint8Array): (TicketContent & { readonly since: number }) | undefined;
 }
 
-/** At most so many on a connection (docs/protocol.md, T4). */
+/** Maximum number of tickets on a connection (docs/protocol.md, T4). */
 const MAX_TICKETS = 4;
 const NONCE_LENGTH = 8;
 const MAX_SECONDS = 86_400;
 const NONE = new Uint8Array(0);
 
-/** T2: the proof that whoever sends this CLIENT_HELLO, of which the last 32 bytes are left out, has the secret. */
+/** T2: proves that the sender of this CLIENT_HELLO has the secret; computed over all but its last 32 bytes. */
 export function binderOf(backend: Backend, psk: Uint8Array, hello: Uint8Array): Uint8Array {
   const early = backend.hkdfExtract(ZEROS, psk);
   const base = expandLabel(backend, early, 'res binder', hashOfNothing(backend), HASH_LENGTH);

@@ -6,7 +6,7 @@ import { ascii, concat, u16 } from './codec.js';
 export const HASH_LENGTH = 32;
 const PREFIX = 'sealed1 ';
 const NONE = new Uint8Array(0);
-/** Where there is nothing to mix in. */
+/** The input of a step of the key schedule that has none. */
 export const ZEROS: Uint8Array = new Uint8Array(HASH_LENGTH);
 
 /** HKDF-Expand-Label (RFC 8446 7.1) with a prefix of its own. */
@@ -145,7 +145,7 @@ export function exportFrom(
 ): Uint8Array {
   const name = new TextEncoder().encode(label);
   if (name.length > 255 - PREFIX.length)
-    throw badArgument(`the label has ${name.length} bytes, 247 are the most`);
+    throw badArgument(`the label has ${name.length} bytes, the maximum is 247`);
   if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_LENGTH) {
     throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
   }

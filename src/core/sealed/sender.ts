@@ -11,7 +11,7 @@ export interface KeyLimits {
   readonly bytes: number;
 }
 
-/** The limits of a sender (docs/protocol.md, R4.1); tests lower them, nobody raises them. */
+/** The limits of a sender (docs/protocol.md, R4.1); tests lower them, nothing raises them. */
 export const SEND_LIMITS: KeyLimits = { records: 2 ** 20, bytes: 2 ** 36 };
 
 /** A key is not used for longer, in milliseconds, if there are messages to send (R4.2). */
@@ -28,9 +28,9 @@ export interface SenderOptions {
   readonly maxMessage: number;
   /** The largest payload of a DATA record that both ends take. */
   readonly maxRecord: number;
-  /** So many bytes are worth encrypting at once. */
+  /** Bytes that are worth encrypting at once. */
   readonly partLength: number;
-  /** Whether records may be left to the platform, so that chunks come later. */
+  /** Whether the platform may encrypt records asynchronously, so that their chunks are ready later. */
   readonly isPatient: boolean;
   readonly limits: KeyLimits;
   /** How the lengths of records are hidden, if they are. */

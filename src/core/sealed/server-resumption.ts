@@ -30,7 +30,9 @@ export interface Session {
   readonly peer: PeerKey | null;
 }
 
-/** Tickets given on a connection: one takes the place of the one used, and one more lets clients connect side by side. */
+/**
+ * Tickets given on a connection: one takes the place of the one used, and one more lets clients connect side by side.
+ */
 const TICKETS_AT_FIRST = 2;
 const TICKETS_WHEN_RESUMED = 1;
 const NONE = new Uint8Array(0);
@@ -101,7 +103,10 @@ export function share(
   return serverHello;
 }
 
-/** T3: the resumed handshake. Nothing is sent after the flight, and nobody sees the connection, until CLIENT_FINISHED. */
+/**
+ * T3: the resumed handshake. Nothing is sent after the flight, and the application does not get the connection, until
+ * CLIENT_FINISHED.
+ */
 export function* resume(
   handshake: Handshake,
   options: SealedServerOptions,

@@ -78,7 +78,7 @@ function* answerHello(
 ): Handshaking<SuiteName> {
   if (options.busy?.()) {
     yield { type: 'finalBytes', chunks: [encodeReject(2)] };
-    throw new SecureSocketError('BUSY', 'a client was turned away: too many handshakes are under way');
+    throw new SecureSocketError('BUSY', 'a client was refused: too many handshakes are in progress');
   }
   const serverHello = share(handshake, options, start, undefined);
   const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
@@ -132,7 +132,13 @@ function* read<Content>(
   });
 }
 
-/** DECRYPT: a ciphertext that is not for us goes on with a secret that nobody knows. */
+/**
+ * DECRYPT: a ciphertext that does not decrypt continues with a random secret, so that the failure shows only as a wrong
+ * tag of CLIENT_AUTH, as for any forged record. An error here, or a measurable difference, would be Manger's oracle
+ * against OAEP. The random bytes are drawn before decrypting, so that both cases do the same work. Unlike in classic
+ * (K2) they need not be derived from the ciphertext: the secret is mixed with this connection's transcript, so repeating
+ * a ciphertext gives different keys anyway.
+ */
 function* decrypt({ backend, key }: SealedServerOptions, ciphertext: Uint8Array): Handshaking<Uint8Array> {
   // DECRYPT.1
   if (ciphertext.length !== key.modulusLength / 8) throw clientFailed();
@@ -172,7 +178,7 @@ function* admit(
     return yield* refuse(handshake, 'the client shows no identity, which is required', {});
   }
   const { spki, fingerprint } = peer;
-  // E1: whoever has this key decrypts with it, and is us
+  // E1: this key decrypts, so a client that shows it is this server itself
   if (isSameKey(spki, options.spki)) {
     const message = `the client shows this server's own key ${fingerprint}: one key must not be used at both ends`;
     return yield* refuse(handshake, message, { fingerprint });
@@ -204,7 +210,7 @@ function* finish(handshake: Handshake): Handshaking<ApplicationKeys> {
   return { sending, receiving, exporterSecret: schedule.derive('exp master') };
 }
 
-/** Between CLIENT_KEY and CLIENT_FINISHED nobody learns which check failed. */
+/** From CLIENT_KEY to CLIENT_FINISHED the peer does not learn which check failed. */
 function maskFailure<Result>(step: () => Result): Result {
   try {
     return step();

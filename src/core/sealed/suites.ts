@@ -42,8 +42,8 @@ export function hasHybrid(names: readonly SuiteName[]): boolean {
 }
 
 /**
- * What an end offers or takes by itself, most wanted first: the backend's cipher first, and the hybrids, before the
- * others, only where they cost next to nothing.
+ * What an end offers or accepts by default, in order of preference: the backend's cipher first, and the hybrids,
+ * before the others, only where they cost next to nothing.
  */
 export function defaultSuites({
   native,

@@ -150,7 +150,7 @@ describe('encodings that no pickler makes', () => {
 
   test.each(['56', '5a', '4e', '00'])('opcode 0x%s names no slot', (opcode) => {
     const named = `800263${GLOBAL}29814e7d28${opcode}016e4b075501654b037586622e`;
-    expectRefusal(fromHex(named), `opcode 0x${opcode} where the name of a slot belongs`);
+    expectRefusal(fromHex(named), `opcode 0x${opcode} in place of the name of a slot`);
   });
 
   test.each([
@@ -173,8 +173,8 @@ describe('encodings that no pickler makes', () => {
     ['INT with an L', body(`${n}49334c0a`), 'expected 0x0a'],
     ['LONG with a CR', body(`${n}4c330d0a`), 'expected 0x0a'],
     ['LONG of 1301 digits', body(`${n}4c${'33'.repeat(1301)}`), '1300'],
-    ['an opcode for text in place of an integer', body(`${n}8c0133`), 'where an integer belongs'],
-    ['a GET in place of an integer', body('4b076800'), 'where an integer belongs'],
+    ['an opcode for text in place of an integer', body(`${n}8c0133`), 'in place of an integer'],
+    ['a GET in place of an integer', body('4b076800'), 'in place of an integer'],
     ['a frame that is longer than the pickle', `${frame(bytesOf(plain) + 1)}${plain}`, 'frame'],
     ['a frame that is shorter than the pickle', `${frame(bytesOf(plain) - 1)}${plain}`, 'frame'],
     ['a frame of 4000 bytes', '95a00f000000000000', '4000'],
@@ -182,7 +182,7 @@ describe('encodings that no pickler makes', () => {
     ['two frames', `${frame(bytesOf(plain) + 9)}${frame(bytesOf(plain))}${plain}`, 'expected 0x8c'],
     ['PUT with 11 digits', body(`${n}4b03`).replace('2981', `298170${'31'.repeat(11)}`), '10 digits'],
     ['PUT with a negative index', body(`${n}4b03`).replace('2981', '2981702d310a'), 'digit'],
-    ['two memo opcodes', body(`${n}4b03`).replace('2981', '29819494'), 'where an integer belongs'],
+    ['two memo opcodes', body(`${n}4b03`).replace('2981', '29819494'), 'in place of an integer'],
     ['a memo opcode before the end', plain.replace('622e', '62942e'), 'expected 0x2e'],
     ['another module', plain.replace('2e6b6579', '2e6b657a'), 'expected 0x79'],
   ])('refused: %s', (_, hex, text) => {

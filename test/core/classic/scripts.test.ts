@@ -482,7 +482,7 @@ describe('classic client', () => {
     end.session.receive(Buffer.from('0'));
     expect(end.code).toBe('BAD_FRAME');
     expect(String(end.error)).toContain(
-      `no message of at most ${2 ** 20} bytes under the key of this connection`,
+      `not a message of at most ${2 ** 20} bytes under this connection's key`,
     );
   });
 

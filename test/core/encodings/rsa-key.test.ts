@@ -170,7 +170,7 @@ describe('private numbers', () => {
 
   const unfit = expect.objectContaining({
     code: 'BAD_IDENTITY',
-    message: 'the numbers of the private key do not fit together',
+    message: 'the components of the private key are inconsistent',
   });
 });
 

@@ -385,7 +385,7 @@ it('a busy server says so instead of hello, and does no work', () => {
   server.session.start();
   server.session.receive(client.takeWritten());
   expect(server.code).toBe('BUSY');
-  expect(String(server.error)).toContain('a client was turned away: too many handshakes are under way');
+  expect(String(server.error)).toContain('a client was refused: too many handshakes are in progress');
   expect(exchanges).toBe(0);
   expect(hex(server.finalBytes?.[0] as Uint8Array)).toBe('5345414c0f01000102');
   client.session.receive(server.finalBytes?.[0] as Uint8Array);

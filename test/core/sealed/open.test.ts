@@ -127,7 +127,7 @@ describe('the reason of the end', () => {
       'the peer sent more under one key than 0 records or 274877906944 bytes',
     );
     expect(errorOf(() => Uint8Array.from({ length: 20 }, (_, i) => (i === 2 ? 17 : 0)))).toBe(
-      'a record was changed on its way',
+      'a record was changed, repeated or reordered in transit',
     );
     expect(
       errorOf((peer) =>

@@ -77,7 +77,7 @@ describe("a peer's key", () => {
         expect.objectContaining({
           code: 'BAD_KEY',
           cause,
-          message: 'the numbers of the RSA key do not make a key',
+          message: 'the components of the RSA key are inconsistent',
         }),
       );
       expect(tries).toBe(round);

@@ -48,7 +48,7 @@ describe('keying material for the application', () => {
     ] as const) {
       expect(() => exportKey(label, none, 16)).toThrow(
         expect.objectContaining({
-          ...{ code: 'BAD_ARGUMENT', message: `the label has ${length} bytes, 247 are the most` },
+          ...{ code: 'BAD_ARGUMENT', message: `the label has ${length} bytes, the maximum is 247` },
         }),
       );
     }
