@@ -1,6 +1,6 @@
 // An echo server on all cores: node examples/cluster/server.mjs [PORT] [WORKERS]
 //
-// Every worker listens on the same port with the same key; the primary deals connections out to them. Nothing about a
+// Every worker listens on the same port with the same key; the primary distributes connections to them. Nothing about a
 // connection is shared between workers. They share a ticket key, so that clients resume at any of them.
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';

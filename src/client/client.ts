@@ -123,10 +123,10 @@ export class PortableClient implements AsyncIterable<Bytes> {
   }
 
   /**
-   * Closes: what was sent is written, then the end; waits for the peer's end, and gives up after `timeout`, by default
-   * `closeTimeout`, without progress. Resolves to how it ended: `error` is `undefined` if the peer has ended in order, for which its side must
-   * have received everything before; otherwise the last messages may be lost. Idempotent, never rejects but for wrong
-   * options (`code` means the same as with `end()`) and an aborted `signal`.
+   * Closes: what was sent is written, then the end; waits for the peer's end, and gives up after `timeout`, by
+   * default `closeTimeout`, without progress. Resolves to how it ended: `error` is `undefined` if the peer has ended
+   * in order, for which its side must have received everything before; otherwise the last messages may be lost.
+   * Idempotent, never rejects but for wrong options (`code` means the same as with `end()`) and an aborted `signal`.
    */
   async close(options: CloseOptions = {}): Promise<ConnectionEnd> {
     return this.#lifecycle.close(readCloseOptions(options, this.#lifecycle.settings.protocol));
@@ -172,8 +172,8 @@ export class PortableClient implements AsyncIterable<Bytes> {
   }
 
   /**
-   * The messages received in arrays: those that are there already, at least one and at most 1024, for programs that take
-   * very many small messages. It ends, throws and holds the peer back as the iteration over the client does.
+   * The messages received in arrays: those that are there already, at least one and at most 1024, for programs that
+   * take very many small messages. It ends, throws and holds the peer back as the iteration over the client does.
    */
   batches(): AsyncIterableIterator<Bytes[]> {
     this.#lifecycle.connected();

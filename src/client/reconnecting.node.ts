@@ -24,7 +24,7 @@ export function reconnecting(
   return connectingAgain(attempts, options);
 }
 
-/** Whoever connects again and again resumes, where the protocol can. */
+/** Repeated connections resume, if the protocol supports it. */
 function withSessions(options: ClientOptions): ClientOptions {
   // what is no object of options is refused, as everything is, when the iteration begins
   if (Object.prototype.toString.call(options) !== '[object Object]' || options.protocol === 'classic')

@@ -43,11 +43,12 @@ const IDLE = 4;
 /**
  * The phase of a connection, and every way to end it. The phase changes only by the table of phase.ts.
  *
- * In order, each half ends once: ours by `end`, `close`, or because the peer's did (R7.5), the peer's by `peerEnded`. What
- * was sent before leaves first; the transport is given up when both ends are said and ours is with the system. An error
- * ends both halves at once, by `fail`: the first one counts, and a half that has ended in order before keeps its order.
- * Then every call that waits is told, the secrets are wiped, and nothing more is written but final bytes, if there are any,
- * for which the transport is read on a while. Whatever is waited for here has a bound, in {@link EndTimer}.
+ * In order, each half ends once: ours by `end`, `close`, or because the peer's did (R7.5), the peer's by `peerEnded`.
+ * What was sent before leaves first; the transport is given up when both ends are said and ours is with the system.
+ * An error ends both halves at once, by `fail`: the first one counts, and a half that has ended in order before keeps
+ * its order. Then every call that waits is told, the secrets are wiped, and nothing more is written but final bytes,
+ * if there are any, for which the transport is read on a while. Whatever is waited for here has a bound, in {@link
+ * EndTimer}.
  */
 export class Lifecycle {
   /** Resolves when the transport is gone, however it went. */
@@ -109,8 +110,8 @@ export class Lifecycle {
   }
 
   /**
-   * Ends the sending half, waits for the peer's end and gives up after `closeTimeout`, or `timeout` if there is one. Where
-   * the wait has begun already, a `timeout` begins it anew.
+   * Ends the sending half, waits for the peer's end and gives up after `closeTimeout`, or `timeout` if there is one.
+   * Where the wait has begun already, a `timeout` begins it anew.
    */
   close(closeCode: number, timeout: number | undefined): void {
     const { reading, sendQueue } = this.#parts;

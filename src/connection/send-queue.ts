@@ -200,8 +200,8 @@ export class SendQueue {
   }
 
   /**
-   * Nothing can be sent any more; without an error both halves have ended in order. Every call that waits is told: those
-   * whose message the system has taken to its last byte that it was sent, since the peer may well have it.
+   * Nothing can be sent any more; without an error both halves have ended in order. Every call that waits is told:
+   * those whose message the system has taken to its last byte that it was sent, since the peer may well have it.
    */
   fail(error: unknown, isGone: boolean): void {
     if (this.#state === 'failed') return;

@@ -16,9 +16,10 @@ interface Entry {
 /**
  * Messages that wait for room to be sent, by reference and in order. The first may have been begun.
  *
- * Their memory is not to be touched before the promise has settled. A program that changes bytes changes what is sent, and
- * nothing else; one whose memory has another length when the turn of the message comes, because it was transferred or
- * resized, has sent no message: it is told so, and unless a part was encrypted before, nothing else is affected.
+ * Their memory is not to be touched before the promise has settled. A program that changes bytes changes what is
+ * sent, and nothing else; one whose memory has another length when the turn of the message comes, because it was
+ * transferred or resized, has sent no message: it is told so, and unless a part was encrypted before, nothing else is
+ * affected.
  */
 export class WaitingMessages {
   #entries: Entry[] = [];

@@ -289,7 +289,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     yield* this.#unread;
   }
 
-  /** Nobody can read the messages of this connection any more. */
+  /** The messages of this connection can no longer be read by the program. */
   #drop(connection: Connection): void {
     this.#unread.delete(connection);
     connection.abandon(

@@ -32,7 +32,7 @@ export const authorizedKeysRules: ArgumentRules<AuthorizedKeysOptions> = {
   onError: callback('(error) => void'),
 };
 
-/** Milliseconds between two looks at a file that somebody watches. */
+/** Milliseconds between two checks of a watched file. */
 const INTERVAL = 1000;
 
 /**

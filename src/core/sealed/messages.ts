@@ -207,7 +207,7 @@ export function encodeReject(code: 1 | 2): Uint8Array {
   return message(MessageType.reject, Uint8Array.of(code));
 }
 
-/** The error that a REJECT stands for. Nobody has vouched for it: a hint, no more. */
+/** The error that a REJECT stands for. It is not authenticated, so it is only a hint (M15). */
 export function decodeReject(bytes: Uint8Array): SecureSocketError {
   const reader = bodyReader(bytes, MessageType.reject);
   const code = reader.within(reader.u8(), 1, 2, 'the code');

@@ -133,11 +133,11 @@ function* read<Content>(
 }
 
 /**
- * DECRYPT: a ciphertext that does not decrypt continues with a random secret, so that the failure shows only as a wrong
- * tag of CLIENT_AUTH, as for any forged record. An error here, or a measurable difference, would be Manger's oracle
- * against OAEP. The random bytes are drawn before decrypting, so that both cases do the same work. Unlike in classic
- * (K2) they need not be derived from the ciphertext: the secret is mixed with this connection's transcript, so repeating
- * a ciphertext gives different keys anyway.
+ * DECRYPT: a ciphertext that does not decrypt continues with a random secret, so that the failure shows only as a
+ * wrong tag of CLIENT_AUTH, as for any forged record. An error here, or a measurable difference, would be Manger's
+ * oracle against OAEP. The random bytes are drawn before decrypting, so that both cases do the same work. Unlike in
+ * classic (K2) they need not be derived from the ciphertext: the secret is mixed with this connection's transcript,
+ * so repeating a ciphertext gives different keys anyway.
  */
 function* decrypt({ backend, key }: SealedServerOptions, ciphertext: Uint8Array): Handshaking<Uint8Array> {
   // DECRYPT.1
