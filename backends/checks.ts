@@ -20,10 +20,10 @@ export function requireRoom(message: Uint8Array, room: number): void {
   );
 }
 
-/** Throws a `RangeError` unless `length` is a count of bytes up to `most`. */
-export function requireCount(what: string, length: number, most: number): void {
-  if (Number.isSafeInteger(length) && length >= 0 && length <= most) return;
-  throw new RangeError(`${what} must be an integer from 0 to ${most}, got ${length}`);
+/** Throws a `RangeError` unless `length` is a count of bytes up to `max`. */
+export function requireCount(what: string, length: number, max: number): void {
+  if (Number.isSafeInteger(length) && length >= 0 && length <= max) return;
+  throw new RangeError(`${what} must be an integer from 0 to ${max}, got ${length}`);
 }
 
 /** Throws a `RangeError` unless `ciphertext` is a number below the modulus `n`, as long as it (RFC 8017 5.1.2 step 1). */

@@ -25,10 +25,10 @@ export type Ask =
   /** Exactly `count` bytes. If the stream ends before, the session fails. */
   | { readonly type: 'read'; readonly count: number }
   /**
-   * What is at hand, as far as it is worth looking at in one turn, but no less than `atLeast` bytes, after dropping the
+   * What is at hand, as far as it is worth looking at in one turn, but no less than `min` bytes, after dropping the
    * first `used` bytes of what the last such ask gave. `null` if the stream ends with nothing left.
    */
-  | { readonly type: 'peek'; readonly atLeast: number; readonly used: number };
+  | { readonly type: 'peek'; readonly min: number; readonly used: number };
 
 /** An asynchronous step, whose result a script waits for. Nothing is read meanwhile. A rejection is thrown into it. */
 export interface Task {
@@ -61,8 +61,8 @@ export function* read(count: number): Script<Uint8Array> {
 }
 
 /** At least this many bytes, after dropping `used` bytes of the previous ones; `null` at the end of the stream. */
-export function* peek(atLeast: number, used: number): Script<Uint8Array | null> {
-  return (yield { type: 'peek', atLeast, used }) as Uint8Array | null;
+export function* peek(min: number, used: number): Script<Uint8Array | null> {
+  return (yield { type: 'peek', min, used }) as Uint8Array | null;
 }
 
 /** What an asynchronous step settles to. */
@@ -126,11 +126,11 @@ export interface Sender<Piece = Chunk> {
   /** Bytes that are worth encrypting or decrypting at once; beyond that, other connections get a turn in between. */
   readonly partLength: number;
   /**
-   * Takes a message, `from` a place on if it was begun before, and all of it or a little more than `most` bytes.
+   * Takes a message, `from` a place on if it was begun before, and all of it or a little more than `max` bytes.
    * Returns the place it has come to. What was taken is the caller's again: it was copied or encrypted. A message
    * that was begun has to be finished before another.
    */
-  stage(message: Uint8Array, from?: number, most?: number): number;
+  stage(message: Uint8Array, from?: number, max?: number): number;
   /**
    * What is to be written for everything staged, in order; empty if there is nothing. `now`: milliseconds of a steady
    * clock, by which the age of a key is told.

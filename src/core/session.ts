@@ -187,7 +187,7 @@ export class Session {
     const answer =
       ask.type === 'read'
         ? bytes.take(ask.count)
-        : bytes.peek(ask.atLeast).subarray(0, Math.max(ask.atLeast, this.#bytesATurn));
+        : bytes.peek(ask.min).subarray(0, Math.max(ask.min, this.#bytesATurn));
     this.#bytesAnswered += answer.length;
     this.#move(answer);
   }
@@ -270,5 +270,5 @@ export class Session {
 
 function wanted(ask: Ask | undefined): number {
   if (ask === undefined) return 0;
-  return ask.type === 'read' ? ask.count : ask.atLeast;
+  return ask.type === 'read' ? ask.count : ask.min;
 }

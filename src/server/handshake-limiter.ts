@@ -12,15 +12,15 @@ const ALWAYS_ADMIT = 16;
  * client that fills the room cannot keep all others out.
  */
 export class HandshakeLimiter {
-  readonly #most: number;
-  readonly #mostPerSource: number;
+  readonly #max: number;
+  readonly #maxPerSource: number;
   readonly #random: () => number;
   readonly #bySource = new Map<string, number>();
   #pending = 0;
 
-  constructor(most: number, mostPerSource: number, random: () => number = Math.random) {
-    this.#most = most;
-    this.#mostPerSource = mostPerSource;
+  constructor(max: number, maxPerSource: number, random: () => number = Math.random) {
+    this.#max = max;
+    this.#maxPerSource = maxPerSource;
     this.#random = random;
   }
 
@@ -31,7 +31,7 @@ export class HandshakeLimiter {
 
   /** Lets a connection in and returns how it leaves, which works once; `undefined` if there is no room. */
   enter(remoteAddress: string | undefined): (() => void) | undefined {
-    if (this.#pending >= this.#most || this.isSourceFull(remoteAddress) || this.#dropAtRandom)
+    if (this.#pending >= this.#max || this.isSourceFull(remoteAddress) || this.#dropAtRandom)
       return undefined;
     const source = sourceOf(remoteAddress);
     this.#pending++;
@@ -45,14 +45,14 @@ export class HandshakeLimiter {
   }
 
   get #dropAtRandom(): boolean {
-    const sure = Math.max(ALWAYS_ADMIT, this.#most / 2);
-    return this.#pending > sure && this.#random() * (this.#most - sure) < this.#pending - sure;
+    const sure = Math.max(ALWAYS_ADMIT, this.#max / 2);
+    return this.#pending > sure && this.#random() * (this.#max - sure) < this.#pending - sure;
   }
 
   /** Whether there are enough from this source, whatever room there is otherwise. */
   isSourceFull(remoteAddress: string | undefined): boolean {
     const source = sourceOf(remoteAddress);
-    return source !== undefined && this.#of(source) >= this.#mostPerSource;
+    return source !== undefined && this.#of(source) >= this.#maxPerSource;
   }
 
   #of(source: string): number {

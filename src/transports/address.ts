@@ -1,8 +1,8 @@
 import { badArgument, kindOf } from '../errors.js';
 import type { TcpAddress, UnixAddress } from './tcp.node.js';
 
-/** An address as it was meant, its own copy. `leastPort` is 0 where a free one may be asked for. */
-export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1): TcpAddress | UnixAddress {
+/** An address as it was meant, its own copy. `minPort` is 0 where a free one may be asked for. */
+export function readAddress(address: TcpAddress | UnixAddress, minPort: 0 | 1): TcpAddress | UnixAddress {
   if (typeof address !== 'object' || address === null) {
     throw badArgument(`an address is { port, host } or { path }, not ${show(address)}`);
   }
@@ -17,10 +17,10 @@ export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1)
     if (port !== undefined || host !== undefined)
       throw badArgument('an address is { port, host } or { path }, not both');
     if (typeof path !== 'string' || path === '') throw badArgument(`path must be text, not ${show(path)}`);
-    return unlink === undefined ? { path } : { path, unlink: readUnlink(unlink, leastPort) };
+    return unlink === undefined ? { path } : { path, unlink: readUnlink(unlink, minPort) };
   }
-  if (port === undefined || !Number.isInteger(port) || port < leastPort || port > 65535) {
-    throw badArgument(`port must be a whole number from ${leastPort} to 65535, not ${show(port)}`);
+  if (port === undefined || !Number.isInteger(port) || port < minPort || port > 65535) {
+    throw badArgument(`port must be a whole number from ${minPort} to 65535, not ${show(port)}`);
   }
   if (unlink !== undefined) throw badArgument('unlink is for a path: { path, unlink: true }');
   if (host !== undefined && (typeof host !== 'string' || host === ''))
@@ -28,8 +28,8 @@ export function readAddress(address: TcpAddress | UnixAddress, leastPort: 0 | 1)
   return host === undefined ? { port } : { port, host };
 }
 
-function readUnlink(unlink: unknown, leastPort: 0 | 1): boolean {
-  if (leastPort === 1) throw badArgument('unlink is for a server: a client removes nothing');
+function readUnlink(unlink: unknown, minPort: 0 | 1): boolean {
+  if (minPort === 1) throw badArgument('unlink is for a server: a client removes nothing');
   if (typeof unlink !== 'boolean') throw badArgument(`unlink must be true or false, not ${show(unlink)}`);
   return unlink;
 }

@@ -40,8 +40,8 @@ describe('bytes', () => {
   it('are given in the portions asked for, however they arrive', () => {
     const { end, answers } = asking(
       ...[2, 3],
-      { type: 'peek', atLeast: 2, used: 0 },
-      { type: 'peek', atLeast: 3, used: 1 },
+      { type: 'peek', min: 2, used: 0 },
+      { type: 'peek', min: 3, used: 1 },
     );
     for (const byte of run(1, 5)) end.session.receive(Uint8Array.of(byte));
     expect(answers).toEqual([
@@ -66,7 +66,7 @@ describe('bytes', () => {
   });
 
   it('of no number are given at once, even if none have come', () => {
-    const { answers } = asking(0, { type: 'peek', atLeast: 0, used: 0 });
+    const { answers } = asking(0, { type: 'peek', min: 0, used: 0 });
     expect(answers).toEqual([[], []]);
   });
 
@@ -109,8 +109,8 @@ describe('the end of the stream', () => {
   const ends: [string, Wish, number, unknown][] = [
     ['inside a fixed number', 4, 3, 'TRUNCATED'],
     ['before a fixed number', 4, 0, 'TRUNCATED'],
-    ['inside what has a least number', { type: 'peek', atLeast: 4, used: 0 }, 3, 'TRUNCATED'],
-    ['before what has a least number', { type: 'peek', atLeast: 4, used: 0 }, 0, null],
+    ['inside what has a least number', { type: 'peek', min: 4, used: 0 }, 3, 'TRUNCATED'],
+    ['before what has a least number', { type: 'peek', min: 4, used: 0 }, 0, null],
   ];
 
   it.each(ends)('%s is what the script said it would be', (_, wish, have, outcome) => {
@@ -136,7 +136,7 @@ describe('the end of the stream', () => {
   });
 
   it('comes after the bytes before it', () => {
-    const { end, answers } = asking(2, { type: 'peek', atLeast: 2, used: 0 });
+    const { end, answers } = asking(2, { type: 'peek', min: 2, used: 0 });
     end.session.paused = true;
     end.session.receive(run(1, 2));
     end.session.endOfStream();
@@ -253,7 +253,7 @@ describe('a host without room', () => {
 
 describe('what is put off', () => {
   it('waits for work, and so does the end behind it', () => {
-    const { end, answers } = asking(1, 2, { type: 'peek', atLeast: 1, used: 0 });
+    const { end, answers } = asking(1, 2, { type: 'peek', min: 1, used: 0 });
     end.session.defer();
     end.session.receive(run(0, 2));
     end.session.receive(run(2, 1));
@@ -319,7 +319,7 @@ describe('a flood', () => {
   });
 
   it('goes on in the next turn only, whatever arrives meanwhile', () => {
-    const { end, answers } = asking(...new Array<number>(600).fill(1), { type: 'peek', atLeast: 1, used: 0 });
+    const { end, answers } = asking(...new Array<number>(600).fill(1), { type: 'peek', min: 1, used: 0 });
     end.session.receive(run(0, 550));
     end.session.receive(run(550, 50));
     end.session.endOfStream();
@@ -343,8 +343,8 @@ describe('a flood', () => {
     const { end, answers } = asking(
       { type: 'open', result: opening },
       ...numbers,
-      { type: 'peek', atLeast: 1, used: 0 },
-      { type: 'peek', atLeast: 150, used: 0 },
+      { type: 'peek', min: 1, used: 0 },
+      { type: 'peek', min: 150, used: 0 },
     );
     const lengths = (): unknown[] => answers.slice(1).map((answer) => (answer as number[]).length);
     end.session.receive(run(0, 1000));

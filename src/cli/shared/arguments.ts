@@ -67,13 +67,13 @@ export function oneOfRequired<const T extends string>(
 export function wholeNumber(
   name: string,
   text: string | undefined,
-  least: number,
-  most: number,
+  min: number,
+  max: number,
 ): number | undefined {
   if (text === undefined) return undefined;
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (number >= least && number <= most) return number;
-  throw usageError(`--${name} takes a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`);
+  if (number >= min && number <= max) return number;
+  throw usageError(`--${name} takes a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
 }
 
 /** A flag's value out of a list. */

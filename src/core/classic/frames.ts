@@ -42,9 +42,9 @@ interface Scan {
 export function* classicFrames(cipher: BlockCipher, options: FrameOptions): Script {
   const { maxMessage, partLength } = options;
   let used = 0;
-  let atLeast = 1;
+  let min = 1;
   for (;;) {
-    const view = yield* peek(atLeast, used);
+    const view = yield* peek(min, used);
     if (view === null) break;
     const scan = scanFrames(view, maxMessage);
     for (const group of groups(scan.frames)) {
@@ -54,13 +54,13 @@ export function* classicFrames(cipher: BlockCipher, options: FrameOptions): Scri
     }
     if (scan.error) throw scan.error;
     used = scan.used;
-    atLeast = scan.begun ? scan.begun.to - used : 1;
+    min = scan.begun ? scan.begun.to - used : 1;
     if (scan.begun && lengthOf(scan.begun) > partLength) {
       yield* peek(0, scan.begun.from);
       const batch = yield* openInParts(cipher, lengthOf(scan.begun), options);
       yield { type: 'received', batch, held: 0 };
       used = 0;
-      atLeast = 1;
+      min = 1;
     }
   }
   yield { type: 'ended', closeCode: 0 };

@@ -124,11 +124,11 @@ export class PickleReader {
   }
 
   /** At least one decimal digit, up to the first byte that is none. */
-  digits(most: number): Uint8Array {
+  digits(max: number): Uint8Array {
     const start = this.position;
     while (isDigit(this.peek())) {
       this.position += 1;
-      if (this.position - start > most) fail(`a number of more than ${most} digits`);
+      if (this.position - start > max) fail(`a number of more than ${max} digits`);
     }
     if (this.position === start) fail(`byte ${start} is ${hex(this.peek())}; expected a decimal digit`);
     return this.#bytes.subarray(start, this.position);

@@ -133,11 +133,11 @@ function readInteger(reader: PickleReader): Deferred {
   }
 }
 
-/** `least`: the smallest positive number that no shorter opcode holds. */
-function fixedWidth(bytes: Uint8Array, least: number): Deferred {
+/** `min`: the smallest positive number that no shorter opcode holds. */
+function fixedWidth(bytes: Uint8Array, min: number): Deferred {
   const value = bytes.reduceRight((sum, byte) => 256 * sum + byte, 0);
   if (value >= 0x80000000) fail('an integer is negative');
-  if (value < least) fail('an integer is zero or not minimal');
+  if (value < min) fail('an integer is zero or not minimal');
   return () => fromLittleEndian(bytes);
 }
 

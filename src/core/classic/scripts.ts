@@ -97,9 +97,9 @@ export function* classicClient(options: ClassicClientOptions): Script {
 }
 
 function* readPickle(): Script<RsaPublicNumbers> {
-  let atLeast = 1;
+  let min = 1;
   for (;;) {
-    const view = yield* peek(atLeast, 0);
+    const view = yield* peek(min, 0);
     if (view === null)
       throw new SecureSocketError(
         'HANDSHAKE_FAILED',
@@ -107,7 +107,7 @@ function* readPickle(): Script<RsaPublicNumbers> {
       );
     const pickle = decodePickle(view);
     if (pickle === 'incomplete') {
-      atLeast = view.length + 1;
+      min = view.length + 1;
     } else if (view.length > pickle.length) {
       throw new SecureSocketError(
         'BAD_KEY',

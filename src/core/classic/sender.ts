@@ -27,9 +27,9 @@ export class ClassicSender implements Sender {
     return this.#readyBytes + this.#staging.used;
   }
 
-  stage(message: Uint8Array, from = 0, most: number = Number.POSITIVE_INFINITY): number {
+  stage(message: Uint8Array, from = 0, max: number = Number.POSITIVE_INFINITY): number {
     if (this.#isClosed) return message.length;
-    if (message.length >= SMALL_MESSAGE) return this.#stageLarge(message, from, most);
+    if (message.length >= SMALL_MESSAGE) return this.#stageLarge(message, from, max);
     this.#stageSmall(message);
     return message.length;
   }
@@ -70,12 +70,12 @@ export class ClassicSender implements Sender {
     this.#lengths.push(length);
   }
 
-  #stageLarge(message: Uint8Array, from: number, most: number): number {
+  #stageLarge(message: Uint8Array, from: number, max: number): number {
     this.#encryptStaged();
     const length = paddedLength(message.length);
     const whole = message.length - (message.length % CIPHER_BLOCK);
     if (from === 0) this.#push(header(length));
-    const end = Math.min(whole, from + CIPHER_BLOCK * Math.ceil(most / CIPHER_BLOCK));
+    const end = Math.min(whole, from + CIPHER_BLOCK * Math.ceil(max / CIPHER_BLOCK));
     this.#push(this.#cipher.encrypt(message.subarray(from, end)));
     if (end < whole) return end;
     const rest = new Uint8Array(length - whole).fill(length - message.length);

@@ -85,9 +85,8 @@ export class Reader {
   }
 
   /** A number within bounds. */
-  within(value: number, least: number, most: number, what: string): number {
-    if (value < least || value > most)
-      throw malformed(this.#name, `${what} ${value} is not ${least} to ${most}`);
+  within(value: number, min: number, max: number, what: string): number {
+    if (value < min || value > max) throw malformed(this.#name, `${what} ${value} is not ${min} to ${max}`);
     return value;
   }
 

@@ -73,11 +73,11 @@ export class SealedSender implements Sender {
     return this.#recordBytes + this.#staging.used;
   }
 
-  stage(message: Uint8Array, from = 0, most: number = Number.POSITIVE_INFINITY): number {
+  stage(message: Uint8Array, from = 0, max: number = Number.POSITIVE_INFINITY): number {
     if (this.#isClosed) throw new SecureSocketError('CLOSED', 'the connection has been closed');
     if (message.length > this.maxMessage) throw tooLarge(message.length, this.maxMessage);
     if (message.length >= SMALL_MESSAGE || message.length + LENGTH_FIELD > this.#maxRecord)
-      return this.#sealAlone(message, from, most);
+      return this.#sealAlone(message, from, max);
     this.#copy(message);
     return message.length;
   }
@@ -166,7 +166,7 @@ export class SealedSender implements Sender {
   }
 
   /** A message behind what was staged, in as many records as it takes, without copying it. */
-  #sealAlone(message: Uint8Array, from: number, most: number): number {
+  #sealAlone(message: Uint8Array, from: number, max: number): number {
     this.#sealStaged();
     const type = Uint8Array.of(RecordType.data);
     let at = from;
@@ -175,7 +175,7 @@ export class SealedSender implements Sender {
       const head = concat(type, u32(message.length));
       this.#sealData([head, message.subarray(0, at)], head.length + at);
     }
-    while (at < message.length && at - from < most) {
+    while (at < message.length && at - from < max) {
       const body = message.subarray(at, at + this.#maxRecord);
       this.#sealData([type, body], 1 + body.length);
       at += body.length;
