@@ -248,7 +248,7 @@ function kindOf(value: unknown): string {
 }
 
 /** What is wrong, with where it stands. An option that is complained of by its flag is named as a member. */
-export function within<Result>(path: string, place: string, act: () => Result): Result {
+function within<Result>(path: string, place: string, act: () => Result): Result {
   try {
     return act();
   } catch (error) {
