@@ -16,7 +16,7 @@ RSA key of 2048 bits and X25519: connections a second, messages of 64 bytes a se
 the throughput of messages of 64 KiB and of 1 MiB. Takes about half a minute.
 
 Options:
-  --backend NAME          this one only: node, sodium, forge or noble
+  --backend NAME          this one only: node, sodium, web, forge, noble
   --seconds N             for each figure, default 1
   --json                  print one JSON object a backend
   -h, --help              this text

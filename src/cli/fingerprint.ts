@@ -24,7 +24,7 @@ Options:
                           instead of being asked for at the terminal
   --protocol NAME         of the server: sealed (default) or classic
   --min-modulus-bits N    classic: take servers with keys from N bits on
-  --backend NAME          who computes: node (default), sodium, forge or noble
+  --backend NAME          who computes: node (default), sodium, web, forge, noble
   --timeout SECONDS       for connecting, default 10
   --json                  print one JSON object
   -h, --help              this text

@@ -27,8 +27,8 @@ Options:
   --name NAME             the name in the public key line, default FILE's
   --passphrase            encrypt the key; the passphrase is asked for
   --passphrase-file FILE  encrypt the key with the first line of FILE
-  --backend NAME          who makes the key: node (default), sodium, forge or
-                          noble
+  --backend NAME          who makes the key: node (default), sodium, web, forge
+                          or noble
   --json                  print one JSON object
   -h, --help              this text
 

@@ -42,7 +42,7 @@ Options of both:
   --protocol NAME         sealed (default) or classic, the same on both ends
   --key-length N          classic: session keys of 16, 24 or 32 (default) bytes
   --min-modulus-bits N    classic: the client takes keys from N bits on
-  --backend NAME          who computes: node (default), sodium, forge or noble
+  --backend NAME          who computes: node (default), sodium, web, forge, noble
   --timeout SECONDS       for connecting and the handshake together, default 10
   --log-level LEVEL       error, warning, info (default) or debug
   --log-format FORMAT     text (default), or json: an object a line, with time

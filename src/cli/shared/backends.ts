@@ -3,11 +3,12 @@ import { oneOf } from './arguments.js';
 import { type CommandError, usageError } from './failure.js';
 
 /** The backends by the names that the command line has for them. */
-export const backendNames = ['node', 'sodium', 'forge', 'noble'] as const;
+export const backendNames = ['node', 'sodium', 'web', 'forge', 'noble'] as const;
 
 const loaders: Readonly<Record<(typeof backendNames)[number], () => Promise<Backend>>> = {
   node: async () => (await import('../../../backends/node.js')).node,
   sodium: async () => (await import('../../../backends/sodium.js')).sodium,
+  web: async () => (await import('../../../backends/web.js')).web,
   forge: async () => (await import('../../../backends/forge.js')).forge,
   noble: async () => (await import('../../../backends/noble.js')).noble,
 };

@@ -7,7 +7,7 @@ export const endpointHelp = `Options of both ends:
                           classic speaks to the old Python library and protects
                           little: no authentication, no integrity
   --key-length N          classic: session keys of 16, 24 or 32 (default) bytes
-  --backend NAME          who computes: node (default), sodium, forge or noble
+  --backend NAME          who computes: node (default), sodium, web, forge, noble
   --timeout SECONDS       for connecting and the handshake together, default 10
   --log-level LEVEL       say on standard error what is at least so grave: error,
                           warning, info (default) or debug
