@@ -210,6 +210,24 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
     expect(keysOf({ shared, serverHash: new Uint8Array(32) }).open(one)).toBe(undefined);
   });
 
+  it('wipe the secret of a ticket that they do not take', () => {
+    const shared = [new Uint8Array(32).fill(1)];
+    const one = sealed(keysOf({ shared }));
+    const secret = Buffer.from(content().psk);
+    const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+    const { fill } = typedArray;
+    let wiped = 0;
+    const spy = vi.spyOn(typedArray, 'fill').mockImplementation(function (this: Uint8Array, ...given) {
+      if (given[0] === 0 && this instanceof Uint8Array && secret.equals(this)) wiped++;
+      return fill.apply(this, given);
+    });
+    const taken = keysOf({ shared }).open(one);
+    const wipedOfTaken = wiped;
+    const refused = keysOf({ shared, serverHash: new Uint8Array(32) }).open(one);
+    spy.mockRestore();
+    expect([taken?.spki, wipedOfTaken, refused, wiped]).toEqual([spki, 0, undefined, 1]);
+  });
+
   it('change every hour, and an old one is forgotten when its last ticket has expired', () => {
     const keys = keysOf({ lifetime: 2 * HOUR });
     const first = sealed(keys);
