@@ -69,7 +69,7 @@ async function typeScriptProjects(tarball) {
   const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
   const path = await project(tarball, 'typescript', { type: 'module' }, '@types/node@20', ...names);
   const server = replaced(
-    replaced(example('server.mjs'), 'import { SecureServer }', 'import { type SecureClient, SecureServer }'),
+    replaced(example('server.mjs'), 'import { listen }', 'import { listen, type SecureClient }'),
     'async function serve(client) {',
     'async function serve(client: SecureClient): Promise<void> {',
   );
