@@ -1,4 +1,5 @@
 import { type ArgumentRules, abortSignal, anything, integer, readArguments, text } from '../arguments.js';
+import { isBytes } from '../core/bytes.js';
 import { badArgument, kindOf } from '../errors.js';
 import type { ProtocolName } from '../options/options.js';
 import type { ConnectOptions } from './establish.js';
@@ -93,9 +94,4 @@ function checkCloseCode(code: unknown, protocol: ProtocolName): number {
   const isOwn = Number.isInteger(code) && (code as number) >= 0x4000 && (code as number) <= 0xffff;
   if (code === 1 || isOwn) return code as number;
   throw badArgument(`a close code is 0, 1 or 16384 to 65535, not ${String(code)}`);
-}
-
-/** By what it is, not by whose class: a test runner may have another realm's. */
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

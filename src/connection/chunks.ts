@@ -1,3 +1,5 @@
+import { asOne } from '../core/bytes.js';
+
 /** Chunks below this are copied together: each costs the system more than that. */
 export const SMALL_CHUNK = 1024;
 
@@ -6,7 +8,7 @@ export function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
   const result: Uint8Array[] = [];
   let run: Uint8Array[] = [];
   const endRun = (): void => {
-    if (run.length > 0) result.push(run.length === 1 ? (run[0] as Uint8Array) : together(run));
+    if (run.length > 0) result.push(asOne(run));
     run = [];
   };
   for (const chunk of chunks) {
@@ -18,14 +20,4 @@ export function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
   }
   endRun();
   return result;
-}
-
-function together(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

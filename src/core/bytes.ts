@@ -5,6 +5,34 @@
  */
 export type Bytes = ReturnType<Uint8Array['slice']>;
 
+/** Whether a value is bytes, by what it is and not only by whose class: it may come from another realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
+}
+
+/** Whether a value is an `ArrayBuffer`, of this realm or another. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return Object.prototype.toString.call(value) === '[object ArrayBuffer]';
+}
+
+/** Byte strings as one: the only one as it is, several in new memory. */
+export function asOne(parts: readonly Uint8Array[]): Uint8Array {
+  return parts.length === 1 ? (parts[0] as Uint8Array) : joinBytes(parts);
+}
+
+/** Byte strings as one, in new memory. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 const EMPTY: Uint8Array = new Uint8Array(0);
 /** A request of at least the first and at most the second number of bytes gets all its memory at once. */
 const FULL_ALLOCATION = 64 * 1024;

@@ -6,6 +6,7 @@ import type {
   RsaPublicNumbers,
 } from '../backend.js';
 import { inTime } from '../connection/in-time.js';
+import { isArrayBuffer, isBytes } from '../core/bytes.js';
 import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
 import { checkClassicKey, checkPrivateKey, checkSealedKey } from '../core/encodings/rsa-key.js';
 import { reasonOf, SecureSocketError } from '../errors.js';
@@ -143,11 +144,9 @@ async function answered<Result>(ask: () => Result | Promise<Result>, what: strin
   }
 }
 
-/** By what it is, not by whose class: it may come from another realm. */
 function bytesOf(value: unknown, what: string): Uint8Array {
-  if (Object.prototype.toString.call(value) === '[object Uint8Array]') return (value as Uint8Array).slice();
-  if (Object.prototype.toString.call(value) === '[object ArrayBuffer]')
-    return new Uint8Array(value as ArrayBuffer);
+  if (isBytes(value)) return value.slice();
+  if (isArrayBuffer(value)) return new Uint8Array(value);
   throw badIdentity(`${what}() must give a Uint8Array, and gave ${value === null ? 'null' : typeof value}`);
 }
 

@@ -1,5 +1,6 @@
 import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import type { Backend } from '../backend.js';
+import { isBytes } from '../core/bytes.js';
 import { decodePem } from '../core/encodings/pem.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { Decrypter, KeyMaterial, Signer } from './key.js';
@@ -68,7 +69,7 @@ export function decryptedBy(decrypter: Decrypter): KeyMaterial {
 
 function spkiIn(spki: Uint8Array | string): Uint8Array {
   if (typeof spki !== 'string') {
-    if (Object.prototype.toString.call(spki) === '[object Uint8Array]') return new Uint8Array(spki);
+    if (isBytes(spki)) return new Uint8Array(spki);
     throw badArgument(`spki is a Uint8Array or PEM text, not ${kindOf(spki)}`);
   }
   const { label, der } = decodePem(spki);

@@ -9,6 +9,7 @@ import type {
   RsaPrivateKey,
   RsaPublicKey,
 } from '../backend.js';
+import { isBytes } from '../core/bytes.js';
 import { kindOf, SecureSocketError } from '../errors.js';
 
 /**
@@ -186,11 +187,6 @@ function object<Value extends object>(
 /** Of what gives nothing, only a promise matters. */
 function done(what: string, value: unknown): void {
   if (typeof value === 'object' && value !== null) throw wrong(what, value, 'nothing');
-}
-
-/** By what it is, not by whose class: it may come from another realm. */
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
 function wrong(what: string, value: unknown, expected: string): SecureSocketError {

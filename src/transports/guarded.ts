@@ -1,3 +1,4 @@
+import { isBytes } from '../core/bytes.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { isTransport, type Transport, type TransportEvents } from './transport.js';
 
@@ -163,8 +164,4 @@ function asError(thrown: unknown): Error {
   return new SecureSocketError('TRANSPORT_FAILED', `the transport failed: ${reasonOf(thrown)}`, {
     cause: thrown,
   });
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

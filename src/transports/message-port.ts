@@ -1,4 +1,5 @@
 import { readArguments } from '../arguments.js';
+import { isBytes } from '../core/bytes.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import { ReadAhead, type ReadAheadOptions, readAheadRules, readMaxReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
@@ -163,9 +164,4 @@ class MessagePortTransport implements Transport {
     // a worker's global object has a `close` too, which ends the worker: only a port has `start`
     if (this.#port.start) this.#port.close?.();
   }
-}
-
-/** By what it is, not by whose class: it may come from another realm. */
-function isBytes(value: unknown): value is Uint8Array {
-  return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

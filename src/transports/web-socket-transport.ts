@@ -1,3 +1,4 @@
+import { asOne, isArrayBuffer } from '../core/bytes.js';
 import { reasonOf, SecureSocketError } from '../errors.js';
 import { ReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
@@ -225,36 +226,20 @@ function bytesOf(data: unknown): Uint8Array | undefined {
   return isArrayBuffer(data) ? new Uint8Array(data) : undefined;
 }
 
-/** By what it is, not by whose class: it may come from another realm. */
-function isArrayBuffer(data: unknown): data is ArrayBuffer {
-  return Object.prototype.toString.call(data) === '[object ArrayBuffer]';
-}
-
 /** The same bytes in messages of a good length; empty chunks would be ends. */
 function* messagesOf(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
   let run: Uint8Array[] = [];
   let length = 0;
   for (const chunk of chunks) {
     if (length + chunk.length > JOIN_BELOW) {
-      yield* cut(joined(run, length));
+      yield* cut(asOne(run));
       run = [];
       length = 0;
     }
     run.push(chunk);
     length += chunk.length;
   }
-  yield* cut(joined(run, length));
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  yield* cut(asOne(run));
 }
 
 function* cut(bytes: Uint8Array): Generator<Uint8Array> {

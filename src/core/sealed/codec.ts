@@ -1,16 +1,9 @@
 import { SecureSocketError } from '../../errors.js';
+import { joinBytes } from '../bytes.js';
 
 /** Puts byte strings together. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joinBytes(parts);
 }
 
 /** A number as two bytes, big-endian. */
