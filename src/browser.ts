@@ -56,9 +56,9 @@ export type {
   ProtocolName,
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';
+export type { ServerCloseOptions } from './server/close-options.js';
 export type { ReloadOptions } from './server/reload.js';
 export { SecureServer, type ServerOptions } from './server/server.browser.js';
-export type { ServerCloseOptions } from './server/server.js';
 export type { ServerStats } from './server/stats.js';
 export { Sessions } from './sessions/sessions.js';
 export { type MessageEventLike, type MessagePortLike, messagePort } from './transports/message-port.js';

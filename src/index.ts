@@ -65,9 +65,9 @@ export type {
   ServerOptions,
 } from './options/options.js';
 export type { AcceptOptions } from './server/accept-queue.js';
+export type { ServerCloseOptions } from './server/close-options.js';
 export { type ListenOptions, listen } from './server/listen.node.js';
 export type { ReloadOptions } from './server/reload.js';
-export type { ServerCloseOptions } from './server/server.js';
 export { type LimitDiagnostics, SecureServer } from './server/server.node.js';
 export type { ServerStats } from './server/stats.js';
 export { Sessions } from './sessions/sessions.js';

@@ -10,18 +10,14 @@ import type { ServerSettings } from '../options/settings.js';
 import type { Transport } from '../transports/transport.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AcceptQueue } from './accept-queue.js';
+import { GOING_AWAY, serverClosed } from './going-away.js';
 import { HandshakeLimiter, isListed } from './handshake-limiter.js';
 import { MemoryBudget } from './memory-budget.js';
+import { type Origin, originOf } from './origin.js';
 import { behindProxy } from './proxy-protocol.js';
 import { Revocation } from './revocation.js';
 import { settledWithin } from './settled-within.js';
 import { TurnedAway } from './turned-away.js';
-
-/** Where a connection comes from. */
-export interface Origin {
-  readonly remoteAddress: string | undefined;
-  readonly remotePort: number | undefined;
-}
 
 /** What an acceptor needs of its server. */
 export interface AcceptorOptions<Client extends PortableClient> {
@@ -41,8 +37,7 @@ export interface AcceptorOptions<Client extends PortableClient> {
   readonly limited: (limit: string, from: Origin) => void;
 }
 
-/** The CLOSE codes of a server that ends, and of one that must let go of a connection. */
-const GOING_AWAY = 1;
+/** The CLOSE code of a server that must let go of a connection. */
 const INTERNAL_ERROR = 5;
 
 /**
@@ -147,8 +142,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Does the handshake with a new connection, within its time or what is left of it. */
   #take(transport: Transport, handshakeTimeout?: number): void {
-    const { remoteAddress, remotePort } = transport;
-    const from = { remoteAddress, remotePort };
+    const from = originOf(transport);
     const leave = this.#closing.signal.aborted ? undefined : this.#admit(transport, from);
     if (this.#closing.signal.aborted) transport.destroy();
     if (leave === undefined) return;
@@ -178,7 +172,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Takes no more connections and ends handshakes. */
   stop(): void {
-    this.#closing.abort(new SecureSocketError('CLOSED', 'the server is closed'));
+    this.#closing.abort(serverClosed());
     const isPending = (connection: Connection): boolean => !this.#ready.has(connection);
     for (const connection of [...this.#connections].filter(isPending)) void connection.close(GOING_AWAY);
   }
@@ -199,7 +193,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     this.#revocation?.stop();
     this.#unwatch?.();
     this.#turnedAway.close();
-    this.#closing.abort(new SecureSocketError('CLOSED', 'the server is closed'));
+    this.stop();
     const connections = [...this.#connections];
     const timer = setTimeout(() => {
       for (const connection of connections) connection.destroy();
@@ -210,9 +204,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** A connection through a proxy is accepted like any other, once its PROXY header has arrived. */
   async #takeProxied(transport: Transport): Promise<void> {
-    const { remoteAddress, remotePort } = transport;
-    const from = { remoteAddress, remotePort };
-    const leave = this.#admit(transport, { remoteAddress: undefined, remotePort });
+    const from = originOf(transport);
+    const leave = this.#admit(transport, { ...from, remoteAddress: undefined });
     if (leave === undefined) return;
     this.#arriving.add(transport);
     const { handshakeTimeout } = this.#settings;
@@ -232,8 +225,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   /** Whether one more connection may be open; if not, it is refused. */
   #hasRoom(newcomer: Transport): boolean {
     if (this.#connections.size + this.#arriving.size < this.#options.settings.maxConnections) return true;
-    const { remoteAddress, remotePort } = newcomer;
-    this.#turnAway(newcomer, 'maxConnections', { remoteAddress, remotePort });
+    this.#turnAway(newcomer, 'maxConnections', originOf(newcomer));
     return false;
   }
 
@@ -265,8 +257,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   }
 
   #evict(connection: Connection): void {
-    const { remoteAddress, remotePort } = connection.transport;
-    this.#options.limited('maxBuffered', { remoteAddress, remotePort });
+    this.#options.limited('maxBuffered', originOf(connection.transport));
     const { maxBuffered } = this.#options.settings;
     const text = `the server's connections hold more than ${maxBuffered} bytes, and this one the most of them`;
     connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);

@@ -1,4 +1,4 @@
-import { type ArgumentRules, abortSignal, integer, readArguments } from '../arguments.js';
+import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { type AcceptedClient, clientAccess, type PortableClient } from '../client/client.js';
 import { abortable } from '../connection/abortable.js';
@@ -12,28 +12,13 @@ import { readServerOptions, type ServerSettings } from '../options/settings.js';
 import { guarded } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
-import { ConnectionAcceptor, type Origin } from './connection-acceptor.js';
+import { closeRules, type ServerCloseOptions } from './close-options.js';
+import { ConnectionAcceptor } from './connection-acceptor.js';
+import { GOING_AWAY, serverClosed } from './going-away.js';
+import type { Origin } from './origin.js';
 import { type ReloadOptions, reloaded, reloadRules } from './reload.js';
 import type { ServerStats } from './stats.js';
 
-/** The CLOSE code of a server that ends. */
-const GOING_AWAY = 1;
-
-/** How to close a server. */
-export interface ServerCloseOptions {
-  /**
-   * How long the program may go on serving the clients that are connected, in milliseconds: 0, the default, closes them
-   * at once. A client is closed as soon as it waits in `recv()` or a loop for a message that has not begun to arrive.
-   */
-  readonly drain?: number | undefined;
-  /** How long clients may then take to end in order, in milliseconds, before they are destroyed. Default 5000. */
-  readonly timeout?: number | undefined;
-}
-
-const closeRules: ArgumentRules<ServerCloseOptions> = {
-  drain: integer(0, 2 ** 31 - 1, 'milliseconds'),
-  timeout: integer(0, 2 ** 31 - 1, 'milliseconds'),
-};
 const acceptRules: ArgumentRules<AcceptOptions> = { signal: abortSignal };
 
 /** What the platform brings to a server; the rest of it is the same everywhere. */
@@ -108,11 +93,10 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     this.#platform = platform;
     this.#settings = readServerOptions(options, platform.backend);
     const { backend, handshakeTimeout, maxPendingHandshakes, protocol } = this.#settings;
-    const concurrency = privateKeyConcurrency(this.#settings);
     // the raw operation of classic has no way off the main thread before Node 24.7
     const isOffThread = backend.native && protocol === 'sealed';
     this.#privateKeyQueue = new PrivateKeyQueue(
-      concurrency,
+      privateKeyConcurrency(this.#settings),
       maxPendingHandshakes,
       isOffThread,
       handshakeTimeout,
@@ -258,9 +242,9 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   }
 
   #stopAccepting(): void {
-    this.#stopping.abort(new SecureSocketError('CLOSED', 'the server is closed'));
+    this.#stopping.abort(serverClosed());
     const isSealed = this.#settings.protocol === 'sealed';
-    for (const client of this.#accepted.end(new SecureSocketError('CLOSED', 'the server is closed')))
+    for (const client of this.#accepted.end(serverClosed()))
       void client.close(isSealed ? { code: GOING_AWAY } : {}).catch(ignore);
     this.#stopped ??= this.#stop?.();
     this.#acceptor?.stop();
