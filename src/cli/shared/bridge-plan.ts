@@ -7,8 +7,9 @@ import { type FileServer, makeServer } from './file-server.js';
 import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
+import type { Report } from './output.js';
 import type { StationContext, StationPlan } from './run-station.js';
-import { type Place, ServerStation, type Station } from './station.js';
+import { ServerStation, type Station } from './station.js';
 import { type Dialler, diallerFor } from './trust.js';
 
 const bridgeFlags = {
@@ -58,12 +59,7 @@ function planInward(args: string[]): StationPlan {
       await client.connect(to, { signal });
       return client;
     };
-    return station(files, dial, {
-      address: from,
-      unlink: values.unlink,
-      links: new Links(report, limit),
-      report,
-    });
+    return station(files, dial, { address: from, values, limit, report });
   };
   return { values, prepare };
 }
@@ -81,29 +77,29 @@ function planOutward(args: string[]): StationPlan {
     const { server } = await makeServer({ ...common, 'key-length': keyLength, protocol: 'classic' }, report);
     // the key for this run stays; the one that can change is that towards the sealed server
     const files = { server, reload: async () => void (await reload()) };
-    return station(files, dial, {
-      address: from,
-      unlink: values.unlink,
-      links: new Links(report, limit),
-      report,
-    });
+    return station(files, dial, { address: from, values, limit, report });
   };
   return { values, prepare };
 }
 
+interface BridgePlace {
+  readonly address: Address;
+  readonly values: { readonly unlink?: boolean | undefined };
+  /** How many connections at once. */
+  readonly limit: number;
+  readonly report: Report;
+}
+
 /** Dials the other side for each client. */
-function station(
-  files: FileServer,
-  dial: Dialler,
-  place: Omit<Place, 'unlink'> & { readonly unlink: boolean | undefined },
-): ServerStation {
-  const { links } = place;
+function station(files: FileServer, dial: Dialler, place: BridgePlace): ServerStation {
+  const { address, values, limit, report } = place;
+  const links = new Links(report, limit);
   const serving = {
     serve: (client: SecureClient) => links.add(client, () => carry(client, dial, links.cut)),
     goAway: () => {},
     cut: () => {},
   };
-  return new ServerStation(files, serving, { ...place, unlink: place.unlink === true });
+  return new ServerStation(files, serving, { address, unlink: values.unlink === true, links, report });
 }
 
 async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { KnownHosts } from '../../index.js';
 import { CommandError, exitCodes } from './failure.js';
+import { folderAtHome } from './home.js';
 
 /** The servers in a file, or in the one that the command keeps unless told otherwise. */
 export function knownHostsAt(path: string | undefined): KnownHosts {
@@ -39,17 +39,6 @@ function requiredPath(): string {
 
 function defaultPath(): string | undefined {
   const { XDG_CONFIG_HOME, APPDATA } = process.env;
-  const bases = [XDG_CONFIG_HOME, process.platform === 'win32' ? APPDATA : undefined, homeConfig()];
-  const base = bases.find((one) => one !== undefined && isAbsolute(one));
+  const base = folderAtHome([XDG_CONFIG_HOME, process.platform === 'win32' ? APPDATA : undefined], '.config');
   return base === undefined ? undefined : join(base, 'secure-sockets', 'known_hosts');
-}
-
-/** A user whom the system does not know, as in a container, has none. */
-function homeConfig(): string | undefined {
-  try {
-    const home = homedir();
-    return home === '' ? undefined : join(home, '.config');
-  } catch {
-    return undefined;
-  }
 }
