@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReceiveQueue } from '../src/connection/receive-queue.js';
-import type { Batch } from '../src/core/script.js';
+import { batchOf } from './helpers/batch.js';
 import { pair, protocols } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -121,22 +121,6 @@ describe.each(protocols)('batches() over %s', (protocol) => {
 });
 
 describe('batches of a queue', () => {
-  function batchOf(count: number): Batch {
-    let left = count;
-    return {
-      get count() {
-        return left;
-      },
-      get bytes() {
-        return left;
-      },
-      get held() {
-        return left;
-      },
-      next: () => (left > 0 ? Uint8Array.of(left-- & 255) : undefined),
-    };
-  }
-
   it('let all others have a turn after 4096 messages', async () => {
     const queue = new ReceiveQueue(10_000_000, () => {});
     queue.push(batchOf(6000));

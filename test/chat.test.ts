@@ -3,14 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { type ClientOptions, Identity, type SecureClient, Sessions } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
-import { finished, root, spawnNode } from './helpers/pack.js';
+import { freePort } from './helpers/examples.js';
+import { finished, kill, root, spawnNode } from './helpers/pack.js';
 import { pause } from './helpers/sockets.js';
 
 /** What examples/chat/chat.mjs has. */
@@ -212,19 +213,4 @@ async function answering(port: number): Promise<void> {
     if (isOpen) return;
     await pause(20);
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
 }

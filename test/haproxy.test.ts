@@ -3,13 +3,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, BlockList, connect, createServer, type Socket } from 'node:net';
+import { BlockList, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fromDuplex, Identity, reconnecting, SecureClient, SecureServer } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
-import { finished, root, spawnNode } from './helpers/pack.js';
+import { freePort } from './helpers/examples.js';
+import { finished, kill, root, spawnNode } from './helpers/pack.js';
 import { pause } from './helpers/sockets.js';
 
 // Debian keeps it where only the administrator's PATH leads.
@@ -18,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-haproxy-'));
 const children: ChildProcess[] = [];
 
 afterEach(async () => {
-  for (const child of children.splice(0)) await stop(child);
+  for (const child of children.splice(0)) await kill(child);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -165,7 +166,7 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
         }
         if (served.size < 2) continue;
         if (rounds++ === 0) {
-          await stop(one.child);
+          await kill(one.child);
           served.clear();
           served.add(String(one.child.pid));
         } else break;
@@ -217,19 +218,4 @@ async function answers(port: number): Promise<boolean> {
   ]).catch(() => ['error']);
   socket.on('error', () => {}).destroy();
   return event === 'connect';
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
 }

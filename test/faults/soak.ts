@@ -50,8 +50,6 @@ export interface MemorySample {
 
 /** What a connection may end with: in order, or by the one error that its break leads to. */
 const possible = /^(end|TRUNCATED|HANDSHAKE_FAILED|IDLE_TIMEOUT|HANDSHAKE_TIMEOUT|PEER_CLOSED)$/;
-/** The connection never was: cut before or in the handshake. */
-const possibleOfWebSockets = /^TRANSPORT_FAILED$/;
 
 /**
  * Conversations through damaging proxies, many at a time, over both protocols and with every backend at either end:
@@ -165,8 +163,8 @@ function note(summary: Summary, name: string, result: Account | string, expected
   const ending = typeof result === 'string' ? result : result.ending;
   summary.endings[ending] = (summary.endings[ending] ?? 0) + 1;
   const mayBeCut = name.startsWith('classic') && ending === 'CLOSED';
-  const neverWas =
-    typeof result === 'string' && name.includes(' websocket ') && possibleOfWebSockets.test(result);
+  // a WebSocket that was cut before or in the handshake
+  const neverWas = result === 'TRANSPORT_FAILED' && name.includes(' websocket ');
   if (!possible.test(ending) && !mayBeCut && !neverWas)
     summary.offences.push(`${name}: ended with ${ending}`);
   if (typeof result === 'string') return;

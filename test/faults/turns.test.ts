@@ -1,21 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ReceiveQueue } from '../../src/connection/receive-queue.js';
-import type { Batch } from '../../src/core/script.js';
-
-/** So many messages of one byte. */
-function batchOf(count: number): Batch {
-  let left = count;
-  return {
-    get count() {
-      return left;
-    },
-    get bytes() {
-      return left;
-    },
-    held: count,
-    next: () => (left-- > 0 ? Uint8Array.of(1) : undefined),
-  };
-}
+import { batchOf } from '../helpers/batch.js';
 
 /** Counts turns of the event loop until it is told to stop. */
 function turns(): { count: number; stop(): void } {
