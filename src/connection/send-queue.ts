@@ -117,7 +117,10 @@ export class SendQueue {
   }
 
   #send(message: Uint8Array): Promise<void> {
-    if (this.#state !== 'open') return ignoreRejection(Promise.reject(this.#refusal()));
+    if (this.#state !== 'open') {
+      const ended = new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
+      return ignoreRejection(Promise.reject(this.#failure ?? ended));
+    }
     const sender = this.#sender as Sender;
     if (message.length > sender.maxMessage)
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
@@ -288,10 +291,6 @@ export class SendQueue {
   #transportEnded(): void {
     this.#state = 'ended';
     if (this.isTaken) this.#endWaiters.resolve();
-  }
-
-  #refusal(): unknown {
-    return this.#failure ?? new SecureSocketError('CLOSED', 'nothing can be sent: this side has ended');
   }
 }
 
