@@ -92,7 +92,7 @@ export async function readConfiguration(path: string): Promise<Configuration> {
   const flags = processFlagsIn(path, members);
   const services = new Map<string, Configured>();
   for (const [kind, value] of members)
-    if (kind in kinds) addServices(services, { path, folder, kind }, value);
+    if (Object.hasOwn(kinds, kind)) addServices(services, { path, folder, kind }, value);
   if (services.size === 0)
     throw usageError(`${path}: it has no service`, 'write a table such as [tunnel-server.NAME]');
   return { path, flags, services };
@@ -113,16 +113,22 @@ function parsed(path: string, text: string): Table {
 function processFlagsIn(path: string, members: readonly (readonly [string, unknown])[]): ProcessFlags {
   const flags: Record<string, unknown> = {};
   for (const [name, value] of members)
-    if (!(name in kinds)) within(path, name, () => void Object.assign(flags, processFlag(name, value)));
+    if (!Object.hasOwn(kinds, name))
+      within(path, name, () => void Object.assign(flags, processFlag(name, value)));
   within(path, 'log-level', () => checkReport(flags));
   within(path, 'metrics', () => void checkMetrics(flags));
   return flags;
 }
 
 function processFlag(name: string, value: unknown): Record<string, unknown> {
-  const flag = (processFlags as Flags)[name];
+  const flag = flagOf(processFlags, name);
   if (flag !== undefined) return { [name]: flag.type === 'boolean' ? truth(value) : text(value) };
   throw unknown(name, [...Object.keys(kinds), ...Object.keys(processFlags)]);
+}
+
+/** One of its own: a file may have members with the names of what every object has. */
+function flagOf(flags: Flags, name: string): Flags[string] | undefined {
+  return Object.hasOwn(flags, name) ? flags[name] : undefined;
 }
 
 interface Origin {
@@ -205,9 +211,10 @@ function optionArguments(
   folder: string,
 ): string[] {
   const { help: _, target: __, ...options } = flags;
-  const flag = name in processFlags ? undefined : options[name];
+  const isOfProcess = Object.hasOwn(processFlags, name);
+  const flag = isOfProcess ? undefined : flagOf(options, name);
   if (flag === undefined) {
-    if (name in processFlags) throw usageError('it belongs to the whole process: write it above all tables');
+    if (isOfProcess) throw usageError('it belongs to the whole process: write it above all tables');
     throw unknown(name, [...addresses, ...Object.keys(options).filter((one) => !(one in processFlags))]);
   }
   if (flag.type === 'boolean') return truth(value) ? [`--${name}`] : [];
@@ -257,7 +264,7 @@ function within<Result>(path: string, place: string, act: () => Result): Result 
 }
 
 function memberOf(place: string, flag: string): string {
-  if (flag in processFlags) return flag;
+  if (Object.hasOwn(processFlags, flag)) return flag;
   return place.endsWith(`.${flag}`) ? place : `${place}.${flag}`;
 }
 
