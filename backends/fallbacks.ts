@@ -58,7 +58,7 @@ export async function mlKem768(randomBytes: (length: number) => Uint8Array): Pro
         encapsulationKey: publicKey,
         decapsulate(ciphertext) {
           requireLength('ML-KEM-768 ciphertext', ciphertext, 1088);
-          return takenOut(kem.decapsulate(ciphertext, secretKey));
+          return moveSecret(kem.decapsulate(ciphertext, secretKey));
         },
         wipe: () => void secretKey.fill(0),
       };
@@ -69,14 +69,14 @@ export async function mlKem768(randomBytes: (length: number) => Uint8Array): Pro
         const random = randomBytes(32);
         const { cipherText, sharedSecret } = kem.encapsulate(encapsulationKey, random);
         random.fill(0);
-        return { ciphertext: cipherText, sharedSecret: takenOut(sharedSecret) };
+        return { ciphertext: cipherText, sharedSecret: moveSecret(sharedSecret) };
       });
     },
   };
 }
 
 /** A secret that lies in larger memory, in memory of its own. */
-function takenOut(secret: Uint8Array): Uint8Array {
+function moveSecret(secret: Uint8Array): Uint8Array {
   const own = secret.slice();
   secret.fill(0);
   return own;

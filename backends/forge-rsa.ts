@@ -15,9 +15,9 @@ import {
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {
   checkModulusLength(modulusLength);
   const { privateKey } = await new Promise<forge.pki.rsa.KeyPair>((resolve, reject) => {
-    const done = (error: Error | null, pair: forge.pki.rsa.KeyPair): void =>
+    const settle = (error: Error | null, pair: forge.pki.rsa.KeyPair): void =>
       error ? reject(error) : resolve(pair);
-    forge.pki.rsa.generateKeyPair({ bits: modulusLength, e: 65537 }, done);
+    forge.pki.rsa.generateKeyPair({ bits: modulusLength, e: 65537 }, settle);
   });
   const { n, e, d, p, q, dP, dQ, qInv } = privateKey;
   return mapNumbers({ n, e, d, p, q, dp: dP, dq: dQ, qi: qInv }, octets);
@@ -40,7 +40,7 @@ export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
     },
     verifyPss(message, signature) {
       if (signature.length !== n.length || !isBelow(signature, n)) return false;
-      return key.verify(hashed(message).digest().getBytes(), toBinary(signature), strictPss);
+      return key.verify(sha256Of(message).digest().getBytes(), toBinary(signature), strictPss);
     },
   };
 }
@@ -66,7 +66,7 @@ export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
     },
     async signPss(message) {
       requirePssRoom(modulusLength);
-      const signature = fromBinary(key.sign(hashed(message), pss()));
+      const signature = fromBinary(key.sign(sha256Of(message), pss()));
       // A wrong result of the CRT would give away the primes; forge does not check it.
       if (!publicKey.verifyPss(message, signature)) throw new Error('signature computed wrong, not released');
       return signature;
@@ -89,7 +89,7 @@ function importPrivate(numbers: RsaPrivateNumbers): forge.pki.rsa.PrivateKey {
   return setRsaPrivateKey(n, e, d, q, p, dq, dp, p.modInverse(q));
 }
 
-function hashed(message: Uint8Array): forge.md.MessageDigest {
+function sha256Of(message: Uint8Array): forge.md.MessageDigest {
   const hash = forge.md.sha256.create();
   hash.update(toBinary(message));
   return hash;

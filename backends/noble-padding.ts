@@ -7,8 +7,8 @@ import { mgf1 } from 'micro-rsa-dsa-dh/rsa.js';
  * nothing is decided before the last one, because which check failed and where must not show (Manger's attack).
  */
 export function decodeOaep(encoded: Uint8Array, label: Uint8Array): Uint8Array | null {
-  const seed = masked(encoded.subarray(1, 33), encoded.subarray(33));
-  const block = masked(encoded.subarray(33), seed);
+  const seed = mask(encoded.subarray(1, 33), encoded.subarray(33));
+  const block = mask(encoded.subarray(33), seed);
   let bad = encoded[0] as number;
   for (const [index, byte] of sha256(label).entries()) bad |= byte ^ (block[index] as number);
   let inPadding = 1;
@@ -31,14 +31,14 @@ export function encodePss(message: Uint8Array, salt: Uint8Array, modulusLength: 
   const block = new Uint8Array(length - hash.length - 1);
   block.set(salt, block.length - salt.length);
   block[block.length - salt.length - 1] = 1;
-  const maskedBlock = masked(block, hash);
+  const maskedBlock = mask(block, hash);
   maskedBlock[0] = (maskedBlock[0] as number) & (0xff >> (8 * length - bits));
   return concatBytes(maskedBlock, hash, Uint8Array.of(0xbc));
 }
 
 const generateMask = mgf1(sha256);
 
-function masked(bytes: Uint8Array, seed: Uint8Array): Uint8Array {
+function mask(bytes: Uint8Array, seed: Uint8Array): Uint8Array {
   const mask = generateMask(seed, { dkLen: bytes.length });
   return bytes.map((byte, index) => byte ^ (mask[index] as number));
 }

@@ -15,7 +15,7 @@ import type { Aead, Backend, BlockCipher } from '../src/backend.js';
 import { nullIf, requireCount, requireLength, requireWholeBlocks } from './checks.js';
 import * as fallbacks from './fallbacks.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
-import { NONE, sealed } from './pieces.js';
+import { joinRecord, NONE } from './pieces.js';
 
 /** The backend over the `@noble` packages. */
 export const noble: Backend = {
@@ -71,7 +71,7 @@ function aesGcm(key: Uint8Array): Aead {
     seal(nonce, associatedData, plaintext, prefix = NONE) {
       requireLength('nonce', nonce, 12);
       const whole = plaintext.length === 1 ? (plaintext[0] as Uint8Array) : concatBytes(...plaintext);
-      return sealed(prefix, [gcm(secret, nonce, associatedData).encrypt(whole)]);
+      return joinRecord(prefix, [gcm(secret, nonce, associatedData).encrypt(whole)]);
     },
     open(nonce, associatedData, ciphertext) {
       requireLength('nonce', nonce, 12);

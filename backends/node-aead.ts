@@ -10,7 +10,7 @@ import {
 import type { Aead } from '../src/backend.js';
 import { nullIf, requireLength } from './checks.js';
 import { plain } from './node-bytes.js';
-import { NONE, sealed } from './pieces.js';
+import { joinRecord, NONE } from './pieces.js';
 
 /** Without it Node takes truncated tags. */
 const FULL_TAG = { authTagLength: 16 } as const;
@@ -44,7 +44,7 @@ export class NodeAead implements Aead {
     for (const piece of plaintext) if (piece.length > 0) pieces.push(plain(cipher.update(piece)));
     cipher.final();
     pieces.push(plain(cipher.getAuthTag()));
-    return sealed(prefix, pieces);
+    return joinRecord(prefix, pieces);
   }
 
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {

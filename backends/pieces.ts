@@ -23,7 +23,7 @@ export function write(pieces: readonly Uint8Array[], memory: Uint8Array, from: n
 }
 
 /** A prefix and what a cipher gave, as the result of `seal`: in one piece if that is small. */
-export function sealed(prefix: Uint8Array, pieces: Uint8Array[]): Uint8Array[] {
+export function joinRecord(prefix: Uint8Array, pieces: Uint8Array[]): Uint8Array[] {
   const length = prefix.length + lengthOf(pieces);
   if (length >= SMALL) return prefix.length === 0 ? pieces : [prefix.slice(), ...pieces];
   if (prefix.length === 0 && pieces.length === 1) return pieces;

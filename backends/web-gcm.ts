@@ -2,7 +2,7 @@ import { gcm } from '@noble/ciphers/aes.js';
 import { concatBytes } from '@noble/ciphers/utils.js';
 import type { Aead, LaterAead } from '../src/backend.js';
 import { nullIf, requireLength } from './checks.js';
-import { lengthOf, NONE, sealed, write } from './pieces.js';
+import { joinRecord, lengthOf, NONE, write } from './pieces.js';
 import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
 
 /**
@@ -30,7 +30,7 @@ export class WebGcm implements Aead {
   ): Uint8Array[] {
     requireLength('nonce', nonce, 12);
     const whole = plaintext.length === 1 ? (plaintext[0] as Uint8Array) : concatBytes(...plaintext);
-    return sealed(prefix, [gcm(this.#secret, nonce, associatedData).encrypt(whole)]);
+    return joinRecord(prefix, [gcm(this.#secret, nonce, associatedData).encrypt(whole)]);
   }
 
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
@@ -68,7 +68,7 @@ class PlatformGcm implements LaterAead {
     write(plaintext, whole, 0);
     const start = prefix.slice();
     const ciphertext = await this.#run('encrypt', nonce, associatedData, whole);
-    return sealed(start, [new Uint8Array(ciphertext)]);
+    return joinRecord(start, [new Uint8Array(ciphertext)]);
   }
 
   async open(

@@ -67,7 +67,7 @@ export class ClientLifecycle {
   }
 
   /** The connection of a client that has one. Throws NOT_CONNECTED. */
-  connected(): Connection {
+  requireConnection(): Connection {
     if (this.#connection === undefined) throw notConnected();
     return this.#connection;
   }

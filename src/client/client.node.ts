@@ -10,7 +10,7 @@ import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.
 import { isTransport, type Transport } from '../transports/transport.js';
 import { clientAccess, PortableClient } from './client.js';
 import type { ClientPlatform } from './client-lifecycle.js';
-import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
+import { type ConnectOptions, type Destination, useTransport } from './establish.js';
 import { readConnectOptions } from './method-options.js';
 
 const platform: ClientPlatform = {
@@ -41,7 +41,7 @@ export class SecureClient extends PortableClient {
     options: ConnectOptions = {},
   ): Promise<void> {
     const read = readConnectOptions(options);
-    const destination = isTransport(to) ? givenTransport(to, read) : dialled(to);
+    const destination = isTransport(to) ? useTransport(to, read) : destinationOf(to);
     await clientAccess.connect(this, destination, read);
   }
 
@@ -66,7 +66,7 @@ export interface ConnectionDiagnostics {
   readonly client: SecureClient;
 }
 
-function dialled(to: TcpAddress | UnixAddress): Destination {
+function destinationOf(to: TcpAddress | UnixAddress): Destination {
   const address = readAddress(to, 1);
   const target =
     'path' in address

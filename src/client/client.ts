@@ -11,7 +11,7 @@ import { readableOf, writableOf } from '../streams/web-streams.js';
 import type { Transport } from '../transports/transport.js';
 import { type ClientInternals, ClientLifecycle, type ClientPlatform } from './client-lifecycle.js';
 import type { ConnectionEnd } from './connection-end.js';
-import { type ConnectOptions, type Destination, givenTransport } from './establish.js';
+import { type ConnectOptions, type Destination, useTransport } from './establish.js';
 import { iterate } from './iteration.js';
 import {
   type CloseOptions,
@@ -82,7 +82,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
    */
   async connect(to: Transport, options: ConnectOptions = {}): Promise<void> {
     const read = readConnectOptions(options);
-    await this.#connect(givenTransport(to, read), read);
+    await this.#connect(useTransport(to, read), read);
   }
 
   async #connect(destination: Destination, options: ConnectOptions): Promise<void> {
@@ -97,7 +97,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
     try {
       checkMessage(message);
       const { signal } = options === undefined ? NONE : readSendOptions(options);
-      return this.#lifecycle.connected().send(message, signal);
+      return this.#lifecycle.requireConnection().send(message, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -107,7 +107,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
   recv(options?: RecvOptions): Promise<Bytes | null> {
     try {
       const { signal } = options === undefined ? NONE : readRecvOptions(options);
-      return this.#lifecycle.connected().recv(signal);
+      return this.#lifecycle.requireConnection().recv(signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -119,7 +119,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
    */
   async end(options: EndOptions = {}): Promise<void> {
     const { code } = readEndOptions(options, this.#lifecycle.settings.protocol);
-    await this.#lifecycle.connected().end(code);
+    await this.#lifecycle.requireConnection().end(code);
   }
 
   /**
@@ -157,7 +157,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
    * one key for a connection, and nothing happens.
    */
   rekey(): void {
-    this.#lifecycle.connected().rekey();
+    this.#lifecycle.requireConnection().rekey();
   }
 
   /** Gives up the connection at once. A `recv()` or `send()` that waits rejects with `error`. */
@@ -167,8 +167,8 @@ export class PortableClient implements AsyncIterable<Bytes> {
 
   /** The messages received, until the peer has ended its side in order; throws if it ends otherwise. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
-    this.#lifecycle.connected();
-    return iterate(() => this.#lifecycle.connected().next());
+    this.#lifecycle.requireConnection();
+    return iterate(() => this.#lifecycle.requireConnection().next());
   }
 
   /**
@@ -176,19 +176,19 @@ export class PortableClient implements AsyncIterable<Bytes> {
    * take very many small messages. It ends, throws and holds the peer back as the iteration over the client does.
    */
   batches(): AsyncIterableIterator<Bytes[]> {
-    this.#lifecycle.connected();
-    return iterate(() => this.#lifecycle.connected().nextBatch());
+    this.#lifecycle.requireConnection();
+    return iterate(() => this.#lifecycle.requireConnection().nextBatch());
   }
 
   /** The messages received as a `ReadableStream`: one chunk is one message. Use it or `recv`, not both. */
   get readable(): ReadableStream<Bytes> & AsyncIterable<Bytes> {
-    this.#readable ??= readableOf(this.#lifecycle.connected(), () => this.recv());
+    this.#readable ??= readableOf(this.#lifecycle.requireConnection(), () => this.recv());
     return this.#readable;
   }
 
   /** A `WritableStream` that sends each chunk as one message; closing it is `end()`, aborting it `destroy()`. */
   get writable(): WritableStream<Uint8Array> {
-    this.#writable ??= writableOf(this.#lifecycle.connected(), (message) => this.send(message));
+    this.#writable ??= writableOf(this.#lifecycle.requireConnection(), (message) => this.send(message));
     return this.#writable;
   }
 

@@ -5,7 +5,7 @@ import { traceHandshake } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import type { ClientPlan } from '../options/client-scripts.js';
 import type { ClientSettings } from '../options/settings.js';
-import { guarded } from '../transports/guarded.js';
+import { guardTransport } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.js';
 
@@ -30,8 +30,8 @@ export interface Destination {
 }
 
 /** The destination that a transport of the application's own leads to. */
-export function givenTransport(transport: Transport, { host, port }: ConnectOptions): Destination {
-  const own = guarded(transport, 'connect()');
+export function useTransport(transport: Transport, { host, port }: ConnectOptions): Destination {
+  const own = guardTransport(transport, 'connect()');
   return {
     target: host === undefined ? undefined : { host, port: port ?? 0 },
     open: () => own,
@@ -80,7 +80,7 @@ async function attempt(
   { settings, plan, destination }: Attempt,
   signal: AbortSignal,
 ): Promise<{ connection: Connection; opening: HandshakeResult }> {
-  const { script, confirmed } = await abortable(plan(settings, destination.target), signal);
+  const { script, confirm } = await abortable(plan(settings, destination.target), signal);
   const transport = await destination.open(signal, settings);
   const connection = new Connection(transport, script, connectionSettings(settings));
   const abort = (): void => connection.destroy(signal.reason);
@@ -90,7 +90,7 @@ async function attempt(
     connection.start();
     const opening = await connection.ready;
     signal.throwIfAborted();
-    if (confirmed && opening.peer) await abortable(confirmed(opening.peer.fingerprint), signal);
+    if (confirm && opening.peer) await abortable(confirm(opening.peer.fingerprint), signal);
     return { connection, opening };
   } catch (error) {
     connection.destroy(error);

@@ -1,7 +1,7 @@
 import type { Transport } from '../transports/transport.js';
 import { type ClientOptions, SecureClient } from './client.browser.js';
 import type { ConnectOptions } from './establish.js';
-import { connectingAgain, type ReconnectOptions } from './reconnecting.js';
+import { type ReconnectOptions, reconnect } from './reconnecting.js';
 
 /**
  * Connected clients, one after the other: each time the loop's body is done with one, it is closed and another is
@@ -18,5 +18,5 @@ export function reconnecting(
     client: () => new SecureClient(clientOptions),
     connect: async (client: SecureClient, how: ConnectOptions) => client.connect(await open(), how),
   };
-  return connectingAgain(attempts, options);
+  return reconnect(attempts, options);
 }

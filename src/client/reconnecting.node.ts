@@ -3,7 +3,7 @@ import { Sessions } from '../sessions/sessions.js';
 import type { TcpAddress, UnixAddress } from '../transports/tcp.node.js';
 import { SecureClient } from './client.node.js';
 import type { ConnectOptions } from './establish.js';
-import { connectingAgain, type ReconnectOptions } from './reconnecting.js';
+import { type ReconnectOptions, reconnect } from './reconnecting.js';
 
 /**
  * Connected clients, one after the other: each time the loop's body is done with one, it is closed and another is
@@ -21,7 +21,7 @@ export function reconnecting(
     client: () => new SecureClient(given),
     connect: (client: SecureClient, how: ConnectOptions) => client.connect(to, how),
   };
-  return connectingAgain(attempts, options);
+  return reconnect(attempts, options);
 }
 
 /** Repeated connections resume, if the protocol supports it. */

@@ -41,7 +41,7 @@ export interface ConnectionAttempts<Client> {
 }
 
 /** Connected clients, one after the other, as `reconnecting` describes it. */
-export async function* connectingAgain<Client extends PortableClient>(
+export async function* reconnect<Client extends PortableClient>(
   attempts: ConnectionAttempts<Client>,
   options: ReconnectOptions,
 ): AsyncGenerator<Client, never, undefined> {

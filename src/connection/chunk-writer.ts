@@ -1,6 +1,6 @@
 import type { Chunk } from '../core/script.js';
 import type { Transport } from '../transports/transport.js';
-import { joined } from './chunks.js';
+import { joinSmall } from './chunks.js';
 import { Outbox } from './outbox.js';
 
 /**
@@ -32,7 +32,7 @@ export class ChunkWriter {
   constructor(transport: Transport, onEnd: () => void, onFailure: (error: unknown) => void) {
     this.#transport = transport;
     this.#onEnd = onEnd;
-    this.#outbox = new Outbox(() => this.#arrived(), onFailure);
+    this.#outbox = new Outbox(() => this.#onArrival(), onFailure);
   }
 
   /** Bytes handed over here so far, all of which the transport is given unless the connection fails. */
@@ -56,7 +56,7 @@ export class ChunkWriter {
   }
 
   /** Number of bytes that the system is known to have taken; it stays the same once the transport is gone. */
-  taken(isGone: boolean): number {
+  confirmedBytes(isGone: boolean): number {
     if (isGone) return this.#confirmed;
     return Math.max(this.#confirmed, this.#bytesWritten - this.#outbox.bytes - this.unsent);
   }
@@ -71,8 +71,8 @@ export class ChunkWriter {
   }
 
   /** The transport has completed a write. */
-  written(): void {
-    this.#confirmed = this.taken(false);
+  onWritten(): void {
+    this.#confirmed = this.confirmedBytes(false);
     if (this.#state !== 'stopped') this.#pump();
   }
 
@@ -112,7 +112,7 @@ export class ChunkWriter {
   }
 
   /** Something is encrypted that the chunks behind it waited for. */
-  #arrived(): void {
+  #onArrival(): void {
     if (this.#isLast) this.#giveLast();
     else if (this.#state !== 'stopped') this.#pump();
   }
@@ -124,6 +124,6 @@ export class ChunkWriter {
   }
 
   #give(chunks: readonly Uint8Array[]): void {
-    this.#transport.write(chunks.length > 1 ? joined(chunks) : chunks);
+    this.#transport.write(chunks.length > 1 ? joinSmall(chunks) : chunks);
   }
 }

@@ -4,7 +4,7 @@ import { asOne } from '../core/bytes.js';
 export const SMALL_CHUNK = 1024;
 
 /** The chunks with neighbouring small ones copied together. */
-export function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
+export function joinSmall(chunks: readonly Uint8Array[]): Uint8Array[] {
   const result: Uint8Array[] = [];
   let run: Uint8Array[] = [];
   const endRun = (): void => {

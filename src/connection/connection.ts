@@ -47,7 +47,7 @@ export class Connection {
     this.#settings = settings;
     this.#reading = new Reading(transport, script, settings, {
       handle: (event) => this.#handle(event),
-      settled: () => this.#settled(),
+      onSettled: () => this.#onSettled(),
     });
     this.#receiveQueue = this.#reading.queue;
     this.#sendQueue = new SendQueue(transport, settings, (error) => this.#lifecycle.fail(error));
@@ -116,8 +116,8 @@ export class Connection {
     this.#transport.start({
       data: (bytes) => this.#data(bytes),
       end: () => this.#reading.endOfStream(),
-      written: () => this.#written(),
-      close: (error) => this.#lifecycle.gone(error),
+      written: () => this.#onWritten(),
+      close: (error) => this.#lifecycle.onTransportClose(error),
       target: () => this.#reading.target(),
     });
     this.#reading.start();
@@ -207,9 +207,9 @@ export class Connection {
     this.#reading.receive(bytes);
   }
 
-  #written(): void {
+  #onWritten(): void {
     this.#heartbeat?.onWrite();
-    if (this.#lifecycle.written()) this.#heartbeat?.message();
+    if (this.#lifecycle.onWritten()) this.#heartbeat?.message();
     this.#account();
   }
 
@@ -225,7 +225,7 @@ export class Connection {
         this.#sendQueue.pong();
         break;
       case 'open':
-        this.#opened(event.result);
+        this.#open(event.result);
         break;
       case 'ended':
         this.#lifecycle.peerEnded(event.closeCode);
@@ -235,21 +235,21 @@ export class Connection {
     }
   }
 
-  #opened(result: HandshakeResult): void {
+  #open(result: HandshakeResult): void {
     const sending = this.#sendQueue;
     sending.open(result.sender);
     this.#reading.open();
     if (result.settleMs) this.#settleTime = new SettleTime(sending, result.settleMs);
-    const expired = (error: SecureSocketError): void => this.#lifecycle.expire(error);
-    this.#heartbeat = new Heartbeat(this.#settings, sending, expired, sending.hasClose);
+    const expire = (error: SecureSocketError): void => this.#lifecycle.expire(error);
+    this.#heartbeat = new Heartbeat(this.#settings, sending, expire, sending.hasClose);
     if (!sending.hasClose) this.#probe = new PausedProbe(this.#transport);
     const [heartbeat, settleTime, probe] = [this.#heartbeat, this.#settleTime, this.#probe];
     this.#lifecycle.open({ heartbeat, settleTime, probe });
-    this.#handshake.done(result);
+    this.#handshake.complete(result);
   }
 
   /** After everything that was read. */
-  #settled(): void {
+  #onSettled(): void {
     this.#account();
     if (this.isOver) return;
     this.#heartbeat?.setPaused(this.#reading.isPaused);

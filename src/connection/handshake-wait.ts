@@ -21,7 +21,7 @@ export class HandshakeWait {
     this.#deadline = setTimeout(() => onLate(new SecureSocketError('HANDSHAKE_TIMEOUT', text)), milliseconds);
   }
 
-  done(result: HandshakeResult): void {
+  complete(result: HandshakeResult): void {
     this.#settle?.resolve(result);
     this.#end();
   }

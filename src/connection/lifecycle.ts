@@ -68,7 +68,7 @@ export class Lifecycle {
     this.#parts = parts;
     this.#settings = settings;
     const { transport, sendQueue } = parts;
-    this.#timer = new EndTimer(transport, sendQueue, settings.closeTimeout, (wait) => this.#expired(wait));
+    this.#timer = new EndTimer(transport, sendQueue, settings.closeTimeout, (wait) => this.#onExpiry(wait));
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
@@ -142,10 +142,10 @@ export class Lifecycle {
   }
 
   /** The transport has completed a write. Returns whether messages were in it. */
-  written(): boolean {
+  onWritten(): boolean {
     const { sendQueue } = this.#parts;
     if (!sendQueue.isOver) this.#timer.progress();
-    const hadMessages = sendQueue.written();
+    const hadMessages = sendQueue.onWritten();
     this.#leaveIfClosed();
     return hadMessages;
   }
@@ -204,7 +204,7 @@ export class Lifecycle {
   }
 
   /** The transport is. */
-  gone(error: Error | undefined): void {
+  onTransportClose(error: Error | undefined): void {
     if (this.#phase === 'closed') return;
     const { reading, sendQueue } = this.#parts;
     // for an unauthenticated peer that is gone nothing more is computed
@@ -219,8 +219,8 @@ export class Lifecycle {
     this.#settleClosed();
   }
 
-  #expired(wait: Wait): void {
-    if (wait === 'transport') this.gone(undefined);
+  #onExpiry(wait: Wait): void {
+    if (wait === 'transport') this.onTransportClose(undefined);
     else if (wait === 'final bytes') this.#leave();
     else this.#giveUpPeer();
   }

@@ -16,7 +16,7 @@ export class PrivateKeyQueue {
   readonly #isOffThread: boolean;
   readonly #maxDuration: number;
   #count = 0;
-  #restUntil = 0;
+  #cooldownUntil = 0;
 
   /**
    * `isOffThread`: the operations do not run on the main thread. One that has not settled after `maxDuration`
@@ -61,7 +61,7 @@ export class PrivateKeyQueue {
       const begun = performance.now();
       const result = await this.#begin(operation);
       const now = performance.now();
-      this.#restUntil = now + Math.min(COOLDOWN * (now - begun), MAX_COOLDOWN);
+      this.#cooldownUntil = now + Math.min(COOLDOWN * (now - begun), MAX_COOLDOWN);
       return result;
     });
   }
@@ -70,18 +70,18 @@ export class PrivateKeyQueue {
     this.#count++;
     const result = operation();
     const isBounded = this.#maxDuration !== Number.POSITIVE_INFINITY;
-    return isBounded && result instanceof Promise ? settledWithin(this.#maxDuration, result) : result;
+    return isBounded && result instanceof Promise ? settleWithin(this.#maxDuration, result) : result;
   }
 
-  /** A turn at least, and a rest that grows with what the operation before has taken from them. */
+  /** A turn at least, and a cooldown that grows with what the operation before has taken from them. */
   async #others(): Promise<void> {
     await new Promise<void>(onNextLoop);
-    const rest = Math.ceil(this.#restUntil - performance.now());
-    if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+    const cooldown = Math.ceil(this.#cooldownUntil - performance.now());
+    if (cooldown > 0) await new Promise((resolve) => setTimeout(resolve, cooldown));
   }
 }
 
-function settledWithin(milliseconds: number, promise: Promise<unknown>): Promise<unknown> {
+function settleWithin(milliseconds: number, promise: Promise<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer: { unref?(): unknown } | number = setTimeout(() => resolve(undefined), milliseconds);
     if (typeof timer === 'object') timer.unref?.();

@@ -24,7 +24,7 @@ export interface ReadingOwner {
   /** An event of the session, in the order of the script; messages are in the queue already. */
   handle(event: ConnectionEvent): void;
   /** The session has done what it could: what is held, and whether reading is paused, may have changed. */
-  settled(): void;
+  onSettled(): void;
 }
 
 /** Records decrypted by the platform that are handled in one turn. */
@@ -111,7 +111,7 @@ export class Reading {
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
     this.#target = undefined;
     if (this.#isScheduled) this.#session.defer();
-    if (isInPlace) this.#session.filled(bytes.length);
+    if (isInPlace) this.#session.addFilled(bytes.length);
     else this.#session.receive(bytes);
     this.#pull();
   }
@@ -160,7 +160,7 @@ export class Reading {
         this.#owner.handle({ type: 'failed', error, finalBytes: undefined });
       }
     }
-    this.#owner.settled();
+    this.#owner.onSettled();
     if (!this.#isOver) this.#adjust();
   }
 

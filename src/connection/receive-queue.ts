@@ -93,7 +93,7 @@ export class ReceiveQueue {
   /** The next message, or `null` at the end. One call at a time. */
   recv(signal?: AbortSignal): Promise<Bytes | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#reader) return Promise.reject(pending());
+    if (this.#reader) return Promise.reject(recvPending());
     const message = this.#atOnce();
     if (message !== undefined) return Promise.resolve(message);
     if (this.#end && this.#inbox.cost === 0)
@@ -103,7 +103,7 @@ export class ReceiveQueue {
 
   /** The same for an iterator: one promise a message, no generator in between. */
   next(): Promise<IteratorResult<Bytes>> {
-    if (this.#reader) return Promise.reject(pending());
+    if (this.#reader) return Promise.reject(recvPending());
     const message = this.#atOnce();
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
     if (this.#end && this.#inbox.cost === 0)
@@ -113,7 +113,7 @@ export class ReceiveQueue {
 
   /** The same for an iterator over what is there, in one array: at least one message, or the end. */
   nextBatch(): Promise<IteratorResult<Bytes[]>> {
-    if (this.#reader) return Promise.reject(pending());
+    if (this.#reader) return Promise.reject(recvPending());
     const first = this.#atOnce();
     if (first !== undefined) return Promise.resolve({ value: this.#batchFrom(first), done: false });
     if (this.#end && this.#inbox.cost === 0)
@@ -218,7 +218,7 @@ class Step implements Reader {
   }
 }
 
-function pending(): SecureSocketError {
+function recvPending(): SecureSocketError {
   return new SecureSocketError(
     'RECV_PENDING',
     'a recv() or iteration step is already waiting on this connection: one at a time',

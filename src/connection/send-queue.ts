@@ -161,10 +161,10 @@ export class SendQueue {
   }
 
   /** The transport has completed a write. Returns whether messages were in it. */
-  written(): boolean {
+  onWritten(): boolean {
     const hadMessages = this.#messagesAreUnwritten;
     this.#pongIsWaiting = false;
-    this.#writer.written();
+    this.#writer.onWritten();
     if (this.#state === 'failed') return hadMessages;
     if (this.#writer.pending === 0) this.#messagesAreUnwritten = false;
     if (this.isTaken) this.#endWaiters.resolve();
@@ -210,7 +210,7 @@ export class SendQueue {
     if (this.#state === 'failed') return;
     if (this.#state !== 'ended') this.#failure = error;
     this.#state = 'failed';
-    this.#drainWaiters.reject(error, this.#writer.taken(isGone));
+    this.#drainWaiters.reject(error, this.#writer.confirmedBytes(isGone));
     if (error === undefined) this.#endWaiters.resolve();
     else this.#endWaiters.reject(error);
     this.#waiting.reject(error);

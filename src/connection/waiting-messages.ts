@@ -78,9 +78,9 @@ export class WaitingMessages {
   /** Stages as much of a message as one turn has time for. Returns whether nothing of it is left. */
   #stageOne(entry: Entry, sender: Sender): boolean {
     if (entry.message.length !== entry.length) {
-      if (entry.at > 0) throw changed(entry);
+      if (entry.at > 0) throw lengthChanged(entry);
       this.#bytes -= costLeft(entry);
-      entry.reject(changed(entry));
+      entry.reject(lengthChanged(entry));
       return true;
     }
     const at = sender.stage(entry.message, entry.at, sender.partLength);
@@ -115,7 +115,7 @@ function costLeft({ length, at }: Entry): number {
   return length + MESSAGE_OVERHEAD - at;
 }
 
-function changed({ message, length }: Entry): Error {
+function lengthChanged({ message, length }: Entry): Error {
   const text = `a message of ${length} bytes had ${message.length} when its turn came: leave its memory alone until send() has settled`;
   return badArgument(text);
 }

@@ -107,7 +107,7 @@ export class ByteQueue {
 
   /**
    * Where the missing bytes of a request for `wanted` may be read to directly, if at least 64 KiB are missing and as
-   * many have come. Report them with `filled`.
+   * many have come. Report them with `addFilled`.
    */
   target(wanted: number): Uint8Array | undefined {
     const have = this.#end - this.#start;
@@ -118,7 +118,7 @@ export class ByteQueue {
   }
 
   /** `count` bytes were read into `target`. */
-  filled(count: number): void {
+  addFilled(count: number): void {
     this.#end += count;
   }
 

@@ -23,7 +23,7 @@ const EARLY_BYTES = 4096;
 /**
  * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
  *
- * What goes in (`start`, `receive`, `filled`, `endOfStream`, `resume`, `reject`, `beginTurn`) is only taken down. The
+ * What goes in (`start`, `receive`, `addFilled`, `endOfStream`, `resume`, `reject`, `beginTurn`) is only taken down. The
  * work is done by `next`, which moves the script on to its next event; the owner calls it after each of those until
  * it gives `undefined`, which means that nothing can be done with what is at hand. From the first event until then
  * the session is being pulled: what goes in meanwhile, because a transport answers within a write, is kept for the
@@ -91,17 +91,17 @@ export class Session {
   receive(chunk: Uint8Array): void {
     if (this.#isDone) return;
     this.#bytes.lend(chunk);
-    if (this.#isPulled) this.#bytes.keep(wanted(this.#ask));
+    if (this.#isPulled) this.#bytes.keep(countOf(this.#ask));
   }
 
-  /** Where to read the next bytes to, if they belong to one large request; report them with `filled`. */
+  /** Where to read the next bytes to, if they belong to one large request; report them with `addFilled`. */
   target(): Uint8Array | undefined {
-    return this.isBlocked || this.#isDone ? undefined : this.#bytes.target(wanted(this.#ask));
+    return this.isBlocked || this.#isDone ? undefined : this.#bytes.target(countOf(this.#ask));
   }
 
   /** `count` bytes were read into `target()`. */
-  filled(count: number): void {
-    this.#bytes.filled(count);
+  addFilled(count: number): void {
+    this.#bytes.addFilled(count);
   }
 
   /** The peer's half of the stream has ended. */
@@ -153,7 +153,7 @@ export class Session {
     this.#isPulled = false;
     this.#asksAnswered = this.#bytesAnswered = 0;
     if (this.#isDone) this.#script.return();
-    else this.#bytes.keep(wanted(this.#ask));
+    else this.#bytes.keep(countOf(this.#ask));
   }
 
   #move(input: unknown): void {
@@ -174,7 +174,7 @@ export class Session {
       this.#turnIsOver = true;
       return false;
     }
-    if (this.#bytes.length >= wanted(ask)) this.#give(ask);
+    if (this.#bytes.length >= countOf(ask)) this.#give(ask);
     else if (!this.#atEnd) return false;
     else if (this.#bytes.length === 0 && ask.type === 'peek') this.#move(null);
     else this.#throw(this.#endError());
@@ -268,7 +268,7 @@ export class Session {
   }
 }
 
-function wanted(ask: Ask | undefined): number {
+function countOf(ask: Ask | undefined): number {
   if (ask === undefined) return 0;
   return ask.type === 'read' ? ask.count : ask.min;
 }

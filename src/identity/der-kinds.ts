@@ -32,7 +32,7 @@ export function kindOfDer(der: Uint8Array): DerKind | undefined {
 }
 
 /** The name of the cipher of an EncryptedPrivateKeyInfo, if it is one that OpenSSL has put aside. */
-export function unsupportedCipher(der: Uint8Array): string | undefined {
+export function findUnsupportedCipher(der: Uint8Array): string | undefined {
   const [scheme, cipher] = encryptionOf(der) ?? [];
   if (scheme === undefined) return undefined;
   if (cipher === undefined) return oldSchemes[scheme] ?? `the scheme ${scheme}`;

@@ -91,9 +91,9 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   async #with(mode: 'readonly' | 'readwrite', use: (store: ObjectStore) => Request): Promise<unknown> {
     const opening = this.#factory.open(this.#database, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    const database = (await settled(opening)) as Database;
+    const database = (await resultOf(opening)) as Database;
     try {
-      return await settled(use(database.transaction(STORE, mode).objectStore(STORE)));
+      return await resultOf(use(database.transaction(STORE, mode).objectStore(STORE)));
     } finally {
       database.close();
     }
@@ -134,7 +134,7 @@ interface Factory {
   ): Request & { readonly result: Database; onupgradeneeded: (() => void) | null };
 }
 
-function settled(request: Request): Promise<unknown> {
+function resultOf(request: Request): Promise<unknown> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);

@@ -3,9 +3,9 @@ import { defaultBackend } from '../defaults.browser.js';
 import { PortableIdentity } from './identity.js';
 import type { Decrypter, KeyMaterial, Signer, WebKeyPair } from './key.js';
 import { readKeyText } from './key-text.js';
-import { decryptedBy, type GenerateOptions, generateKey, signedBy } from './making.js';
+import { type GenerateOptions, generateKey, readDecrypter, readSigner } from './making.js';
 import type { IdentityRole } from './roles.js';
-import { type KeyPairOptions, keptByPlatform } from './web-key.js';
+import { fromWebKeyPair, type KeyPairOptions } from './web-key.js';
 
 const rules: ArgumentRules<{ role?: IdentityRole | undefined }> = { role: anything };
 
@@ -33,16 +33,16 @@ export class Identity extends PortableIdentity {
    * RSA-OAEP with SHA-256 for a server.
    */
   static async fromKeyPair(pair: WebKeyPair, options: KeyPairOptions): Promise<Identity> {
-    return new Identity(await keptByPlatform(pair, options));
+    return new Identity(await fromWebKeyPair(pair, options));
   }
 
   /** A client's identity whose key is kept elsewhere: `{ spki, sign }`. */
   static fromSigner(signer: Signer): Identity {
-    return new Identity(signedBy(signer));
+    return new Identity(readSigner(signer));
   }
 
   /** A server's identity whose key is kept elsewhere: `{ spki, decrypt }`. */
   static fromDecrypter(decrypter: Decrypter): Identity {
-    return new Identity(decryptedBy(decrypter));
+    return new Identity(readDecrypter(decrypter));
   }
 }

@@ -9,9 +9,9 @@ import { PortableIdentity, privateNumbersOf } from './identity.js';
 import type { Decrypter, KeyMaterial, Signer, WebKeyPair } from './key.js';
 import { type LoadOptions, loadKey, loadRules, writeKeyFile } from './key-file.node.js';
 import { type PemOptions, pemRules, readKeyText } from './key-text.js';
-import { decryptedBy, type GenerateOptions, generateKey, signedBy } from './making.js';
+import { type GenerateOptions, generateKey, readDecrypter, readSigner } from './making.js';
 import { roleLine } from './roles.js';
-import { type KeyPairOptions, keptByPlatform } from './web-key.js';
+import { fromWebKeyPair, type KeyPairOptions } from './web-key.js';
 
 /** Options of {@link Identity.save} and {@link Identity.toPem}. */
 export interface SaveOptions {
@@ -58,17 +58,17 @@ export class Identity extends PortableIdentity {
    * RSA-OAEP with SHA-256 for a server.
    */
   static async fromKeyPair(pair: WebKeyPair, options: KeyPairOptions): Promise<Identity> {
-    return new Identity(await keptByPlatform(pair, options));
+    return new Identity(await fromWebKeyPair(pair, options));
   }
 
   /** A client's identity whose key is kept elsewhere, such as in a hardware module or an agent: `{ spki, sign }`. */
   static fromSigner(signer: Signer): Identity {
-    return new Identity(signedBy(signer));
+    return new Identity(readSigner(signer));
   }
 
   /** A server's identity whose key is kept elsewhere, such as in a hardware module: `{ spki, decrypt }`. */
   static fromDecrypter(decrypter: Decrypter): Identity {
-    return new Identity(decryptedBy(decrypter));
+    return new Identity(readDecrypter(decrypter));
   }
 
   /** The private key as PKCS#8 PEM, before it a line with the role, which openssl and others pass over. */

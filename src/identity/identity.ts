@@ -4,7 +4,7 @@ import { encodePkcs8 } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { encodePem } from '../core/encodings/pem.js';
 import { badArgument, SecureSocketError } from '../errors.js';
-import { checkedSpki, type KeyMaterial, operationsOf, type WebKeyPair } from './key.js';
+import { checkSpki, type KeyMaterial, operationsOf, type WebKeyPair } from './key.js';
 import { type IdentityRole, roleLine } from './roles.js';
 
 /**
@@ -18,7 +18,7 @@ export class PortableIdentity {
   readonly fingerprint: string;
 
   protected constructor(material: KeyMaterial, backend: Pick<Backend, 'sha256'>) {
-    const spki = checkedSpki(material);
+    const spki = checkSpki(material);
     this.role = material.role;
     this.fingerprint = fingerprintOf(backend, spki);
     kept.set(this, { material, spki, imported: new WeakMap() });
@@ -26,17 +26,17 @@ export class PortableIdentity {
 
   /** The public key as SubjectPublicKeyInfo, DER; a copy. */
   get spki(): Bytes {
-    return keptOf(this).spki.slice();
+    return contentOf(this).spki.slice();
   }
 
   /** The public key as SubjectPublicKeyInfo, PEM. */
   get publicPem(): string {
-    return encodePem('PUBLIC KEY', keptOf(this).spki);
+    return encodePem('PUBLIC KEY', contentOf(this).spki);
   }
 
   /** Whether the private key may leave this identity, as PEM. */
   get extractable(): boolean {
-    return 'numbers' in keptOf(this).material;
+    return 'numbers' in contentOf(this).material;
   }
 
   /**
@@ -44,7 +44,7 @@ export class PortableIdentity {
    * IndexedDB can keep; `undefined` for any other.
    */
   get keyPair(): WebKeyPair | undefined {
-    const { material } = keptOf(this);
+    const { material } = contentOf(this);
     return 'keyPair' in material ? material.keyPair : undefined;
   }
 
@@ -64,7 +64,7 @@ interface Kept {
 
 const kept = new WeakMap<PortableIdentity, Kept>();
 
-function keptOf(identity: PortableIdentity): Kept {
+function contentOf(identity: PortableIdentity): Kept {
   const found = kept.get(identity);
   if (found !== undefined) return found;
   throw badArgument('expected an Identity made by Identity.generate or Identity.load');
@@ -72,14 +72,14 @@ function keptOf(identity: PortableIdentity): Kept {
 
 /** The private numbers of an identity, for this library alone: the entry does not export it. */
 export function privateNumbersOf(identity: PortableIdentity): RsaPrivateNumbers {
-  const { material } = keptOf(identity);
+  const { material } = contentOf(identity);
   if ('numbers' in material) return material.numbers;
   throw new SecureSocketError('BAD_IDENTITY', 'the private key of this identity is not extractable');
 }
 
 /** The private operations of an identity on a backend, for this library alone. */
 export function privateKeyOf(identity: PortableIdentity, backend: Backend): RsaPrivateKey {
-  const { material, imported } = keptOf(identity);
+  const { material, imported } = contentOf(identity);
   const key = imported.get(backend) ?? operationsOf(material, backend);
   imported.set(backend, key);
   return key;

@@ -10,10 +10,10 @@ import { defaultBackend } from '../defaults.node.js';
 import { SecureSocketError } from '../errors.js';
 import { decodeText, hasCode, readFileOnce } from '../files.node.js';
 import { decryptPkcs8 } from './encryption.node.js';
-import { checkedSpki, type NumberedKey } from './key.js';
+import { checkSpki, type NumberedKey } from './key.js';
 import { explainBytes } from './key-kinds.js';
 import { checkReadable, isEncrypted, type PemOptions, readKeyText } from './key-text.js';
-import { statedRole } from './roles.js';
+import { readRole } from './roles.js';
 
 /** Options of {@link Identity.load}. */
 export interface LoadOptions extends Omit<PemOptions, 'passphrase'> {
@@ -34,9 +34,9 @@ export const loadRules: ArgumentRules<LoadOptions> = {
 export async function loadKey(path: string, { role, passphrase }: LoadOptions): Promise<NumberedKey> {
   const { bytes, stats } = await readFileOnce(path);
   if (stats?.isFile()) warnIfShared(path, Number(stats.mode));
-  const text = named(path, () => textOf(bytes, path));
+  const text = withPath(path, () => textOf(bytes, path));
   const given = await passphraseFor(text, passphrase, path);
-  return named(path, () => readKeyText(text, { role, passphrase: given }, decryptPkcs8, path));
+  return withPath(path, () => readKeyText(text, { role, passphrase: given }, decryptPkcs8, path));
 }
 
 /** The fingerprint of the key in a file, private in any role, or public. */
@@ -45,9 +45,9 @@ export async function fingerprintOfFile(
   passphrase: LoadOptions['passphrase'],
 ): Promise<string> {
   const { bytes } = await readFileOnce(path);
-  const text = named(path, () => textOf(bytes, path));
+  const text = withPath(path, () => textOf(bytes, path));
   const given = await passphraseFor(text, passphrase, path);
-  const spki = named(path, () => publicKeyIn(text) ?? spkiOf(text, given, path));
+  const spki = withPath(path, () => publicKeyIn(text) ?? spkiOf(text, given, path));
   return fingerprintOf(defaultBackend, spki);
 }
 
@@ -64,7 +64,7 @@ async function passphraseFor(
 ): Promise<string | undefined> {
   if (typeof given !== 'function') return given;
   if (!isEncrypted(text)) return undefined;
-  named(path, () => checkReadable(text, decryptPkcs8, path));
+  withPath(path, () => checkReadable(text, decryptPkcs8, path));
   return given();
 }
 
@@ -79,11 +79,11 @@ function publicKeyIn(text: string): Uint8Array | undefined {
 /** In whatever role. A file of another program does not say which it has. */
 function spkiOf(text: string, passphrase: string | undefined, path: string): Uint8Array {
   const [before = ''] = text.split('-----BEGIN');
-  const role = statedRole(linesOf(before)) ?? 'server';
-  return checkedSpki(readKeyText(text, { role, passphrase }, decryptPkcs8, path));
+  const role = readRole(linesOf(before)) ?? 'server';
+  return checkSpki(readKeyText(text, { role, passphrase }, decryptPkcs8, path));
 }
 
-function named<Result>(path: string, read: () => Result): Result {
+function withPath<Result>(path: string, read: () => Result): Result {
   try {
     return read();
   } catch (error) {

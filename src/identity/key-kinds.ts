@@ -1,6 +1,6 @@
 import { decodeBase64, linesOf } from '../core/encodings/text.js';
 import { SecureSocketError } from '../errors.js';
-import { type DerKind, hasOldCipher, kindOfDer, unsupportedCipher } from './der-kinds.js';
+import { type DerKind, findUnsupportedCipher, hasOldCipher, kindOfDer } from './der-kinds.js';
 
 /** What a key file is instead of what is wanted, and what to do about it. */
 interface Problem {
@@ -56,7 +56,7 @@ export function explainBytes(bytes: Uint8Array, path: string): SecureSocketError
 
 /** The same for a key that could not be decrypted because its cipher has been put aside. */
 export function explainEncryption(der: Uint8Array, path?: string): SecureSocketError | undefined {
-  const cipher = unsupportedCipher(der);
+  const cipher = findUnsupportedCipher(der);
   if (cipher === undefined) return undefined;
   const kind = `it is encrypted with ${cipher}, which OpenSSL has put aside`;
   return errorOf({ kind, remedy: encryptAnew(shellWord(path), true) });
@@ -194,12 +194,12 @@ function ofKind({ form, algorithm, keyOffset }: DerKind, file: string): Problem 
   if (form === 'pkcs12') return pkcs12(file);
   if (form === 'public') return { kind: 'it is a public key', remedy: privateOne };
   if (form === 'certificate') return { kind: 'it is a certificate', remedy: privateOne };
-  if (algorithm === 'RSA-PSS') return restricted(keyOffset, file);
+  if (algorithm === 'RSA-PSS') return restrictedKey(keyOffset, file);
   return algorithm === 'RSA' ? undefined : other(algorithm);
 }
 
 /** Such a key may sign and nothing else, which is what a client's does. */
-function restricted(offset: number, file: string): Problem {
+function restrictedKey(offset: number, file: string): Problem {
   const parse = `openssl asn1parse -in ${file} -strparse ${offset} -noout -out new.der`;
   return {
     kind: 'it is a private key for RSA-PSS, which is bound to signing, and one for RSA is needed',

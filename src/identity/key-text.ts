@@ -5,7 +5,7 @@ import { decodePem, type Pem } from '../core/encodings/pem.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { hasOldCipher } from './der-kinds.js';
 import { explainDer, explainEncryption, explainPem, explainText } from './key-kinds.js';
-import { agreedRole, type IdentityRole, statedRole } from './roles.js';
+import { chooseRole, type IdentityRole, readRole } from './roles.js';
 
 /** How to read the text of a key file. */
 export interface PemOptions {
@@ -40,13 +40,13 @@ export function readKeyText(
   path?: string,
 ): KeyText {
   if (typeof text !== 'string') throw badArgument(`expected the text of a PEM file, got ${kindOf(text)}`);
-  const { label, der, explanatory } = parsed(text, path);
-  const agreed = agreedRole(statedRole(explanatory), role);
-  const plain = label === ENCRYPTED ? decrypted(der, passphrase, decrypt, path) : der;
+  const { label, der, explanatory } = parse(text, path);
+  const agreed = chooseRole(readRole(explanatory), role);
+  const plain = label === ENCRYPTED ? decryptKey(der, passphrase, decrypt, path) : der;
   if (label !== ENCRYPTED && passphrase !== undefined)
     throw badIdentity('a passphrase was given, but the key is not encrypted: leave the passphrase out');
   const decode = label === 'RSA PRIVATE KEY' ? decodePkcs1Private : decodePkcs8;
-  const numbers = explained(
+  const numbers = explainFailure(
     () => decode(plain),
     (error) => explainDer(plain, error, path),
   );
@@ -57,14 +57,14 @@ const ENCRYPTED = 'ENCRYPTED PRIVATE KEY';
 
 /** Throws what can be said of a text without a passphrase, so that none is asked for in vain. */
 export function checkReadable(text: string, decrypt: Decrypt, path?: string): void {
-  const { label, der } = parsed(text, path);
+  const { label, der } = parse(text, path);
   if (label === ENCRYPTED) checkCipher(der, decrypt, path);
 }
 
-function parsed(text: string, path: string | undefined): Pem {
+function parse(text: string, path: string | undefined): Pem {
   const problem = explainText(text, path);
   if (problem !== undefined) throw problem;
-  return explained(
+  return explainFailure(
     () => decodePem(text),
     (error) => explainPem(text, error, path),
   );
@@ -85,7 +85,7 @@ function throwIfUnsupported(error: unknown, der: Uint8Array, path: string | unde
   if (explanation !== undefined) throw explanation;
 }
 
-function decrypted(
+function decryptKey(
   der: Uint8Array,
   passphrase: string | undefined,
   decrypt: Decrypt | undefined,
@@ -122,7 +122,7 @@ export function checkPassphrase(passphrase: string): void {
 }
 
 /** The result, or an error that says more than the one of the decoder. */
-function explained<Result>(
+function explainFailure<Result>(
   decode: () => Result,
   explain: (error: SecureSocketError) => SecureSocketError | undefined,
 ): Result {

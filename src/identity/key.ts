@@ -87,7 +87,7 @@ export interface WebKeyPair {
 }
 
 /** The public key of a material as SubjectPublicKeyInfo, a copy. Throws BAD_IDENTITY if it is none for its role. */
-export function checkedSpki(material: KeyMaterial): Uint8Array {
+export function checkSpki(material: KeyMaterial): Uint8Array {
   let numbers: RsaPublicNumbers;
   try {
     numbers = 'numbers' in material ? material.numbers : decodeSpki(material.spki);
@@ -107,23 +107,23 @@ export function checkedSpki(material: KeyMaterial): Uint8Array {
 export function operationsOf(material: KeyMaterial, backend: Backend): RsaPrivateKey {
   if ('numbers' in material) return backend.rsaPrivateKey(material.numbers);
   const numbers = decodeSpki(material.spki);
-  return operatedKey(material.operations, backend.rsaPublicKey(numbers), bitLength(numbers.n));
+  return keyFrom(material.operations, backend.rsaPublicKey(numbers), bitLength(numbers.n));
 }
 
 /** Whatever the keeper of a key answers, what goes on is right or a clear error. */
-function operatedKey({ sign, decrypt }: KeyOperations, key: RsaPublicKey, bits: number): RsaPrivateKey {
+function keyFrom({ sign, decrypt }: KeyOperations, key: RsaPublicKey, bits: number): RsaPrivateKey {
   return {
     modulusLength: bits,
     decryptRaw: () => Promise.reject(cannot('decrypt for the classic protocol')),
     async decryptOaep(ciphertext, label) {
       if (decrypt === undefined) throw cannot('decrypt');
-      const message = await answered(() => decrypt(ciphertext.slice(), label.slice()), 'decrypt');
+      const message = await askInTime(() => decrypt(ciphertext.slice(), label.slice()), 'decrypt');
       if (message === null) throw new Error('decryption failed');
       return bytesOf(message, 'decrypt');
     },
     async signPss(message) {
       if (sign === undefined) throw cannot('sign');
-      const signature = bytesOf(await answered(() => sign(message.slice()), 'sign'), 'sign');
+      const signature = bytesOf(await askInTime(() => sign(message.slice()), 'sign'), 'sign');
       if (signature.length === bits / 8 && key.verifyPss(message, signature)) return signature;
       const wanted = 'RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt';
       throw badIdentity(`sign() gave a signature that its spki does not verify as ${wanted}`);
@@ -132,12 +132,12 @@ function operatedKey({ sign, decrypt }: KeyOperations, key: RsaPublicKey, bits: 
 }
 
 /** A keeper that never answers must not hold one of a server's few turns for ever. */
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 
-async function answered<Result>(ask: () => Result | Promise<Result>, what: string): Promise<Result> {
-  const late = (): Error => new Error(`no answer within ${PATIENCE} ms`);
+async function askInTime<Result>(ask: () => Result | Promise<Result>, what: string): Promise<Result> {
+  const late = (): Error => new Error(`no answer within ${TIMEOUT} ms`);
   try {
-    return await inTime((async () => ask())(), PATIENCE, late);
+    return await inTime((async () => ask())(), TIMEOUT, late);
   } catch (error) {
     const reason = reasonOf(error);
     throw new SecureSocketError('BAD_IDENTITY', `the key could not ${what}: ${reason}`, { cause: error });

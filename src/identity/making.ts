@@ -52,7 +52,7 @@ export async function generateKey(
 }
 
 /** A client's key that is held elsewhere. */
-export function signedBy(signer: Signer): KeyMaterial {
+export function readSigner(signer: Signer): KeyMaterial {
   if (typeof signer !== 'object' || signer === null || typeof signer.sign !== 'function')
     throw badArgument(`a signer is { spki, sign }, not ${kindOf(signer)}`);
   const sign = signer.sign.bind(signer);
@@ -60,7 +60,7 @@ export function signedBy(signer: Signer): KeyMaterial {
 }
 
 /** A server's key that is held elsewhere. */
-export function decryptedBy(decrypter: Decrypter): KeyMaterial {
+export function readDecrypter(decrypter: Decrypter): KeyMaterial {
   if (typeof decrypter !== 'object' || decrypter === null || typeof decrypter.decrypt !== 'function')
     throw badArgument(`a decrypter is { spki, decrypt }, not ${kindOf(decrypter)}`);
   const decrypt = decrypter.decrypt.bind(decrypter);

@@ -41,15 +41,15 @@ export function roleLine(role: IdentityRole): string {
  * The role that the lines before a key say; `undefined` if they say none. A line that looks as if it meant to say one,
  * whatever an editor has made of it, must say it properly: else a client's key could pass for a server's.
  */
-export function statedRole(explanatory: readonly string[]): IdentityRole | undefined {
+export function readRole(explanatory: readonly string[]): IdentityRole | undefined {
   const lines = explanatory.filter((line) => letters(line).includes(letters(ROLE_LINE)));
   if (lines.length === 0) return undefined;
   const roles = lines.map((line) => /^\s*Secure-Sockets-Role:(.*)$/s.exec(line)?.[1]?.trim());
   const [role] = roles;
   if (roles.length === 1 && role !== undefined && isRole(role)) return role;
-  const said = lines.map((line) => JSON.stringify(line)).join(' and ');
+  const quoted = lines.map((line) => JSON.stringify(line)).join(' and ');
   const found = roles.includes(undefined)
-    ? `it has ${said}`
+    ? `it has ${quoted}`
     : `its ${ROLE_LINE} line says "${roles.join(', ')}"`;
   throw new SecureSocketError(
     'BAD_IDENTITY',
@@ -58,7 +58,7 @@ export function statedRole(explanatory: readonly string[]): IdentityRole | undef
 }
 
 /** The role of a key whose file states one or not, and that is asked for or not. */
-export function agreedRole(stated: IdentityRole | undefined, asked: IdentityRole | undefined): IdentityRole {
+export function chooseRole(stated: IdentityRole | undefined, asked: IdentityRole | undefined): IdentityRole {
   if (asked !== undefined) checkRole(asked);
   if (stated !== undefined && asked !== undefined && stated !== asked) {
     throw new SecureSocketError(

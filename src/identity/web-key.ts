@@ -20,7 +20,7 @@ export async function generateWebKey(role: 'server' | 'client', modulusLength: n
 }
 
 /** A pair of the platform's, checked and tried. */
-export async function keptByPlatform(pair: WebKeyPair, options: KeyPairOptions): Promise<KeyMaterial> {
+export async function fromWebKeyPair(pair: WebKeyPair, options: KeyPairOptions): Promise<KeyMaterial> {
   const { role } = readArguments(options, rules, 'Identity.fromKeyPair()');
   checkRole(role);
   const { name, hash } = algorithmOf[role] ?? badRole(role);
@@ -51,23 +51,23 @@ async function materialOf(keyPair: WebKeyPair, role: 'server' | 'client'): Promi
   const exported = new Uint8Array(await subtle().exportKey('spki', keyPair.publicKey));
   // encoded anew, so that what is not canonical shows here and not at a peer
   const spki = encodeSpki(decodeSpki(exported));
-  const operations = role === 'client' ? signing(keyPair) : decrypting(keyPair);
+  const operations = role === 'client' ? signOperation(keyPair) : decryptOperation(keyPair);
   await (role === 'client' ? trySigning : tryDecrypting)(spki, operations);
   return { role, spki, operations, keyPair };
 }
 
-function signing({ privateKey }: WebKeyPair): KeyOperations {
+function signOperation({ privateKey }: WebKeyPair): KeyOperations {
   const how = { name: 'RSA-PSS', saltLength: 32 };
   return {
-    sign: async (message) => new Uint8Array(await subtle().sign(how, privateKey, owned(message))),
+    sign: async (message) => new Uint8Array(await subtle().sign(how, privateKey, copy(message))),
   };
 }
 
-function decrypting({ privateKey }: WebKeyPair): KeyOperations {
+function decryptOperation({ privateKey }: WebKeyPair): KeyOperations {
   return {
     decrypt: (ciphertext, label) =>
       subtle()
-        .decrypt({ name: 'RSA-OAEP', label: owned(label) }, privateKey, owned(ciphertext))
+        .decrypt({ name: 'RSA-OAEP', label: copy(label) }, privateKey, copy(ciphertext))
         .then(
           (message) => new Uint8Array(message),
           () => null,
@@ -78,16 +78,16 @@ function decrypting({ privateKey }: WebKeyPair): KeyOperations {
 const TRIAL = Uint8Array.of(1, 2, 3);
 
 async function trySigning(spki: Uint8Array, { sign }: KeyOperations): Promise<void> {
-  const key = await subtle().importKey('spki', owned(spki), algorithmOf.client, false, ['verify']);
+  const key = await subtle().importKey('spki', copy(spki), algorithmOf.client, false, ['verify']);
   const signature = (await sign?.(TRIAL)) ?? new Uint8Array(0);
   const how = { name: 'RSA-PSS', saltLength: 32 };
-  if (!(await subtle().verify(how, key, owned(signature), owned(TRIAL)))) throw noPair();
+  if (!(await subtle().verify(how, key, copy(signature), copy(TRIAL)))) throw noPair();
 }
 
 async function tryDecrypting(spki: Uint8Array, { decrypt }: KeyOperations): Promise<void> {
-  const key = await subtle().importKey('spki', owned(spki), algorithmOf.server, false, ['encrypt']);
-  const how = { name: 'RSA-OAEP', label: owned(TRIAL) };
-  const ciphertext = new Uint8Array(await subtle().encrypt(how, key, owned(TRIAL)));
+  const key = await subtle().importKey('spki', copy(spki), algorithmOf.server, false, ['encrypt']);
+  const how = { name: 'RSA-OAEP', label: copy(TRIAL) };
+  const ciphertext = new Uint8Array(await subtle().encrypt(how, key, copy(TRIAL)));
   const message = await decrypt?.(ciphertext, TRIAL);
   if (message?.join() !== TRIAL.join()) throw noPair();
 }
@@ -109,7 +109,7 @@ function nameOf({ algorithm }: WebKey): string {
 }
 
 /** In memory of its own, which the Web Cryptography API asks for. */
-function owned(bytes: Uint8Array): Uint8Array {
+function copy(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }
 

@@ -7,7 +7,7 @@ import { privateKeyOf } from '../identity/identity.js';
 import { type SessionName, sessionsAccess } from '../sessions/sessions.js';
 import { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
-import { pinned, type Target, type Trust, trustOf } from '../trust/trust.js';
+import { type Target, type Trust, trustOf, trustPins } from '../trust/trust.js';
 import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
 import { classicWarning, warnOnce } from './warnings.js';
@@ -15,7 +15,7 @@ import { classicWarning, warnOnce } from './warnings.js';
 /** A client's script for one connection, and what is to happen once the server is proven. */
 export interface ClientPlan {
   readonly script: Script;
-  readonly confirmed?: (fingerprint: string) => Promise<void>;
+  readonly confirm?: (fingerprint: string) => Promise<void>;
 }
 
 /** The same for a client's. */
@@ -31,8 +31,8 @@ export async function planClient(
   target: Target | undefined,
 ): Promise<ClientPlan> {
   if (settings.protocol === 'classic') return classicPlan(platform, settings);
-  const trust = trustOf({ ...settings, knownHosts: knownHostsOf(platform, settings) }, target);
-  return sealedPlan(platform, settings, trust, target);
+  const trust = trustOf({ ...settings, knownHosts: openHosts(platform, settings) }, target);
+  return planSealed(platform, settings, trust, target);
 }
 
 async function classicPlan(
@@ -43,7 +43,7 @@ async function classicPlan(
   const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey } = settings;
   warnOnce(classicWarning);
   const trust =
-    serverKey === undefined ? undefined : pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
+    serverKey === undefined ? undefined : trustPins(typeof serverKey === 'string' ? [serverKey] : serverKey);
   const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
   const script = classicClient({
     keylog: keylogOf(settings),
@@ -58,7 +58,7 @@ async function classicPlan(
   return { script };
 }
 
-async function sealedPlan(
+async function planSealed(
   { protectMemory }: ClientScriptPlatform,
   settings: ClientSettings,
   trust: Trust,
@@ -83,8 +83,8 @@ async function sealedPlan(
     protectMemory,
     ...(await sessionsFor(settings, trust, target)),
   });
-  const { confirmed } = trust;
-  return confirmed ? { script, confirmed } : { script };
+  const { confirm } = trust;
+  return confirm ? { script, confirm } : { script };
 }
 
 /** Takes tickets out of the client's sessions, and keeps new ones there. */
@@ -141,7 +141,7 @@ function clientIdentity({
 /** One object for a client, since a FIFO can be read only once. */
 const hostsOf = new WeakMap<ClientSettings, PortableKnownHosts>();
 
-function knownHostsOf(
+function openHosts(
   { openKnownHosts }: ClientScriptPlatform,
   settings: ClientSettings,
 ): PortableKnownHosts | undefined {

@@ -17,7 +17,7 @@ import { kindOf, SecureSocketError } from '../errors.js';
  * which names it. A promise where there must be none is that too, and its rejection, which no one would handle, is taken
  * care of: it must not end the process.
  */
-export function guardedBackend(backend: Backend): Backend {
+export function guardBackend(backend: Backend): Backend {
   const found = guarded.get(backend) ?? guard(backend);
   guarded.set(backend, found);
   return found;
@@ -76,7 +76,7 @@ class GuardedAead implements Aead {
   }
 
   wipe(): void {
-    done(this.#what, this.#inner.wipe?.());
+    checkNothing(this.#what, this.#inner.wipe?.());
   }
 }
 
@@ -107,7 +107,7 @@ function keyAgreement(what: string, inner: KeyAgreement): KeyAgreement {
       const shared = inner.agree(peerPublicKey);
       return shared === null ? null : bytes(what, shared, 32);
     },
-    wipe: () => done(what, inner.wipe?.()),
+    wipe: () => checkNothing(what, inner.wipe?.()),
   };
 }
 
@@ -129,7 +129,7 @@ function decapsulationKey(what: string, inner: DecapsulationKey): DecapsulationK
   return {
     encapsulationKey: bytes(what, inner.encapsulationKey, 1184),
     decapsulate: (ciphertext) => bytes(what, inner.decapsulate(ciphertext), 32),
-    wipe: () => done(what, inner.wipe?.()),
+    wipe: () => checkNothing(what, inner.wipe?.()),
   };
 }
 
@@ -185,7 +185,7 @@ function object<Value extends object>(
 }
 
 /** Of what gives nothing, only a promise matters. */
-function done(what: string, value: unknown): void {
+function checkNothing(what: string, value: unknown): void {
   if (typeof value === 'object' && value !== null) throw wrong(what, value, 'nothing');
 }
 

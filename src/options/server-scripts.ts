@@ -43,13 +43,13 @@ export async function planServer(
   warnOnce(backend.native ? undefined : javascriptServer(backend));
   const isClassic = settings.protocol === 'classic';
   const identity = await serverIdentity(platform, settings, isClassic ? 'classic-server' : 'server');
-  const authorizedKeys = await authorizedKeysOf(platform, settings);
+  const authorizedKeys = await openKeys(platform, settings);
   const { fingerprint } = identity;
   if (isClassic)
     return { fingerprint, script: await classicScripts(platform, settings, identity), authorizedKeys };
   const tickets = ticketKeysOf(settings, identity);
   const authorize = authorizer(settings, authorizedKeys);
-  const script = await sealedScripts(platform, settings, identity, { authorize, tickets, queue });
+  const script = await makeSealedScripts(platform, settings, identity, { authorize, tickets, queue });
   return { fingerprint, script, authorizedKeys, close: () => tickets?.close() };
 }
 
@@ -77,7 +77,7 @@ async function classicScripts(
   return () => classicServer(options);
 }
 
-async function sealedScripts(
+async function makeSealedScripts(
   { protectMemory }: ServerScriptPlatform,
   settings: ServerSettings,
   identity: PortableIdentity,
@@ -142,11 +142,11 @@ async function serverIdentity(
   const { identity, modulusLength, backend } = settings;
   if (identity) return identity;
   if (role === 'server') warnOnce(ephemeralIdentity);
-  const patience = backend.native ? MAX_GENERATION : 10 * MAX_GENERATION;
+  const timeout = backend.native ? MAX_GENERATION : 10 * MAX_GENERATION;
   return inTime(
     platform.generateIdentity({ role, modulusLength, backend }),
-    patience,
-    late('BAD_OPTION', `generateRsaKey() of the backend ${backend.name}`, patience),
+    timeout,
+    late('BAD_OPTION', `generateRsaKey() of the backend ${backend.name}`, timeout),
   );
 }
 
@@ -158,7 +158,7 @@ function late(code: 'BAD_IDENTITY' | 'BAD_OPTION', what: string, milliseconds: n
 }
 
 /** The list of clients, which must be good to begin with. */
-async function authorizedKeysOf(
+async function openKeys(
   { openAuthorizedKeys }: ServerScriptPlatform,
   { authorizedKeys, handshakeTimeout }: ServerSettings,
 ): Promise<PortableAuthorizedKeys | undefined> {

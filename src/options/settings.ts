@@ -5,7 +5,7 @@ import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
-import { guardedBackend } from './guarded-backend.js';
+import { guardBackend } from './guarded-backend.js';
 import type {
   ClientOptions,
   EveryClientOption,
@@ -43,7 +43,7 @@ export function readClientOptions(options: ClientOptions, defaultBackend: Backen
   checkRole(given.identity, 'client');
   if (trust.length > 1)
     throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);
-  return filled<ClientSettings>(given, clientTable, defaultBackend);
+  return fill<ClientSettings>(given, clientTable, defaultBackend);
 }
 
 /** Checks a server's options and fills in the defaults. Throws BAD_OPTION. */
@@ -56,7 +56,7 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
   }
   checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
   checkClientAuth(given);
-  const settings = filled<ServerSettings>(given, serverTable, defaultBackend);
+  const settings = fill<ServerSettings>(given, serverTable, defaultBackend);
   const { authorizedKeys, backend } = settings;
   if (typeof authorizedKeys === 'string' || Array.isArray(authorizedKeys))
     parseAuthorizedKeys([authorizedKeys].flat(), placeInList, backend);
@@ -106,13 +106,13 @@ function unknownOption(name: string, known: readonly string[], owner: string): s
 }
 
 /** What was given, and the defaults of what was not. */
-function filled<Settings extends ClientSettings | ServerSettings>(
+function fill<Settings extends ClientSettings | ServerSettings>(
   given: Given<EveryServerOption>,
   table: Table,
   defaultBackend: Backend,
 ): Settings {
   const { backend: own = defaultBackend } = given;
-  const backend = own === defaultBackend ? own : guardedBackend(own);
+  const backend = own === defaultBackend ? own : guardBackend(own);
   const settings: Record<string, unknown> = { ...given, backend };
   for (const [name, row] of Object.entries(table)) {
     if (name in settings) continue;

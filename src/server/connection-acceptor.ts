@@ -16,7 +16,7 @@ import { MemoryBudget } from './memory-budget.js';
 import { type Origin, originOf } from './origin.js';
 import { behindProxy } from './proxy-protocol.js';
 import { Revocation } from './revocation.js';
-import { settledWithin } from './settled-within.js';
+import { settleWithin } from './settled-within.js';
 import { TurnedAway } from './turned-away.js';
 
 /** What an acceptor needs of its server. */
@@ -34,7 +34,7 @@ export interface AcceptorOptions<Client extends PortableClient> {
   /** Told of every connection that does not become a client. */
   readonly report: (error: Error, from: Origin) => void;
   /** Called for every connection that a limit has refused. */
-  readonly limited: (limit: string, from: Origin) => void;
+  readonly onLimit: (limit: string, from: Origin) => void;
 }
 
 /** The CLOSE code of a server that must let go of a connection. */
@@ -45,7 +45,7 @@ const INTERNAL_ERROR = 5;
  */
 export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #options: AcceptorOptions<Client>;
-  readonly #admission: HandshakeLimiter;
+  readonly #handshakes: HandshakeLimiter;
   readonly #connections = new Set<Connection>();
   /** Those of them whose handshake is done. */
   readonly #ready = new Set<Connection>();
@@ -73,7 +73,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
       settings.disconnectRevoked && authorizedKeys ? new Revocation(authorizedKeys) : undefined;
     // so that errors of a file are reported even if no client connects
     this.#unwatch = authorizedKeys?.watch(() => {});
-    this.#admission = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
+    this.#handshakes = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
     this.#budget = new MemoryBudget(
       settings.maxBuffered,
       () => this.#holders(),
@@ -91,7 +91,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Handshakes under way. */
   get pending(): number {
-    return this.#admission.pending;
+    return this.#handshakes.pending;
   }
 
   /** Connections whose handshake is done and that are not over. */
@@ -165,7 +165,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     );
     void connection.closed.then(() => {
       leave();
-      this.#ended(connection, client);
+      this.#remove(connection, client);
     });
     connection.start(handshakeTimeout);
   }
@@ -182,7 +182,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     this.stop();
     const open = [...this.#connections].filter((connection) => this.#ready.has(connection));
     for (const connection of open) connection.drain(GOING_AWAY);
-    await settledWithin(
+    await settleWithin(
       milliseconds,
       open.map((connection) => connection.closed),
     );
@@ -211,9 +211,9 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     const { handshakeTimeout } = this.#settings;
     const begun = performance.now();
     try {
-      const proxied = await behindProxy(transport, handshakeTimeout, this.#closing.signal);
+      const inner = await behindProxy(transport, handshakeTimeout, this.#closing.signal);
       leave();
-      this.#take(proxied, Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun))));
+      this.#take(inner, Math.max(1, Math.ceil(handshakeTimeout - (performance.now() - begun))));
     } catch (error) {
       leave();
       this.#reject(error as Error, from);
@@ -234,9 +234,9 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     const { settings, accepted } = this.#options;
     const isFull = this.pending + accepted.length >= settings.maxPendingHandshakes + settings.backlog;
     const isBlocked = isListed(settings, 'blockList', from.remoteAddress);
-    const leave = isFull || isBlocked ? undefined : this.#admission.enter(from.remoteAddress);
+    const leave = isFull || isBlocked ? undefined : this.#handshakes.enter(from.remoteAddress);
     if (leave !== undefined) return leave;
-    const ofSource = !isFull && this.#admission.isSourceFull(from.remoteAddress);
+    const ofSource = !isFull && this.#handshakes.isSourceFull(from.remoteAddress);
     const limit = isBlocked ? 'blockList' : ofSource ? 'maxPendingPerSource' : 'maxPendingHandshakes';
     this.#turnAway(transport, limit, from);
     return undefined;
@@ -245,7 +245,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   #turnAway(transport: Transport, limit: string, from: Origin): void {
     if (this.#closing.signal.aborted || limit === 'blockList') transport.destroy();
     else this.#turnedAway.add(transport);
-    this.#options.limited(limit, from);
+    this.#options.onLimit(limit, from);
     const why = limit === 'blockList' ? 'its address is on the block list' : `${limit} is reached`;
     this.#reject(new SecureSocketError('BUSY', `a connection was closed at once: ${why}`), from);
   }
@@ -257,13 +257,13 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   }
 
   #evict(connection: Connection): void {
-    this.#options.limited('maxBuffered', originOf(connection.transport));
+    this.#options.onLimit('maxBuffered', originOf(connection.transport));
     const { maxBuffered } = this.#options.settings;
     const text = `the server's connections hold more than ${maxBuffered} bytes, and this one the most of them`;
     connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
   }
 
-  #ended(connection: Connection, client: Client | undefined): void {
+  #remove(connection: Connection, client: Client | undefined): void {
     this.#connections.delete(connection);
     this.#revocation?.delete(connection);
     this.#ready.delete(connection);

@@ -19,7 +19,7 @@ export const reloadRules: ArgumentRules<ReloadOptions> = { identity: identityObj
  * The plan of a server after a reload: with another identity if one is given, and its list of clients read anew. Rejects
  * without having changed anything if either is wrong.
  */
-export async function reloaded(
+export async function planReload(
   make: (settings: ServerSettings) => Promise<ServerPlan>,
   settings: ServerSettings,
   before: ServerPlan,

@@ -94,7 +94,7 @@ export class SecureServer extends PortableServer<SecureClient> {
     try {
       const acceptor = await prepare();
       if ('path' in address) await prepareUnixPath(address);
-      await opened(server, address, backlog);
+      await openServer(server, address, backlog);
       throwIfClosed();
       server.on('connection', (socket) => acceptor.receive(socket, fromAccepted));
     } catch (error) {
@@ -135,16 +135,16 @@ export interface LimitDiagnostics {
 }
 
 /** Resolves when the server listens. */
-function opened(server: Server, address: TcpAddress | UnixAddress, backlog: number): Promise<void> {
+function openServer(server: Server, address: TcpAddress | UnixAddress, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const closed = (): void => reject(new SecureSocketError('CLOSED', 'the server is closed'));
+    const onClose = (): void => reject(new SecureSocketError('CLOSED', 'the server is closed'));
     server.once('error', reject);
     // a server that is closed before it listens says nothing else
-    server.once('close', closed);
+    server.once('close', onClose);
     const where = 'path' in address ? { path: address.path } : address;
     server.listen({ ...where, backlog }, () => {
       server.off('error', reject);
-      server.off('close', closed);
+      server.off('close', onClose);
       resolve();
     });
   });

@@ -9,14 +9,14 @@ import { describeBy } from '../inspection.js';
 import type { ServerOptions } from '../options/options.js';
 import { privateKeyConcurrency, type ServerPlan } from '../options/server-scripts.js';
 import { readServerOptions, type ServerSettings } from '../options/settings.js';
-import { guarded } from '../transports/guarded.js';
+import { guardTransport } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
 import { closeRules, type ServerCloseOptions } from './close-options.js';
 import { ConnectionAcceptor } from './connection-acceptor.js';
 import { GOING_AWAY, serverClosed } from './going-away.js';
 import type { Origin } from './origin.js';
-import { type ReloadOptions, reloaded, reloadRules } from './reload.js';
+import { planReload, type ReloadOptions, reloadRules } from './reload.js';
 import type { ServerStats } from './stats.js';
 
 const acceptRules: ArgumentRules<AcceptOptions> = { signal: abortSignal };
@@ -108,7 +108,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
    * other it does its handshake and then comes out of `accept()`. Needs no `listen()`.
    */
   async attach(transport: Transport): Promise<void> {
-    const own = guarded(transport, 'attach()');
+    const own = guardTransport(transport, 'attach()');
     try {
       const acceptor = await this.#prepare();
       this.#isOpen = true;
@@ -146,7 +146,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     const given = readArguments(options, reloadRules, 'reload()');
     if (this.#plan === undefined || !this.#isOpen) throw notListening('reload()');
     const make = (to: ServerSettings): Promise<ServerPlan> => this.#platform.plan(to, this.#privateKeyQueue);
-    this.#plan = await reloaded(make, this.#settings, this.#plan, given);
+    this.#plan = await planReload(make, this.#settings, this.#plan, given);
   }
 
   /** Clients that are connected, accepted or not yet. The set changes as they come and go. */
@@ -230,7 +230,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       script: () => (this.#plan ?? plan).script(),
       authorizedKeys: plan.authorizedKeys,
       report: (error, from) => this.#report(error, from),
-      limited: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
+      onLimit: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
     });
   }
 

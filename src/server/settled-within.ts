@@ -1,5 +1,5 @@
 /** Resolves when all have settled, or after `milliseconds`. */
-export async function settledWithin(
+export async function settleWithin(
   milliseconds: number,
   promises: readonly Promise<unknown>[],
 ): Promise<void> {

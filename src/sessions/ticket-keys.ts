@@ -49,7 +49,7 @@ export class TicketKeys implements TicketIssuer {
     this.#options = options;
     this.#isShared = options.shared !== undefined;
     // a copy of our own, which close() wipes: the slice of a Buffer would not be one
-    for (const secret of options.shared ?? []) this.#keys.push(this.#named(new Uint8Array(secret)));
+    for (const secret of options.shared ?? []) this.#keys.push(this.#withName(new Uint8Array(secret)));
   }
 
   seal(content: TicketContent): { ticket: Uint8Array; seconds: number } | undefined {
@@ -100,7 +100,7 @@ export class TicketKeys implements TicketIssuer {
     this.#forgetOld();
     const [first] = this.#keys;
     if (first && (this.#isShared || now - first.madeAt < ROTATION)) return first;
-    const made = this.#named(this.#options.backend.randomBytes(KEY_LENGTH));
+    const made = this.#withName(this.#options.backend.randomBytes(KEY_LENGTH));
     this.#keys.unshift(made);
     this.#watch();
     return made;
@@ -129,7 +129,7 @@ export class TicketKeys implements TicketIssuer {
     this.#timer.unref?.();
   }
 
-  #named(secret: Uint8Array): TicketKey {
+  #withName(secret: Uint8Array): TicketKey {
     const { backend } = this.#options;
     const derived = backend.hkdfExtract(new Uint8Array(KEY_LENGTH), secret);
     const name = backend.hkdfExpand(derived, NAME_INFO, NAME_LENGTH);

@@ -18,34 +18,34 @@ export const rules: readonly Rule[] = [
   {
     name: 'bytes arrive complete and in order, both ways at once, however they are cut',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
+      const [a, b] = startBoth(near, far, timeout);
       const sizes = [1, 2, 3, 15, 16, 17, 1000, 4096, 65_535, 65_536, 65_537, 300_000, 1, 2 * MEBIBYTE, 5];
-      const out = sizes.map((length, i) => patterned(length, i));
-      const back = [...sizes].reverse().map((length, i) => patterned(length, 100 + i));
+      const out = sizes.map((length, i) => pattern(length, i));
+      const back = [...sizes].reverse().map((length, i) => pattern(length, 100 + i));
       for (const chunk of out) a.call((transport) => transport.write([chunk]));
       b.call((transport) => transport.write(back));
-      await arrived(b, out);
-      await arrived(a, back);
+      await expectArrival(b, out);
+      await expectArrival(a, back);
     },
   },
   {
     name: 'thousands of small writes arrive complete and in order',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
-      const chunks = Array.from({ length: 5000 }, (_, i) => patterned(i % 40, i));
+      const [a, b] = startBoth(near, far, timeout);
+      const chunks = Array.from({ length: 5000 }, (_, i) => pattern(i % 40, i));
       for (let at = 0; at < chunks.length; at += 7)
         a.call((transport) => transport.write(chunks.slice(at, at + 7)));
-      await arrived(b, chunks);
+      await expectArrival(b, chunks);
     },
   },
   {
     name: 'a write of nothing, and of empty chunks, is nothing',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
+      const [a, b] = startBoth(near, far, timeout);
       const none = new Uint8Array(0);
-      for (const chunks of [[], [none], [none, patterned(3, 1), none]])
+      for (const chunks of [[], [none], [none, pattern(3, 1), none]])
         a.call((transport) => transport.write(chunks));
-      await arrived(b, [patterned(3, 1)]);
+      await expectArrival(b, [pattern(3, 1)]);
       await pause(QUIET);
       b.verify();
       if (b.hasEnded || b.isClosed) throw new Error('it was taken for the end');
@@ -54,8 +54,8 @@ export const rules: readonly Rule[] = [
   {
     name: 'chunks may be views of larger memory, and are left as they are',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
-      const memory = patterned(300 * KIBIBYTE, 9);
+      const [a, b] = startBoth(near, far, timeout);
+      const memory = pattern(300 * KIBIBYTE, 9);
       const before = memory.slice();
       const places = [
         [1, 100_001],
@@ -63,7 +63,7 @@ export const rules: readonly Rule[] = [
         [7, 8],
       ] as const;
       a.call((transport) => transport.write(places.map(([from, to]) => memory.subarray(from, to))));
-      await arrived(
+      await expectArrival(
         b,
         places.map(([from, to]) => before.subarray(from, to)),
       );
@@ -74,22 +74,22 @@ export const rules: readonly Rule[] = [
     name: 'what comes before start() is not lost, and nothing is reported before it',
     check: async (near, far, timeout) => {
       const a = new Recorder(near, timeout).start();
-      const chunks = [patterned(10, 1), patterned(50_000, 2)];
+      const chunks = [pattern(10, 1), pattern(50_000, 2)];
       a.call((transport) => transport.write(chunks));
       a.call((transport) => transport.end());
       await pause(QUIET);
       const b = new Recorder(far, timeout).start();
-      await arrived(b, chunks);
+      await expectArrival(b, chunks);
       await b.until('the end', () => b.hasEnded);
     },
   },
   {
     name: 'written() follows every write, and pending is 0 when all is taken',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
+      const [a, b] = startBoth(near, far, timeout);
       for (const length of [1, 100_000, 3 * MEBIBYTE]) {
         const before = a.writes;
-        a.call((transport) => transport.write([patterned(length, 1)]));
+        a.call((transport) => transport.write([pattern(length, 1)]));
         await a.until(`written() after ${length} bytes`, () => a.writes > before && near.pending === 0);
       }
       await b.until('their arrival', () => b.received === 1 + 100_000 + 3 * MEBIBYTE);
@@ -98,26 +98,26 @@ export const rules: readonly Rule[] = [
   {
     name: 'end() is told to the peer behind all bytes, and leaves the other direction open',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
-      const chunks = [patterned(200_000, 1)];
+      const [a, b] = startBoth(near, far, timeout);
+      const chunks = [pattern(200_000, 1)];
       a.call((transport) => transport.write(chunks));
       a.call((transport) => transport.end());
       await b.until('the end', () => b.hasEnded);
-      await arrived(b, chunks);
-      const answer = [patterned(400_000, 2), patterned(1, 3)];
+      await expectArrival(b, chunks);
+      const answer = [pattern(400_000, 2), pattern(1, 3)];
       b.call((transport) => transport.write(answer));
-      await arrived(a, answer);
+      await expectArrival(a, answer);
       if (a.hasEnded || a.isClosed || b.isClosed) throw new Error('the other direction ended too');
     },
   },
   {
     name: 'close() follows on both sides once both halves have ended, without an error',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
-      a.call((transport) => transport.write([patterned(100, 1)]));
+      const [a, b] = startBoth(near, far, timeout);
+      a.call((transport) => transport.write([pattern(100, 1)]));
       a.call((transport) => transport.end());
       await b.until('the end', () => b.hasEnded);
-      b.call((transport) => transport.write([patterned(100_000, 2)]));
+      b.call((transport) => transport.write([pattern(100_000, 2)]));
       b.call((transport) => transport.end());
       for (const end of [a, b]) await end.until('close()', () => end.isClosed);
       if (a.received !== 100_000) throw new Error(`${a.received} of the last 100000 bytes arrived`);
@@ -128,7 +128,7 @@ export const rules: readonly Rule[] = [
   {
     name: 'close() follows too if both end at the same time',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
+      const [a, b] = startBoth(near, far, timeout);
       for (const end of [a, b]) end.call((transport) => transport.end());
       for (const end of [a, b]) await end.until('close()', () => end.isClosed);
       for (const { closeError } of [a, b]) if (closeError) throw closeError;
@@ -138,8 +138,8 @@ export const rules: readonly Rule[] = [
   {
     name: 'pause() stops data(), and nothing is lost after resume()',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
-      const chunks = Array.from({ length: 48 }, (_, i) => patterned(64 * KIBIBYTE, i));
+      const [a, b] = startBoth(near, far, timeout);
+      const chunks = Array.from({ length: 48 }, (_, i) => pattern(64 * KIBIBYTE, i));
       b.call((transport) => transport.pause());
       for (const chunk of chunks) a.call((transport) => transport.write([chunk]));
       await pause(QUIET);
@@ -148,7 +148,7 @@ export const rules: readonly Rule[] = [
       if (b.received > before) throw new Error(`${b.received - before} bytes came while it was paused`);
       if (before === 48 * 64 * KIBIBYTE) throw new Error('all bytes came while it was paused');
       b.call((transport) => transport.resume());
-      await arrived(b, chunks);
+      await expectArrival(b, chunks);
     },
   },
   {
@@ -156,10 +156,10 @@ export const rules: readonly Rule[] = [
     check: async (near, far, timeout) => {
       const a = new Recorder(near, timeout).start();
       const b = new PausingRecorder(far, timeout).start();
-      const chunks = Array.from({ length: 100 }, (_, i) => patterned(10_000, i));
+      const chunks = Array.from({ length: 100 }, (_, i) => pattern(10_000, i));
       for (const chunk of chunks) a.call((transport) => transport.write([chunk]));
       a.call((transport) => transport.end());
-      await arrived(b, chunks);
+      await expectArrival(b, chunks);
       await b.until('the end', () => b.hasEnded);
     },
   },
@@ -167,14 +167,14 @@ export const rules: readonly Rule[] = [
     name: 'a peer that does not read makes the writer wait, and pending says so',
     needsBackPressure: true,
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
+      const [a, b] = startBoth(near, far, timeout);
       b.call((transport) => transport.pause());
       let count = 0;
       let since = performance.now();
       // as a connection writes: the next only when the one before is gone
       while (count < 128 && performance.now() - since < 4 * QUIET) {
         if (near.pending === 0) {
-          a.call((transport) => transport.write([patterned(MEBIBYTE, count)]));
+          a.call((transport) => transport.write([pattern(MEBIBYTE, count)]));
           count++;
           since = performance.now();
         }
@@ -189,9 +189,9 @@ export const rules: readonly Rule[] = [
   {
     name: 'destroy() is followed by close() on both sides, and by nothing else on its own',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
-      b.call((transport) => transport.write([patterned(100_000, 1)]));
-      a.call((transport) => transport.write([patterned(10, 1)]));
+      const [a, b] = startBoth(near, far, timeout);
+      b.call((transport) => transport.write([pattern(100_000, 1)]));
+      a.call((transport) => transport.write([pattern(10, 1)]));
       await b.until('the arrival of bytes', () => b.received === 10);
       a.call((transport) => transport.destroy());
       const { received } = a;
@@ -206,7 +206,7 @@ export const rules: readonly Rule[] = [
   {
     name: 'destroy(error) is followed by close(error)',
     check: async (near, far, timeout) => {
-      const [a] = started(near, far, timeout);
+      const [a] = startBoth(near, far, timeout);
       const error = new Error('given up');
       a.call((transport) => transport.destroy(error));
       await a.until('close()', () => a.isClosed);
@@ -228,9 +228,9 @@ export const rules: readonly Rule[] = [
   {
     name: 'nothing throws, and nothing is reported, once all is over',
     check: async (near, far, timeout) => {
-      const [a, b] = started(near, far, timeout);
+      const [a, b] = startBoth(near, far, timeout);
       a.call((transport) => transport.end());
-      a.call((transport) => transport.write([patterned(10, 1)]));
+      a.call((transport) => transport.write([pattern(10, 1)]));
       a.call((transport) => transport.end());
       await b.until('the end', () => b.hasEnded);
       if (b.received > 0) throw new Error('what was written after end() arrived');
@@ -239,7 +239,7 @@ export const rules: readonly Rule[] = [
       for (const end of [a, b]) {
         end.call((transport) => transport.destroy());
         await end.until('close()', () => end.isClosed);
-        end.call((transport) => transport.write([patterned(10, 1)]));
+        end.call((transport) => transport.write([pattern(10, 1)]));
         for (const act of ['pause', 'resume', 'end', 'destroy'] as const)
           end.call((transport) => transport[act]());
       }
@@ -261,11 +261,11 @@ class PausingRecorder extends Recorder {
   }
 }
 
-function started(near: Transport, far: Transport, timeout: number): [Recorder, Recorder] {
+function startBoth(near: Transport, far: Transport, timeout: number): [Recorder, Recorder] {
   return [new Recorder(near, timeout).start(), new Recorder(far, timeout).start()];
 }
 
-async function arrived(at: Recorder, chunks: readonly Uint8Array[]): Promise<void> {
+async function expectArrival(at: Recorder, chunks: readonly Uint8Array[]): Promise<void> {
   const total = chunks.reduce((sum, { length }) => sum + length, 0);
   await at.until(`the arrival of ${total} bytes`, () => at.received >= total);
   let offset = 0;
@@ -283,7 +283,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** Bytes that differ from place to place and from seed to seed. */
-function patterned(length: number, seed: number): Uint8Array {
+function pattern(length: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i++) bytes[i] = (i ^ (i >>> 8) ^ (seed * 31)) & 0xff;
   return bytes;

@@ -10,7 +10,7 @@ const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const
  *
  * Throws BAD_ARGUMENT for what is no transport.
  */
-export function guarded(transport: unknown, method: string): Transport {
+export function guardTransport(transport: unknown, method: string): Transport {
   if (!isTransport(transport))
     throw badArgument(`${method} takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
   const missing = methods.find((name) => typeof transport[name] !== 'function');

@@ -184,11 +184,11 @@ export class BunDriver implements WebSocketDriver {
   send(bytes: Uint8Array, taken: () => void): void {
     const isQueued = this.#socket.sendBinary(bytes, false) === -1;
     this.#waiting.push(taken);
-    if (!isQueued || this.#socket.getBufferedAmount() <= TAKEN_BELOW) queueMicrotask(() => this.drained());
+    if (!isQueued || this.#socket.getBufferedAmount() <= TAKEN_BELOW) queueMicrotask(() => this.onDrain());
   }
 
   /** There may be room again. */
-  drained(): void {
+  onDrain(): void {
     if (this.#socket.getBufferedAmount() > TAKEN_BELOW) return;
     const waiting = this.#waiting;
     this.#waiting = [];

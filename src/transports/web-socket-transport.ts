@@ -22,7 +22,7 @@ export interface WebSocketFacts {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
   readonly maxReadAhead: number;
-  /** Whether `opened` is still to be called. */
+  /** Whether `onOpen` is still to be called. */
   readonly isConnecting: boolean;
 }
 
@@ -107,7 +107,7 @@ export class WebSocketTransport implements Transport {
   }
 
   /** The WebSocket is open. */
-  opened(): void {
+  onOpen(): void {
     if (!this.#isConnecting || this.#isGone) return;
     this.#isConnecting = false;
     if (this.#isPaused) this.#driver.pause?.();
@@ -116,7 +116,7 @@ export class WebSocketTransport implements Transport {
   }
 
   /** A message has come. Bytes are handed over. */
-  message(data: unknown): void {
+  onMessage(data: unknown): void {
     if (this.#isGone) return;
     const bytes = bytesOf(data);
     if (bytes === undefined)
@@ -132,12 +132,12 @@ export class WebSocketTransport implements Transport {
   }
 
   /** Something is wrong; that it is closed follows. */
-  failed(reason: unknown): void {
+  onError(reason: unknown): void {
     this.#failure ??= reason;
   }
 
   /** The WebSocket is closed. */
-  closed(code: number, reason: string): void {
+  onClose(code: number, reason: string): void {
     clearTimeout(this.#closeTimer);
     if (this.#isGone) return;
     this.#isGone = true;
@@ -158,7 +158,7 @@ export class WebSocketTransport implements Transport {
       });
     } catch (error) {
       // it is closing, and tells that it is closed
-      this.failed(error);
+      this.onError(error);
     }
   }
 

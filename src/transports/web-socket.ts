@@ -53,11 +53,11 @@ export function webSocket(to: string | URL | WebSocketLike, options: WebSocketOp
 }
 
 function listen(socket: WebSocketLike, transport: WebSocketTransport): void {
-  socket.addEventListener('open', () => transport.opened());
-  socket.addEventListener('message', ({ data }) => transport.message(data));
-  socket.addEventListener('error', ({ error, message }) => transport.failed(error ?? message));
-  socket.addEventListener('close', ({ code = ABNORMAL, reason = '' }) => transport.closed(code, reason));
-  if (socket.readyState > OPEN) queueMicrotask(() => transport.closed(ABNORMAL, 'it was closed before'));
+  socket.addEventListener('open', () => transport.onOpen());
+  socket.addEventListener('message', ({ data }) => transport.onMessage(data));
+  socket.addEventListener('error', ({ error, message }) => transport.onError(error ?? message));
+  socket.addEventListener('close', ({ code = ABNORMAL, reason = '' }) => transport.onClose(code, reason));
+  if (socket.readyState > OPEN) queueMicrotask(() => transport.onClose(ABNORMAL, 'it was closed before'));
 }
 
 const CONNECTING = 0;
@@ -128,8 +128,8 @@ export function bunWebSocket(
     },
     // what is held must be ours: nothing says how long Bun leaves it alone
     message: (socket, data) =>
-      transports.get(socket)?.transport.message(typeof data === 'string' ? data : data.slice()),
-    drain: (socket) => transports.get(socket)?.driver.drained(),
-    close: (socket, code, reason) => transports.get(socket)?.transport.closed(code, reason),
+      transports.get(socket)?.transport.onMessage(typeof data === 'string' ? data : data.slice()),
+    drain: (socket) => transports.get(socket)?.driver.onDrain(),
+    close: (socket, code, reason) => transports.get(socket)?.transport.onClose(code, reason),
   };
 }

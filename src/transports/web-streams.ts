@@ -130,7 +130,7 @@ class WebStreamsTransport implements Transport {
       while (!this.#isPaused && !this.#peerHasEnded && !this.#isGone) {
         const { done, value } = await this.#reader.read();
         if (done) this.#peerEnded();
-        else this.#received(value);
+        else this.#onChunk(value);
       }
     } catch (error) {
       this.#fail(error);
@@ -139,7 +139,7 @@ class WebStreamsTransport implements Transport {
     }
   }
 
-  #received(chunk: unknown): void {
+  #onChunk(chunk: unknown): void {
     const bytes = bytesOf(chunk);
     if (bytes === undefined) {
       const error = new SecureSocketError(

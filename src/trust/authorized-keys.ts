@@ -92,8 +92,8 @@ export class PortableAuthorizedKeys {
     const [added] = this.#parse([line]).values();
     if (added === undefined || /[\r\n]/.test(line))
       throw new SecureSocketError('BAD_OPTION', `not a key: ${JSON.stringify(key)}`);
-    await this.#store.inTurn(async () => {
-      if (!(await this.#stored()).has(added.fingerprint)) await this.#store.append(line);
+    await this.#store.runExclusive(async () => {
+      if (!(await this.#readStore()).has(added.fingerprint)) await this.#store.append(line);
     });
     await this.reload();
   }
@@ -102,7 +102,7 @@ export class PortableAuthorizedKeys {
   async remove(key: string): Promise<boolean> {
     checkText('key', key);
     const [gone] = this.#parse([key]).keys();
-    const removed = await this.#store.inTurn(() =>
+    const removed = await this.#store.runExclusive(() =>
       this.#store.removeLines((text) => {
         const entry = this.#parse(linesOf(text)).get(gone ?? '');
         return new Set(entry === undefined ? [] : [entry.line]);
@@ -114,7 +114,7 @@ export class PortableAuthorizedKeys {
 
   /** Reads the list anew. Rejects with what is wrong with it, and keeps the last good one then. */
   async reload(): Promise<void> {
-    if (this.#file === undefined) this.#accept(await this.#stored());
+    if (this.#file === undefined) this.#accept(await this.#readStore());
     else await this.#read(this.#file);
   }
 
@@ -203,7 +203,7 @@ export class PortableAuthorizedKeys {
     if (!isSame) for (const listener of this.#watchers) listener();
   }
 
-  async #stored(): Promise<KeysByFingerprint> {
+  async #readStore(): Promise<KeysByFingerprint> {
     return this.#parse(linesOf(await this.#store.read()));
   }
 

@@ -65,7 +65,7 @@ export class FileLines implements LineStore {
     }
   }
 
-  inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+  runExclusive<Result>(task: () => Promise<Result>): Promise<Result> {
     const key = resolve(this.name);
     const result = (queues.get(key) ?? Promise.resolve()).then(task);
     const settled = result
@@ -129,7 +129,7 @@ interface NewFile {
 
 async function openNew(target: string): Promise<NewFile> {
   const path = `${target}.new`;
-  for (const deadline = Date.now() + PATIENCE; ; await sleep(20)) {
+  for (const deadline = Date.now() + TIMEOUT; ; await sleep(20)) {
     try {
       return { path, file: await open(path, 'wx', 0o600), isInPlace: false };
     } catch (error) {
@@ -142,7 +142,7 @@ async function openNew(target: string): Promise<NewFile> {
 }
 
 /** Milliseconds. Replacing a file takes some of them. */
-const PATIENCE = 3000;
+const TIMEOUT = 3000;
 
 interface OldFile {
   readonly path: string;

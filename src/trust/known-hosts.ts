@@ -2,7 +2,7 @@ import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { linesOf } from '../core/encodings/text.js';
 import { kindOf, SecureSocketError } from '../errors.js';
-import { type LineStore, linesIn, storedUnder, type TextStore, type WebStorage } from './line-store.js';
+import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
 
 /** One line of a list of known hosts. */
 export interface KnownHost {
@@ -94,7 +94,7 @@ export class PortableKnownHosts {
   async add(host: string, port: number, fingerprint: string, comment = ''): Promise<void> {
     const [server, key] = [this.#nameOf(host, port), parseFingerprint(fingerprint)];
     const line = `${encodeHost(server.host)} ${server.port} ${key} ${oneLine(comment)}`.trimEnd();
-    await this.#store.inTurn(async () => {
+    await this.#store.runExclusive(async () => {
       if (this.#judge(await this.list(), server, key) === 'known') return;
       await this.#store.append(line);
       await this.#yieldToEarlier(server, key);
@@ -105,7 +105,7 @@ export class PortableKnownHosts {
   async remove(host: string, port: number, fingerprint?: string): Promise<number> {
     const server = this.#nameOf(host, port);
     const key = fingerprint === undefined ? undefined : parseFingerprint(fingerprint);
-    return this.#store.inTurn(() => this.#remove(server, key));
+    return this.#store.runExclusive(() => this.#remove(server, key));
   }
 
   /**
@@ -179,7 +179,7 @@ function storeOf(source: object): LineStore {
     typeof source === 'object' && source !== null ? source : {};
   const { storage, key = 'secure-sockets.known-hosts', load, save } = given;
   if (typeof storage?.getItem === 'function' && typeof storage.setItem === 'function')
-    return linesIn(storedUnder(storage, key), key);
+    return linesIn(webStorageText(storage, key), key);
   if (typeof load === 'function' && typeof save === 'function')
     return linesIn(source as TextStore, 'knownHosts');
   throw badOption(`known hosts are kept in { load, save } or { storage }, not in ${kindOf(source)}`);

@@ -12,7 +12,7 @@ export interface LineStore {
   /** Removes the lines, counted from 1, that `pick` chooses from the text; returns how many those were. */
   removeLines(pick: (text: string) => ReadonlySet<number>): Promise<number>;
   /** Runs `task` while no other task on the same lines runs in this process. */
-  inTurn<Result>(task: () => Promise<Result>): Promise<Result>;
+  runExclusive<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
 /** Keeps a text for a program that does not keep it in a file: in a database, or in a page's storage. */
@@ -32,14 +32,14 @@ export interface WebStorage {
 }
 
 /** A page's storage as a store of one text. */
-export function storedUnder(storage: WebStorage, key: string): TextStore {
+export function webStorageText(storage: WebStorage, key: string): TextStore {
   return { load: () => storage.getItem(key), save: (text) => storage.setItem(key, text) };
 }
 
 /** Lines in a text that is loaded and saved whole. */
 export function linesIn(store: TextStore, name: string): LineStore {
-  const load = held(`load() of ${name}`, async () => store.load());
-  const save = held(`save() of ${name}`, async (text: string) => store.save(text));
+  const load = withinTimeout(`load() of ${name}`, async () => store.load());
+  const save = withinTimeout(`save() of ${name}`, async (text: string) => store.save(text));
   const read = async (): Promise<string> => {
     const text: unknown = (await load()) ?? '';
     if (typeof text === 'string') return text;
@@ -55,20 +55,20 @@ export function linesIn(store: TextStore, name: string): LineStore {
       if (gone.size > 0) await save(withoutLines(text, gone));
       return gone.size;
     },
-    inTurn: turns(),
+    runExclusive: makeQueue(),
   };
 }
 
 /** Milliseconds. The next one's turn must not wait for ever for a store that never answers. */
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
-function held<Given extends unknown[], Result>(
+function withinTimeout<Given extends unknown[], Result>(
   what: string,
   call: (...given: Given) => Promise<Result>,
 ): (...given: Given) => Promise<Result> {
   const late = (): Error =>
-    new SecureSocketError('BAD_OPTION', `${what} gave no answer within ${PATIENCE} ms`);
-  return (...given) => inTime(call(...given), PATIENCE, late);
+    new SecureSocketError('BAD_OPTION', `${what} gave no answer within ${TIMEOUT} ms`);
+  return (...given) => inTime(call(...given), TIMEOUT, late);
 }
 
 /** A text with one line more, which ends the way all lines do. */
@@ -83,7 +83,7 @@ export function withoutLines(text: string, gone: ReadonlySet<number>): string {
 }
 
 /** Runs one task after the other. */
-function turns(): LineStore['inTurn'] {
+function makeQueue(): LineStore['runExclusive'] {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
     const result = last.then(task);

@@ -23,14 +23,14 @@ export interface Trust {
   /** Whether the key is trusted already, as things are now: nothing is asked of a person or written down. */
   knows(spki: Uint8Array, fingerprint: string): Promise<boolean>;
   /** What is to be remembered once the server has proven that the key is its own. */
-  confirmed?(fingerprint: string): Promise<void>;
+  confirm?(fingerprint: string): Promise<void>;
 }
 
 /** The way of trusting that the options name. Throws NO_TRUST if they name none: there is no accept-everything. */
 export function trustOf(settings: TrustSettings, target: Target | undefined): Trust {
   const { serverKey, knownHosts, verifyServer } = settings;
-  if (serverKey !== undefined) return pinned(typeof serverKey === 'string' ? [serverKey] : serverKey);
-  if (knownHosts !== undefined) return remembered(knownHosts, target);
+  if (serverKey !== undefined) return trustPins(typeof serverKey === 'string' ? [serverKey] : serverKey);
+  if (knownHosts !== undefined) return trustKnownHosts(knownHosts, target);
   if (verifyServer !== undefined)
     return {
       decide: (spki, fingerprint) => verifyServer(spki.slice(), fingerprint),
@@ -44,7 +44,7 @@ export function trustOf(settings: TrustSettings, target: Target | undefined): Tr
 }
 
 /** Exactly the given keys. Fingerprints of whole keys are public, so comparing them as text gives nothing away. */
-export function pinned(fingerprints: readonly string[]): Trust {
+export function trustPins(fingerprints: readonly string[]): Trust {
   const pins = fingerprints.map(parseFingerprint);
   return {
     knows: async (_, fingerprint) => pins.includes(fingerprint),
@@ -59,7 +59,7 @@ export function pinned(fingerprints: readonly string[]): Trust {
   };
 }
 
-function remembered(hosts: PortableKnownHosts, target: Target | undefined): Trust {
+function trustKnownHosts(hosts: PortableKnownHosts, target: Target | undefined): Trust {
   if (target === undefined) {
     throw new SecureSocketError(
       'NO_TRUST',
@@ -80,7 +80,7 @@ function remembered(hosts: PortableKnownHosts, target: Target | undefined): Trus
         { fingerprint },
       );
     },
-    confirmed: async (fingerprint) => {
+    confirm: async (fingerprint) => {
       if (isNew) await possible('added to', hosts.add(host, port, fingerprint));
     },
   };

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { PortableIdentity } from '../../src/identity/identity.js';
 import { PortableIdentityStore } from '../../src/identity/identity-store.js';
 import { generateKey } from '../../src/identity/making.js';
-import { keptByPlatform } from '../../src/identity/web-key.js';
+import { fromWebKeyPair } from '../../src/identity/web-key.js';
 import { PortableKnownHosts } from '../../src/trust/known-hosts.js';
 import type { WebStorage } from '../../src/trust/line-store.js';
 
@@ -17,8 +17,8 @@ class Identity extends PortableIdentity {
     });
   }
 
-  static async fromKeyPair(...[pair, options]: Parameters<typeof keptByPlatform>): Promise<Identity> {
-    return new Identity(await keptByPlatform(pair, options), { sha256 });
+  static async fromKeyPair(...[pair, options]: Parameters<typeof fromWebKeyPair>): Promise<Identity> {
+    return new Identity(await fromWebKeyPair(pair, options), { sha256 });
   }
 }
 

@@ -83,7 +83,7 @@ function opened(limits: Partial<{ highWaterMark: number; maxSendQueue: number }>
   queue.open(new PlainSender());
   const take = (): void => {
     transport.pending = 0;
-    queue.written();
+    queue.onWritten();
   };
   return { queue, transport, failures, take };
 }

@@ -88,7 +88,7 @@ describe('ByteQueue', () => {
     const target = queue.target(wanted) as Uint8Array;
     expect(target.length).toBe(230_000);
     target.fill(2);
-    queue.filled(230_000);
+    queue.addFilled(230_000);
     const all = queue.take(wanted);
     expect(all[69_999]).toBe(1);
     expect(all[70_000]).toBe(2);
@@ -133,7 +133,7 @@ describe('ByteQueue', () => {
       const target = queue.target(128 * KIB) as Uint8Array;
       expect(target).toHaveLength(64 * KIB);
       target.fill(9);
-      queue.filled(64 * KIB);
+      queue.addFilled(64 * KIB);
       expect([queue.length, queue.capacity]).toEqual([128 * KIB, 128 * KIB]);
       const all = queue.take(128 * KIB);
       expect([all[64 * KIB - 1], all[64 * KIB], all[128 * KIB - 1]]).toEqual([0, 9, 9]);
@@ -184,7 +184,7 @@ describe('ByteQueue', () => {
     const first = begun(length);
     const second = begun(length);
     expect(second.buffer).not.toBe(first.buffer);
-    first.queue.filled(length - 70_000);
+    first.queue.addFilled(length - 70_000);
     first.queue.take(length);
     first.queue.keep(0);
     expect(first.queue.capacity).toBe(0);

@@ -86,9 +86,9 @@ describe('bytes', () => {
     const target = end.session.target();
     expect(target).toHaveLength(130_000);
     target?.set(run(70_000, 130_000));
-    end.session.filled(100_000);
+    end.session.addFilled(100_000);
     expect(answers).toEqual([]);
-    end.session.filled(30_000);
+    end.session.addFilled(30_000);
     expect(Buffer.from(answers[0] as number[]).equals(run(0, 200_000))).toBe(true);
     expect(end.session.target()).toBeUndefined();
   });

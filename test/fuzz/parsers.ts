@@ -24,7 +24,7 @@ import {
   encodeServerIdentity,
 } from '../../src/core/sealed/messages.js';
 import { SecureSocketError } from '../../src/errors.js';
-import { hasOldCipher, kindOfDer, unsupportedCipher } from '../../src/identity/der-kinds.js';
+import { findUnsupportedCipher, hasOldCipher, kindOfDer } from '../../src/identity/der-kinds.js';
 import {
   explainBytes,
   explainDer,
@@ -162,7 +162,7 @@ const derKinds: Target = {
   streams: false,
   verdict: (input) => {
     const { form = 'none', algorithm = '', detail = '' } = kindOfDer(input) ?? {};
-    return `${form} ${algorithm} ${detail} ${hasOldCipher(input)} ${unsupportedCipher(input) ?? ''}, ok`;
+    return `${form} ${algorithm} ${detail} ${hasOldCipher(input)} ${findUnsupportedCipher(input) ?? ''}, ok`;
   },
 };
 

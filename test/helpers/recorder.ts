@@ -26,8 +26,8 @@ export class PulledSession extends Session {
     this.#pull();
   }
 
-  override filled(count: number): void {
-    super.filled(count);
+  override addFilled(count: number): void {
+    super.addFilled(count);
     this.#pull();
   }
 

@@ -74,7 +74,7 @@ function* openInParts(cipher: BlockCipher, length: number, options: FrameOptions
     body.append(cipher.decrypt(part));
     yield { type: 'received', batch: undefined, held: body.held };
   }
-  const batch = opened(body.bytes, [length], options);
+  const batch = splitMessages(body.bytes, [length], options);
   if (batch.error) throw batch.error;
   return batch;
 }
@@ -146,11 +146,11 @@ function openGroup(
   group: readonly Frame[],
   options: FrameOptions,
 ): ClassicBatch {
-  return opened(cipher.decrypt(gather(view, group)), group.map(lengthOf), options);
+  return splitMessages(cipher.decrypt(gather(view, group)), group.map(lengthOf), options);
 }
 
 /** The messages of a plaintext that consists of padded messages of these lengths. */
-function opened(
+function splitMessages(
   plaintext: Uint8Array,
   padded: readonly number[],
   { maxMessage, protectMemory }: FrameOptions,

@@ -116,15 +116,15 @@ function readInteger(reader: PickleReader): Deferred {
   const opcode = reader.byte();
   switch (opcode) {
     case OP.BININT1:
-      return fixedWidth(reader.take(1), 1);
+      return decodeFixedWidth(reader.take(1), 1);
     case OP.BININT2:
-      return fixedWidth(reader.take(2), 0x100);
+      return decodeFixedWidth(reader.take(2), 0x100);
     case OP.BININT:
-      return fixedWidth(reader.take(4), 0x10000);
+      return decodeFixedWidth(reader.take(4), 0x10000);
     case OP.LONG1:
-      return long(reader.take(reader.byte()));
+      return decodeLong(reader.take(reader.byte()));
     case OP.LONG4:
-      return long(reader.take(reader.longLength()));
+      return decodeLong(reader.take(reader.longLength()));
     case OP.INT:
     case OP.LONG:
       return decimal(reader, opcode);
@@ -134,7 +134,7 @@ function readInteger(reader: PickleReader): Deferred {
 }
 
 /** `min`: the smallest positive number that no shorter opcode holds. */
-function fixedWidth(bytes: Uint8Array, min: number): Deferred {
+function decodeFixedWidth(bytes: Uint8Array, min: number): Deferred {
   const value = bytes.reduceRight((sum, byte) => 256 * sum + byte, 0);
   if (value >= 0x80000000) fail('an integer is negative');
   if (value < min) fail('an integer is zero or not minimal');
@@ -142,7 +142,7 @@ function fixedWidth(bytes: Uint8Array, min: number): Deferred {
 }
 
 /** Little-endian two's complement: the top bit is the sign, so a zero byte may have to stand above it. */
-function long(bytes: Uint8Array): Deferred {
+function decodeLong(bytes: Uint8Array): Deferred {
   const top = bytes.at(-1) ?? 0;
   if (top >= 0x80) fail('an integer is negative');
   if (top === 0 && (bytes.at(-2) ?? 0) < 0x80) fail('an integer is zero or not minimal');

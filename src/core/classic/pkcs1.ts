@@ -26,7 +26,7 @@ export function implicitRejection(
 ): Uint8Array {
   const derivationKey = backend.hmacSha256(privateExponentHash, ciphertext);
   const alternative = backend.hmacSha256(derivationKey, ALTERNATIVE_KEY_LABEL);
-  const mask = malformed(encodedMessage, keyLength);
+  const mask = isMalformed(encodedMessage, keyLength);
   const start = encodedMessage.length - keyLength;
   const key = new Uint8Array(keyLength);
   for (let index = 0; index < keyLength; index += 1) {
@@ -38,7 +38,7 @@ export function implicitRejection(
 const ALTERNATIVE_KEY_LABEL: Uint8Array = new TextEncoder().encode('secure-sockets classic key');
 
 /** All ones if the encoded message is not 0, 2, non-zero bytes, 0, key; else zero. */
-function malformed(encodedMessage: Uint8Array, keyLength: number): number {
+function isMalformed(encodedMessage: Uint8Array, keyLength: number): number {
   const separator = encodedMessage.length - keyLength - 1;
   let bad = byteAt(encodedMessage, 0) | (byteAt(encodedMessage, 1) ^ 2) | byteAt(encodedMessage, separator);
   for (let index = 2; index < separator; index += 1) bad |= isZero(byteAt(encodedMessage, index));

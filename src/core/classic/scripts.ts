@@ -59,7 +59,7 @@ export function* classicServer(options: ClassicServerOptions): Script {
   const key = implicitRejection(backend, rejectionSecret, ciphertext, block, keyLength);
   block.fill(0);
   options.keylog?.(keylogLine(ciphertext, key));
-  const cipher = keyed(backend, key);
+  const cipher = takeKey(backend, key);
   yield { type: 'open', result: { sender: makeSender(cipher, options), peer: null } };
   yield* classicFrames(cipher, { ...options, partLength: partLengthOf(backend) });
 }
@@ -88,7 +88,7 @@ export function* classicClient(options: ClassicClientOptions): Script {
   const ciphertext = backend.rsaPublicKey(server).encryptPkcs1(key);
   options.keylog?.(keylogLine(ciphertext, key));
   yield { type: 'write', chunks: [ciphertext] };
-  const cipher = keyed(backend, key);
+  const cipher = takeKey(backend, key);
   yield {
     type: 'open',
     result: { sender: makeSender(cipher, options), peer, settleMs: options.settleMs },
@@ -131,7 +131,7 @@ function keylogLine(ciphertext: Uint8Array, key: Uint8Array): string {
   return `CLASSIC_SESSION_KEY ${encodeHex(ciphertext.subarray(0, 32))} ${encodeHex(key)}`;
 }
 
-function keyed(backend: Backend, key: Uint8Array): BlockCipher {
+function takeKey(backend: Backend, key: Uint8Array): BlockCipher {
   const cipher = backend.aesEcb(key);
   key.fill(0);
   return cipher;

@@ -17,7 +17,7 @@ export function parseFingerprint(text: string): string {
   if (digest === null) {
     throw new SecureSocketError(
       'BAD_OPTION',
-      `not a fingerprint: ${shown(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
+      `not a fingerprint: ${show(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
     );
   }
   return fromDigest(digest);
@@ -33,7 +33,7 @@ function digestOf(text: string): Uint8Array | null {
   return null;
 }
 
-function shown(value: unknown): string {
+function show(value: unknown): string {
   if (typeof value !== 'string') return `a value of type ${typeof value}`;
   return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}...` : value);
 }

@@ -32,11 +32,11 @@ const NOT_IN_NAMES = /[\s\p{Cc}#%/:?@\\[\]]/u;
 function domainName(text: string): string | undefined {
   if (text === '' || NOT_IN_NAMES.test(text)) return undefined;
   // the host parser of the URL standard is UTS #46 and inet_aton(3), which is what looking a name up does with it
-  const host = parsedHost(text) ?? (/^[\w.-]+$/.test(text) ? text.toLowerCase() : undefined);
+  const host = parseHost(text) ?? (/^[\w.-]+$/.test(text) ? text.toLowerCase() : undefined);
   return host?.replace(/(?<=[^.])\.$/, '');
 }
 
-function parsedHost(text: string): string | undefined {
+function parseHost(text: string): string | undefined {
   try {
     return new URL(`http://${text}/`).hostname;
   } catch {

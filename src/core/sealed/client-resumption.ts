@@ -2,7 +2,7 @@ import type { Backend } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import type { PeerKey } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
-import { concat, malformed } from './codec.js';
+import { concat, malformedMessage } from './codec.js';
 import { type Established, type Handshake, type Handshaking, handshakeMessage } from './handshake.js';
 import {
   decodeFinished,
@@ -26,13 +26,14 @@ export function* resume(
   const { maxMessage, maxRecord } = options;
   const message = handshakeMessage(yield* readRecord(handshake));
   const identity = decodeServerIdentity(message);
-  if (identity.spki.length > 0) throw malformed('SERVER_IDENTITY', 'it shows a key in a resumed handshake');
+  if (identity.spki.length > 0)
+    throw malformedMessage('SERVER_IDENTITY', 'it shows a key in a resumed handshake');
   transcript.add(message);
   schedule.mixZeros();
   schedule.mixZeros();
   transcript.add(checkFinished(handshake, options.backend, yield* readRecord(handshake)));
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof: null }));
-  const finished = encodeFinished(MessageType.clientFinished, schedule.finished('c finished'));
+  const finished = encodeFinished(MessageType.clientFinished, schedule.finishedMac('c finished'));
   yield { type: 'write', chunks: [concat(clientAuth, handshake.seal(finished))] };
   const application = {
     sending: handshake.key('c ap traffic'),
@@ -64,15 +65,15 @@ export function* readRecord(handshake: Handshake): Handshaking<Uint8Array> {
 
 /** SERVER_FINISHED in a record, once its MAC is right. */
 export function checkFinished(handshake: Handshake, backend: Backend, record: Uint8Array): Uint8Array {
-  const { message, mac } = finishedMessage(record);
-  if (backend.equal(mac, handshake.schedule.finished('s finished'))) return message;
+  const { message, mac } = readFinished(record);
+  if (backend.equal(mac, handshake.schedule.finishedMac('s finished'))) return message;
   throw new SecureSocketError(
     'HANDSHAKE_FAILED',
     "the server's view of the handshake differs from this side's",
   );
 }
 
-function finishedMessage(record: Uint8Array): { message: Uint8Array; mac: Uint8Array } {
+function readFinished(record: Uint8Array): { message: Uint8Array; mac: Uint8Array } {
   try {
     const message = handshakeMessage(record);
     return { message, mac: decodeFinished(message, MessageType.serverFinished) };

@@ -4,7 +4,7 @@ import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform, type Script } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
 import { checkFinished, readRecord, receiverOf, resume } from './client-resumption.js';
-import { concat, malformed } from './codec.js';
+import { concat, malformedMessage } from './codec.js';
 import { agree, makeOffer, type Offer, wipeOffer } from './exchange.js';
 import { BINDER_LENGTH } from './extensions.js';
 import {
@@ -101,19 +101,19 @@ function* exchangeKeys(
   const answer = yield* handshake.readBare([MessageType.serverHello, MessageType.reject]);
   if (answer[4] === MessageType.reject) throw decodeReject(answer);
   const serverHello = decodeServerHello(answer);
-  const suite = chosenSuite(serverHello, options.suites);
+  const suite = suiteOf(serverHello, options.suites);
   if (serverHello.resumed && !held)
-    throw malformed('SERVER_HELLO', 'it accepts a ticket, and none was offered');
+    throw malformedMessage('SERVER_HELLO', 'it accepts a ticket, and none was offered');
   handshake.transcript.add(answer);
   if (serverHello.resumed && held) handshake.schedule.startWith(held.psk);
   handshake.begin(suite, agree(offer, serverHello));
   return { suite, resumedWith: serverHello.resumed ? held?.peer : undefined };
 }
 
-function chosenSuite({ suite }: ServerHello, offered: readonly SuiteName[]): SuiteName {
+function suiteOf({ suite }: ServerHello, offered: readonly SuiteName[]): SuiteName {
   const name = suiteNameOf(suite);
   if (name !== undefined && offered.includes(name)) return name;
-  throw malformed('SERVER_HELLO', `suite 0x${suite.toString(16).padStart(4, '0')} was not offered`);
+  throw malformedMessage('SERVER_HELLO', `suite 0x${suite.toString(16).padStart(4, '0')} was not offered`);
 }
 
 /** What SERVER_IDENTITY tells, once the server is trusted. */
@@ -152,22 +152,25 @@ function* trust(
   // E1: one of the two decrypts with a key that the other signs with
   if (identity && isSameKey(spki, identity.spki)) {
     const text = `the server shows this client's own key ${fingerprint}: one key must not be used at both ends`;
-    throw untrusted(text, { fingerprint });
+    throw untrustedServer(text, { fingerprint });
   }
   try {
     const verdict = yield* perform(() => decide(spki, fingerprint), 'decision');
     if (verdict === true) return;
   } catch (error) {
     if (error instanceof SecureSocketError) throw error;
-    throw untrusted(`it could not be decided whether to trust the server key ${fingerprint}`, {
+    throw untrustedServer(`it could not be decided whether to trust the server key ${fingerprint}`, {
       fingerprint,
       cause: error,
     });
   }
-  throw untrusted(`the server key ${fingerprint} is not trusted`, { fingerprint });
+  throw untrustedServer(`the server key ${fingerprint} is not trusted`, { fingerprint });
 }
 
-function untrusted(message: string, details: { fingerprint: string; cause?: unknown }): SecureSocketError {
+function untrustedServer(
+  message: string,
+  details: { fingerprint: string; cause?: unknown },
+): SecureSocketError {
   return new SecureSocketError('UNTRUSTED_SERVER', message, details);
 }
 
@@ -186,7 +189,7 @@ function* prove(
   const proof = yield* identify(handshake, options, server.identity);
   schedule.mixZeros();
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof }));
-  const finished = encodeFinished(MessageType.clientFinished, schedule.finished('c finished'));
+  const finished = encodeFinished(MessageType.clientFinished, schedule.finishedMac('c finished'));
   yield { type: 'write', chunks: [concat(clientKey, clientAuth, handshake.seal(finished))] };
   const serverFinished = yield* verifyServer(handshake, options);
   const sending = handshake.key('c ap traffic');

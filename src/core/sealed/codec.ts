@@ -27,7 +27,7 @@ export function ascii(text: string): Uint8Array {
 }
 
 /** A handshake message that is not as it has to be. */
-export function malformed(message: string, what: string): SecureSocketError {
+export function malformedMessage(message: string, what: string): SecureSocketError {
   return new SecureSocketError('PROTOCOL', `the peer's ${message} is malformed: ${what}`);
 }
 
@@ -43,7 +43,7 @@ export class Reader {
   }
 
   take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw malformed(this.#name, 'it ends inside a field');
+    if (length > this.#bytes.length - this.#at) throw malformedMessage(this.#name, 'it ends inside a field');
     this.#at += length;
     return this.#bytes.slice(this.#at - length, this.#at);
   }
@@ -70,7 +70,7 @@ export class Reader {
     const found = new Map<number, Uint8Array>();
     for (let last = -1; !entries.isAtEnd; ) {
       const type = entries.u16();
-      if (type <= last) throw malformed(this.#name, 'its extensions are not in ascending order');
+      if (type <= last) throw malformedMessage(this.#name, 'its extensions are not in ascending order');
       last = type;
       found.set(type, entries.vec16());
     }
@@ -79,7 +79,8 @@ export class Reader {
 
   /** A number within bounds. */
   within(value: number, min: number, max: number, what: string): number {
-    if (value < min || value > max) throw malformed(this.#name, `${what} ${value} is not ${min} to ${max}`);
+    if (value < min || value > max)
+      throw malformedMessage(this.#name, `${what} ${value} is not ${min} to ${max}`);
     return value;
   }
 
@@ -88,7 +89,7 @@ export class Reader {
   }
 
   end(): void {
-    if (!this.isAtEnd) throw malformed(this.#name, `${this.#bytes.length - this.#at} bytes too many`);
+    if (!this.isAtEnd) throw malformedMessage(this.#name, `${this.#bytes.length - this.#at} bytes too many`);
   }
 
   #number(length: number): number {

@@ -38,7 +38,7 @@ export function wipeOffer({ x25519, kem }: Offer): void {
 
 /** The client's half of the exchange: the secret out of the server's answer. */
 export function agree(offer: Offer, hello: ServerHello): Uint8Array {
-  const dh = checked(offer.x25519.agree(hello.x25519));
+  const dh = checkOrder(offer.x25519.agree(hello.x25519));
   if (!isHybridId(hello.suite)) return dh;
   // SERVER_HELLO names only a suite that was offered, so the key is there
   const kem = offer.kem as DecapsulationKey;
@@ -55,7 +55,7 @@ export function respond(
   const own = backend.x25519();
   const agreed = own.agree(hello.x25519);
   own.wipe?.();
-  const dh = checked(agreed);
+  const dh = checkOrder(agreed);
   if (!suites[suite].isHybrid) return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
   const kem = mlKem768?.encapsulate(hello.kemKey);
   if (!kem)
@@ -71,7 +71,7 @@ function together(kemSecret: Uint8Array, dh: Uint8Array): Uint8Array {
   return both;
 }
 
-function checked(dh: Uint8Array | null): Uint8Array {
+function checkOrder(dh: Uint8Array | null): Uint8Array {
   if (dh === null) throw new SecureSocketError('PROTOCOL', 'the X25519 key of the peer has low order');
   return dh;
 }

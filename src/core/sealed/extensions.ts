@@ -1,4 +1,4 @@
-import { concat, malformed, Reader, u16, vec16 } from './codec.js';
+import { concat, malformedMessage, Reader, u16, vec16 } from './codec.js';
 
 /** The types of extensions (docs/protocol.md, M1, M2). RESUME comes behind every other type. */
 const ExtensionType = { ticketRequest: 0xff01, resume: 0xfffe } as const;
@@ -31,10 +31,10 @@ export function encodeHelloExtensions({ wantsTickets, resume }: HelloExtensions)
 export function decodeHelloExtensions(entries: ReadonlyMap<number, Uint8Array>): HelloExtensions {
   const request = entries.get(ExtensionType.ticketRequest);
   if (request !== undefined && request.length > 0)
-    throw malformed('CLIENT_HELLO', 'its request for tickets has content');
+    throw malformedMessage('CLIENT_HELLO', 'its request for tickets has content');
   const resume = entries.get(ExtensionType.resume);
   if (resume !== undefined && [...entries.keys()].at(-1) !== ExtensionType.resume)
-    throw malformed('CLIENT_HELLO', 'its ticket is not its last extension');
+    throw malformedMessage('CLIENT_HELLO', 'its ticket is not its last extension');
   return { wantsTickets: request !== undefined, resume: resume && decodeResume(resume) };
 }
 
@@ -56,7 +56,7 @@ export function encodeAcceptance(isResumed: boolean): Uint8Array {
 export function decodeAcceptance(entries: ReadonlyMap<number, Uint8Array>): boolean {
   const resume = entries.get(ExtensionType.resume);
   if (resume !== undefined && resume.length > 0)
-    throw malformed('SERVER_HELLO', 'its acceptance of a ticket has content');
+    throw malformedMessage('SERVER_HELLO', 'its acceptance of a ticket has content');
   return resume !== undefined;
 }
 

@@ -4,7 +4,7 @@ import { decodeSpki } from '../encodings/der.js';
 import { checkSealedKey } from '../encodings/rsa-key.js';
 import { encodeHex } from '../encodings/text.js';
 import { type PeerKey, read, type Script } from '../script.js';
-import { ascii, concat, malformed, u16 } from './codec.js';
+import { ascii, concat, malformedMessage, u16 } from './codec.js';
 import { bodyLength, MAGIC, MESSAGE_HEADER, type ReceiveLimits } from './messages.js';
 import {
   HANDSHAKE_RECORD_LIMIT,
@@ -147,7 +147,7 @@ export class Handshake {
 /** What a HANDSHAKE record carries. */
 export function handshakeMessage(plaintext: Uint8Array): Uint8Array {
   if (plaintext[0] === RecordType.handshake) return plaintext.subarray(1);
-  throw malformed('record', `type ${plaintext[0]} instead of a handshake message`);
+  throw malformedMessage('record', `type ${plaintext[0]} instead of a handshake message`);
 }
 
 /** Keys met last by each backend: a client that connects again meets the same server. */

@@ -1,5 +1,5 @@
 import { SecureSocketError } from '../../errors.js';
-import { ascii, concat, malformed, Reader, u16, u32, vec16 } from './codec.js';
+import { ascii, concat, malformedMessage, Reader, u16, u32, vec16 } from './codec.js';
 import {
   decodeAcceptance,
   decodeHelloExtensions,
@@ -103,7 +103,7 @@ export function decodeClientHello(bytes: Uint8Array): ClientHello {
   const random = reader.take(RANDOM_LENGTH);
   const count = reader.within(reader.u8(), 1, 8, 'the number of suites');
   const suites = Array.from({ length: count }, () => reader.u16());
-  if (new Set(suites).size !== count) throw malformed('CLIENT_HELLO', 'a suite is offered twice');
+  if (new Set(suites).size !== count) throw malformedMessage('CLIENT_HELLO', 'a suite is offered twice');
   const x25519 = reader.take(SHARE_LENGTH);
   const kemKey = reader.vec16();
   reader.within(
@@ -187,7 +187,8 @@ export function decodeClientAuth(bytes: Uint8Array): ClientAuth {
   reader.extensions();
   reader.end();
   if (mode === 1) return { ...received, proof: { spki, signature } };
-  if (spki.length + signature.length > 0) throw malformed('CLIENT_AUTH', 'an anonymous client shows a key');
+  if (spki.length + signature.length > 0)
+    throw malformedMessage('CLIENT_AUTH', 'an anonymous client shows a key');
   return { ...received, proof: null };
 }
 
@@ -233,18 +234,19 @@ export function bodyLength(header: Uint8Array, types: readonly number[]): number
   const wanted = types.map((one) => nameOf[one]).join(' or ');
   if (!types.includes(type))
     throw new SecureSocketError('PROTOCOL', `expected ${wanted}, got ${nameOf[type] ?? `type ${type}`}`);
-  if (header[5] !== LAYOUT) throw malformed(wanted, `its layout is ${header[5]}, not ${LAYOUT}`);
+  if (header[5] !== LAYOUT) throw malformedMessage(wanted, `its layout is ${header[5]}, not ${LAYOUT}`);
   const length = ((header[6] as number) << 8) | (header[7] as number);
-  if (length > MAX_BODY) throw malformed(wanted, `its body of ${length} bytes is beyond ${MAX_BODY}`);
+  if (length > MAX_BODY) throw malformedMessage(wanted, `its body of ${length} bytes is beyond ${MAX_BODY}`);
   return length;
 }
 
 function bodyReader(bytes: Uint8Array, type: number): Reader {
   const name = nameOf[type] as string;
-  if (bytes.length < MESSAGE_HEADER) throw malformed(name, 'it ends inside its header');
-  if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw malformed(name, 'it does not begin with SEAL');
+  if (bytes.length < MESSAGE_HEADER) throw malformedMessage(name, 'it ends inside its header');
+  if (!MAGIC.every((byte, i) => bytes[i] === byte))
+    throw malformedMessage(name, 'it does not begin with SEAL');
   const length = bodyLength(bytes, [type]);
-  if (length !== bytes.length - MESSAGE_HEADER) throw malformed(name, `its length says ${length}`);
+  if (length !== bytes.length - MESSAGE_HEADER) throw malformedMessage(name, `its length says ${length}`);
   return new Reader(bytes.subarray(MESSAGE_HEADER), name);
 }
 

@@ -77,7 +77,7 @@ function* receiveRecords(
     const length = readU24(header);
     checkRecord(length, longest, key, limits);
     const ciphertext = yield* read(length);
-    const plaintext = yield* opened(key, ciphertext, options);
+    const plaintext = yield* decrypt(key, ciphertext, options);
     if (plaintext === null)
       throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed, repeated or reordered in transit');
     const type = plaintext[0];
@@ -103,7 +103,7 @@ function* receiveRecords(
 }
 
 /** A record's plaintext, at once or when the platform has it; which has begun before anything else happens. */
-function* opened(
+function* decrypt(
   key: TrafficKey,
   ciphertext: Uint8Array,
   { isPatient }: OpenOptions,

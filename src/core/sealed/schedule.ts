@@ -123,7 +123,7 @@ export class KeySchedule {
   }
 
   /** The MAC over the transcript that proves knowledge of the whole line (RFC 8446 4.4.4). */
-  finished(label: 'c finished' | 's finished'): Uint8Array {
+  finishedMac(label: 'c finished' | 's finished'): Uint8Array {
     const key = expandLabel(this.#backend, this.#secret, label, NONE, HASH_LENGTH);
     const mac = this.#backend.hmacSha256(key, this.#transcript.hash());
     key.fill(0);

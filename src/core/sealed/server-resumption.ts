@@ -1,7 +1,7 @@
 import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform } from '../script.js';
-import { concat, malformed } from './codec.js';
+import { concat, malformedMessage } from './codec.js';
 import { respond } from './exchange.js';
 import { type Established, type Handshake, type Handshaking, handshakeMessage } from './handshake.js';
 import {
@@ -69,7 +69,7 @@ function* stillAdmitted(
   const peer: PeerKey = { spki, fingerprint: fingerprintOf(options.backend, spki) };
   try {
     const verdict = yield* perform(() => options.authorize?.(spki, peer.fingerprint), 'decision');
-    return admittedBy(verdict, peer);
+    return readVerdict(verdict, peer);
   } catch {
     // the full handshake that follows asks again, and reports what is wrong
     return undefined;
@@ -77,7 +77,7 @@ function* stillAdmitted(
 }
 
 /** The peer to report if the application admits it, with the name that it may give. */
-export function admittedBy(verdict: unknown, peer: PeerKey): PeerKey | undefined {
+export function readVerdict(verdict: unknown, peer: PeerKey): PeerKey | undefined {
   if (verdict === true) return peer;
   if (typeof verdict !== 'object' || verdict === null) return undefined;
   return 'name' in verdict && typeof verdict.name === 'string'
@@ -119,14 +119,14 @@ export function* resume(
   schedule.mixZeros();
   schedule.mixZeros();
   const finished = handshake.seal(
-    encodeFinished(MessageType.serverFinished, schedule.finished('s finished')),
+    encodeFinished(MessageType.serverFinished, schedule.finishedMac('s finished')),
   );
   yield { type: 'write', chunks: [concat(serverHello, identity, finished)] };
   const auth = yield* read(handshake, decodeClientAuth);
-  if (auth.proof !== null) throw malformed('CLIENT_AUTH', 'it shows a key in a resumed handshake');
-  const expected = schedule.finished('c finished');
+  if (auth.proof !== null) throw malformedMessage('CLIENT_AUTH', 'it shows a key in a resumed handshake');
+  const expected = schedule.finishedMac('c finished');
   const mac = yield* read(handshake, (message) => decodeFinished(message, MessageType.clientFinished));
-  if (!options.backend.equal(mac, expected)) throw failed();
+  if (!options.backend.equal(mac, expected)) throw handshakeFailed();
   const application = {
     sending: handshake.key('s ap traffic'),
     receiving: handshake.key('c ap traffic'),
@@ -142,7 +142,7 @@ function* read<Content>(
   decode: (message: Uint8Array) => Content,
 ): Handshaking<Content> {
   const record = yield* handshake.readRecord();
-  if (record === null) throw failed();
+  if (record === null) throw handshakeFailed();
   const message = handshakeMessage(record);
   const content = decode(message);
   handshake.transcript.add(message);
@@ -162,7 +162,7 @@ export function issue(
   return ticketPayloads(backend, { issuer, resumptionSecret, content: { since, spki }, count });
 }
 
-function failed(): SecureSocketError {
+function handshakeFailed(): SecureSocketError {
   return new SecureSocketError(
     'HANDSHAKE_FAILED',
     'the client did not complete the handshake: a key or a record of it is wrong',

@@ -31,7 +31,7 @@ import type { SealedServerOptions } from './server-options.js';
 
 export type { SealedServerOptions } from './server-options.js';
 
-import { admittedBy, issue, resumable, resume, type Start, share } from './server-resumption.js';
+import { issue, readVerdict, resumable, resume, type Start, share } from './server-resumption.js';
 import { checkSuites, chooseSuite, type SuiteName } from './suites.js';
 
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
@@ -111,7 +111,7 @@ function* authenticateClient(handshake: Handshake, options: SealedServerOptions)
   const auth = yield* read(handshake, decodeClientAuth);
   const peer = verifyProof(options, auth.proof, signed);
   schedule.mixZeros();
-  const expected = schedule.finished('c finished');
+  const expected = schedule.finishedMac('c finished');
   const mac = yield* read(handshake, (message) => decodeFinished(message, MessageType.clientFinished));
   if (!options.backend.equal(mac, expected)) throw clientFailed();
   return { auth, peer };
@@ -190,7 +190,7 @@ function* admit(
     const message = `it could not be decided whether to admit the client key ${fingerprint}`;
     return yield* refuse(handshake, message, { fingerprint, cause: error });
   }
-  const admitted = admittedBy(verdict, peer);
+  const admitted = readVerdict(verdict, peer);
   if (admitted) return admitted;
   return yield* refuse(handshake, `the client key ${fingerprint} is not authorised`, { fingerprint });
 }
@@ -204,7 +204,7 @@ function* refuse(handshake: Handshake, message: string, details: ErrorDetails): 
 function* finish(handshake: Handshake): Handshaking<ApplicationKeys> {
   const { schedule } = handshake;
   const receiving = handshake.key('c ap traffic');
-  const finished = encodeFinished(MessageType.serverFinished, schedule.finished('s finished'));
+  const finished = encodeFinished(MessageType.serverFinished, schedule.finishedMac('s finished'));
   yield { type: 'write', chunks: [handshake.seal(finished)] };
   const sending = handshake.key('s ap traffic');
   return { sending, receiving, exporterSecret: schedule.derive('exp master') };

@@ -54,9 +54,9 @@ export function defaultSuites({
   const plain: SuiteName[] = ['X25519', 'X25519-CHACHA20'];
   const hybrid: SuiteName[] = ['X25519MLKEM768', 'X25519MLKEM768-CHACHA20'];
   const isFirst = (name: SuiteName): number => (suites[name].cipher === preferredAead ? 0 : 1);
-  const ordered = (names: SuiteName[]): SuiteName[] => names.sort((a, b) => isFirst(a) - isFirst(b));
+  const sort = (names: SuiteName[]): SuiteName[] => names.sort((a, b) => isFirst(a) - isFirst(b));
   const isHybridNative = native && fallbacks.mlKem768 === undefined;
-  const all = [...(isHybridNative ? ordered(hybrid) : []), ...ordered(plain)];
+  const all = [...(isHybridNative ? sort(hybrid) : []), ...sort(plain)];
   return all.filter((name) => !lacks.includes(suites[name].cipher));
 }
 
