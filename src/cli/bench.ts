@@ -107,7 +107,7 @@ async function drain(client: SecureClient): Promise<void> {
   for await (const _ of client);
 }
 
-async function connected(backend: Backend, server: SecureServer): Promise<SecureClient> {
+async function connectTo(backend: Backend, server: SecureServer): Promise<SecureClient> {
   const { address } = server;
   if ('path' in address) throw new Error('the bench listens on TCP');
   const suites = defaultSuites(backend).filter((name) => !hasHybrid([name]));
@@ -124,7 +124,7 @@ async function connectionsPerSecond(
   const begun = performance.now();
   let count = 0;
   while (performance.now() - begun < milliseconds) {
-    await (await connected(backend, server)).close();
+    await (await connectTo(backend, server)).close();
     count++;
   }
   return (1000 * count) / (performance.now() - begun);
@@ -137,7 +137,7 @@ async function messagesPerSecond(
   size: number,
   milliseconds: number,
 ): Promise<number> {
-  const client = await connected(backend, server);
+  const client = await connectTo(backend, server);
   const message = new Uint8Array(size);
   const begun = performance.now();
   let count = 0;

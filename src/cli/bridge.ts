@@ -3,10 +3,10 @@ import { planBridge } from './shared/bridge-plan.js';
 import {
   clientHelp,
   endpointHelp,
-  headed,
   listenHelp,
   metricsHelp,
   serverHelp,
+  withHeading,
   without,
 } from './shared/help.js';
 import { hasConfiguration, runConfiguration } from './shared/run-configuration.js';
@@ -27,9 +27,9 @@ classic client at LISTEN, an address of this machine, and dials the sealed
 SERVER. Ends, cuts and back-pressure pass through; the end of a classic peer,
 which may have been killed, is told with close code 16386.
 
-${headed(without(clientHelp, '--min-modulus-bits'), 'Options of bridge outward:')}
+${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of bridge outward:')}
   --any-address           listen at an address that other machines can reach
-${headed(serverHelp, 'Options of bridge inward, which takes one of the first two:')}  --any-client            let in every client that can reach LISTEN
+${withHeading(serverHelp, 'Options of bridge inward, which takes one of the first two:')}  --any-client            let in every client that can reach LISTEN
   --min-modulus-bits N    take a TARGET with a key from N bits on, default 2048;
                           the Python library makes keys of 512
 
@@ -38,7 +38,7 @@ Options of both:
   --max-message BYTES     the longest message that a classic peer is sent, default
                           16384: the Python library reads one with one recv
   --max-connections N     turn away connections beyond N at a time, default 1024
-${metricsHelp}${listenHelp}${headed(without(endpointHelp, '--protocol'))}
+${metricsHelp}${listenHelp}${withHeading(without(endpointHelp, '--protocol'))}
 Examples:
   secure-sockets bridge inward --identity server.pem --authorized-keys keys \\
     --min-modulus-bits 512 :9000 127.0.0.1:8000

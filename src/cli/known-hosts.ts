@@ -1,8 +1,8 @@
 import type { KnownHosts } from '../index.js';
-import { formatAddress, knownName, parseAddress } from './shared/address.js';
+import { formatAddress, nameOf, parseAddress } from './shared/address.js';
 import { type Command, commonFlags, parse } from './shared/arguments.js';
 import { CommandError, exitCodes, usageError } from './shared/failure.js';
-import { knownHostsAt, withStore } from './shared/known-servers.js';
+import { openKnownHosts, withStore } from './shared/known-servers.js';
 import { type Report, reportAs } from './shared/output.js';
 
 /** `secure-sockets known-hosts`. */
@@ -32,7 +32,7 @@ async function run(args: string[]): Promise<number> {
     ...commonFlags,
     'known-hosts': { type: 'string' },
   });
-  const store = knownHostsAt(values['known-hosts']);
+  const store = openKnownHosts(values['known-hosts']);
   const [action, ...rest] = positionals;
   const report = reportAs(values);
   if (action === 'list' && rest.length === 0) await list(store, report);
@@ -54,7 +54,7 @@ async function list(store: KnownHosts, report: Report): Promise<void> {
 
 async function remove(store: KnownHosts, [text = '', key]: string[], report: Report): Promise<void> {
   const address = parseAddress(text, 'connect');
-  const { host, port } = knownName(address);
+  const { host, port } = nameOf(address);
   const removed = await withStore(store, () => store.remove(host, port, key));
   const name = formatAddress(address);
   if (removed === 0)

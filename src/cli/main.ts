@@ -94,7 +94,7 @@ function version(): string {
 }
 
 /** An error that is nobody's doing but ours keeps its stack. */
-function failed(error: unknown): number {
+function reportFailure(error: unknown): number {
   try {
     return currentReport().failure(error);
   } catch (bug) {
@@ -110,4 +110,4 @@ reportAs({
 });
 process.removeAllListeners('warning').on('warning', (warning) => reportWarning(warning, currentReport()));
 // everything is written by now; input that nobody will read must not keep the process
-process.exit(await main(process.argv.slice(2)).catch(failed));
+process.exit(await main(process.argv.slice(2)).catch(reportFailure));

@@ -6,7 +6,7 @@ import { announceClient, announceListening, turnAway } from './shared/announce.j
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { closeCodes } from './shared/close-codes.js';
 import { endpointFlags, serverFlags } from './shared/endpoint.js';
-import { lost, usageError } from './shared/failure.js';
+import { lostConnection, usageError } from './shared/failure.js';
 import { makeServer } from './shared/file-server.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
 import { IncomingFile, type IncomingOptions, Refusal } from './shared/incoming-file.js';
@@ -135,11 +135,11 @@ async function receiveFiles(client: SecureClient, inbox: Inbox): Promise<void> {
       checkLetter(letter, 'F');
       await receiveFile(client, decodeHeader(body), inbox);
     }
-    await client.close(leaving(client, inbox.leave));
+    await client.close(closeOptions(client, inbox.leave));
   } catch (error) {
     if (error instanceof Refusal) await refuse(client, error);
     else client.destroy();
-    throw lost(error);
+    throw lostConnection(error);
   } finally {
     stop.removeEventListener('abort', interrupt);
   }
@@ -156,7 +156,7 @@ async function nextFile(client: SecureClient, leave: AbortSignal | undefined): P
 }
 
 /** Classic has no codes. */
-function leaving({ protocol }: SecureClient, leave: AbortSignal | undefined): { readonly code: number } {
+function closeOptions({ protocol }: SecureClient, leave: AbortSignal | undefined): { readonly code: number } {
   return { code: leave?.aborted && protocol === 'sealed' ? closeCodes.goingAway : 0 };
 }
 

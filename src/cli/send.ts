@@ -4,7 +4,7 @@ import { parseAddress } from './shared/address.js';
 import { announceServer } from './shared/announce.js';
 import { type Command, parse } from './shared/arguments.js';
 import { clientFlags, endpointFlags } from './shared/endpoint.js';
-import { CommandError, exitCodes, lost, usageError } from './shared/failure.js';
+import { CommandError, exitCodes, lostConnection, usageError } from './shared/failure.js';
 import { clientHelp, endpointHelp } from './shared/help.js';
 import { type OutgoingFile, openFiles } from './shared/outgoing-files.js';
 import { type Report, reportAs } from './shared/output.js';
@@ -68,7 +68,7 @@ async function run(args: string[]): Promise<number> {
     await client.close();
   } catch (error) {
     client.destroy();
-    throw lost(error);
+    throw lostConnection(error);
   } finally {
     stop.removeEventListener('abort', interrupt);
     await Promise.all(files.map((file) => file.close()));

@@ -1,5 +1,5 @@
 import type { Command } from './shared/arguments.js';
-import { clientHelp, headed, without } from './shared/help.js';
+import { clientHelp, withHeading, without } from './shared/help.js';
 import { hasConfiguration, runConfiguration } from './shared/run-configuration.js';
 import { runStation } from './shared/run-station.js';
 import { planTunnel } from './shared/tunnel-plan.js';
@@ -20,7 +20,7 @@ connection. What one side ends the other sees ended, what is cut off it sees
 reset. Runs until stopped; then open connections have five seconds to end. SIGHUP has it
 read keys again.
 
-${headed(without(clientHelp, '--min-modulus-bits'), 'Options of a tunnel client:')}
+${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of a tunnel client:')}
 Options of a tunnel server, which takes one of the first two:
   --authorized-keys FILE  let in the clients in FILE only
   --any-client            let in every client that can reach LISTEN

@@ -11,7 +11,7 @@ export type Address = TcpAddress | UnixAddress;
  */
 export function parseAddress(text: string, use: 'connect' | 'listen'): Address {
   const path = pathIn(text);
-  if (path !== undefined) return { path: checkedPath(path) };
+  if (path !== undefined) return { path: checkPath(path) };
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -53,7 +53,7 @@ export function formatPeer(peer: {
 }
 
 /** The host and port by which an address is known. */
-export function knownName(address: Address): { readonly host: string; readonly port: number } {
+export function nameOf(address: Address): { readonly host: string; readonly port: number } {
   return 'path' in address
     ? { host: `unix:${address.path}`, port: 0 }
     : { host: address.host ?? 'localhost', port: address.port };
@@ -72,7 +72,7 @@ function pathIn(text: string): string | undefined {
 /** The system cuts longer ones without a word, so that two of them may name one socket. */
 const MAX_PATH = process.platform === 'darwin' ? 103 : 107;
 
-function checkedPath(path: string): string {
+function checkPath(path: string): string {
   const length = Buffer.byteLength(path);
   if (process.platform === 'win32' || length <= MAX_PATH) return path;
   throw usageError(

@@ -8,7 +8,7 @@ import type { Source } from './pipes.js';
 const MAX_LAG = 4 * 2 ** 20;
 /** They wait as long as it takes so much, in bytes, in so many milliseconds. */
 const MIN_PROGRESS = 2 ** 20;
-const PATIENCE = 5000;
+const TIMEOUT = 5000;
 
 /** A client that gets the input. */
 class Listener {
@@ -41,7 +41,7 @@ class Listener {
 export class Broadcast {
   readonly #report: Report;
   readonly #listeners = new Set<Listener>();
-  #changed: () => void = () => {};
+  #onChange: () => void = () => {};
   #isLeaving = false;
 
   constructor(report: Report) {
@@ -52,21 +52,21 @@ export class Broadcast {
   add(client: SecureClient): () => void {
     const listener = new Listener(client);
     this.#listeners.add(listener);
-    this.#changed();
+    this.#onChange();
     return () => {
       this.#listeners.delete(listener);
-      this.#changed();
+      this.#onChange();
     };
   }
 
   /** Sends until the end of the input. While there are no clients it waits. */
   async send(input: Source): Promise<void> {
     for (;;) {
-      await this.#somebody();
+      await this.#firstListener();
       const piece = await input.next();
       if (piece === null) return;
-      await this.#somebody();
-      for (const listener of this.#listeners) void listener.send(piece).then(() => this.#changed());
+      await this.#firstListener();
+      for (const listener of this.#listeners) void listener.send(piece).then(() => this.#onChange());
       await this.#pace();
     }
   }
@@ -74,10 +74,10 @@ export class Broadcast {
   /** No one is waited for any more. */
   leave(): void {
     this.#isLeaving = true;
-    this.#changed();
+    this.#onChange();
   }
 
-  async #somebody(): Promise<void> {
+  async #firstListener(): Promise<void> {
     while (this.#listeners.size === 0 && !this.#isLeaving) await this.#change();
   }
 
@@ -95,7 +95,7 @@ export class Broadcast {
 
   /** Whether the time to catch up has passed while they were still behind, and others waited. */
   async #isStill(laggards: readonly Listener[]): Promise<boolean> {
-    const deadline = performance.now() + PATIENCE;
+    const deadline = performance.now() + TIMEOUT;
     while (laggards.some((one) => this.#isBehind(one))) {
       const left = deadline - performance.now();
       if (left <= 0) return true;
@@ -128,7 +128,7 @@ export class Broadcast {
 
   #change(): Promise<void> {
     return new Promise((resolve) => {
-      this.#changed = resolve;
+      this.#onChange = resolve;
     });
   }
 }

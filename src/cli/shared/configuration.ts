@@ -88,7 +88,7 @@ const fileFlags: ReadonlySet<string> = new Set([
 export async function readConfiguration(path: string): Promise<Configuration> {
   const { text, stats } = await readTextFile(path);
   const folder = stats?.isFile() ? dirname(path) : '.';
-  const members = Object.entries(parsed(path, text));
+  const members = Object.entries(parse(path, text));
   const flags = processFlagsIn(path, members);
   const services = new Map<string, Configured>();
   for (const [kind, value] of members)
@@ -100,7 +100,7 @@ export async function readConfiguration(path: string): Promise<Configuration> {
 
 type Table = Readonly<Record<string, unknown>>;
 
-function parsed(path: string, text: string): Table {
+function parse(path: string, text: string): Table {
   try {
     return parseToml(text);
   } catch (error) {
@@ -168,8 +168,8 @@ function service({ path, folder, kind }: Origin, place: string, members: Table):
     within(path, `${place}.${name}`, () => {
       const use = addressUse(name, rest);
       if (use === undefined) args.push(...optionArguments(name, value, rest, folder));
-      else if (typeof value === 'string') positionals.set(name, checkedAddress(value, use));
-      else args.push(...namedAddresses(name, value, use, rest));
+      else if (typeof value === 'string') positionals.set(name, checkAddress(value, use));
+      else args.push(...targetArguments(name, value, use, rest));
     });
   }
   for (const name of rest.addresses)
@@ -186,12 +186,12 @@ function addressUse(name: string, { addresses }: Fields): 'listen' | 'connect' |
   return name === addresses[1] ? 'connect' : undefined;
 }
 
-function checkedAddress(address: string, use: 'listen' | 'connect'): string {
+function checkAddress(address: string, use: 'listen' | 'connect'): string {
   parseAddress(address, use);
   return address;
 }
 
-function namedAddresses(
+function targetArguments(
   name: string,
   value: unknown,
   use: 'listen' | 'connect',
@@ -199,7 +199,7 @@ function namedAddresses(
 ): string[] {
   if (named !== name) throw usageError(`it is an address, not ${kindOf(value)}`);
   return Object.entries(table(value)).map(
-    ([target, address]) => `--target=${target}=${checkedAddress(text(address), use)}`,
+    ([target, address]) => `--target=${target}=${checkAddress(text(address), use)}`,
   );
 }
 
@@ -259,7 +259,7 @@ function within<Result>(path: string, place: string, act: () => Result): Result 
   try {
     return act();
   } catch (error) {
-    throw placed(path, place, error);
+    throw withPlace(path, place, error);
   }
 }
 
@@ -269,7 +269,7 @@ function memberOf(place: string, flag: string): string {
 }
 
 /** An error with the file and the member that it comes from. */
-export function placed(path: string, place: string, error: unknown): CommandError {
+export function withPlace(path: string, place: string, error: unknown): CommandError {
   const { message, hints, exitCode } = explain(error);
   const [, flag, rest = message] = /^--([a-z-]+) (.*)/s.exec(message) ?? [];
   const member = flag === undefined ? place : memberOf(place, flag);

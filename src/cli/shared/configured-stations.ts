@@ -1,4 +1,4 @@
-import { type Configuration, type Configured, placed } from './configuration.js';
+import { type Configuration, type Configured, withPlace } from './configuration.js';
 import { explainAnything } from './failure.js';
 import type { Report } from './output.js';
 import { reloadReported } from './signals.js';
@@ -33,7 +33,7 @@ export class ConfiguredStations {
     for (const [name, entry] of made) {
       this.#entries.set(name, entry);
       await entry.station.begin().catch((error) => {
-        throw placed(configuration.path, entry.table, error);
+        throw withPlace(configuration.path, entry.table, error);
       });
     }
   }
@@ -77,7 +77,7 @@ export class ConfiguredStations {
         made.set(name, await this.#make(name, configured));
       } catch (error) {
         for (const { station } of made.values()) await station.stop();
-        throw placed(path, configured.table, error);
+        throw withPlace(path, configured.table, error);
       }
     }
     return made;

@@ -1,6 +1,6 @@
 import type { SecureClient } from '../../index.js';
 import { closeCodes, stopOf } from './close-codes.js';
-import { CommandError, exitCodes, lost } from './failure.js';
+import { CommandError, exitCodes, lostConnection } from './failure.js';
 import type { Sink, Source } from './pipes.js';
 
 /** How the two directions of a dialogue end. */
@@ -29,7 +29,7 @@ export async function converse(
   const { stop } = options;
   const close = (): void => {
     input.close();
-    void client.close(coded(client, closeCodes.goingAway));
+    void client.close(closeOptions(client, closeCodes.goingAway));
   };
   stop.addEventListener('abort', close, { once: true });
   if (stop.aborted) close();
@@ -38,14 +38,14 @@ export async function converse(
   input.close();
   await output.flush();
   stop.throwIfAborted();
-  if (outcome !== undefined) throw lost(outcome.error);
+  if (outcome !== undefined) throw lostConnection(outcome.error);
   await client.close();
   const why = stopOf(client);
   if (why !== undefined) throw new CommandError(exitCodes.damaged, why);
 }
 
 /** Classic has no codes. */
-function coded({ protocol }: SecureClient, code: number): { readonly code: number } {
+function closeOptions({ protocol }: SecureClient, code: number): { readonly code: number } {
   return { code: protocol === 'sealed' ? code : 0 };
 }
 
@@ -105,7 +105,7 @@ class Dialogue {
     if (!isComplete || stop.aborted) return;
     const isMute = isServer && !this.#input.hasBegun;
     await this.#silence(isMute ? undefined : wait);
-    await this.#client.end(coded(this.#client, this.#hasPeerEnded ? 0 : closeCodes.readsOn));
+    await this.#client.end(closeOptions(this.#client, this.#hasPeerEnded ? 0 : closeCodes.readsOn));
   }
 
   /** Resolves to whether all of it was sent; false after `stop`. */

@@ -67,7 +67,7 @@ export function explainAnything(error: unknown): Explanation {
 }
 
 /** The same for an error that ended an open connection: whatever it was, something may be missing. */
-export function lost(error: unknown): unknown {
+export function lostConnection(error: unknown): unknown {
   if (error instanceof CommandError) return error;
   const { message, code, hints, exitCode } = explain(error);
   if (exitCode !== exitCodes.network && code !== 'TRUNCATED') return error;

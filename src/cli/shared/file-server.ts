@@ -24,7 +24,7 @@ export async function makeServer(
     ...more,
   } as ServerOptions);
   const reload = async (): Promise<void> => {
-    const identity = await key?.changedFrom(server.fingerprint);
+    const identity = await key?.readChanged(server.fingerprint);
     await server.reload({ identity });
   };
   return { server, reload };

@@ -14,7 +14,7 @@ export class FirstFlight {
   #left: number | undefined;
 
   /** The target has said this. */
-  heard(bytes: Uint8Array): void {
+  onReceive(bytes: Uint8Array): void {
     if (this.#isOver || this.#left !== undefined) return;
     this.#greeting = Buffer.concat([this.#greeting, bytes]).subarray(0, MAX_GREETING);
     this.#left = modulusLength(this.#greeting);

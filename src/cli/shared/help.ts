@@ -56,7 +56,7 @@ export const metricsHelp = `  --metrics ADDRESS       tell Prometheus at http://
 `;
 
 /** A part of a manual under another heading, or under none. */
-export function headed(part: string, heading = ''): string {
+export function withHeading(part: string, heading = ''): string {
   return part.replace(/^Options.*\n/, heading === '' ? '' : `${heading}\n`);
 }
 

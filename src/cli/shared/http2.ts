@@ -25,16 +25,16 @@ export function clientSession(sealed: SecureClient): ClientHttp2Session {
     settings,
     maxSessionMemory,
   });
-  return prepared(session);
+  return prepare(session);
 }
 
 /** The server's end. It counts connections itself: beyond a limit of HTTP/2 they would wait, unseen. */
 export function serverSession(sealed: SecureClient): ServerHttp2Session {
   const options = { settings: { ...settings, maxConcurrentStreams: 2 ** 31 - 1 }, maxSessionMemory };
-  return prepared(performServerHandshake(sealed.toDuplex(), options));
+  return prepare(performServerHandshake(sealed.toDuplex(), options));
 }
 
-function prepared<S extends Http2Session>(session: S): S {
+function prepare<S extends Http2Session>(session: S): S {
   // its streams tell what becomes of it
   session.on('error', () => {});
   session.setLocalWindowSize(SESSION_WINDOW);

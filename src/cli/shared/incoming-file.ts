@@ -57,7 +57,7 @@ export class IncomingFile {
     if (problem !== undefined) throw new Refusal(exitCodes.usage, name, problem);
     const path = join(folder, ...parts);
     await makeFolders(folder, parts.slice(0, -1), name);
-    if (await exists(path)) throw taken(name);
+    if (await exists(path)) throw existingFile(name);
     await removeOrphans(dirname(path), name);
     const temporary = join(dirname(path), partName(name));
     const handle = await open(temporary, 'wx', 0o600).catch((error) => {
@@ -80,7 +80,7 @@ export class IncomingFile {
       throw new Refusal(exitCodes.damaged, name, `more came than the ${size} bytes announced`);
     this.#hash.update(bytes);
     for (let at = 0; at < bytes.length; ) {
-      const { bytesWritten } = await stored(name, this.#handle.write(bytes, at));
+      const { bytesWritten } = await store(name, this.#handle.write(bytes, at));
       at += bytesWritten;
     }
   }
@@ -98,8 +98,8 @@ export class IncomingFile {
   /** Puts the file in its place and returns its path. Throws a {@link Refusal} if the name has been taken meanwhile. */
   async finish(): Promise<string> {
     const { name } = this.#header;
-    if (this.#preserve) await stored(name, this.#keep());
-    await stored(name, this.#handle.sync());
+    if (this.#preserve) await store(name, this.#keep());
+    await store(name, this.#handle.sync());
     await this.#close();
     await this.#takeName();
     return this.#path;
@@ -136,7 +136,7 @@ export class IncomingFile {
       await link(this.#temporary, this.#path);
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'EEXIST') throw taken(name);
+      if (code === 'EEXIST') throw existingFile(name);
       if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code))
         throw unstorable(name, error);
       await this.#claimName();
@@ -147,14 +147,14 @@ export class IncomingFile {
   async #claimName(): Promise<void> {
     const { name } = this.#header;
     const claim = await open(this.#path, 'wx', 0o600).catch((error) => {
-      throw codeOf(error) === 'EEXIST' ? taken(name) : unstorable(name, error);
+      throw codeOf(error) === 'EEXIST' ? existingFile(name) : unstorable(name, error);
     });
     await claim.close();
-    await stored(name, rename(this.#temporary, this.#path));
+    await store(name, rename(this.#temporary, this.#path));
   }
 }
 
-async function stored<T>(name: string, operation: Promise<T>): Promise<T> {
+async function store<T>(name: string, operation: Promise<T>): Promise<T> {
   try {
     return await operation;
   } catch (error) {
@@ -170,7 +170,7 @@ async function makeFolders(folder: string, parts: readonly string[], name: strin
     await mkdir(path).catch((error) => {
       if (codeOf(error) !== 'EEXIST') throw unstorable(name, error, exitCodes.usage);
     });
-    if (!(await lstat(path)).isDirectory()) throw taken(name);
+    if (!(await lstat(path)).isDirectory()) throw existingFile(name);
   }
 }
 
@@ -184,7 +184,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-function taken(name: string): Refusal {
+function existingFile(name: string): Refusal {
   return new Refusal(exitCodes.usage, name, 'there is a file of that name, which is not overwritten');
 }
 

@@ -33,7 +33,7 @@ export class KeyFile {
   }
 
   /** The identity in it, if it is another than the one with this fingerprint by now. */
-  async changedFrom(fingerprint: string | undefined): Promise<Identity | undefined> {
+  async readChanged(fingerprint: string | undefined): Promise<Identity | undefined> {
     if (!(await isRegular(this.#path))) return undefined;
     const identity = await this.read();
     return identity.fingerprint === fingerprint ? undefined : identity;

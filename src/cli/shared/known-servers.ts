@@ -4,8 +4,8 @@ import { CommandError, exitCodes } from './failure.js';
 import { folderAtHome } from './home.js';
 
 /** The servers in a file, or in the one that the command keeps unless told otherwise. */
-export function knownHostsAt(path: string | undefined): KnownHosts {
-  return new KnownHosts(path ?? requiredPath());
+export function openKnownHosts(path: string | undefined): KnownHosts {
+  return new KnownHosts(path ?? requirePath());
 }
 
 /** What a command that changes the same file is told with; nothing for the default one. */
@@ -30,7 +30,7 @@ export async function withStore<Result>(hosts: KnownHosts, use: () => Promise<Re
   }
 }
 
-function requiredPath(): string {
+function requirePath(): string {
   const path = defaultPath();
   if (path !== undefined) return path;
   const message = 'there is no home folder in which known servers could be kept';

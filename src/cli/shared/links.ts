@@ -75,7 +75,7 @@ export class Links {
     const begun = performance.now();
     const carrying = carry()
       .then(
-        () => this.#ended(peer, performance.now() - begun),
+        () => this.#onEnd(peer, performance.now() - begun),
         (error) => {
           this.#lost++;
           announceLoss(`lost ${peer}`, error, this.#report);
@@ -95,7 +95,7 @@ export class Links {
     clearTimeout(timer);
   }
 
-  #ended(peer: string, milliseconds: number): void {
+  #onEnd(peer: string, milliseconds: number): void {
     this.#carried++;
     const seconds = Math.round(milliseconds) / 1000;
     this.#report.detail('ended', `ended ${peer} after ${seconds} s`, { peer, seconds });

@@ -83,15 +83,15 @@ complete -o filenames -F _secure_sockets ${PROGRAM}
 
 function fish(commands: readonly Command[]): string {
   const lines = commands.flatMap(({ name, summary, help }) => [
-    `complete -c ${PROGRAM} -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,
+    `complete -c ${PROGRAM} -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`,
     ...optionsOf(help).map(({ long, short, value, text }) => {
       const flags = `-l ${long}${short ? ` -s ${short}` : ''}${value ? ' -r' : ''}`;
-      return `complete -c ${PROGRAM} -n '__fish_seen_subcommand_from ${name}' ${flags} -d ${quoted(text)}`;
+      return `complete -c ${PROGRAM} -n '__fish_seen_subcommand_from ${name}' ${flags} -d ${quote(text)}`;
     }),
   ]);
   return `${lines.join('\n')}\n`;
 }
 
-function quoted(text: string): string {
+function quote(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

@@ -105,7 +105,7 @@ function metricsOfAll(all: AllMeasured): Metric[] {
   const metrics = new Map<string, Metric>();
   for (const [service, measured] of all) {
     for (const metric of metricsOf(measured)) {
-      const values = metric.values.map(([labels, value]) => [labelled(labels, service), value] as const);
+      const values = metric.values.map(([labels, value]) => [addLabel(labels, service), value] as const);
       const before = metrics.get(metric.name)?.values ?? [];
       metrics.set(metric.name, { ...metric, values: [...before, ...values] });
     }
@@ -113,7 +113,7 @@ function metricsOfAll(all: AllMeasured): Metric[] {
   return [...metrics.values()];
 }
 
-function labelled(labels: string, service: string): string {
+function addLabel(labels: string, service: string): string {
   if (service === '') return labels;
   return `{${[`service="${service}"`, labels.slice(1, -1)].filter(Boolean).join(',')}}`;
 }

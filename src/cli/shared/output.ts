@@ -78,7 +78,7 @@ function reportIn(shared: { style: Style }, json: boolean, service: string | und
     const time = new Date().toISOString();
     const from = service === undefined ? {} : { service };
     if (style.isJson) toStderr(JSON.stringify({ time, level, event: name, ...from, ...details }));
-    else toStderr(service === undefined ? prefixed(text) : prefixed(`${service}: ${text}`));
+    else toStderr(service === undefined ? prefix(text) : prefix(`${service}: ${text}`));
   };
   return {
     json,
@@ -108,7 +108,7 @@ export function reportWarning({ message }: Error, report: Report): void {
   report.event('warning', `warning: ${message}`, { message });
 }
 
-function prefixed(text: string): string {
+function prefix(text: string): string {
   return `secure-sockets: ${text}`;
 }
 

@@ -60,7 +60,7 @@ export class Input implements Source {
   #rest: Uint8Array = new Uint8Array(0);
   #isOver = false;
   #error: Error | undefined;
-  #patience: number | undefined;
+  #timeout: number | undefined;
   #hasBegun = false;
   #wake: () => void = () => {};
 
@@ -79,7 +79,7 @@ export class Input implements Source {
       const chunk: Uint8Array | null = this.#stream.read();
       if (chunk !== null) this.#rest = chunk;
       else if (this.#error) throw this.#error;
-      else if (this.#isOver || !(await this.#changed())) return null;
+      else if (this.#isOver || !(await this.#waitForChange())) return null;
     }
     const piece = this.#rest.subarray(0, this.#pieceSize);
     this.#rest = this.#rest.subarray(piece.length);
@@ -94,7 +94,7 @@ export class Input implements Source {
 
   /** From now on a silence of so many milliseconds is the end. */
   endWhenSilent(milliseconds: number): void {
-    this.#patience = milliseconds;
+    this.#timeout = milliseconds;
     this.#wake();
   }
 
@@ -111,10 +111,10 @@ export class Input implements Source {
   }
 
   /** Resolves when there may be something new; to false when patience ran out. */
-  #changed(): Promise<boolean> {
-    const patience = this.#patience;
+  #waitForChange(): Promise<boolean> {
+    const timeout = this.#timeout;
     return new Promise((resolve) => {
-      const timer = patience === undefined ? undefined : setTimeout(() => resolve(false), patience);
+      const timer = timeout === undefined ? undefined : setTimeout(() => resolve(false), timeout);
       this.#wake = () => {
         clearTimeout(timer);
         resolve(true);

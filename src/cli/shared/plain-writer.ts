@@ -43,7 +43,7 @@ export class PlainWriter {
     }
     const first = this.#firstFlight.take(bytes);
     this.#transport.write([first]);
-    if (this.#firstFlight.isOver) this.#settling = setTimeout(() => this.#settled(), this.#settle);
+    if (this.#firstFlight.isOver) this.#settling = setTimeout(() => this.#endSettling(), this.#settle);
     if (bytes.length > first.length) this.#gather(bytes.subarray(first.length));
   }
 
@@ -58,18 +58,18 @@ export class PlainWriter {
   }
 
   /** The transport has completed a write. */
-  written(): void {
+  onWritten(): void {
     if (!this.isFull) this.#wake();
   }
 
   /** The target has said this. */
-  heard(bytes: Uint8Array): void {
+  onReceive(bytes: Uint8Array): void {
     if (this.#settle === 0) return;
-    this.#firstFlight.heard(bytes);
-    this.#settled();
+    this.#firstFlight.onReceive(bytes);
+    this.#endSettling();
   }
 
-  #settled(): void {
+  #endSettling(): void {
     if (this.#settling === undefined) return;
     clearTimeout(this.#settling);
     this.#settling = undefined;

@@ -37,7 +37,7 @@ export class Plain {
 }
 
 /** A connection accepted with `pauseOnConnect` and `allowHalfOpen`. */
-export function acceptedPlain(accepted: Socket): Plain {
+export function adoptPlain(accepted: Socket): Plain {
   const { socket, reads } = readDirectly(accepted);
   return new Plain(socket, reads);
 }

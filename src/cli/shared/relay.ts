@@ -50,7 +50,7 @@ class Relay {
     this.#stop.addEventListener('abort', stop, { once: true });
     if (this.#stop.aborted) stop();
     const cut = (error: unknown): void => this.#cut(error);
-    void whenGone(this.#sealed).then(() => this.#sealedIsGone());
+    void whenGone(this.#sealed).then(() => this.#onSealedClose());
     await Promise.all([this.#toSealed().catch(cut), this.#toPlain().catch(cut)]);
     await this.#sealed.close();
     this.#stop.removeEventListener('abort', stop);
@@ -66,7 +66,7 @@ class Relay {
   }
 
   /** Unless its peer has ended in order: then what came before is still to be written. */
-  #sealedIsGone(): void {
+  #onSealedClose(): void {
     if (this.#sealed.closeCode !== undefined) return;
     const cut = (error: unknown): void => this.#cut(error);
     // rejects with the reason, where there is still something that can fail
@@ -80,14 +80,14 @@ class Relay {
       transport.start({
         // the bytes are lent, and sending may have to wait
         data: (bytes) => {
-          this.#writer.heard(bytes);
+          this.#writer.onReceive(bytes);
           void this.#send(bytes.slice()).catch(reject);
         },
         end: () => {
           this.#plainHasEnded = true;
           void this.#sealed.end().then(resolve, reject);
         },
-        written: () => this.#writer.written(),
+        written: () => this.#writer.onWritten(),
         close: (error) => {
           const isThrough = this.#plainHasEnded && this.#writer.isFinished;
           if (isThrough && error === undefined) return;

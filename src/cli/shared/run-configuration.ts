@@ -7,7 +7,7 @@ import { GRACE } from './links.js';
 import { serveMetrics } from './metrics.js';
 import { type Report, reportAs } from './output.js';
 import { announceService } from './service.js';
-import { aborted, Hangup, stopSignal } from './signals.js';
+import { Hangup, stopSignal, whenAborted } from './signals.js';
 
 const configurationFlags = {
   help: { type: 'boolean', short: 'h' },
@@ -42,7 +42,7 @@ export async function runConfiguration(command: string, args: string[]): Promise
     await metrics.change(configuration.flags);
     announceService(report, stop);
     hangup.begin(async () => change(path, { given, stations, report, metrics }));
-    await aborted(stop);
+    await whenAborted(stop);
   } finally {
     await stations.stop();
   }

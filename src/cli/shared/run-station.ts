@@ -2,7 +2,7 @@ import { GRACE } from './links.js';
 import { type MetricsValues, serveMetrics } from './metrics.js';
 import { type Report, type ReportFlags, reportAs } from './output.js';
 import { announceService } from './service.js';
-import { aborted, Hangup, stopSignal } from './signals.js';
+import { Hangup, stopSignal, whenAborted } from './signals.js';
 import type { Station } from './station.js';
 
 /** What a station is given by its process. */
@@ -29,6 +29,6 @@ export async function runStation({ values, prepare }: StationPlan): Promise<void
   await serveMetrics(values, () => new Map([['', station]]), report, stop);
   announceService(report, stop);
   hangup.begin(() => station.reload());
-  await aborted(stop);
+  await whenAborted(stop);
   await station.stop();
 }

@@ -22,7 +22,7 @@ export function stopSignal(grace = 0): AbortSignal {
 }
 
 /** Resolves when a signal has aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
+export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });

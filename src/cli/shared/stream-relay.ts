@@ -27,7 +27,7 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
         reject(error);
       });
     const abort = (): void => cut(stop.reason);
-    const gone = (isThrough: boolean, reason: () => unknown): void => {
+    const onClose = (isThrough: boolean, reason: () => unknown): void => {
       if (!isThrough) cut(reason());
       else if (--relay.open === 0) settle(resolve);
     };
@@ -36,10 +36,12 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
     // an error is followed by the close, which asks for the reason
     plain
       .on('error', cut)
-      .on('close', () => gone(isThrough(plain), () => new Error('the plain side was closed')));
+      .on('close', () => onClose(isThrough(plain), () => new Error('the plain side was closed')));
     stream
       .on('error', (error) => cut(whyClosed(stream, session, error)))
-      .on('close', () => gone(stream.rstCode === 0 && isThrough(stream), () => whyClosed(stream, session)));
+      .on('close', () =>
+        onClose(stream.rstCode === 0 && isThrough(stream), () => whyClosed(stream, session)),
+      );
     pump(plain, stream, () => true);
     // a reset makes Node end what can be read before it says so
     pump(stream, plain, () => stream.rstCode === 0);

@@ -16,10 +16,10 @@ function distance(from: string, to: string): number {
     const next = [i];
     for (let j = 1; j <= to.length; j++) {
       const cost = from[i - 1] === to[j - 1] ? 0 : 1;
-      let least = Math.min(at(next, j - 1) + 1, at(row, j) + 1, at(row, j - 1) + cost);
+      let min = Math.min(at(next, j - 1) + 1, at(row, j) + 1, at(row, j - 1) + cost);
       const isSwap = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
-      if (isSwap) least = Math.min(least, at(before, j - 2) + 1);
-      next.push(least);
+      if (isSwap) min = Math.min(min, at(before, j - 2) + 1);
+      next.push(min);
     }
     [before, row] = [row ?? [], next];
   }

@@ -1,9 +1,9 @@
 import { parseFingerprint } from '../../core/encodings/fingerprint.js';
 import { type ClientOptions, type KnownHosts, SecureClient, SecureSocketError } from '../../index.js';
-import { type Address, formatAddress, knownName } from './address.js';
+import { type Address, formatAddress, nameOf } from './address.js';
 import { type ClientValues, clientKey, clientOptions } from './endpoint.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
-import { fileFlag, knownHostsAt, withStore } from './known-servers.js';
+import { fileFlag, openKnownHosts, withStore } from './known-servers.js';
 import { openTerminal } from './terminal.js';
 
 /** Opens connections to one server, each trusted in the way that the flags name. */
@@ -34,16 +34,16 @@ export async function diallerFor(
 ): Promise<ReloadableDialler> {
   const key = clientKey(values);
   const current: Current = { options: { ...(await clientOptions(values, key)), ...more } };
-  const dial = await trustingDialler(address, values, current, signal);
+  const dial = await makeTrustingDialler(address, values, current, signal);
   const reload = async (): Promise<boolean> => {
-    const identity = await key?.changedFrom(current.options.identity?.fingerprint);
+    const identity = await key?.readChanged(current.options.identity?.fingerprint);
     if (identity) current.options = { ...current.options, identity } as Current['options'];
     return identity !== undefined;
   };
   return { dial, reload };
 }
 
-async function trustingDialler(
+async function makeTrustingDialler(
   address: Address,
   values: ClientValues,
   current: Current,
@@ -54,8 +54,8 @@ async function trustingDialler(
   if (pins && path !== undefined)
     throw usageError('--server-key and --known-hosts exclude each other: give one way to trust the server');
   if (pins) return (signal) => open({ ...current.options, serverKey: pins }, address, signal);
-  if (current.options.protocol === 'classic') return classicDialler(current.options, path, address);
-  return knownDialler(current, knownHostsAt(path), address, signal);
+  if (current.options.protocol === 'classic') return makeClassicDialler(current.options, path, address);
+  return makeKnownDialler(current, openKnownHosts(path), address, signal);
 }
 
 /** The fingerprint of the key that a server shows, proven or not. */
@@ -65,11 +65,11 @@ export function fingerprintShown(
   signal: AbortSignal,
 ): Promise<string> {
   return options.protocol === 'classic'
-    ? shownInClassic(address, options, signal)
-    : shownInSealed(address, options, signal);
+    ? showClassicKey(address, options, signal)
+    : showSealedKey(address, options, signal);
 }
 
-async function shownInClassic(
+async function showClassicKey(
   address: Address,
   options: ClientOptions,
   signal: AbortSignal,
@@ -81,7 +81,7 @@ async function shownInClassic(
 }
 
 /** Breaks off as soon as the key is seen. */
-async function shownInSealed(address: Address, options: ClientOptions, signal: AbortSignal): Promise<string> {
+async function showSealedKey(address: Address, options: ClientOptions, signal: AbortSignal): Promise<string> {
   let shown: string | undefined;
   const verifyServer = (_: Uint8Array, fingerprint: string): boolean => {
     shown = fingerprint;
@@ -101,19 +101,23 @@ async function shownInSealed(address: Address, options: ClientOptions, signal: A
   throw new Error('a server was accepted that was refused');
 }
 
-function classicDialler(options: ClientOptions, knownHosts: string | undefined, address: Address): Dialler {
+function makeClassicDialler(
+  options: ClientOptions,
+  knownHosts: string | undefined,
+  address: Address,
+): Dialler {
   if (knownHosts !== undefined)
     throw usageError('classic proves no key, so there are no hosts to know: leave out --known-hosts');
   return (signal) => open(options, address, signal);
 }
 
-async function knownDialler(
+async function makeKnownDialler(
   current: Current,
   store: KnownHosts,
   address: Address,
   signal: AbortSignal,
 ): Promise<Dialler> {
-  const { host, port } = knownName(address);
+  const { host, port } = nameOf(address);
   const isKnown = (await withStore(store, () => store.find(host, port))).length > 0;
   if (isKnown) return (signal) => openKnown({ ...current.options, knownHosts: store }, address, signal);
   const fingerprint = await fingerprintShown(address, current.options, signal);

@@ -8,7 +8,7 @@ import { usageError } from './failure.js';
 import type { Links } from './links.js';
 import { listenPlain, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
-import { acceptedPlain } from './plain.js';
+import { adoptPlain } from './plain.js';
 import { relay } from './relay.js';
 import type { Station } from './station.js';
 import { relayStream, resetPlain } from './stream-relay.js';
@@ -143,7 +143,7 @@ async function carryBytes(
   passage: Extract<Passage, { way: 'bytes' }>,
   stop: AbortSignal,
 ): Promise<void> {
-  const plain = acceptedPlain(socket);
+  const plain = adoptPlain(socket);
   if (name === DEFAULT_TARGET) return relay(plain, passage.sealed, { ...passage, stop });
   passage.sealed.destroy();
   plain.destroy();
