@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { badArgument, kindOf, SecureSocketError } from './errors.js';
+import { badArgument, kindOf, reasonOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
 export interface FileOption {
@@ -13,12 +13,28 @@ export interface FileOption {
 
 /** The path of a file that an option or an argument names. */
 export function pathOf(file: FileOption | URL | string): string {
-  if (typeof file === 'string') return file;
+  if (typeof file === 'string') return checkedPath(file);
   if (typeof file === 'object' && file !== null) {
     if ('path' in file) return pathOf(file.path);
-    if (Object.prototype.toString.call(file) === '[object URL]') return fileURLToPath(file);
+    if (Object.prototype.toString.call(file) === '[object URL]') return pathOfUrl(file);
   }
   throw badArgument(`a file is its path, its file: URL or { path }, not ${kindOf(file)}`);
+}
+
+function checkedPath(path: string): string {
+  if (path === '') throw badArgument('the path of a file is empty');
+  if (path.includes('\0')) throw badArgument(`no path has a null character: ${JSON.stringify(path)}`);
+  return path;
+}
+
+function pathOfUrl(url: URL): string {
+  let path: string;
+  try {
+    path = fileURLToPath(url);
+  } catch (error) {
+    throw badArgument(`${url.href} names no file: ${reasonOf(error)}`);
+  }
+  return checkedPath(path);
 }
 
 /** A file's content as it was at one moment. */

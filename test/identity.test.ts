@@ -14,6 +14,8 @@ import { privateNumbersOf } from '../src/identity/identity.js';
 import { Identity } from '../src/identity/identity.node.js';
 import type { PemOptions } from '../src/identity/key-text.js';
 import type { IdentityRole } from '../src/identity/roles.js';
+import { AuthorizedKeys } from '../src/trust/authorized-keys.node.js';
+import { KnownHosts } from '../src/trust/known-hosts.node.js';
 
 const roles: readonly IdentityRole[] = ['server', 'client', 'classic-server'];
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
@@ -429,6 +431,23 @@ describe('files', () => {
     await identity.save(pathToFileURL(path));
     expect((await Identity.load(pathToFileURL(path))).fingerprint).toBe(identity.fingerprint);
     expect((await Identity.load({ path })).fingerprint).toBe(identity.fingerprint);
+  });
+
+  test.each([
+    ['', 'empty'],
+    ['a\0b', 'null character'],
+    [new URL('https://example.org/key.pem'), 'https://example.org/key.pem'],
+    [new URL('file:///key%2Fpem'), 'file:///key%2Fpem'],
+    [{ path: '' }, 'empty'],
+    [pathToFileURL('/a\0b'), ''],
+  ])('are not named by %o', async (file, text) => {
+    const problem = { code: 'BAD_ARGUMENT', message: expect.stringContaining(text) };
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    await expect(Identity.load(file)).rejects.toMatchObject(problem);
+    await expect(identity.save(file)).rejects.toMatchObject(problem);
+    expect(() => new KnownHosts(file)).toThrow(expect.objectContaining(problem));
+    if (typeof file === 'object')
+      expect(() => new AuthorizedKeys(file)).toThrow(expect.objectContaining(problem));
   });
 
   test('a FIFO is read once, without a warning about its mode', async () => {

@@ -529,6 +529,57 @@ describe('list and remove', () => {
     expect(await readFile(`${path}.new`, 'utf8')).toBe('another');
   });
 
+  describe('from a file that can be written but not replaced makes comments of the lines', () => {
+    const failing = (code: string): Error => Object.assign(new Error(`${code}: refused`), { code });
+    const noNewFile = async (code: string): Promise<void> => {
+      const { open } = await vi.importActual<typeof fs>('node:fs/promises');
+      vi.mocked(fs.open).mockImplementation(async (...parameters) => {
+        if (parameters[0] === `${path}.new`) throw failing(code);
+        return open(...parameters);
+      });
+    };
+    const commented = `# top\n#.org 1 ${first} the first\n\n#.org 1 ${second}\na.org 2 ${first}\nb.org 1 ${first}`;
+
+    test.each([
+      ['its folder is closed', () => noNewFile('EACCES')],
+      ['its folder belongs to another user', () => noNewFile('EPERM')],
+      ['its name is too long for a second one', () => noNewFile('ENAMETOOLONG')],
+      [
+        'it is mounted by itself',
+        async () => void vi.mocked(fs.rename).mockRejectedValueOnce(failing('EBUSY')),
+      ],
+    ])('%s', async (_, refuse) => {
+      await refuse();
+      const { ino } = await stat(path);
+      expect(await hosts.remove('a.org', 1)).toBe(2);
+      expect(await readFile(path, 'utf8')).toBe(commented);
+      expect((await stat(path)).ino).toBe(ino);
+      expect(await readdir(directory)).toEqual(['known_hosts']);
+      expect(await hosts.check('a.org', 1, third)).toBe('unknown');
+      expect(await hosts.check('a.org', 2, first)).toBe('known');
+      expect(await hosts.remove('a.org', 1)).toBe(0);
+    });
+
+    test('after a byte-order mark and letters of several bytes', async () => {
+      await writeFile(path, `\ufeffa.org 1 ${first} Büro\r\na.org 2 ${first}\r\na.org 1 ${second}`);
+      await noNewFile('EROFS');
+      expect(await hosts.remove('a.org', 1)).toBe(2);
+      const text = `\ufeff#.org 1 ${first} Büro\r\na.org 2 ${first}\r\n#.org 1 ${second}`;
+      expect(await readFile(path, 'utf8')).toBe(text);
+    });
+
+    test('that the owner of its folder replaces meanwhile, in the new one too', async () => {
+      const text = await readFile(path, 'utf8');
+      const replaceIt = async (): Promise<void> => {
+        await writeFile(`${path}.other`, text);
+        await rename(`${path}.other`, path);
+      };
+      await whenOpened(path, replaceIt, failing('EACCES'));
+      expect(await hosts.remove('a.org', 1)).toBe(2);
+      expect(await readFile(path, 'utf8')).toBe(commented);
+    });
+  });
+
   test('what is not there cannot be removed', async () => {
     const { ino } = await stat(path);
     expect(await hosts.remove('c.org', 1)).toBe(0);
@@ -536,11 +587,16 @@ describe('list and remove', () => {
   });
 });
 
-/** Lets something happen to a file between the moment it is opened and the next. */
-async function whenOpened(target: string, happen: (file: FileHandle) => Promise<void>): Promise<void> {
+/** Lets something happen to a file between the moment it is opened and the next; a new one beside it may be refused. */
+async function whenOpened(
+  target: string,
+  happen: (file: FileHandle) => Promise<void>,
+  refusal?: Error,
+): Promise<void> {
   const { open } = await vi.importActual<typeof fs>('node:fs/promises');
   let isDone = false;
   vi.mocked(fs.open).mockImplementation(async (...parameters) => {
+    if (refusal !== undefined && parameters[0] === `${target}.new`) throw refusal;
     const file = await open(...parameters);
     if (isDone || parameters[0] !== target || typeof parameters[1] !== 'number') return file;
     isDone = true;

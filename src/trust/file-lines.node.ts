@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureSocketError } from '../errors.js';
 import { decodeText, hasCode, readTextFile, specialKind, type TextFile } from '../files.node.js';
-import { type LineStore, withoutLines } from './line-store.js';
+import { endedLines, type LineStore, withoutLines } from './line-store.js';
 
 /**
  * The lines of a file that other processes may read and change at the same time.
@@ -12,7 +12,8 @@ import { type LineStore, withoutLines } from './line-store.js';
  * Lines are added with O_APPEND, which keeps those of all writers. Only removing lines replaces the file, by a new
  * one that is renamed: readers see the old file or the new one, never a part. What others append to the old file
  * meanwhile is not lost: a process that replaces it carries over what came after the part that was read, and one that
- * appends looks afterwards whether the file is still the one at this path, and appends again if not.
+ * appends looks afterwards whether the file is still the one at this path, and appends again if not. Where a file must
+ * not be replaced, its lines become comments.
  *
  * Symbolic links are followed. A device, a FIFO or a socket is read, once, since what it gave is gone, and never
  * written.
@@ -55,10 +56,10 @@ export class FileLines implements LineStore {
     const target = await unlessMissing(realpath(this.name));
     if (target === undefined) return 0;
     requireRegular(target, await stat(target, { bigint: true }));
-    const next = await openNew(target);
+    const next = await unlessRefused(openNew(target));
+    if (next === undefined) return commentOut(target, pick);
     try {
-      const old = await openOld(target);
-      return await replace(old, next, pick).finally(() => old.file.close());
+      return await withOld(target, (old) => replace(old, next, pick));
     } finally {
       await next.file.close();
       if (!next.isInPlace) await rm(next.path);
@@ -149,29 +150,78 @@ interface OldFile {
   readonly file: FileHandle;
 }
 
-/** For writing too, though nothing is written: who may not change a file must not replace it. */
-async function openOld(path: string): Promise<OldFile> {
-  return { path, file: await open(path, constants.O_RDWR | constants.O_NONBLOCK) };
+/** For writing too, though nothing may be written: who may not change a file must not replace it. */
+async function withOld<Result>(path: string, task: (old: OldFile) => Promise<Result>): Promise<Result> {
+  const file = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    requireRegular(path, await file.stat({ bigint: true }));
+    return await task({ path, file });
+  } finally {
+    await file.close();
+  }
 }
 
-async function replace(
-  old: OldFile,
-  next: NewFile,
-  pick: (text: string) => ReadonlySet<number>,
-): Promise<number> {
-  const stats = await old.file.stat({ bigint: true });
-  requireRegular(old.path, stats);
-  const bytes = await old.file.readFile();
-  decodeText(bytes, `${old.path}: `);
-  const gone = pick(bytes.toString());
+/** Chooses lines, counted from 1. */
+type Pick = (text: string) => ReadonlySet<number>;
+
+async function replace(old: OldFile, next: NewFile, pick: Pick): Promise<number> {
+  const text = await textOf(old);
+  const gone = pick(text);
   if (gone.size === 0) return 0;
-  await next.file.writeFile(withoutLines(bytes.toString(), gone));
-  await takeAfter(next.file, stats);
+  await next.file.writeFile(withoutLines(text, gone));
+  await unlessRefused(putInPlace(next, old));
+  if (!next.isInPlace) return commentOutLines(old, text, gone);
+  await carryOver(old, Buffer.byteLength(text));
+  return gone.size;
+}
+
+async function textOf({ path, file }: OldFile): Promise<string> {
+  const bytes = await file.readFile();
+  decodeText(bytes, `${path}: `);
+  return bytes.toString();
+}
+
+async function putInPlace(next: NewFile, old: OldFile): Promise<void> {
+  await takeAfter(next.file, await old.file.stat({ bigint: true }));
   await next.file.sync();
   await rename(next.path, old.path);
   next.isInPlace = true;
-  await carryOver(old, bytes.length);
+}
+
+/**
+ * Where a file can be written but not replaced (its folder is closed, another user owns it, it is mounted by itself into
+ * a container), its lines become comments: a byte of each, so that readers and those who append notice nothing else.
+ */
+async function commentOut(path: string, pick: Pick): Promise<number> {
+  const [count, isThere] = await withOld(path, async (old) => {
+    const text = await textOf(old);
+    const done = await commentOutLines(old, text, pick(text));
+    const now = await unlessMissing(stat(path, { bigint: true }));
+    return [done, isSame(await old.file.stat({ bigint: true }), now)];
+  });
+  // who owns the folder may have replaced the file meanwhile
+  return isThere ? count : commentOut(path, pick);
+}
+
+async function commentOutLines({ file }: OldFile, text: string, gone: ReadonlySet<number>): Promise<number> {
+  let offset = 0;
+  for (const [index, line] of endedLines(text).entries()) {
+    const mark = line.startsWith('\ufeff') ? 3 : 0;
+    if (gone.has(index + 1)) await file.write(Buffer.from('#'), 0, 1, offset + mark);
+    offset += Buffer.byteLength(line);
+  }
+  await file.sync();
   return gone.size;
+}
+
+/** What the system refuses to those who may not replace a file, though they may write it, is `undefined`. */
+async function unlessRefused<Result>(operation: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'EBUSY', 'EXDEV', 'ENAMETOOLONG')) return undefined;
+    throw error;
+  }
 }
 
 /** The same owner and mode as before. */

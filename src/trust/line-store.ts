@@ -78,8 +78,14 @@ function withLine(text: string, line: string): string {
 
 /** A text without some of its lines, counted from 1; the others stay as they are. */
 export function withoutLines(text: string, gone: ReadonlySet<number>): string {
-  const lines = text.split(/(?<=\n|\r(?!\n))/);
-  return lines.filter((_, index) => !gone.has(index + 1)).join('');
+  return endedLines(text)
+    .filter((_, index) => !gone.has(index + 1))
+    .join('');
+}
+
+/** The lines of a text with what ends them. */
+export function endedLines(text: string): string[] {
+  return text.split(/(?<=\n|\r(?!\n))/);
 }
 
 /** Runs one task after the other. */
