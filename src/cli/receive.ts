@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { SecureClient, SecureServer } from '../index.js';
 import { acceptUntil, stopAccepting } from './shared/accept.js';
-import { formatPeer, parseAddress } from './shared/address.js';
+import { parseAddress } from './shared/address.js';
 import { announceClient, announceListening, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { closeCodes } from './shared/close-codes.js';
@@ -9,19 +9,14 @@ import { endpointFlags, serverFlags } from './shared/endpoint.js';
 import { lostConnection, usageError } from './shared/failure.js';
 import { makeServer } from './shared/file-server.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
-import { IncomingFile, type IncomingOptions, Refusal } from './shared/incoming-file.js';
+import { type Inbox, receiveFile } from './shared/incoming-transfer.js';
 import { listenFlags, listenWhereFree } from './shared/listening.js';
-import { type Report, reportAs } from './shared/output.js';
-import { formatBytes, progressOf } from './shared/progress.js';
+import { reportAs } from './shared/output.js';
+import { progressOn } from './shared/progress.js';
+import { Refusal } from './shared/refusal.js';
 import { announceService } from './shared/service.js';
 import { Hangup, stopSignal } from './shared/signals.js';
-import {
-  checkLetter,
-  decodeHeader,
-  decodeMessage,
-  encodeMessage,
-  type FileHeader,
-} from './shared/transfer.js';
+import { checkLetter, decodeHeader, decodeMessage, encodeMessage } from './shared/transfer.js';
 
 /** `secure-sockets receive`. */
 export const receive: Command = {
@@ -39,6 +34,8 @@ ${serverHelp}${listenHelp}  -o, --output FOLDER     where the files go, default 
   -r, --recursive         take folders too; otherwise names with folders in them
                           are refused
       --no-preserve       do not keep the times of change and permission bits
+      --resume            keep the parts of broken transfers, for a send --resume
+                          with the same key to continue
   -k, --keep-open         serve any number of senders, side by side, until
                           stopped
 
@@ -58,6 +55,7 @@ async function run(args: string[]): Promise<number> {
     'keep-open': { type: 'boolean', short: 'k' },
     recursive: { type: 'boolean', short: 'r' },
     'no-preserve': { type: 'boolean' },
+    resume: { type: 'boolean' },
   });
   const address = parseAddress(onePositional('receive', 'ADDRESS', positionals), 'listen');
   const folder = values.output ?? '.';
@@ -70,31 +68,32 @@ async function run(args: string[]): Promise<number> {
   announceListening(server, report);
   announceService(report, stop);
   hangup?.begin(reload);
-  const takes = { recursive: values.recursive === true, preserve: !values['no-preserve'] };
-  const inbox: Inbox = { server, folder, report, stop, takes };
+  const takes = {
+    recursive: values.recursive === true,
+    preserve: !values['no-preserve'],
+    resume: values.resume === true,
+  };
+  const receiver: Receiver = { server, folder, report, stop, takes };
   try {
-    await (values['keep-open'] ? receiveMany(inbox) : receiveOne(inbox));
+    await (values['keep-open'] ? receiveMany(receiver) : receiveOne(receiver));
   } finally {
     await server.close();
   }
   return 0;
 }
 
-interface Inbox {
+interface Receiver extends Inbox {
   readonly server: SecureServer;
-  readonly folder: string;
-  readonly report: Report;
   readonly stop: AbortSignal;
   /** Ends senders as soon as no file of theirs is under way. */
   readonly leave?: AbortSignal;
-  readonly takes: IncomingOptions;
 }
 
-async function receiveOne(inbox: Inbox): Promise<void> {
-  const { server, report, stop } = inbox;
+async function receiveOne(receiver: Receiver): Promise<void> {
+  const { server, report, stop } = receiver;
   const client = await server.accept({ signal: stop });
   const turningAway = turnAway(server, report);
-  await receiveFiles(client, inbox);
+  await receiveFiles(client, receiver);
   await server.close();
   await turningAway;
 }
@@ -103,14 +102,14 @@ async function receiveOne(inbox: Inbox): Promise<void> {
 const GRACE = 5000;
 
 /** A sender that fails is reported and harms no other. Stopped, it lets in no more and gives those that send some time. */
-async function receiveMany(inbox: Inbox): Promise<void> {
-  const { server, report, stop } = inbox;
+async function receiveMany(receiver: Receiver): Promise<void> {
+  const { server, report, stop } = receiver;
   const receiving = new Set<Promise<void>>();
   const cut = new AbortController();
   for (;;) {
     const client = await acceptUntil(stop, server);
     if (client === undefined) break;
-    const one = receiveFiles(client, { ...inbox, stop: cut.signal, leave: stop })
+    const one = receiveFiles(client, { ...receiver, stop: cut.signal, leave: stop })
       .catch((error: unknown) => void report.failure(error))
       .finally(() => receiving.delete(one));
     receiving.add(one);
@@ -122,20 +121,21 @@ async function receiveMany(inbox: Inbox): Promise<void> {
 }
 
 /** Receives until the sender has ended. */
-async function receiveFiles(client: SecureClient, inbox: Inbox): Promise<void> {
-  const { stop } = inbox;
-  announceClient(client, inbox.report);
+async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<void> {
+  const { stop, report } = receiver;
+  const progress = progressOn(report.json ? { write: () => {} } : process.stderr, () => performance.now());
+  announceClient(client, receiver.report);
   const interrupt = (): void => client.destroy(stop.reason);
   stop.addEventListener('abort', interrupt, { once: true });
   try {
     for (;;) {
-      const message = await nextFile(client, inbox.leave);
+      const message = await nextFile(client, receiver.leave);
       if (message === null) break;
       const { letter, body } = decodeMessage(message);
       checkLetter(letter, 'F');
-      await receiveFile(client, decodeHeader(body), inbox);
+      await receiveFile(client, decodeHeader(body), progress, receiver);
     }
-    await client.close(closeOptions(client, inbox.leave));
+    await client.close(closeOptions(client, receiver.leave));
   } catch (error) {
     if (error instanceof Refusal) await refuse(client, error);
     else client.destroy();
@@ -164,47 +164,4 @@ function closeOptions({ protocol }: SecureClient, leave: AbortSignal | undefined
 async function refuse(client: SecureClient, refusal: Refusal): Promise<void> {
   await client.send(encodeMessage('R', refusal.reason)).catch(() => {});
   await client.close();
-}
-
-async function receiveFile(client: SecureClient, header: FileHeader, inbox: Inbox): Promise<void> {
-  const begun = performance.now();
-  const file = await IncomingFile.create(inbox.folder, header, inbox.takes);
-  try {
-    await client.send(encodeMessage('A'));
-    await receiveContent(client, file, header, inbox.report);
-    const path = await file.finish();
-    await client.send(encodeMessage('K'));
-    const { size } = file;
-    inbox.report.result(`received ${path}, ${formatBytes(size)}, SHA-256 ${file.sha256}`, {
-      event: 'received',
-      path,
-      bytes: size,
-      sha256: file.sha256,
-      peer: formatPeer(client),
-      seconds: (performance.now() - begun) / 1000,
-    });
-  } finally {
-    await file.discard();
-  }
-}
-
-async function receiveContent(
-  client: SecureClient,
-  file: IncomingFile,
-  { name, size }: FileHeader,
-  report: Report,
-): Promise<void> {
-  const canvas = report.json ? { write: () => {} } : process.stderr;
-  const progress = progressOf(name, size, canvas, () => performance.now());
-  try {
-    for (;;) {
-      const { letter, body } = decodeMessage(await client.recv());
-      if (letter === 'H') return await file.verify(body);
-      checkLetter(letter, 'D');
-      await file.write(body);
-      progress.advance(body.length);
-    }
-  } finally {
-    progress.end();
-  }
 }

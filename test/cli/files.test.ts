@@ -1,45 +1,22 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Identity, SecureClient, SecureServer } from 'secure-sockets';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { bar, formatBytes, progressOf } from '../../src/cli/shared/progress.js';
+import { SecureServer } from 'secure-sockets';
+import { describe, expect, test } from 'vitest';
+import { bar, formatBytes, progressOn } from '../../src/cli/shared/progress.js';
 import { problemWithName } from '../../src/cli/shared/transfer.js';
 import { installPackage } from '../helpers/pack.js';
 import { portOf as portOfServer } from '../helpers/sockets.js';
-import { portOf, type Running, requireBuild, run, start } from './command.js';
+import { portOf, run } from './command.js';
+import { letter, message, receive, sender, useBox } from './transfers.js';
 
-let folder: string;
-let identity: Identity;
-const undo: (() => unknown)[] = [];
-
-beforeAll(async () => {
-  await requireBuild();
-  identity = await Identity.generate({ modulusLength: 2048 });
-});
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'secure-sockets-files-'));
-  mkdirSync(join(folder, 'box'));
-  await identity.save(join(folder, 'key.pem'));
-  undo.push(() => rmSync(folder, { recursive: true, force: true }));
-});
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
+const place = useBox();
+const { undo } = place;
 
 test('parts that a killed receiver has left are removed by the next receive of the same name, and no others', async () => {
   const hash = createHash('sha256').update('a').digest('hex').slice(0, 16);
-  const box = join(folder, 'box');
+  const box = join(place.folder, 'box');
   const [dead, recent, alive, other] = [
     `.${hash}-2147483646-x.part`,
     `.${hash}-2147483645-x.part`,
@@ -49,28 +26,30 @@ test('parts that a killed receiver has left are removed by the next receive of t
   for (const name of [dead, recent, alive, other]) writeFileSync(join(box, name), 'part');
   for (const name of [dead, alive, other]) utimesSync(join(box, name), 1, 1);
   const receiver = receive();
-  writeFileSync(join(folder, 'a'), 'whole');
+  writeFileSync(join(place.folder, 'a'), 'whole');
   const to = `127.0.0.1:${await portOf(receiver)}`;
-  expect(await run(folder, 'send', '--server-key', identity.fingerprint, 'a', to)).toMatchObject({ code: 0 });
+  expect(await run(place.folder, 'send', '--server-key', place.identity.fingerprint, 'a', to)).toMatchObject({
+    code: 0,
+  });
   expect(await receiver.ended).toMatchObject({ code: 0 });
   expect(readdirSync(box).sort()).toEqual([alive, recent, other, 'a'].sort());
 });
 
 describe('a transfer that is cut off leaves no file', () => {
   test('when the sender is killed', async () => {
-    writeFileSync(join(folder, 'large'), randomBytes(1 << 20));
+    writeFileSync(join(place.folder, 'large'), randomBytes(1 << 20));
     const receiver = receive();
     const client = await sender(receiver);
     await client.send(message('F', JSON.stringify({ name: 'large', size: 1 << 20 })));
     expect(letter(await client.recv())).toBe('A');
     await client.send(message('D', randomBytes(1000)));
     await sleep(200);
-    expect(readdirSync(join(folder, 'box'))).toEqual([expect.stringMatching(/^\..*\.part$/)]);
+    expect(readdirSync(join(place.folder, 'box'))).toEqual([expect.stringMatching(/^\..*\.part$/)]);
     client.destroy();
     const { code, stderr } = await receiver.ended;
     expect(stderr).toMatch(/secure-sockets: the connection was lost: /);
     expect(code).toBe(4);
-    expect(readdirSync(join(folder, 'box'))).toEqual([]);
+    expect(readdirSync(join(place.folder, 'box'))).toEqual([]);
   });
 
   test('when the sender ends too early', async () => {
@@ -80,7 +59,7 @@ describe('a transfer that is cut off leaves no file', () => {
     await client.send(message('D', 'x'));
     await client.end();
     expect(await receiver.ended).toMatchObject({ code: 4 });
-    expect(readdirSync(join(folder, 'box'))).toEqual([]);
+    expect(readdirSync(join(place.folder, 'box'))).toEqual([]);
   });
 
   test('when the receiver is stopped', async () => {
@@ -89,19 +68,19 @@ describe('a transfer that is cut off leaves no file', () => {
     await client.send(message('F', '{"name":"a","size":2}'));
     expect(letter(await client.recv())).toBe('A');
     expect(await receiver.stop('SIGINT')).toMatchObject({ code: 130 });
-    expect(readdirSync(join(folder, 'box'))).toEqual([]);
+    expect(readdirSync(join(place.folder, 'box'))).toEqual([]);
   });
 
   test('and the sender says so when the receiver vanishes', async () => {
-    writeFileSync(join(folder, 'large'), randomBytes(1 << 20));
-    const server = new SecureServer({ identity });
+    writeFileSync(join(place.folder, 'large'), randomBytes(1 << 20));
+    const server = new SecureServer({ identity: place.identity });
     await server.listen({ host: '127.0.0.1', port: 0 });
     undo.push(() => server.close({ timeout: 100 }));
     const sending = run(
-      folder,
+      place.folder,
       'send',
       '--server-key',
-      identity.fingerprint,
+      place.identity.fingerprint,
       'large',
       `127.0.0.1:${portOfServer(server)}`,
     );
@@ -139,6 +118,7 @@ describe('a sender that lies is refused, and nothing is stored', () => {
     ['an empty message', [new Uint8Array(0)]],
     ['a short hash', [header('file'), message('D', 'x'), message('H', 'x')]],
   ])('%s', async (_, messages) => {
+    const before = readdirSync(place.folder);
     const receiver = receive();
     const client = await sender(receiver);
     for (const one of messages) await client.send(one);
@@ -146,8 +126,8 @@ describe('a sender that lies is refused, and nothing is stored', () => {
     const { code, stderr } = await receiver.ended;
     expect([2, 4]).toContain(code);
     expect(stderr).not.toContain('\u001b');
-    expect(readdirSync(join(folder, 'box'))).toEqual([]);
-    expect(readdirSync(folder).sort()).toEqual(['box', 'key.pem']);
+    expect(readdirSync(join(place.folder, 'box'))).toEqual([]);
+    expect(readdirSync(place.folder)).toEqual(before);
   });
 });
 
@@ -156,15 +136,22 @@ test('of two senders of one name one wins, and the file is its', async () => {
   const port = await portOf(receiver);
   const contents = [randomBytes(3_000_000), randomBytes(3_000_000)];
   const sending = contents.map((content, i) => {
-    mkdirSync(join(folder, String(i)));
-    writeFileSync(join(folder, String(i), 'same'), content);
-    return run(folder, 'send', '--server-key', identity.fingerprint, `${i}/same`, `127.0.0.1:${port}`);
+    mkdirSync(join(place.folder, String(i)));
+    writeFileSync(join(place.folder, String(i), 'same'), content);
+    return run(
+      place.folder,
+      'send',
+      '--server-key',
+      place.identity.fingerprint,
+      `${i}/same`,
+      `127.0.0.1:${port}`,
+    );
   });
   const outcomes = await Promise.all(sending);
   const winners = outcomes.flatMap(({ code }, i) => (code === 0 ? [contents[i]] : []));
   expect(winners).toHaveLength(1);
-  expect(readFileSync(join(folder, 'box', 'same')).equals(winners[0] as Buffer)).toBe(true);
-  expect(readdirSync(join(folder, 'box'))).toEqual(['same']);
+  expect(readFileSync(join(place.folder, 'box', 'same')).equals(winners[0] as Buffer)).toBe(true);
+  expect(readdirSync(join(place.folder, 'box'))).toEqual(['same']);
   await receiver.stop();
 });
 
@@ -183,30 +170,62 @@ test.each([
 
 describe('progress', () => {
   test('is a bar with rate and time left', () => {
-    expect(bar('file', 2 ** 20, 4 * 2 ** 20, 2, 80)).toBe(
+    const state = { done: 2 ** 20, size: 4 * 2 ** 20, carried: 2 ** 20, seconds: 2 };
+    expect(bar('file', state, 80)).toBe(
       `file  25% [${'#'.repeat(10)}${'-'.repeat(30)}] 512.0 KiB/s 00:06 left`,
     );
-    expect(bar('file', 0, 0, 0, 80)).toContain('100%');
-    expect(bar('x'.repeat(100), 1, 2, 1, 60).length).toBeLessThan(60);
+    expect(bar('file', { done: 0, size: 0, carried: 0, seconds: 0 }, 80)).toContain('100%');
+    const narrow = bar('x'.repeat(100), { done: 1, size: 2, carried: 1, seconds: 1 }, 60);
+    expect(narrow.length).toBeLessThan(60);
   });
 
-  test('is drawn a few times a second, on a terminal only, and wiped off', () => {
+  const terminal = () => {
     const drawn: string[] = [];
-    let time = 0;
+    const clock = { time: 1 };
     const canvas = { isTTY: true, columns: 80, write: (text: string) => drawn.push(text) };
-    const progress = progressOf('file', 1000, canvas, () => time);
+    return { drawn, clock, progress: progressOn(canvas, () => clock.time) };
+  };
+
+  test('is drawn a few times a second, on a terminal only, and wiped off', () => {
+    const { drawn, clock, progress } = terminal();
+    progress.begin({ name: 'file', size: 1000 });
     for (let i = 0; i < 1000; i++) {
-      time += 1;
+      clock.time += 1;
       progress.advance(1);
     }
-    progress.end();
+    progress.wipe();
+    progress.wipe();
     expect(drawn).toHaveLength(6);
     expect(drawn[0]).toMatch(/^\rfile {2}20% /);
     expect(drawn.at(-1)).toBe('\r\u001b[K');
-    const silent = progressOf('file', 1000, { write: () => drawn.push('not a terminal') }, () => time);
+    const silent = progressOn({ write: () => drawn.push('not a terminal') }, () => clock.time);
+    silent.begin({ name: 'file', size: 1000 });
     silent.advance(1000);
-    silent.end();
+    silent.wipe();
     expect(drawn).toHaveLength(6);
+  });
+
+  test('is that of all files where there are several, however small', () => {
+    const { drawn, clock, progress } = terminal();
+    for (let file = 1; file <= 50; file++) {
+      progress.begin({ name: `file${file}`, size: 10, batch: { file, files: 50, bytes: 500 } });
+      clock.time += 50;
+      progress.advance(10);
+      progress.wipe();
+    }
+    const bars = drawn.filter((text) => text.includes('%'));
+    expect(bars).toHaveLength(12);
+    expect(bars[0]).toMatch(/^\r4\/50 file4 {3}8% .* 200 B\/s 00:02 left/);
+    expect(bars.at(-1)).toMatch(/^\r48\/50 file48 {2}96% .* 00:00 left/);
+  });
+
+  test('counts what was carried before, but not as fast', () => {
+    const { drawn, clock, progress } = terminal();
+    progress.begin({ name: 'file', size: 1000 });
+    progress.skip(500);
+    clock.time += 1000;
+    progress.advance(100);
+    expect(drawn[0]).toMatch(/^\rfile {2}60% .* 100 B\/s 00:04 left/);
   });
 
   test.each([
@@ -255,29 +274,4 @@ describe('as installed', { timeout: 120_000 }, () => {
     ])
       expect(figures[name]).toBeGreaterThan(0);
   });
-});
-
-function receive(...args: string[]): Running {
-  const running = start(folder, ['receive', ...args, '--identity', 'key.pem', '-o', 'box', '127.0.0.1:0']);
-  undo.push(() => running.stop('SIGKILL'));
-  return running;
-}
-
-async function sender(receiver: Running): Promise<SecureClient> {
-  const client = new SecureClient({ serverKey: identity.fingerprint, allowHalfOpen: true });
-  await client.connect({ host: '127.0.0.1', port: await portOf(receiver) });
-  undo.push(() => client.destroy());
-  return client;
-}
-
-function message(letter: string, body: string | Uint8Array = ''): Uint8Array {
-  return Buffer.concat([Buffer.from(letter), Buffer.from(body)]);
-}
-
-function letter(received: Uint8Array | null): string {
-  return String.fromCharCode(received?.[0] ?? 0);
-}
-
-afterAll(() => {
-  expect(undo).toEqual([]);
 });

@@ -1,19 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, link, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { CommandError, exitCodes } from './failure.js';
-import { partName, removeOrphans } from './parts.js';
-import { type FileHeader, printable, problemWithName } from './transfer.js';
-
-/** A file that is not taken, and why; the sender is told. */
-export class Refusal extends CommandError {
-  readonly reason: string;
-
-  constructor(exitCode: number, name: string, reason: string, cause?: unknown) {
-    super(exitCode, `refused ${printable(name)}: ${reason}`, [], cause);
-    this.reason = reason;
-  }
-}
+import { constants } from 'node:fs';
+import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { exitCodes } from './failure.js';
+import { hashStart } from './file-hash.js';
+import type { IncomingPlace } from './incoming-place.js';
+import { claimPart, newPart, removeOrphans, restPart } from './parts.js';
+import { codeOf, existingFile, Refusal, store, unstorable } from './refusal.js';
+import { type FileHeader, PIECE } from './transfer.js';
 
 /** What a receiver takes. */
 export interface IncomingOptions {
@@ -21,50 +14,57 @@ export interface IncomingOptions {
   readonly recursive: boolean;
   /** Whether files get the time of their last change and their permission bits. */
   readonly preserve: boolean;
+  /** Whether the parts of broken transfers are kept, and continued. */
+  readonly resume: boolean;
 }
+
+const ZEROS = new Uint8Array(PIECE);
 
 /** A file on its way into the output folder, under another name until it is whole. */
 export class IncomingFile {
-  readonly #path: string;
-  readonly #temporary: string;
+  readonly #place: IncomingPlace;
+  readonly #part: string;
   readonly #header: FileHeader;
   readonly #handle: FileHandle;
-  readonly #preserve: boolean;
-  readonly #hash: Hash = createHash('sha256');
-  #received = 0;
+  readonly #options: IncomingOptions;
+  #hash: Hash = createHash('sha256');
+  #received: number;
   #sha256 = '';
   #isOpen = true;
 
   private constructor(
-    path: string,
-    temporary: string,
+    place: IncomingPlace,
+    part: string,
     header: FileHeader,
     handle: FileHandle,
-    preserve: boolean,
+    held: number,
+    options: IncomingOptions,
   ) {
-    this.#path = path;
-    this.#temporary = temporary;
+    this.#place = place;
+    this.#part = part;
     this.#header = header;
     this.#handle = handle;
-    this.#preserve = preserve;
+    this.#received = held;
+    this.#options = options;
   }
 
-  /** Makes the temporary file. Throws a {@link Refusal} if the name is not a plain one, or taken. */
-  static async create(folder: string, header: FileHeader, options: IncomingOptions): Promise<IncomingFile> {
-    const { name } = header;
-    const parts = options.recursive ? name.split('/') : [name];
-    const problem = parts.map(problemWithName).find((one) => one !== undefined);
-    if (problem !== undefined) throw new Refusal(exitCodes.usage, name, problem);
-    const path = join(folder, ...parts);
-    await makeFolders(folder, parts.slice(0, -1), name);
-    if (await exists(path)) throw existingFile(name);
-    await removeOrphans(dirname(path), name);
-    const temporary = join(dirname(path), partName(name));
-    const handle = await open(temporary, 'wx', 0o600).catch((error) => {
+  /** Takes over a part of a broken transfer if both ends want to resume; begins a new one otherwise. */
+  static async create(
+    place: IncomingPlace,
+    header: FileHeader,
+    options: IncomingOptions,
+  ): Promise<IncomingFile> {
+    const part = options.resume && header.resume ? await claimPart(place) : undefined;
+    await removeOrphans(place, options.resume);
+    const fresh = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
+    const old = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
+    const path = part ?? newPart(place);
+    const handle = await open(path, part === undefined ? fresh : old, 0o600).catch((error) => {
       // nothing was carried yet
-      throw unstorable(name, error, exitCodes.usage);
+      throw unstorable(header.name, error, exitCodes.usage);
     });
-    return new IncomingFile(path, temporary, header, handle, options.preserve);
+    const { size } = await handle.stat();
+    return new IncomingFile(place, path, header, handle, size, options);
   }
 
   /** In hexadecimal, once it has been verified. */
@@ -72,16 +72,36 @@ export class IncomingFile {
     return this.#sha256;
   }
 
-  /** The next bytes. */
+  /** Bytes received, those of broken transfers included. */
+  get size(): number {
+    return this.#received;
+  }
+
+  /** Reads what broken transfers have left. Resolves to its SHA-256; what comes next is hashed after it. */
+  async hashPart(): Promise<Uint8Array> {
+    this.#hash = await store(this.#header.name, hashStart(this.#handle, this.#received));
+    return this.#hash.copy().digest();
+  }
+
+  /** Forgets what broken transfers have left. */
+  async restart(): Promise<void> {
+    await store(this.#header.name, this.#handle.truncate(0));
+    this.#hash = createHash('sha256');
+    this.#received = 0;
+  }
+
+  /** The next bytes. Whole pieces of zeros become holes, as in the sparse file that they may come from. */
   async write(bytes: Uint8Array): Promise<void> {
     const { name, size } = this.#header;
+    const from = this.#received;
     this.#received += bytes.length;
     if (size !== null && this.#received > size)
       throw new Refusal(exitCodes.damaged, name, `more came than the ${size} bytes announced`);
     this.#hash.update(bytes);
+    if (bytes.length === PIECE && Buffer.compare(bytes, ZEROS) === 0) return;
     for (let at = 0; at < bytes.length; ) {
-      const { bytesWritten } = await store(name, this.#handle.write(bytes, at));
-      at += bytesWritten;
+      const writing = this.#handle.write(bytes, at, bytes.length - at, from + at);
+      at += (await store(name, writing)).bytesWritten;
     }
   }
 
@@ -98,25 +118,26 @@ export class IncomingFile {
   /** Puts the file in its place and returns its path. Throws a {@link Refusal} if the name has been taken meanwhile. */
   async finish(): Promise<string> {
     const { name } = this.#header;
-    if (this.#preserve) await store(name, this.#keep());
+    // after a hole at its end it is shorter
+    await store(name, this.#handle.truncate(this.#received));
+    if (this.#options.preserve) await store(name, this.#preserve());
     await store(name, this.#handle.sync());
     await this.#close();
     await this.#takeName();
-    return this.#path;
+    await rm(this.#part, { force: true });
+    // what other senders have left of it can no longer become this file
+    if (this.#options.resume) await removeOrphans(this.#place);
+    return this.#place.path;
   }
 
-  /** Removes what is left of the temporary file. */
-  async discard(): Promise<void> {
+  /** Ends it: what is left of its part is removed, or kept to be resumed. */
+  async end(keeps: boolean): Promise<void> {
     await this.#close();
-    await rm(this.#temporary, { force: true });
+    if (keeps && this.#options.resume && this.#received > 0) await restPart(this.#part, this.#place);
+    else await rm(this.#part, { force: true });
   }
 
-  /** Bytes received. */
-  get size(): number {
-    return this.#received;
-  }
-
-  async #keep(): Promise<void> {
+  async #preserve(): Promise<void> {
     const { mode, modified } = this.#header;
     if (mode !== undefined) await this.#handle.chmod(mode);
     // seconds
@@ -133,7 +154,7 @@ export class IncomingFile {
   async #takeName(): Promise<void> {
     const { name } = this.#header;
     try {
-      await link(this.#temporary, this.#path);
+      await link(this.#part, this.#place.path);
     } catch (error) {
       const code = codeOf(error);
       if (code === 'EEXIST') throw existingFile(name);
@@ -146,53 +167,10 @@ export class IncomingFile {
   /** On a file system without links the name is taken by an empty file first. */
   async #claimName(): Promise<void> {
     const { name } = this.#header;
-    const claim = await open(this.#path, 'wx', 0o600).catch((error) => {
+    const claim = await open(this.#place.path, 'wx', 0o600).catch((error) => {
       throw codeOf(error) === 'EEXIST' ? existingFile(name) : unstorable(name, error);
     });
     await claim.close();
-    await store(name, rename(this.#temporary, this.#path));
+    await store(name, rename(this.#part, this.#place.path));
   }
-}
-
-async function store<T>(name: string, operation: Promise<T>): Promise<T> {
-  try {
-    return await operation;
-  } catch (error) {
-    throw unstorable(name, error);
-  }
-}
-
-/** Makes the folders that are not there. One that is a link would lead elsewhere. */
-async function makeFolders(folder: string, parts: readonly string[], name: string): Promise<void> {
-  let path = folder;
-  for (const part of parts) {
-    path = join(path, part);
-    await mkdir(path).catch((error) => {
-      if (codeOf(error) !== 'EEXIST') throw unstorable(name, error, exitCodes.usage);
-    });
-    if (!(await lstat(path)).isDirectory()) throw existingFile(name);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-function existingFile(name: string): Refusal {
-  return new Refusal(exitCodes.usage, name, 'there is a file of that name, which is not overwritten');
-}
-
-/** The sender learns the kind of failure, not the path. */
-function unstorable(name: string, error: unknown, exitCode: number = exitCodes.damaged): Refusal {
-  return new Refusal(exitCode, name, `it cannot be stored (${codeOf(error)})`, error);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

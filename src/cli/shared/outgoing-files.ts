@@ -1,16 +1,27 @@
+import type { Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { access, type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CommandError, exitCodes, usageError } from './failure.js';
-import { type FileHeader, PIECE } from './transfer.js';
+import { hashStart } from './file-hash.js';
+import { type Batch, type FileHeader, PIECE } from './transfer.js';
 
 /** A file to be sent. */
 export interface OutgoingFile {
   /** As it is called here. */
   readonly path: string;
+  /** Opens it: one at a time, since there may be more than a process may have open. */
+  open(): Promise<OpenFile>;
+}
+
+/** A file that is being sent. */
+export interface OpenFile {
+  readonly path: string;
   readonly header: FileHeader;
-  /** Its content, in pieces; throws if that is shorter than was announced. */
-  pieces(): AsyncIterable<Uint8Array>;
+  /** The SHA-256 of its first bytes, to be continued; `undefined` if there are fewer. */
+  hashStart(length: number): Promise<Hash | undefined>;
+  /** Its content from there on, in pieces; throws if that is shorter than was announced. */
+  pieces(from: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -22,35 +33,52 @@ export interface OutgoingOptions {
   readonly preserve: boolean;
   /** What standard input is to be called at the other end. */
   readonly name: string | undefined;
+  /** Whether broken transfers are to be continued. */
+  readonly resume: boolean;
 }
 
-/** Opens all of them before anything is sent: a missing file is found out at once. `-` is standard input. */
-export async function openFiles(paths: readonly string[], options: OutgoingOptions): Promise<OutgoingFile[]> {
+/** Looks at all of them before anything is sent: a missing file is found out at once. `-` is standard input. */
+export async function findFiles(paths: readonly string[], options: OutgoingOptions): Promise<OutgoingFile[]> {
+  checkInput(paths, options);
+  const found: Found[] = [];
+  for (const path of paths) {
+    if (path === '-') found.push({ path, name: options.name ?? '', size: null });
+    else for await (const file of filesIn(path, basename(path), options)) found.push(file);
+  }
+  const bytes = found.reduce(
+    (sum: number | null, { size }) => (sum === null || size === null ? null : sum + size),
+    0,
+  );
+  return found.map((file, index) => {
+    const isBatch = found.length > 1 && bytes !== null;
+    const batch = isBatch ? { file: index + 1, files: found.length, bytes } : undefined;
+    return outgoing(file, batch, options);
+  });
+}
+
+function checkInput(paths: readonly string[], { name, resume }: OutgoingOptions): void {
   const usesInput = paths.includes('-');
-  if (usesInput !== (options.name !== undefined))
+  if (usesInput !== (name !== undefined))
     throw usageError(
       'standard input, "-", is sent under the name that --name NAME gives it; neither goes alone',
     );
-  const files: OutgoingFile[] = [];
-  for (const path of paths) {
-    if (path === '-') files.push(standardInput(options.name ?? ''));
-    else for await (const file of filesIn(path, basename(path), options)) files.push(file);
-  }
-  return files;
+  if (usesInput && resume) throw usageError('standard input cannot be read again: --resume takes files only');
 }
 
-/** `name` is the one at the other end, with folders in it for what is in folders. */
-async function* filesIn(path: string, name: string, options: OutgoingOptions): AsyncGenerator<OutgoingFile> {
-  // a FIFO would wait for a writer, and a device may do anything when it is opened
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  const stats = await handle.stat();
+interface Found {
+  readonly path: string;
+  /** At the other end, with folders in it for what is in folders. */
+  readonly name: string;
+  readonly size: number | null;
+}
+
+async function* filesIn(path: string, name: string, options: OutgoingOptions): AsyncGenerator<Found> {
+  const stats = await stat(path);
   if (stats.isFile()) {
-    const modified = Math.floor(stats.mtimeMs);
-    const kept = options.preserve ? { modified, mode: stats.mode & 0o777 } : {};
-    yield regularFile(path, { name, size: stats.size, ...kept }, handle);
+    await access(path, constants.R_OK);
+    yield { path, name, size: stats.size };
     return;
   }
-  await handle.close();
   if (!stats.isDirectory())
     throw usageError(
       `${path} is ${kindOf(stats)}, and no file that could be sent`,
@@ -66,17 +94,42 @@ function kindOf(stats: { isFIFO(): boolean; isSocket(): boolean }): string {
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 
+function outgoing(
+  { path, name, size }: Found,
+  batch: Batch | undefined,
+  { preserve, resume }: OutgoingOptions,
+): OutgoingFile {
+  if (size === null) return { path, open: async () => standardInput(name) };
+  return {
+    path,
+    open: async () => {
+      // should it have become a FIFO meanwhile, that would wait for a writer
+      const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+      const handle = await open(path, flags).catch((cause) => {
+        throw new CommandError(exitCodes.damaged, `${path} can no longer be read`, [], cause);
+      });
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw new CommandError(exitCodes.damaged, `${path} is no longer a file`);
+      const modified = Math.floor(stats.mtimeMs);
+      const kept = preserve ? { modified, mode: stats.mode & 0o777 } : {};
+      const header = { name, size: stats.size, ...kept, batch, ...(resume && { resume }) };
+      return regularFile(path, header, handle);
+    },
+  };
+}
+
 function regularFile(
   path: string,
   header: FileHeader & { readonly size: number },
   handle: FileHandle,
-): OutgoingFile {
+): OpenFile {
   return {
     path,
     header,
+    hashStart: async (length) => (length > header.size ? undefined : hashStart(handle, length)),
     close: () => handle.close(),
-    async *pieces() {
-      for (let at = 0; at < header.size; ) {
+    async *pieces(from) {
+      for (let at = from; at < header.size; ) {
         const piece = new Uint8Array(Math.min(PIECE, header.size - at));
         const { bytesRead } = await handle.read(piece, 0, piece.length, at);
         if (bytesRead === 0)
@@ -89,10 +142,11 @@ function regularFile(
 }
 
 /** Nobody knows how much it is before it has ended. */
-function standardInput(name: string): OutgoingFile {
+function standardInput(name: string): OpenFile {
   return {
     path: '-',
     header: { name, size: null },
+    hashStart: async () => undefined,
     close: async () => void process.stdin.destroy(),
     async *pieces() {
       for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {

@@ -1,29 +1,107 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-/** A part that was written to lately is in use, whatever its process is called here. */
+// A file that is being received is called `.NAME-PROCESS-SYSTEM-SENDER-UUID.part`. NAME and SENDER are hashes, since a
+// name may be as long as the system allows, and so that no other client continues what one has begun. PROCESS is the id
+// of the process that writes to it, or "rest" while there is none and it waits to be resumed.
+
+/** Written to by a process of another system, such as a container, a part counts as in use for so many milliseconds. */
 const MIN_AGE = 60_000;
 
-/** The name that a file has until it is whole: it tells the file and the process, for those who find it later. */
-export function partName(name: string): string {
-  return `${prefixOf(name)}${process.pid}-${randomUUID()}.part`;
+/** What a part is of: the file by its name, the sender by its fingerprint. */
+export interface PartOwner {
+  readonly folder: string;
+  readonly name: string;
+  /** Empty for clients without a key. */
+  readonly sender: string;
 }
 
-/** Removes parts of this file that were left behind by processes that were killed. */
-export async function removeOrphans(folder: string, name: string): Promise<void> {
-  const prefix = prefixOf(name);
-  for (const entry of await readdir(folder)) {
-    if (!entry.startsWith(prefix) || !entry.endsWith('.part')) continue;
-    const path = join(folder, entry);
-    if (!isAlive(Number.parseInt(entry.slice(prefix.length), 10)) && (await isOld(path)))
-      await rm(path, { force: true });
+/** The path of a new part, which this process writes to. */
+export function newPart(owner: PartOwner): string {
+  return pathOf(owner, String(process.pid));
+}
+
+/** Gives up a part that is to be resumed later. */
+export async function restPart(path: string, owner: PartOwner): Promise<void> {
+  await rename(path, pathOf(owner, 'rest'));
+}
+
+/**
+ * Takes over the longest part of this file and sender that no process writes to. A rename decides between processes that
+ * want the same one. `undefined` if there is none.
+ */
+export async function claimPart(owner: PartOwner): Promise<string | undefined> {
+  const mark = hashOf(owner.sender);
+  const found = (await orphans(owner)).filter(({ sender, size }) => sender === mark && size > 0);
+  for (const { path } of found.sort((a, b) => b.size - a.size)) {
+    const claimed = newPart(owner);
+    if (await renamed(path, claimed)) return claimed;
+  }
+  return undefined;
+}
+
+/** Removes the parts of this file that no process writes to: all of them, or those of one sender. */
+export async function removeOrphans(owner: PartOwner, ofSenderOnly = false): Promise<void> {
+  const mark = hashOf(owner.sender);
+  for (const { path, sender } of await orphans(owner)) {
+    if (!ofSenderOnly || sender === mark) await rm(path, { force: true });
   }
 }
 
-/** A hash, since a name may be as long as the system takes. */
-function prefixOf(name: string): string {
-  return `.${createHash('sha256').update(name).digest('hex').slice(0, 16)}-`;
+interface Orphan {
+  readonly path: string;
+  readonly sender: string | undefined;
+  readonly size: number;
+}
+
+async function orphans({ folder, name }: PartOwner): Promise<Orphan[]> {
+  const prefix = `.${hashOf(name)}-`;
+  const found: Orphan[] = [];
+  for (const entry of await readdir(folder)) {
+    if (!entry.startsWith(prefix) || !entry.endsWith('.part')) continue;
+    const path = join(folder, entry);
+    const [, writer = '', host, sender] =
+      /^(rest|\d+)(?:-([0-9a-f]{8})-([0-9a-f]{16}))?-/.exec(entry.slice(prefix.length)) ?? [];
+    const stats = await stat(path).catch(() => undefined);
+    if (!stats?.isFile() || isInUse(writer, host === system(), stats.mtimeMs)) continue;
+    found.push({ path, sender, size: stats.size });
+  }
+  return found;
+}
+
+/** What a process is called says something on its own system only. */
+function isInUse(writer: string, isHere: boolean, modified: number): boolean {
+  if (writer === 'rest') return false;
+  if (isAlive(Number(writer))) return true;
+  return !isHere && Date.now() - modified < MIN_AGE;
+}
+
+function pathOf({ folder, name, sender }: PartOwner, writer: string): string {
+  return join(folder, `.${hashOf(name)}-${writer}-${system()}-${hashOf(sender)}-${randomUUID()}.part`);
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+let known: string | undefined;
+
+/** Where ids of processes mean the same: this machine, and on Linux this namespace of processes. */
+function system(): string {
+  known ??= hashOf(`${hostname()} ${pidNamespace()}`).slice(0, 8);
+  return known;
+}
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // not Linux, or /proc is not mounted
+    return '';
+  }
 }
 
 function isAlive(pid: number): boolean {
@@ -35,7 +113,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function isOld(path: string): Promise<boolean> {
-  const stats = await stat(path).catch(() => undefined);
-  return stats !== undefined && Date.now() - stats.mtimeMs > MIN_AGE;
+/** Whether it was still there. */
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    throw error;
+  }
 }

@@ -3,14 +3,22 @@ import { CommandError, exitCodes } from './failure.js';
 /**
  * How `send` and `receive` speak, one exchange a file. A message is a letter and what belongs to it.
  *
- * - sender: `F` and `{"name":…,"size":…,"modified":…,"mode":…}`, the file to come; the two last may be absent
+ * - sender: `F` and `{"name":…,"size":…,"modified":…,"mode":…,"batch":{"file":…,"files":…,"bytes":…},"resume":true}`, the
+ *   file to come; all but name and size may be absent
  * - receiver: `A`, or `R` and the reason for refusing it as UTF-8
  * - sender: `D` and bytes of the file, until all have been sent; then `H` and the SHA-256 of all of them, 32 bytes
  * - receiver: `K` when the file is complete, checked and in its place, or `R`
  *
+ * A receiver that has a part of a file, or all of it, and is asked to resume, says how many bytes of it:
+ *
+ * - receiver: `A` and their number, 8 bytes, big-endian
+ * - sender: `P` and the SHA-256 of so many bytes of the file, or `P` alone if it does not have so many
+ * - receiver: `A` and the number of bytes from which on the file is to come: the same if the SHA-256 is that of its part,
+ *   otherwise 0; or `K` if it has the whole file; or `R`
+ *
  * The sender ends its side after the last file.
  */
-export type Letter = 'F' | 'A' | 'R' | 'D' | 'H' | 'K';
+export type Letter = 'F' | 'A' | 'R' | 'P' | 'D' | 'H' | 'K';
 
 /** What is said about a file before it comes. */
 export interface FileHeader {
@@ -22,6 +30,19 @@ export interface FileHeader {
   readonly modified?: number | undefined;
   /** Its permission bits. */
   readonly mode?: number | undefined;
+  /** Where it is one of several whose sizes are known. */
+  readonly batch?: Batch | undefined;
+  /** Whether a broken transfer of it is to be continued. */
+  readonly resume?: boolean | undefined;
+}
+
+/** The files of one command. */
+export interface Batch {
+  /** The number of this one, from 1 on. */
+  readonly file: number;
+  readonly files: number;
+  /** The size of all of them. */
+  readonly bytes: number;
 }
 
 /** So many bytes of a file go into a message. */
@@ -35,6 +56,22 @@ export function encodeMessage(letter: Letter, body: Uint8Array | string = ''): U
 /** The header of a file as a message. */
 export function encodeHeader(header: FileHeader): Uint8Array {
   return encodeMessage('F', JSON.stringify(header));
+}
+
+/** A number of bytes of a file as a message says it. */
+export function encodeCount(count: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(count));
+  return bytes;
+}
+
+/** The number that a message says; 0 if it says none. */
+export function decodeCount(body: Uint8Array): number {
+  if (body.length === 0) return 0;
+  const count =
+    body.length === 8 ? Number(new DataView(body.buffer, body.byteOffset).getBigUint64(0)) : Number.NaN;
+  if (Number.isSafeInteger(count)) return count;
+  throw new CommandError(exitCodes.damaged, 'the peer says where to resume in a way that is not understood');
 }
 
 /** The letter and body of a message; its sender ended if there is none. */
@@ -59,7 +96,14 @@ export function decodeHeader(body: Uint8Array): FileHeader {
   if (typeof header === 'object' && header !== null && 'name' in header && 'size' in header) {
     const { name, size } = header;
     if (typeof name === 'string' && (size === null || isNatural(size)))
-      return { name, size, modified: natural(header, 'modified'), mode: permissions(header) };
+      return {
+        name,
+        size,
+        modified: natural(header, 'modified'),
+        mode: permissions(header),
+        batch: batchIn(header),
+        resume: 'resume' in header && header.resume === true,
+      };
   }
   throw new CommandError(exitCodes.damaged, 'the peer announced a file in a way that is not understood');
 }
@@ -71,6 +115,15 @@ function isNatural(value: unknown): value is number {
 function natural(header: object, name: string): number | undefined {
   const value = (header as Record<string, unknown>)[name];
   return isNatural(value) ? value : undefined;
+}
+
+/** It is for people to read: what cannot be is left out. */
+function batchIn(header: object): Batch | undefined {
+  if (!('batch' in header) || typeof header.batch !== 'object' || header.batch === null) return undefined;
+  const { batch } = header;
+  const [file, files, bytes] = [natural(batch, 'file'), natural(batch, 'files'), natural(batch, 'bytes')];
+  if (file === undefined || files === undefined || bytes === undefined) return undefined;
+  return { file, files, bytes };
 }
 
 /** Nothing that would run as somebody else. */

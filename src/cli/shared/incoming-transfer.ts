@@ -1,0 +1,123 @@
+import { open } from 'node:fs/promises';
+import type { SecureClient } from '../../index.js';
+import { formatPeer } from './address.js';
+import { hashStart } from './file-hash.js';
+import { IncomingFile, type IncomingOptions } from './incoming-file.js';
+import { type IncomingPlace, placeOf, sizeAt } from './incoming-place.js';
+import type { Report } from './output.js';
+import { formatBytes, type Progress } from './progress.js';
+import { existingFile, Refusal, store } from './refusal.js';
+import { checkLetter, decodeMessage, encodeCount, encodeMessage, type FileHeader } from './transfer.js';
+
+/** Where files go, and how. */
+export interface Inbox {
+  readonly folder: string;
+  readonly report: Report;
+  readonly takes: IncomingOptions;
+}
+
+/** Receives one file, and says so. Rejects with a {@link Refusal} if it is not taken. */
+export async function receiveFile(
+  client: SecureClient,
+  header: FileHeader,
+  progress: Progress,
+  { folder, report, takes }: Inbox,
+): Promise<void> {
+  const { name } = header;
+  const begun = performance.now();
+  const place = await placeOf(folder, name, client.peer?.fingerprint ?? '', takes.recursive);
+  const size = await sizeAt(place.path);
+  progress.begin(header);
+  if (size !== undefined) {
+    await confirmThere(client, header, place, size, takes);
+    progress.skip(size);
+    return;
+  }
+  const file = await IncomingFile.create(place, header, takes);
+  let keeps = false;
+  try {
+    const resumedAt = await agreeOnStart(client, file);
+    progress.skip(resumedAt);
+    await receiveContent(client, file, progress);
+    const path = await file.finish();
+    await client.send(encodeMessage('K'));
+    progress.wipe();
+    const { sha256 } = file;
+    const resumed = resumedAt === 0 ? '' : `, resumed at ${formatBytes(resumedAt)}`;
+    report.result(`received ${path}, ${formatBytes(file.size)}, SHA-256 ${sha256}${resumed}`, {
+      event: 'received',
+      path,
+      bytes: file.size,
+      ...(resumedAt > 0 && { resumedAt }),
+      sha256,
+      peer: formatPeer(client),
+      seconds: (performance.now() - begun) / 1000,
+    });
+  } catch (error) {
+    // what was refused would be refused again
+    keeps = !(error instanceof Refusal);
+    throw error;
+  } finally {
+    progress.wipe();
+    await file.end(keeps);
+  }
+}
+
+/** Lets the sender prove that what is there is a part of its file. Resolves to the number of bytes that need not come. */
+async function agreeOnStart(client: SecureClient, file: IncomingFile): Promise<number> {
+  const held = file.size;
+  if (held === 0) {
+    await client.send(encodeMessage('A'));
+    return 0;
+  }
+  await client.send(encodeMessage('A', encodeCount(held)));
+  const [proof, sha256] = await Promise.all([receiveProof(client), file.hashPart()]);
+  if (!isEqual(proof, sha256)) await file.restart();
+  await client.send(encodeMessage('A', encodeCount(file.size)));
+  return file.size;
+}
+
+/** A sender that resumes has perhaps not heard that all has come. Throws a {@link Refusal} unless that is so. */
+async function confirmThere(
+  client: SecureClient,
+  { name, size, resume }: FileHeader,
+  { path }: IncomingPlace,
+  actual: number,
+  takes: IncomingOptions,
+): Promise<void> {
+  if (!takes.resume || !resume || size !== actual) throw existingFile(name);
+  await client.send(encodeMessage('A', encodeCount(actual)));
+  const [proof, sha256] = await Promise.all([receiveProof(client), store(name, hashAt(path, actual))]);
+  if (!isEqual(proof, sha256)) throw existingFile(name);
+  await client.send(encodeMessage('K'));
+}
+
+async function receiveProof(client: SecureClient): Promise<Uint8Array> {
+  const { letter, body } = decodeMessage(await client.recv());
+  checkLetter(letter, 'P');
+  return body;
+}
+
+async function hashAt(path: string, size: number): Promise<Uint8Array> {
+  const handle = await open(path);
+  try {
+    return (await hashStart(handle, size)).digest();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Not secret: the sender may know both. */
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
+}
+
+async function receiveContent(client: SecureClient, file: IncomingFile, progress: Progress): Promise<void> {
+  for (;;) {
+    const { letter, body } = decodeMessage(await client.recv());
+    if (letter === 'H') return await file.verify(body);
+    checkLetter(letter, 'D');
+    await file.write(body);
+    progress.advance(body.length);
+  }
+}

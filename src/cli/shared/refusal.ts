@@ -1,0 +1,36 @@
+import { CommandError, exitCodes } from './failure.js';
+import { printable } from './transfer.js';
+
+/** A file that is not taken, and why; the sender is told. */
+export class Refusal extends CommandError {
+  readonly reason: string;
+
+  constructor(exitCode: number, name: string, reason: string, cause?: unknown) {
+    super(exitCode, `refused ${printable(name)}: ${reason}`, [], cause);
+    this.reason = reason;
+  }
+}
+
+/** The name belongs to another file. */
+export function existingFile(name: string): Refusal {
+  return new Refusal(exitCodes.usage, name, 'there is a file of that name, which is not overwritten');
+}
+
+/** The sender learns the kind of failure, not the path. */
+export function unstorable(name: string, error: unknown, exitCode: number = exitCodes.damaged): Refusal {
+  return new Refusal(exitCode, name, `it cannot be store (${codeOf(error)})`, error);
+}
+
+/** What an operation of the file system resolves to. Rejects with a {@link Refusal}. */
+export async function store<T>(name: string, operation: Promise<T>): Promise<T> {
+  try {
+    return await operation;
+  } catch (error) {
+    throw unstorable(name, error);
+  }
+}
+
+/** The code of an error of the system. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}
