@@ -4,7 +4,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import common from './vitest.config.js';
 
 /** The tests that take seconds, the longest last. What they kill the others have mostly killed before. */
-const slow = ['classic.test.ts', 'pickle.test.ts', 'vectors.test.ts', 'handshake.test.ts', 'laws.test.ts'];
+const slow = [
+  ...['slow-link.test.ts', 'handshake-scheduler.test.ts', 'private-key-queue.test.ts', 'batches.test.ts'],
+  ...['scripts.test.ts', 'pickle.test.ts', 'vectors.test.ts', 'handshake.test.ts', 'laws.test.ts'],
+];
 
 /** A mutant is over with the first test that fails, so the quick ones go first. */
 class QuickFirst extends BaseSequencer {
@@ -19,12 +22,12 @@ function rank({ moduleId }: TestSpecification): number {
   return place < 0 && !moduleId.includes('/sealed/') ? -2 : place;
 }
 
-/** What `npm run mutation` tries on every mutant of src/core: its own tests, which need no socket and no clock. */
+/** What `npm run mutation` tries on every mutant of src/core and src/connection: their own tests. */
 export default defineConfig({
   ...common,
   test: {
     ...common.test,
-    include: ['test/core/**/*.test.ts'],
+    include: ['test/core/**/*.test.ts', 'test/connection/**/*.test.ts'],
     // One worker for all files of a mutant: most of the time would go into loading the backends again for each.
     isolate: false,
     setupFiles: ['./vitest.mutation.setup.ts'],

@@ -128,11 +128,11 @@ export class Reading {
 
   /** Lets what has been received become messages, however many wait already: there will be no other time. */
   drain(): void {
-    this.#session.paused = false;
     do {
+      this.#session.paused = false;
       this.#session.beginTurn();
       this.#pull();
-    } while (this.#session.turnIsOver);
+    } while (this.#session.turnIsOver || this.#session.paused);
   }
 
   /** For good. */

@@ -1,70 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { SendQueue } from '../../src/connection/send-queue.js';
-import type { Sender } from '../../src/core/script.js';
-import type { Transport } from '../../src/transports/transport.js';
-
-/** What the system does with writes is what the test says. */
-class StillTransport implements Transport {
-  pending = 0;
-  /** What is left of it, if the transport can tell that. */
-  left: number | undefined;
-  written = '';
-  hasEnded = false;
-
-  get unsent(): number {
-    return this.left ?? this.pending;
-  }
-
-  start(): void {}
-  pause(): void {}
-  resume(): void {}
-  destroy(): void {}
-
-  write(chunks: readonly Uint8Array[]): void {
-    for (const chunk of chunks) {
-      this.pending += chunk.length;
-      this.written += Buffer.from(chunk).toString('latin1');
-    }
-  }
-
-  end(): void {
-    this.hasEnded = true;
-  }
-}
-
-/** Sends messages as they are, in parts of 4 bytes, and `.` for the end. */
-class PlainSender implements Sender {
-  readonly maxMessage = 1000;
-  readonly partLength = 4;
-  #staged = '';
-
-  get staged(): number {
-    return this.#staged.length;
-  }
-
-  stage(message: Uint8Array, from = 0, most = Number.POSITIVE_INFINITY): number {
-    const end = Math.min(message.length, from + most);
-    this.#staged += Buffer.from(message.subarray(from, end)).toString('latin1');
-    return end;
-  }
-
-  flush(): Uint8Array[] {
-    const chunk = bytes(this.#staged);
-    this.#staged = '';
-    return chunk.length > 0 ? [chunk] : [];
-  }
-
-  close(): Uint8Array[] {
-    return [...this.flush(), bytes('.')];
-  }
-
-  abandon(): void {
-    this.#staged = '';
-  }
-}
-
-const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
+import { bytes, LetterSender, outcome, outcomes, StillTransport } from '../helpers/letters.js';
 
 interface Queue {
   readonly queue: SendQueue;
@@ -80,25 +17,13 @@ function opened(limits: Partial<{ highWaterMark: number; maxSendQueue: number }>
   const queue = new SendQueue(transport, { highWaterMark: 4, maxSendQueue: 10_000, ...limits }, (error) =>
     failures.push(error),
   );
-  queue.open(new PlainSender());
+  queue.open(new LetterSender());
   const take = (): void => {
     transport.pending = 0;
     queue.onWritten();
   };
   return { queue, transport, failures, take };
 }
-
-/** How a promise has settled by now: `sent`, its error's message, or `waits`. */
-async function outcome(promise: Promise<void>): Promise<string> {
-  const settled = promise.then(
-    () => 'sent',
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  );
-  return Promise.race([settled, setImmediate('waits')]);
-}
-
-const outcomes = (promises: readonly Promise<void>[]): Promise<string[]> =>
-  Promise.all(promises.map(outcome));
 
 describe('whoever waits to send', () => {
   it('waits while the transport is busy, each in its way', async () => {
@@ -107,13 +32,13 @@ describe('whoever waits to send', () => {
     const end = queue.whenEnded();
     expect(await outcomes([...sent, end])).toEqual(['waits', 'waits', 'waits']);
     take();
-    expect(await outcomes([...sent, end])).toEqual(['sent', 'sent', 'waits']);
+    expect(await outcomes([...sent, end])).toEqual(['done', 'done', 'waits']);
     queue.end(0);
     expect(await outcome(end)).toBe('waits');
     take();
     await setImmediate();
     take();
-    expect(await outcome(end)).toBe('sent');
+    expect(await outcome(end)).toBe('done');
     expect([transport.written, transport.hasEnded]).toEqual(['fullnext.', true]);
   });
 
@@ -144,9 +69,9 @@ describe('whoever waits to send', () => {
     await setImmediate();
     expect(await outcome(end)).toBe('waits');
     queue.fail(undefined, true);
-    expect(await outcome(end)).toBe('sent');
+    expect(await outcome(end)).toBe('done');
     take();
-    expect(await outcome(queue.whenEnded())).toBe('sent');
+    expect(await outcome(queue.whenEnded())).toBe('done');
   });
 
   it('is told when the peer has ended, unless a part was sent: that message is finished', async () => {
@@ -158,7 +83,7 @@ describe('whoever waits to send', () => {
       await setImmediate();
       take();
     }
-    expect(await outcome(sent[0] as Promise<void>)).toBe('sent');
+    expect(await outcome(sent[0] as Promise<void>)).toBe('done');
     expect(transport.written).toBe('begun and long.');
   });
 
@@ -175,7 +100,7 @@ describe('whoever waits to send', () => {
     take();
     await setImmediate();
     take();
-    expect(await outcomes(sent)).toEqual(['sent', 'not wanted', 'sent']);
+    expect(await outcomes(sent)).toEqual(['done', 'not wanted', 'done']);
     expect(transport.written).toBe('fullyes');
   });
 });
@@ -183,7 +108,7 @@ describe('whoever waits to send', () => {
 describe('a message that the system has to its last byte', () => {
   it('was sent, even if the connection fails before the transport has said so', async () => {
     for (const [unsent, isGone, end] of [
-      [0, false, 'sent'],
+      [0, false, 'done'],
       [1, false, 'cut'],
       [undefined, false, 'cut'],
       // a transport that is gone tells nothing new
@@ -215,7 +140,7 @@ describe('a message that the system has to its last byte', () => {
     take();
     expect([transport.pending, await outcome(sent)]).toEqual([17, 'waits']);
     queue.fail(new Error('cut'), true);
-    expect(await outcome(sent)).toBe('sent');
+    expect(await outcome(sent)).toBe('done');
   });
 });
 
@@ -229,7 +154,7 @@ describe('the memory of a message that waits', () => {
     await setImmediate();
     take();
     await setImmediate();
-    expect([transport.written, await outcome(sent)]).toEqual(['fullnew', 'sent']);
+    expect([transport.written, await outcome(sent)]).toEqual(['fullnew', 'done']);
     message.set(bytes('???'));
     take();
     expect(transport.written).toBe('fullnew');
@@ -247,7 +172,7 @@ describe('the memory of a message that waits', () => {
     take();
     expect((await outcomes(sent))[0]).toContain('a message of 4 bytes had 0 when its turn came');
     await expect(sent[0]).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
-    expect((await outcomes(sent))[1]).toBe('sent');
+    expect((await outcomes(sent))[1]).toBe('done');
     expect([transport.written, queue.queued, failures]).toEqual(['fullnext', 0, []]);
   });
 

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { PausedProbe } from '../src/connection/paused-probe.js';
-import { fromAccepted } from '../src/transports/tcp.node.js';
-import type { Transport } from '../src/transports/transport.js';
+import { PausedProbe } from '../../src/connection/paused-probe.js';
+import { fromAccepted } from '../../src/transports/tcp.node.js';
+import type { Transport } from '../../src/transports/transport.js';
 
 describe('a TCP connection that is not read from', () => {
   it('learns of a reset when it asks, and of nothing else', async () => {

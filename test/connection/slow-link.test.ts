@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Heartbeat, type HeartbeatSettings } from '../src/connection/heartbeat.js';
-import { Random } from './helpers/random.js';
+import { Heartbeat, type HeartbeatSettings } from '../../src/connection/heartbeat.js';
+import { Random } from '../helpers/random.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Heartbeat, type HeartbeatSettings } from '../src/connection/heartbeat.js';
+import { Heartbeat, type HeartbeatSettings } from '../../src/connection/heartbeat.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

@@ -1,12 +1,12 @@
 import { connect } from 'node:net';
 import { SecureServer } from 'secure-sockets';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { node } from '../backends/node.js';
-import { HandshakeScheduler } from '../src/connection/handshake-scheduler.js';
-import { encodeClientHello } from '../src/core/sealed/messages.js';
-import { suites } from '../src/core/sealed/suites.js';
+import { node } from '../../backends/node.js';
+import { HandshakeScheduler } from '../../src/connection/handshake-scheduler.js';
+import { encodeClientHello } from '../../src/core/sealed/messages.js';
+import { suites } from '../../src/core/sealed/suites.js';
 
-import { identityFor, pause } from './helpers/sockets.js';
+import { identityFor, pause } from '../helpers/sockets.js';
 
 /** What the clock shows, in milliseconds: it goes on by what is computed here, and by nothing else. */
 let now = 0;

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ReceiveQueue } from '../src/connection/receive-queue.js';
-import { batchOf } from './helpers/batch.js';
-import { pair, protocols } from './helpers/sockets.js';
+import { ReceiveQueue } from '../../src/connection/receive-queue.js';
+import { batchOf } from '../helpers/batch.js';
+import { pair, protocols } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
