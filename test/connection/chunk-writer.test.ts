@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { ChunkWriter } from '../../src/connection/chunk-writer.js';
-import { joined } from '../../src/connection/chunks.js';
+import { joinSmall } from '../../src/connection/chunks.js';
 import { Outbox } from '../../src/connection/outbox.js';
 import type { Chunk } from '../../src/core/script.js';
 import { bytes, StillTransport } from '../helpers/letters.js';
@@ -34,14 +34,14 @@ describe('chunks', () => {
   it('that are small are copied together with their neighbours, and large ones are left as they are', () => {
     const large = new Uint8Array(1024).fill(1);
     const small = new Uint8Array(1023).fill(2);
-    const chunks = joined([bytes('a'), bytes('b'), large, small, bytes('c'), large, large]);
+    const chunks = joinSmall([bytes('a'), bytes('b'), large, small, bytes('c'), large, large]);
     expect(chunks.map(({ length }) => length)).toEqual([2, 1024, 1024, 1024, 1024]);
     expect([chunks[1], chunks[3], chunks[4]].every((chunk) => chunk === large)).toBe(true);
     expect(Buffer.concat(chunks)).toEqual(
       Buffer.concat([bytes('a'), bytes('b'), large, small, bytes('c'), large, large]),
     );
-    expect(joined([])).toEqual([]);
-    expect(joined([bytes('z')])).toEqual([bytes('z')]);
+    expect(joinSmall([])).toEqual([]);
+    expect(joinSmall([bytes('z')])).toEqual([bytes('z')]);
   });
 });
 
@@ -100,10 +100,10 @@ describe('a writer', () => {
     out.write([bytes('c')]);
     expect([transport.writes, out.pending, out.waiting, out.bytesWritten]).toEqual([[['ab']], 2, 1, 3]);
     transport.pending = 1;
-    out.written();
+    out.onWritten();
     expect(transport.writes).toEqual([['ab']]);
     transport.pending = 0;
-    out.written();
+    out.onWritten();
     expect([transport.writes, out.waiting]).toEqual([[['ab'], ['c']], 0]);
     out.write([]);
     expect(transport.writes.length).toBe(2);
@@ -114,24 +114,24 @@ describe('a writer', () => {
     out.write(Array.from({ length: 40 }, () => new Uint8Array(64 * 1024)));
     expect([transport.pending, out.waiting]).toEqual([MIB, 1.5 * MIB]);
     transport.pending = 0;
-    out.written();
+    out.onWritten();
     expect([transport.pending, out.waiting]).toEqual([MIB, 0.5 * MIB]);
   });
 
   it('knows what the system has taken', () => {
     const { writer: out, transport } = writer();
     out.write([bytes('abcd')]);
-    expect([out.taken(false), out.taken(true), out.unsent]).toEqual([0, 0, 4]);
+    expect([out.confirmedBytes(false), out.confirmedBytes(true), out.unsent]).toEqual([0, 0, 4]);
     transport.left = 1;
-    expect([out.taken(false), out.taken(true), out.unsent]).toEqual([3, 0, 1]);
+    expect([out.confirmedBytes(false), out.confirmedBytes(true), out.unsent]).toEqual([3, 0, 1]);
     transport.left = undefined;
     transport.pending = 0;
-    out.written();
-    expect([out.taken(false), out.taken(true)]).toEqual([4, 4]);
+    out.onWritten();
+    expect([out.confirmedBytes(false), out.confirmedBytes(true)]).toEqual([4, 4]);
     out.write([bytes('ef')]);
     transport.left = 9;
     // what was confirmed stays so
-    expect([out.taken(false), out.taken(true)]).toEqual([4, 4]);
+    expect([out.confirmedBytes(false), out.confirmedBytes(true)]).toEqual([4, 4]);
   });
 
   it('gives the end behind everything, once', () => {
@@ -141,11 +141,11 @@ describe('a writer', () => {
     out.end();
     expect([transport.hasEnded, onEnd.mock.calls.length]).toEqual([false, 0]);
     transport.pending = 0;
-    out.written();
+    out.onWritten();
     expect([transport.written, transport.hasEnded, onEnd.mock.calls.length]).toEqual(['ab', true, 1]);
     out.end();
     transport.pending = 0;
-    out.written();
+    out.onWritten();
     expect(onEnd).toHaveBeenCalledTimes(1);
   });
 
@@ -166,7 +166,7 @@ describe('a writer', () => {
     late.done('x');
     await setImmediate();
     transport.pending = 0;
-    out.written();
+    out.onWritten();
     expect([transport.written, out.waiting, out.bytesWritten, onEnd.mock.calls.length]).toEqual([
       'a',
       0,

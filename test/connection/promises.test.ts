@@ -73,13 +73,13 @@ describe('the wait for a handshake', () => {
     const onLate = vi.fn();
     const done = new HandshakeWait();
     done.start(100, onLate);
-    done.done(result);
+    done.complete(result);
     done.fail(new Error('too late'));
     expect(await done.result).toBe(result);
     const failed = new HandshakeWait();
     failed.start(100, onLate);
     failed.fail(new Error('failed'));
-    failed.done(result);
+    failed.complete(result);
     expect(await outcome(failed.result)).toBe('failed');
     vi.advanceTimersByTime(1000);
     expect(onLate).not.toHaveBeenCalled();
