@@ -10,7 +10,7 @@ import { lostConnection, usageError } from './shared/failure.js';
 import { makeServer } from './shared/file-server.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
 import { type Inbox, receiveFile } from './shared/incoming-transfer.js';
-import { listenFlags, listenWhereFree } from './shared/listening.js';
+import { listenFlags, listenSealed, listenWhereFree } from './shared/listening.js';
 import { reportAs } from './shared/output.js';
 import { progressOn } from './shared/progress.js';
 import { Refusal } from './shared/refusal.js';
@@ -64,8 +64,8 @@ async function run(args: string[]): Promise<number> {
   const hangup = values['keep-open'] ? new Hangup(report) : undefined;
   const { server, reload } = await makeServer(values, report);
   const stop = stopSignal(GRACE);
-  await listenWhereFree(address, values, () => server.listen(address));
-  announceListening(server, report);
+  await listenWhereFree(address, values, () => listenSealed(server, address));
+  announceListening(server, address, report);
   announceService(report, stop);
   hangup?.begin(reload);
   const takes = {

@@ -51,7 +51,7 @@ describe('docs/cli.md', () => {
       ([, title]) => title,
     );
     expect(blocks(recipes, 'sh')).toHaveLength(4);
-    expect(blocks(recipes, 'ini')).toHaveLength(1);
+    expect(blocks(recipes, 'ini')).toHaveLength(2);
     expect(titles.length).toBeGreaterThan(0);
   });
 
@@ -120,6 +120,21 @@ describe('the unit of systemd', () => {
     const { stdout, stderr } = await run('systemd-analyze', ['verify', path]);
     // what it says of other units of this machine is not about this one
     expect(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('sealed-tunnel'))).toEqual([]);
+  });
+
+  test.skipIf(!havePrograms('systemd-analyze'))('is one that a unit of type socket starts', async () => {
+    const socket = blocks(cli, 'ini').find((block) => block.includes('[Socket]')) as string;
+    const service = unit
+      .replace('/usr/bin/secure-sockets', join(place.folder, 'bin/secure-sockets'))
+      .replace(' :9000 ', ' fd:sealed ');
+    expect(service).toContain(' fd:sealed 127.0.0.1:6379');
+    const paths = ['socket', 'service'].map((type) => join(place.folder, `sealed-tunnel.${type}`));
+    writeFileSync(paths[0] as string, socket);
+    writeFileSync(paths[1] as string, service);
+    const { stdout, stderr } = await run('systemd-analyze', ['verify', ...paths]);
+    expect(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('sealed-tunnel'))).toEqual([]);
+    // what becomes of the command with such a socket is tried in activation.test.ts
+    expect(socket).toContain('FileDescriptorName=sealed\n');
   });
 
   const isRoot = process.getuid?.() === 0;

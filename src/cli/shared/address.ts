@@ -1,15 +1,22 @@
 import { isIP } from 'node:net';
 import type { TcpAddress, UnixAddress } from '../../index.js';
 import { usageError } from './failure.js';
+import { type InheritedAddress, inheritedAddress } from './inherited.js';
 
 /** Where to connect to or to listen at. */
 export type Address = TcpAddress | UnixAddress;
 
+/** Where to listen at. */
+export type ListenAddress = Address | InheritedAddress;
+
 /**
- * Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, `unix:PATH` or an absolute path. Port 0, for any free port, is for
- * listening only.
+ * Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, `unix:PATH` or an absolute path; to listen, also port 0, for any free port,
+ * and `fd:NAME`, for a socket that the process was started with.
  */
-export function parseAddress(text: string, use: 'connect' | 'listen'): Address {
+export function parseAddress(text: string, use: 'connect'): Address;
+export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAddress;
+export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAddress {
+  if (use === 'listen' && text.startsWith('fd:')) return inheritedAddress(text);
   const path = pathIn(text);
   if (path !== undefined) return { path: checkPath(path) };
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
@@ -30,13 +37,15 @@ export function isAddress(text: string): boolean {
 }
 
 /** An address as `parseAddress` reads it. */
-export function formatAddress(address: Address): string {
+export function formatAddress(address: ListenAddress): string {
+  if ('fd' in address) return `fd:${address.fd}`;
   if ('path' in address) return `unix:${address.path}`;
   return formatHostPort(address.host ?? '', address.port);
 }
 
-/** Whether an address can be reached from this machine only. */
-export function isLocal(address: Address): boolean {
+/** Whether an address can be reached from this machine only, as far as that can be told. */
+export function isLocal(address: ListenAddress): boolean {
+  if ('fd' in address) return false;
   if ('path' in address || address.host === 'localhost') return true;
   const { host } = address;
   if (host === undefined || isIP(host) === 0) return false;

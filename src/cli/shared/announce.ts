@@ -1,10 +1,10 @@
 import type { SecureClient, SecureServer } from '../../index.js';
-import { type Address, formatAddress, formatPeer } from './address.js';
+import { type Address, formatAddress, formatPeer, type ListenAddress } from './address.js';
 import type { Report } from './output.js';
 
 /** Says where a server listens, and with which key. */
-export function announceListening(server: SecureServer, report: Report): void {
-  const address = formatAddress(server.address);
+export function announceListening(server: SecureServer, at: ListenAddress, report: Report): void {
+  const address = formatAddress('fd' in at && 'path' in server.address ? at : server.address);
   const { fingerprint } = server;
   report.event('listening', `listening at ${address}, key ${fingerprint}`, { address, fingerprint });
 }

@@ -1,5 +1,5 @@
 import { bridge as bridgeMessages, SecureClient } from '../../index.js';
-import { type Address, formatAddress, isLocal, parseAddress } from './address.js';
+import { type Address, formatAddress, isLocal, type ListenAddress, parseAddress } from './address.js';
 import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
@@ -83,7 +83,7 @@ function planOutward(args: string[]): StationPlan {
 }
 
 interface BridgePlace {
-  readonly address: Address;
+  readonly address: ListenAddress;
   readonly values: { readonly unlink?: boolean | undefined };
   /** How many connections at once. */
   readonly limit: number;
@@ -112,7 +112,7 @@ async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Pr
 }
 
 /** Classic protects nothing: what it carries must not leave the machine. */
-function checkLocal(address: Address): void {
+function checkLocal(address: ListenAddress): void {
   if (isLocal(address)) return;
   throw usageError(
     `bridge outward speaks classic at LISTEN, which protects nothing: ${formatAddress(address)} can be reached from other machines`,
@@ -129,7 +129,7 @@ function maxMessage(values: { readonly 'max-message'?: string | undefined }): nu
   return wholeNumber('max-message', values['max-message'], 1024, 999_999_967) ?? 16_384;
 }
 
-function twoAddresses(positionals: readonly string[], target: string): [Address, Address] {
+function twoAddresses(positionals: readonly string[], target: string): [ListenAddress, Address] {
   const [from, to, ...more] = positionals;
   if (from !== undefined && to !== undefined && more.length === 0)
     return [parseAddress(from, 'listen'), parseAddress(to, 'connect')];

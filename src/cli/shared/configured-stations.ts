@@ -1,5 +1,6 @@
 import { type Configuration, type Configured, withPlace } from './configuration.js';
-import { explainAnything } from './failure.js';
+import { explainAnything, usageError } from './failure.js';
+import { inheritedAddress } from './inherited.js';
 import type { Report } from './output.js';
 import { reloadReported } from './signals.js';
 import type { Station } from './station.js';
@@ -45,8 +46,13 @@ export class ConfiguredStations {
   async change(configuration: Configuration): Promise<void> {
     const { services } = configuration;
     const before = new Map([...this.#entries].filter(([name, entry]) => isSame(entry, services.get(name))));
-    const made = await this.#prepare(configuration, before);
     const gone = [...this.#entries].filter(([name]) => !before.has(name));
+    checkDescriptors(
+      configuration,
+      gone.flatMap(([, entry]) => descriptorsOf(entry)),
+      before,
+    );
+    const made = await this.#prepare(configuration, before);
     for (const [name, entry] of gone) this.#retire(name, entry);
     const old = new Map(gone);
     for (const [name, entry] of made) await this.#beginOr(name, entry, old.get(name));
@@ -123,6 +129,31 @@ export class ConfiguredStations {
       tell(error, 'warning: nor can it go on as before', this.#report.of(name));
     }
   }
+}
+
+/** With the service that listens at it a descriptor is closed, and it cannot be opened again. */
+function checkDescriptors(
+  { path, services }: Configuration,
+  closed: readonly number[],
+  before: ReadonlyMap<string, Entry>,
+): void {
+  for (const [name, service] of services) {
+    const fd = before.has(name) ? undefined : descriptorsOf(service).find((one) => closed.includes(one));
+    if (fd === undefined) continue;
+    const reason = `descriptor ${fd} cannot go from one service to another, nor to a changed one, while the process runs`;
+    throw withPlace(
+      path,
+      service.table,
+      usageError(reason, 'restart it: no connection is lost, as they wait'),
+    );
+  }
+}
+
+function descriptorsOf({ args }: Configured): number[] {
+  return args.flatMap((arg) => {
+    const [, text] = /^(?:--target=[^=]*=)?(fd:.*)$/.exec(arg) ?? [];
+    return text === undefined ? [] : [inheritedAddress(text).fd];
+  });
 }
 
 function isSame({ args }: Entry, other: Configured | undefined): boolean {

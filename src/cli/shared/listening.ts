@@ -1,7 +1,10 @@
 import { lstat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
-import type { Address } from './address.js';
+import type { SecureServer } from '../../index.js';
+import { listenAtDescriptor } from '../../server/server.node.js';
+import type { ListenAddress } from './address.js';
 import { CommandError, exitCodes } from './failure.js';
+import { unusable } from './inherited.js';
 
 /** Flags of a command that listens. */
 export const listenFlags = { unlink: { type: 'boolean' } } as const;
@@ -11,7 +14,7 @@ export const listenFlags = { unlink: { type: 'boolean' } } as const;
  * that no one listens at is removed first, otherwise the error says what to do.
  */
 export async function listenWhereFree(
-  address: Address,
+  address: ListenAddress,
   flags: { readonly unlink?: boolean | undefined },
   begin: () => Promise<void>,
 ): Promise<void> {
@@ -19,12 +22,18 @@ export async function listenWhereFree(
   try {
     await begin();
   } catch (error) {
+    if ('fd' in address) throw unusable(address, error);
     throw 'path' in address && isInUse(error) ? await inTheWay(address.path, error) : error;
   }
 }
 
+/** Begins to listen for sealed connections. */
+export function listenSealed(server: SecureServer, address: ListenAddress): Promise<void> {
+  return 'fd' in address ? listenAtDescriptor(server, address.fd) : server.listen(address);
+}
+
 /** Begins to listen for plain connections. Resolves to the address, with the real port. */
-export function listenPlain(listener: Server, address: Address): Promise<Address> {
+export function listenPlain(listener: Server, address: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(address, () => {

@@ -1,10 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { SecureServer } from '../../index.js';
-import { type Address, formatAddress, isLocal, parseAddress } from './address.js';
+import { formatAddress, isLocal, type ListenAddress, parseAddress } from './address.js';
 import { usageError } from './failure.js';
 import type { Links } from './links.js';
-import { listenPlain } from './listening.js';
+import { listenPlain, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
 
 /** Flags of a command that tells how it does. */
@@ -51,7 +51,10 @@ export async function serveMetrics(
   delay.enable();
   const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
   limit(server);
-  const at = formatAddress(await listenPlain(server, address));
+  let at = formatAddress(address);
+  await listenWhereFree(address, {}, async () => {
+    at = formatAddress(await listenPlain(server, address));
+  });
   // neither it nor who asks keeps the process
   server.unref();
   server.on('connection', (socket) => socket.unref());
@@ -64,7 +67,7 @@ export async function serveMetrics(
 }
 
 /** Where metrics are told, if anywhere. Throws unless only this machine can ask, or others may. */
-export function checkMetrics(values: MetricsValues): Address | undefined {
+export function checkMetrics(values: MetricsValues): ListenAddress | undefined {
   if (values.metrics === undefined) return undefined;
   const address = parseAddress(values.metrics, 'listen');
   if (values['metrics-public'] || isLocal(address)) return address;

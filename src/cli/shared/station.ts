@@ -1,12 +1,12 @@
 import type { SecureClient, SecureServer } from '../../index.js';
 import { serverAccess } from '../../server/server.js';
 import { CLOSE_TIME, stopAccepting } from './accept.js';
-import type { Address } from './address.js';
+import type { ListenAddress } from './address.js';
 import { announceClient, announceListening } from './announce.js';
 import type { FileServer } from './file-server.js';
 import { whenGone } from './gone.js';
 import type { Links } from './links.js';
-import { listenWhereFree } from './listening.js';
+import { listenSealed, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
 
 /** What a process can have several of: an end of a tunnel, or a bridge. */
@@ -38,7 +38,7 @@ export interface Serving {
 
 /** Where a station is, and what it has. */
 export interface Place {
-  readonly address: Address;
+  readonly address: ListenAddress;
   readonly unlink: boolean;
   readonly links: Links;
   readonly report: Report;
@@ -69,8 +69,8 @@ export class ServerStation implements Station {
 
   async begin(): Promise<void> {
     const { address, report } = this.#place;
-    await listenWhereFree(address, this.#place, () => this.server.listen(address));
-    announceListening(this.server, report);
+    await listenWhereFree(address, this.#place, () => listenSealed(this.server, address));
+    announceListening(this.server, address, report);
     this.#accepting = this.#accept();
   }
 

@@ -1,23 +1,65 @@
-import { type Address, parseAddress } from './address.js';
+import { type Address, type ListenAddress, parseAddress } from './address.js';
 import { usageError } from './failure.js';
 
 /** Addresses by the name of the target that they stand for. */
 export type Targets = ReadonlyMap<string, Address>;
 
+/** The same, of addresses to listen at. */
+export type Listens = ReadonlyMap<string, ListenAddress>;
+
 /** The name of the one target of a tunnel that gives none. */
 export const DEFAULT_TARGET = 'default';
+
+/** Where a tunnel client listens, by the name of the target, and the server that it connects to. */
+export function readTunnelClient(
+  positionals: readonly string[],
+  named: readonly string[] | undefined,
+): { readonly listens: Listens; readonly server: Address } {
+  const [first, second] = twoOrOne(
+    positionals,
+    named,
+    'a tunnel client takes LISTEN and SERVER, or --target NAME=LISTEN and SERVER',
+  );
+  const listens = readTargets(named ? undefined : first, named, (text) => parseAddress(text, 'listen'));
+  return { listens, server: parseAddress(second ?? first, 'connect') };
+}
+
+/** Where a tunnel server listens, and its targets by name. */
+export function readTunnelServer(
+  positionals: readonly string[],
+  named: readonly string[] | undefined,
+): { readonly targets: Targets; readonly listen: ListenAddress } {
+  const [first, second] = twoOrOne(
+    positionals,
+    named,
+    'a tunnel server takes LISTEN and TARGET, or --target NAME=TARGET and LISTEN',
+  );
+  const targets = readTargets(named ? undefined : second, named, (text) => parseAddress(text, 'connect'));
+  return { targets, listen: parseAddress(first, 'listen') };
+}
+
+function twoOrOne(
+  positionals: readonly string[],
+  named: readonly string[] | undefined,
+  usage: string,
+): [string, string | undefined] {
+  const [first, second] = positionals;
+  if (positionals.length !== (named ? 1 : 2) || first === undefined)
+    throw usageError(usage, 'secure-sockets tunnel --help');
+  return [first, second];
+}
 
 /**
  * The addresses of a tunnel: either the one that was given as an argument, or those of `--target NAME=ADDRESS`.
  * What a client and a server call by one name belongs together.
  */
-function readTargets(
+function readTargets<A>(
   one: string | undefined,
   named: readonly string[] | undefined,
-  use: 'connect' | 'listen',
-): Targets {
-  if (one !== undefined) return new Map([[DEFAULT_TARGET, parseAddress(one, use)]]);
-  const targets = new Map<string, Address>();
+  read: (text: string) => A,
+): ReadonlyMap<string, A> {
+  if (one !== undefined) return new Map([[DEFAULT_TARGET, read(one)]]);
+  const targets = new Map<string, A>();
   for (const text of named ?? []) {
     const [, name, address] = /^([A-Za-z0-9][A-Za-z0-9._-]{0,62})=(.+)$/.exec(text) ?? [];
     if (name === undefined || address === undefined)
@@ -26,33 +68,7 @@ function readTargets(
         'for example --target redis=127.0.0.1:6379',
       );
     if (targets.has(name)) throw usageError(`--target gives the name ${name} twice`);
-    targets.set(name, parseAddress(address, use));
+    targets.set(name, read(address));
   }
   return targets;
-}
-
-/** The addresses of a tunnel: two, or one beside those of `--target`. */
-export function readTunnel(
-  positionals: readonly string[],
-  named: readonly string[] | undefined,
-  side: 'client' | 'server',
-): { readonly targets: Targets; readonly peer: Address } {
-  const expected = named ? 1 : 2;
-  const [first, second] = positionals;
-  if (positionals.length !== expected || first === undefined)
-    throw usageError(
-      side === 'client'
-        ? 'a tunnel client takes LISTEN and SERVER, or --target NAME=LISTEN and SERVER'
-        : 'a tunnel server takes LISTEN and TARGET, or --target NAME=TARGET and LISTEN',
-      'secure-sockets tunnel --help',
-    );
-  return side === 'client'
-    ? {
-        targets: readTargets(named ? undefined : first, named, 'listen'),
-        peer: parseAddress(second ?? first, 'connect'),
-      }
-    : {
-        targets: readTargets(named ? undefined : second, named, 'connect'),
-        peer: parseAddress(first, 'listen'),
-      };
 }

@@ -12,12 +12,13 @@ import { adoptPlain } from './plain.js';
 import { relay } from './relay.js';
 import type { Station } from './station.js';
 import { relayStream, resetPlain } from './stream-relay.js';
-import { DEFAULT_TARGET, type Targets } from './targets.js';
+import { DEFAULT_TARGET, type Listens } from './targets.js';
 import type { Dialler, ReloadableDialler } from './trust.js';
 
 /** What a tunnel client needs. */
 export interface TunnelClientOptions {
-  readonly targets: Targets;
+  /** Where it listens, by the name of the target. */
+  readonly listens: Listens;
   readonly dialler: ReloadableDialler;
   readonly links: Links;
   readonly report: Report;
@@ -57,7 +58,7 @@ export class TunnelClient implements Station {
   /** At all its addresses, or at none. */
   async begin(): Promise<void> {
     try {
-      for (const name of this.#options.targets.keys())
+      for (const name of this.#options.listens.keys())
         this.#listeners.push(await accept(name, this.#carriers, this.#options));
     } catch (error) {
       for (const listener of this.#listeners) listener.close();
@@ -94,7 +95,7 @@ function schedule(dial: Dialler): Dialler {
 }
 
 async function accept(name: string, carriers: Carriers, options: TunnelClientOptions): Promise<Server> {
-  const { targets, links, report } = options;
+  const { listens, links, report } = options;
   const listener = createServer({
     allowHalfOpen: true,
     noDelay: true,
@@ -110,7 +111,7 @@ async function accept(name: string, carriers: Carriers, options: TunnelClientOpt
     links.add(arrival, () => carry(socket, name, carriers, links.cut));
   });
   // out of file descriptors and the like: it goes on listening
-  let at = targets.get(name) as NonNullable<ReturnType<Targets['get']>>;
+  let at = listens.get(name) as NonNullable<ReturnType<Listens['get']>>;
   await listenWhereFree(at, options, async () => {
     at = await listenPlain(listener, at);
   });

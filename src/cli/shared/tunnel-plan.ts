@@ -8,7 +8,7 @@ import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
 import type { StationContext, StationPlan } from './run-station.js';
 import { ServerStation, type Station } from './station.js';
-import { readTunnel } from './targets.js';
+import { readTunnelClient, readTunnelServer } from './targets.js';
 import { diallerFor } from './trust.js';
 import { carrierCount, TunnelClient } from './tunnel-client.js';
 import { TunnelServing } from './tunnel-server.js';
@@ -53,22 +53,22 @@ export function planTunnel([side, ...args]: readonly string[]): StationPlan {
 
 function planClient(args: string[]): StationPlan {
   const { values, positionals } = parse('tunnel', args, tunnelClientFlags);
-  const { targets, peer } = readTunnel(positionals, values.target, 'client');
+  const { listens, server } = readTunnelClient(positionals, values.target);
   const carriers = carrierCount(values.carriers, values.protocol);
   const limit = maxConnections(values);
   const prepare = async ({ report, stop }: StationContext): Promise<Station> => {
     // whoever dials again and again resumes, where the protocol can
     const sessions = values.protocol === 'classic' ? {} : { sessions: new Sessions() };
-    const dialler = await diallerFor(peer, values, stop, { maxMessage: MAX_MESSAGE, ...sessions });
+    const dialler = await diallerFor(server, values, stop, { maxMessage: MAX_MESSAGE, ...sessions });
     const links = new Links(report, limit);
-    return new TunnelClient({ targets, dialler, links, report, carriers, unlink: values.unlink === true });
+    return new TunnelClient({ listens, dialler, links, report, carriers, unlink: values.unlink === true });
   };
   return { values, prepare };
 }
 
 function planServer(args: string[]): StationPlan {
   const { values, positionals } = parse('tunnel', args, tunnelServerFlags);
-  const { targets, peer } = readTunnel(positionals, values.target, 'server');
+  const { targets, listen } = readTunnelServer(positionals, values.target);
   if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
     throw usageError(
       'a tunnel server lets in the clients in a file, or everybody: give either --authorized-keys FILE or --any-client',
@@ -84,7 +84,7 @@ function planServer(args: string[]): StationPlan {
   const prepare = async ({ report }: StationContext): Promise<Station> => {
     const links = new Links(report, limit);
     const serving = new TunnelServing({ targets, links, report, timeout, settle, takesStreams });
-    const place = { address: peer, unlink: values.unlink === true, links, report };
+    const place = { address: listen, unlink: values.unlink === true, links, report };
     return new ServerStation(await makeServer(values, report, more), serving, place);
   };
   return { values, prepare };
