@@ -14,9 +14,7 @@ export interface SendQueueLimits {
   readonly maxSendQueue: number;
 }
 
-/**
- * Staged bytes from which on encryption does not wait for an unfinished write; fewer wait, so that more may join them.
- */
+/** Staged bytes that do not wait for an unfinished write; fewer do, so that more may join them. */
 const FLUSH_THRESHOLD = 64 * 1024;
 
 const SENT: Promise<void> = Promise.resolve();
@@ -256,13 +254,15 @@ export class SendQueue {
     });
   }
 
+  /** One for all messages, since most of them need it. */
+  readonly #flushNow = (): void => {
+    this.#flushIsDue = false;
+    this.#flush();
+  };
+
   #flushSoon(): void {
-    if (this.#flushIsDue) return;
+    if (!this.#flushIsDue) afterTick(this.#flushNow);
     this.#flushIsDue = true;
-    afterTick(() => {
-      this.#flushIsDue = false;
-      this.#flush();
-    });
   }
 
   /** While a write is unfinished, what is staged waits for it, and leaves as one: but not for ever more. */

@@ -11,17 +11,20 @@ interface Port {
 }
 
 const platform = globalThis as unknown as Platform;
+// looked up once: Node's `process` and `setImmediate` are getters of the global object, and these run for each message
+const nextTick = platform.process?.nextTick;
+const nextLoop = platform.setImmediate;
 
 /**
  * Runs after the work in hand, promise continuations included, and before any input or output: where a tick's messages
  * leave.
  */
 export const afterTick: (work: () => void) => void =
-  typeof platform.process?.nextTick === 'function' ? (work) => platform.process?.nextTick?.(work) : queueTask;
+  typeof nextTick === 'function' ? (work) => nextTick(work) : queueTask;
 
 /** Runs after the event loop has processed all other pending work once. */
 export const onNextLoop: (work: () => void) => void =
-  typeof platform.setImmediate === 'function' ? (work) => void platform.setImmediate?.(work) : queueTask;
+  typeof nextLoop === 'function' ? (work) => void nextLoop(work) : queueTask;
 
 let port: Port | undefined;
 const tasks: (() => void)[] = [];

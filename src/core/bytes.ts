@@ -53,11 +53,12 @@ export class ByteQueue {
   #store: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
-  /** The chunk being looked at; not ours, gone after keep(). */
+  /** The chunk being looked at, from a place on; not ours, gone after keep(). */
   #chunk: Uint8Array = EMPTY;
+  #at = 0;
 
   get length(): number {
-    return this.#end - this.#start + this.#chunk.length;
+    return this.#end - this.#start + this.#chunk.length - this.#at;
   }
 
   /** Bytes of memory held. */
@@ -67,42 +68,45 @@ export class ByteQueue {
 
   /** Lends a chunk; `keep` must follow before the lender uses its memory again. */
   lend(chunk: Uint8Array): void {
-    if (this.#chunk.length > 0) this.keep(0);
+    if (this.#chunk.length > this.#at) this.keep(0);
     this.#chunk = chunk;
+    this.#at = 0;
   }
 
   /** Copies what is left of the lent chunk. `wanted`: the size of the request it is part of. */
   keep(wanted: number): void {
-    const { length } = this.#chunk;
-    if (length === 0) {
-      if (this.#start === this.#end) {
-        spareIfLarge(this.#store);
-        this.#release();
-      }
-      return;
+    const length = this.#chunk.length - this.#at;
+    if (length > 0) {
+      this.#reserve(length, wanted);
+      this.#store.set(this.#rest(length), this.#end);
+      this.#end += length;
+    } else if (this.#start === this.#end && this.#store !== EMPTY) {
+      spareIfLarge(this.#store);
+      this.#release();
     }
-    this.#reserve(length, wanted);
-    this.#store.set(this.#chunk, this.#end);
-    this.#end += length;
-    this.#chunk = EMPTY;
+    this.#letGo();
   }
 
   /** Exactly `count` bytes, which must be there; valid until the next call. */
   take(count: number): Uint8Array {
-    const view = this.#gather(count).subarray(0, count);
+    this.#gather(count);
+    const isStored = this.#end > this.#start;
+    const view = isStored ? this.#store.subarray(this.#start, this.#start + count) : this.#rest(count);
     this.drop(count);
     return view;
   }
 
   /** At least `count` contiguous bytes, which must be there, and what lies behind them; not taken. */
   peek(count: number): Uint8Array {
-    return this.#gather(count);
+    this.#gather(count);
+    if (this.#end > this.#start) return this.#store.subarray(this.#start, this.#end);
+    return this.#at === 0 ? this.#chunk : this.#chunk.subarray(this.#at);
   }
 
   /** Takes the first `count` bytes of what `peek` gave. */
   drop(count: number): void {
     if (this.#end > this.#start) this.#start += count;
-    else this.#chunk = count === this.#chunk.length ? EMPTY : this.#chunk.subarray(count);
+    else this.#at += count;
   }
 
   /**
@@ -111,7 +115,8 @@ export class ByteQueue {
    */
   target(wanted: number): Uint8Array | undefined {
     const have = this.#end - this.#start;
-    if (have < FULL_ALLOCATION || wanted - have < FULL_ALLOCATION || this.#chunk.length > 0) return undefined;
+    if (have < FULL_ALLOCATION || wanted - have < FULL_ALLOCATION) return undefined;
+    if (this.#chunk.length > this.#at) return undefined;
     if (wanted > LARGEST_FULL_ALLOCATION) return undefined;
     this.#reserve(wanted - have, wanted);
     return this.#store.subarray(this.#end, this.#start + wanted);
@@ -124,8 +129,19 @@ export class ByteQueue {
 
   /** Drops everything. The storage is not reused: the transport may still be reading into `target`. */
   clear(): void {
-    this.#chunk = EMPTY;
+    this.#letGo();
     this.#release();
+  }
+
+  /** The next bytes of the chunk. */
+  #rest(count: number): Uint8Array {
+    return this.#chunk.subarray(this.#at, this.#at + count);
+  }
+
+  /** Of the chunk, which the lender is going to use again. */
+  #letGo(): void {
+    this.#chunk = EMPTY;
+    this.#at = 0;
   }
 
   #release(): void {
@@ -133,17 +149,15 @@ export class ByteQueue {
     this.#start = this.#end = 0;
   }
 
-  #gather(count: number): Uint8Array {
+  /** Sees to it that the next `count` bytes lie in one place: all in the store, or all in the chunk. */
+  #gather(count: number): void {
     const have = this.#end - this.#start;
-    if (have === 0) return this.#chunk;
-    if (have < count) {
-      const missing = count - have;
-      this.#reserve(missing, count);
-      this.#store.set(this.#chunk.subarray(0, missing), this.#end);
-      this.#end += missing;
-      this.#chunk = this.#chunk.subarray(missing);
-    }
-    return this.#store.subarray(this.#start, this.#end);
+    if (have === 0 || have >= count) return;
+    const missing = count - have;
+    this.#reserve(missing, count);
+    this.#store.set(this.#rest(missing), this.#end);
+    this.#end += missing;
+    this.#at += missing;
   }
 
   /** Makes room for `more` bytes behind the stored ones. */
