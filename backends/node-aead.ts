@@ -9,7 +9,7 @@ import {
 } from 'node:crypto';
 import type { Aead } from '../src/backend.js';
 import { nullIf, requireLength } from './checks.js';
-import { plain } from './node-bytes.js';
+import { plain, unclearedBytes } from './node-bytes.js';
 import { joinRecord, NONE } from './pieces.js';
 
 /** Without it Node takes truncated tags. */
@@ -44,7 +44,7 @@ export class NodeAead implements Aead {
     for (const piece of plaintext) if (piece.length > 0) pieces.push(plain(cipher.update(piece)));
     cipher.final();
     pieces.push(plain(cipher.getAuthTag()));
-    return joinRecord(prefix, pieces);
+    return joinRecord(prefix, pieces, unclearedBytes);
   }
 
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {

@@ -3,6 +3,14 @@ export function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
+/**
+ * Memory that holds anything, to be filled at once: small pieces are views of memory that others share, which costs a
+ * fifth of an array of their own and is never transferred.
+ */
+export function unclearedBytes(length: number): Uint8Array {
+  return plain(Buffer.allocUnsafe(length));
+}
+
 /** Base64url, as JWK writes numbers and keys. */
 export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');

@@ -22,13 +22,21 @@ export function write(pieces: readonly Uint8Array[], memory: Uint8Array, from: n
   }
 }
 
-/** A prefix and what a cipher gave, as the result of `seal`: in one piece if that is small. */
-export function joinRecord(prefix: Uint8Array, pieces: Uint8Array[]): Uint8Array[] {
+/** A prefix and what a cipher gave, as the result of `seal`: in one piece if that is small, in memory from `allocate`. */
+export function joinRecord(
+  prefix: Uint8Array,
+  pieces: Uint8Array[],
+  allocate: (length: number) => Uint8Array = clearedBytes,
+): Uint8Array[] {
   const length = prefix.length + lengthOf(pieces);
   if (length >= SMALL) return prefix.length === 0 ? pieces : [prefix.slice(), ...pieces];
   if (prefix.length === 0 && pieces.length === 1) return pieces;
-  const whole = new Uint8Array(length);
+  const whole = allocate(length);
   whole.set(prefix);
   write(pieces, whole, prefix.length);
   return [whole];
+}
+
+function clearedBytes(length: number): Uint8Array {
+  return new Uint8Array(length);
 }

@@ -1,6 +1,7 @@
 import library from 'sodium-native';
 import type { Aead } from '../src/backend.js';
 import { nullIf, requireLength } from './checks.js';
+import { unclearedBytes } from './node-bytes.js';
 import { lengthOf, NONE, write } from './pieces.js';
 
 const TAG = 16;
@@ -37,7 +38,7 @@ export class SodiumAead implements Aead {
     const length = lengthOf(plaintext);
     const large = this.#forLarge(length);
     if (large) return large.seal(nonce, associatedData, plaintext, prefix);
-    const record = new Uint8Array(from + length + TAG);
+    const record = unclearedBytes(from + length + TAG);
     record.set(prefix);
     const ciphertext = record.subarray(from);
     const text =
@@ -53,13 +54,20 @@ export class SodiumAead implements Aead {
     return [record];
   }
 
-  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
+  open(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    ciphertext: Uint8Array,
+    output?: Uint8Array,
+  ): Uint8Array | null {
     requireLength('nonce', nonce, 12);
     const length = ciphertext.length - TAG;
     if (length < 0) return null;
     const large = this.#forLarge(length);
     if (large) return large.open(nonce, associatedData, ciphertext);
-    return this.#decrypt(new Uint8Array(length), nonce, associatedData, ciphertext);
+    const isRoom = output !== undefined && output.length >= length;
+    const memory = isRoom ? output.subarray(0, length) : new Uint8Array(length);
+    return this.#decrypt(memory, nonce, associatedData, ciphertext);
   }
 
   wipe(): void {

@@ -126,7 +126,7 @@ export interface Aead {
    * Encrypts the concatenation of `plaintext`. Returns `prefix`, unchanged, the ciphertext and the tag, in that order:
    * in one piece where the library writes to memory that it is given, and whatever is small; else in several, so that
    * neither side of a large record has to be copied together. `nonce`, `associatedData` and `prefix` may be overwritten
-   * after the call, and may be one and the same memory.
+   * after the call, and may be one and the same memory. The pieces may be views of larger memory.
    */
   seal(
     nonce: Uint8Array,
@@ -136,9 +136,15 @@ export interface Aead {
   ): Uint8Array[];
   /**
    * Decrypts `ciphertext`, its last 16 bytes being the tag. `null` exactly if the tag does not verify. The plaintext
-   * has memory of its own, which the backend does not use again: it may become a message of the application.
+   * has memory of its own, which the backend does not use again: it may become a message of the application. Or it is
+   * the beginning of `output`, where the caller offers that, it is long enough and the library can write there.
    */
-  open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null;
+  open(
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    ciphertext: Uint8Array,
+    output?: Uint8Array,
+  ): Uint8Array | null;
   /** Absent where the platform has no such form, or nothing gains by it. */
   readonly later?: LaterAead;
   /** Overwrites the key, which is not used again. Absent where the platform keeps it and frees it by itself. */

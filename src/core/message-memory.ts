@@ -9,7 +9,7 @@ export type ProtectMemory = (memory: ArrayBufferLike) => void;
 /** A message that is kept pins at most so many bytes beyond its own. */
 export const SLAB: number = 16 * 1024;
 /** Up to here an array lies in JavaScript's own heap, and one of its own costs no more than a view. */
-const ON_HEAP = 64;
+export const ON_HEAP: number = 64;
 /** From here on a message is copied alone: a slab would hold few of them. */
 const COPIED_ALONE = 4 * 1024;
 /** So many messages at least make a slab worth its allocation. */
@@ -51,8 +51,8 @@ export class MessageMemory {
 
   /** The message of `length` bytes at a place. */
   cut(from: number, length: number, left: Remainder): Bytes {
+    if (length <= ON_HEAP) return this.#plaintext.slice(from, from + length);
     const source = this.#plaintext.subarray(from, from + length);
-    if (length <= ON_HEAP) return new Uint8Array(source);
     // the last one may have the memory itself, if that is no more than as much again
     if (left.count === 1 && source.buffer.byteLength - length <= Math.min(length, SLAB))
       return source as Bytes; // what a cipher has made is no shared memory

@@ -229,19 +229,48 @@ describe.each(backends)('$name: memory', (backend) => {
 
   it('returns plain Uint8Arrays in memory of their own', () => {
     const ecb = backend.aesEcb(key);
-    const sealed = aeads.flatMap(({ aead }) => {
+    const opened = aeads.map(({ aead }) => {
       const own = backend[aead](key);
-      const pieces = own.seal(pattern(12), pattern(0), [pattern(16), pattern(3)]);
-      return [...pieces, own.open(pattern(12), pattern(0), join(pieces)) as Uint8Array];
+      const sealed = join(own.seal(pattern(12), pattern(0), [pattern(16), pattern(3)]));
+      return own.open(pattern(12), pattern(0), sealed) as Uint8Array;
     });
     const results = [
       ...[backend.randomBytes(8), backend.sha256(key), backend.hmacSha256(key, key)],
       ...[backend.hkdfExtract(key, key), backend.hkdfExpand(key, key, 33)],
-      ...[ecb.encrypt(pattern(16)), ecb.decrypt(pattern(16)), ecb.encrypt(pattern(16)), ...sealed],
+      ...[ecb.encrypt(pattern(16)), ecb.decrypt(pattern(16)), ecb.encrypt(pattern(16)), ...opened],
     ];
     for (const result of results) expect(Object.getPrototypeOf(result)).toBe(Uint8Array.prototype);
     for (const result of results) expect(result.buffer.byteLength).toBe(result.length);
     expect(new Set(results.map(({ buffer }) => buffer)).size).toBe(results.length);
+  });
+
+  it.each(aeads)('seals with $aead into plain Uint8Arrays that nothing writes to afterwards', ({ aead }) => {
+    const cipher = backend[aead](key);
+    const kept = [1, 100, 5000, 20_000, ...Array.from({ length: 300 }, (_, i) => i)].map((size) => {
+      const pieces = cipher.seal(pattern(12), pattern(3), [pattern(size, size)], pattern(3));
+      return { pieces, was: hex(join(pieces)) };
+    });
+    for (const { pieces, was } of kept) {
+      for (const piece of pieces) expect(Object.getPrototypeOf(piece)).toBe(Uint8Array.prototype);
+      expect(hex(join(pieces))).toBe(was);
+    }
+  });
+
+  it.each(aeads)('opens with $aead into the memory it is given, or leaves that alone', ({ aead }) => {
+    const cipher = backend[aead](key);
+    for (const size of [0, 1, 69, 70, 71]) {
+      const sealed = join(cipher.seal(pattern(12), pattern(3), [pattern(size)]));
+      const around = new Uint8Array(80).fill(0xee);
+      const output = around.subarray(3, 73);
+      const opened = cipher.open(pattern(12), pattern(3), sealed, output) as Uint8Array;
+      expect(hex(opened)).toBe(hex(pattern(size)));
+      const isThere = opened.buffer === around.buffer;
+      if (isThere) expect([opened.byteOffset, size]).toEqual([3, Math.min(size, 70)]);
+      const used = isThere ? 3 + size : 3;
+      expect(around.subarray(0, 3).every((byte) => byte === 0xee)).toBe(true);
+      expect(around.subarray(used).every((byte) => byte === 0xee)).toBe(true);
+      expect(cipher.open(pattern(12), pattern(3), flipped(sealed, size), output)).toBeNull();
+    }
   });
 
   it('works without its object', () => {

@@ -62,7 +62,7 @@ const floors: readonly Room[] = [
 const beside: readonly Room[] = [
   backendRoom('node', []),
   // what libsodium has none of it takes from the other native backend
-  backendRoom('sodium', [/^sodium-native$/, /^backends\/node\.ts$/]),
+  backendRoom('sodium', [/^sodium-native$/, /^backends\/node(-bytes)?\.ts$/]),
   // and what the platform has in no synchronous form, from JavaScript
   backendRoom('web', [noble, /^backends\/noble(-[\w-]+)?\.ts$/]),
   backendRoom('forge', [/^node-forge(\/|$)/]),

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { ProtectMemory } from '../message-memory.js';
-import { perform, read, type Script } from '../script.js';
+import { type Ask, perform, type Script } from '../script.js';
 import { partLengthOf } from '../staging.js';
 import type { Established, Handshaking, KeyLog } from './handshake.js';
 import { OpenKeys } from './open-keys.js';
@@ -9,7 +9,7 @@ import { contentOf, type Padding } from './padding.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, readU24, type TrafficKey } from './records.js';
 import type { TicketReceiver } from './resumption.js';
 import { type KeyLimits, SEND_LIMITS, SealedSender } from './sender.js';
-import { MessageStream } from './stream.js';
+import { MessageStream, SHORT_PLAINTEXT } from './stream.js';
 
 /** What both ends of a sealed connection need to know beside their handshake. */
 export interface OpenOptions {
@@ -37,6 +37,10 @@ export const RECEIVE_LIMITS: KeyLimits = { records: 2 ** 22, bytes: 2 ** 38 };
 
 /** With which CLOSE an error of the open connection is told to the peer; all others in silence. */
 const closeCodeOf: Partial<Record<ErrorCode, number>> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
+
+const HEADER: Ask = { type: 'read', count: RECORD_HEADER };
+/** Where short records are decrypted to, of all connections: what is kept of them is copied before the next `yield`. */
+const scratch: Uint8Array = new Uint8Array(SHORT_PLAINTEXT);
 
 /** A whole connection: the handshake, then records until the peer closes. */
 export function* sealedConnection(handshake: () => Handshaking<Established>, options: OpenOptions): Script {
@@ -73,11 +77,11 @@ function* receiveRecords(
   const longest = options.maxRecord + RECORD_OVERHEAD;
   const stream = new MessageStream(options.maxMessage, options.protectMemory);
   for (;;) {
-    const header = yield* read(RECORD_HEADER);
-    const length = readU24(header);
+    // yielded by hand: the generators of `read` and `decrypt` would be three objects for each record
+    const length = readU24((yield HEADER) as Uint8Array);
     checkRecord(length, longest, key, limits);
-    const ciphertext = yield* read(length);
-    const plaintext = yield* decrypt(key, ciphertext, options);
+    const ciphertext = (yield { type: 'read', count: length }) as Uint8Array;
+    const plaintext = options.isPatient ? yield* decrypt(key, ciphertext) : key.open(ciphertext, scratch);
     if (plaintext === null)
       throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed, repeated or reordered in transit');
     const type = plaintext[0];
@@ -103,12 +107,8 @@ function* receiveRecords(
 }
 
 /** A record's plaintext, at once or when the platform has it; which has begun before anything else happens. */
-function* decrypt(
-  key: TrafficKey,
-  ciphertext: Uint8Array,
-  { isPatient }: OpenOptions,
-): Handshaking<Uint8Array | null> {
-  const later = isPatient ? key.openLater(ciphertext) : undefined;
+function* decrypt(key: TrafficKey, ciphertext: Uint8Array): Handshaking<Uint8Array | null> {
+  const later = key.openLater(ciphertext);
   if (later === undefined) return key.open(ciphertext);
   return yield* perform(() => later, 'record');
 }

@@ -64,11 +64,14 @@ export class TrafficKey {
     return this.#aead.seal(this.#nextNonce(), scratchHeader, plaintext, scratchHeader);
   }
 
-  /** The plaintext of a record's ciphertext, type first, or `null` if its tag is wrong. */
-  open(ciphertext: Uint8Array): Uint8Array | null {
+  /**
+   * The plaintext of a record's ciphertext, type first, or `null` if its tag is wrong. Where `output` is given and has
+   * room, the plaintext may be the beginning of it.
+   */
+  open(ciphertext: Uint8Array, output?: Uint8Array): Uint8Array | null {
     writeU24(scratchHeader, ciphertext.length);
     this.#bytes += ciphertext.length;
-    return this.#aead.open(this.#nextNonce(), scratchHeader, ciphertext);
+    return this.#aead.open(this.#nextNonce(), scratchHeader, ciphertext, output);
   }
 
   /** The same as `seal` from the platform, when it has it; `undefined` where there is no such way at this length. */

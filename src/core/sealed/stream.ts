@@ -1,9 +1,16 @@
 import type { Bytes } from '../bytes.js';
 import { GrowableBuffer } from '../growable-buffer.js';
-import { MessageMemory, type ProtectMemory } from '../message-memory.js';
+import { MessageMemory, ON_HEAP, type ProtectMemory } from '../message-memory.js';
 import type { Batch } from '../script.js';
 
 const LENGTH_FIELD = 4;
+/**
+ * Plaintexts up to this length, a record's type included, may lie in memory that is used again: a message of them is
+ * cut at once, to JavaScript's own heap, which costs less than memory for the plaintext. So does a lone short message,
+ * the usual case of a conversation, cost no other memory than its own.
+ */
+export const SHORT_PLAINTEXT: number = 1 + LENGTH_FIELD + ON_HEAP;
+
 /** Cuts the stream of `u32 length || body` that the DATA payloads of one direction are (docs/protocol.md, R3). */
 export class MessageStream {
   readonly #maxMessage: number;
@@ -34,7 +41,10 @@ export class MessageStream {
     return this.#tooBig;
   }
 
-  /** Takes over a part of the stream, from a place on. Gives the messages that are complete with it, if any. */
+  /**
+   * Takes over a part of the stream, from a place on, or copies what it needs if that is short. Gives the messages that
+   * are complete with it, if any.
+   */
   push(plaintext: Uint8Array, from = 1): Batch | undefined {
     let at = from;
     let first: Bytes | undefined;
@@ -61,8 +71,10 @@ export class MessageStream {
     }
     this.#continue(plaintext, at);
     if (count === 0 && first === undefined) return undefined;
+    if (count === 1 && first === undefined && plaintext.length <= SHORT_PLAINTEXT)
+      return new SingleMessage(new Uint8Array(plaintext.subarray(at - bytes, at)));
     // the rest is part of messages with memory of their own: it must not be held, uncounted, for the few here
-    return at - start < plaintext.length / 2
+    return plaintext.length <= SHORT_PLAINTEXT || at - start < plaintext.length / 2
       ? new RecordBatch(
           new Uint8Array(plaintext.subarray(start, at)),
           { at: 0, count, bytes },
@@ -94,6 +106,33 @@ export class MessageStream {
     const end = Math.min(plaintext.length, at + this.#body.missing);
     this.#body.append(plaintext.subarray(at, end));
     return end;
+  }
+}
+
+/** A message that has memory of its own already. */
+class SingleMessage implements Batch {
+  #message: Bytes | undefined;
+
+  constructor(message: Bytes) {
+    this.#message = message;
+  }
+
+  get count(): number {
+    return this.#message === undefined ? 0 : 1;
+  }
+
+  get bytes(): number {
+    return this.#message?.length ?? 0;
+  }
+
+  get held(): number {
+    return this.bytes;
+  }
+
+  next(): Bytes | undefined {
+    const message = this.#message;
+    this.#message = undefined;
+    return message;
   }
 }
 
