@@ -12,13 +12,14 @@ export const bench: Command = {
   help: `Usage: secure-sockets bench [OPTION]...
 
 Measures each backend over 127.0.0.1, both ends in this one process, with an
-RSA key of 2048 bits and X25519: connections a second, messages of 64 bytes a second, and
-the throughput of messages of 64 KiB and of 1 MiB. Takes about half a minute.
+RSA key of 2048 bits and X25519: connections per second, messages of 64 bytes
+per second, and the throughput of messages of 64 KiB and of 1 MiB. Takes about
+half a minute.
 
 Options:
-  --backend NAME          this one only: node, sodium, web, forge, noble
-  --seconds N             for each figure, default 1
-  --json                  print one JSON object a backend
+  --backend NAME          only this one: node, sodium, web, forge or noble
+  --seconds N             for each measurement, default 1
+  --json                  print one JSON object per backend
   -h, --help              this text
 
 Examples:
@@ -96,7 +97,7 @@ async function measure(backend: Backend, identity: Identity, milliseconds: numbe
   return figures;
 }
 
-/** Reads all clients to their end. */
+/** Reads from every client until it ends. */
 async function drainAll(server: SecureServer): Promise<void> {
   const draining: Promise<void>[] = [];
   for await (const client of server) draining.push(drain(client));
@@ -130,7 +131,7 @@ async function connectionsPerSecond(
   return (1000 * count) / (performance.now() - begun);
 }
 
-/** Up to the moment when the other end has read the last one. */
+/** Until the other end has read the last message. */
 async function messagesPerSecond(
   backend: Backend,
   server: SecureServer,

@@ -20,24 +20,24 @@ export const bridge: Command = {
    or: secure-sockets bridge outward [OPTION]... LISTEN SERVER
    or: secure-sockets bridge --config FILE [OPTION]...
 
-Stands beside a program of the old Python library, on its machine, and carries
-message for message. inward: accepts sealed clients at LISTEN and dials the
-classic server TARGET for each, once it is authenticated. outward: accepts a
-classic client at LISTEN, an address of this machine, and dials the sealed
-SERVER. Ends, cuts and back-pressure pass through; the end of a classic peer,
-which may have been killed, is told with close code 16386.
+Runs on the machine of a program that uses the old Python library, and carries
+each message unchanged. inward: accepts sealed clients at LISTEN and connects to
+the classic server TARGET for each, once it is authenticated. outward: accepts
+classic clients at LISTEN, an address of this machine, and connects to the
+sealed SERVER. Ends, cuts and back-pressure pass through; the end of a classic
+peer, which may have been killed, is passed on as close code 16386.
 
 ${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of bridge outward:')}
   --any-address           listen at an address that other machines can reach
 ${withHeading(serverHelp, 'Options of bridge inward, which takes one of the first two:')}  --any-client            let in every client that can reach LISTEN
-  --min-modulus-bits N    take a TARGET with a key from N bits on, default 2048;
+  --min-modulus-bits N    accept a TARGET with a key from N bits on, default 2048;
                           the Python library makes keys of 512
 
 Options of both:
   --config FILE           run the tunnels and bridges that FILE describes, in TOML
-  --max-message BYTES     the longest message that a classic peer is sent, default
-                          16384: the Python library reads one with one recv
-  --max-connections N     turn away connections beyond N at a time, default 1024
+  --max-message BYTES     the longest message sent to a classic peer, default 16384:
+                          the Python library reads a message with one recv
+  --max-connections N     refuse connections beyond N at a time, default 1024
 ${metricsHelp}${listenHelp}${withHeading(without(endpointHelp, '--protocol'))}
 Examples:
   secure-sockets bridge inward --identity server.pem --authorized-keys keys \\

@@ -20,8 +20,8 @@ Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH or /PATH), sends standard
 input and writes what comes back to standard output. Ends when the server has
 closed, or when the input has ended and the server has answered.
 
-The server is trusted by --server-key, or by the known-hosts file. About one
-that the file does not have you are asked at the terminal.
+The server is trusted by --server-key, or by the known-hosts file. For a server
+that is not in the file, the command asks at the terminal.
 
 ${clientHelp}${inputHelp}
 ${endpointHelp}

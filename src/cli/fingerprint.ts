@@ -16,15 +16,16 @@ export const fingerprint: Command = {
   help: `Usage: secure-sockets fingerprint [OPTION]... FILE|ADDRESS
 
 Prints the fingerprint of the key in FILE, private or public, in PEM; or of the
-key that the server at ADDRESS shows. What a server shows is not proof that the
-server is the one you mean: compare it with what was printed on the server.
+key of the server at ADDRESS. A server's answer does not prove that it is the
+server you mean: compare the fingerprint with what the server printed.
 
 Options:
   --passphrase-file FILE  the first line of FILE is the passphrase of the key,
                           instead of being asked for at the terminal
   --protocol NAME         of the server: sealed (default) or classic
-  --min-modulus-bits N    classic: take servers with keys from N bits on
-  --backend NAME          who computes: node (default), sodium, web, forge, noble
+  --min-modulus-bits N    classic: accept servers with keys from N bits on
+  --backend NAME          the cryptographic library: node (default), sodium, web,
+                          forge or noble
   --timeout SECONDS       for connecting, default 10
   --json                  print one JSON object
   -h, --help              this text
@@ -54,7 +55,7 @@ async function run(args: string[]): Promise<number> {
 }
 
 function isFile(subject: string): boolean {
-  // standard input may be a socket, which is not one to connect to
+  // standard input may be a socket, but not one to connect to
   if (/^\/dev\/(stdin|fd\/\d+)$/.test(subject)) return true;
   if (existsSync(subject)) return !statSync(subject).isSocket();
   if (isAddress(subject)) return false;

@@ -12,12 +12,12 @@ export const knownHosts: Command = {
   help: `Usage: secure-sockets known-hosts [OPTION]... list
    or: secure-sockets known-hosts [OPTION]... remove ADDRESS [FINGERPRINT]
 
-Lists the servers that connect, send and tunnel know, one "HOST PORT
-FINGERPRINT" a line; or removes a server, or one of its keys.
+Lists the servers that connect, send and tunnel trust, one "HOST PORT
+FINGERPRINT" per line; or removes a server, or one of its keys.
 
 Options:
   --known-hosts FILE      the file, default ~/.config/secure-sockets/known_hosts
-  --json                  print one JSON object a server
+  --json                  print one JSON object per server
   -h, --help              this text
 
 Examples:

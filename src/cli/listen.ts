@@ -21,14 +21,14 @@ export const listen: Command = {
   help: `Usage: secure-sockets listen [OPTION]... ADDRESS
 
 Listens at ADDRESS (HOST:PORT, [IPV6]:PORT, :PORT for every address, unix:PATH
-or /PATH; port 0 is any free one), says so on standard error with the
+or /PATH; port 0 is any free one), reports that on standard error with the
 fingerprint of its key, and serves one client: writes what it sends to standard
 output, and sends it standard input. Ends when the client has ended or closed
-and there is no more input. Without --identity a key is made for this run alone.
+and there is no more input. Without --identity a key is made for this run only.
 
 ${serverHelp}${listenHelp}  -k, --keep-open         serve any number of clients, side by side, until
-                          stopped. Input goes to all that are connected; what
-                          they send is written message by message as it comes
+                          stopped. Input is sent to all of them; what they send
+                          is written message by message as it arrives
 ${inputHelp}
 ${endpointHelp}
 Examples:

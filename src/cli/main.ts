@@ -48,10 +48,10 @@ Examples:
   secure-sockets listen --identity key.pem 127.0.0.1:9000 > out
   secure-sockets connect --server-key SHA256:... 127.0.0.1:9000 < in
 
-Exit codes: 0 all went well; 1 the network failed, nothing was carried; 2 wrong
-usage, keys or files; 3 the peer is not trusted, or does not trust us; 4 what
-was carried is cut off or damaged. A command that a signal stops before it is
-done exits with 128 and the number of the signal.
+Exit codes: 0 success; 1 the network failed before anything was carried; 2 wrong
+usage, keys or files; 3 the peer is not trusted, or does not trust us; 4 the
+data is incomplete or damaged. A command that a signal stops early exits with
+128 plus the number of the signal.
 `;
 
 /** Runs the command that the arguments name. Resolves to the exit code. */
@@ -88,12 +88,12 @@ function show(text: string): number {
   return 0;
 }
 
-/** This file is bundled into `dist`, beside which the manifest is. */
+/** This file is bundled into `dist`; package.json is in the folder above. */
 function version(): string {
   return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 }
 
-/** An error that is nobody's doing but ours keeps its stack. */
+/** An internal error is printed with its stack. */
 function reportFailure(error: unknown): number {
   try {
     return currentReport().failure(error);
@@ -103,11 +103,11 @@ function reportFailure(error: unknown): number {
   }
 }
 
-// for what is said before a command has read its flags
+// for messages before a command has read its flags
 reportAs({
   json: process.argv.includes('--json'),
   'log-format': /--log-format[ =]json\b/.test(process.argv.join(' ')) ? 'json' : undefined,
 });
 process.removeAllListeners('warning').on('warning', (warning) => reportWarning(warning, currentReport()));
-// everything is written by now; input that nobody will read must not keep the process
+// all output is written by now; pending input must not keep the process running
 process.exit(await main(process.argv.slice(2)).catch(reportFailure));

@@ -3,7 +3,10 @@ import { usageError } from './shared/failure.js';
 import { completion, manPage } from './shared/manual.js';
 import { print } from './shared/output.js';
 
-/** The commands that print what is made of the manuals of all commands. */
+/**
+ * The commands that print the man page and the completion scripts, which are generated from the manuals of all
+ * commands.
+ */
 export function manualCommands(
   all: () => readonly Command[],
   help: () => string,

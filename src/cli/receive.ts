@@ -24,16 +24,17 @@ export const receive: Command = {
   summary: 'receive files from a send command',
   help: `Usage: secure-sockets receive [OPTION]... ADDRESS
 
-Listens at ADDRESS for one "secure-sockets send" and puts the files that it
-sends into the output folder, under the names it gives them. A file takes its
-name when it has come whole and its SHA-256 is right; until then it has another,
-and if it does not come so far, none. What is there is never overwritten. Names
-with a dot in front are refused. Without --authorized-keys anybody who can reach ADDRESS may send.
+Listens at ADDRESS for one "secure-sockets send" and stores the files that it
+sends in the output folder, under the names that it gives. A file gets its name
+when it has arrived completely and its SHA-256 is right; until then it has a
+temporary name. Existing files are never overwritten. Names that begin with a
+dot are refused. Without --authorized-keys any client that can reach ADDRESS may
+send.
 
-${serverHelp}${listenHelp}  -o, --output FOLDER     where the files go, default the current folder
-  -r, --recursive         take folders too; otherwise names with folders in them
-                          are refused
-      --no-preserve       do not keep the times of change and permission bits
+${serverHelp}${listenHelp}  -o, --output FOLDER     the output folder, default the current one
+  -r, --recursive         accept folders too; otherwise names with folders in
+                          them are refused
+      --no-preserve       do not set modification times and permission bits
       --resume            keep the parts of broken transfers, for a send --resume
                           with the same key to continue
   -k, --keep-open         serve any number of senders, side by side, until
@@ -85,7 +86,7 @@ async function run(args: string[]): Promise<number> {
 interface Receiver extends Inbox {
   readonly server: SecureServer;
   readonly stop: AbortSignal;
-  /** Ends senders as soon as no file of theirs is under way. */
+  /** Ends each sender as soon as it is not in the middle of a file. */
   readonly leave?: AbortSignal;
 }
 
@@ -98,10 +99,13 @@ async function receiveOne(receiver: Receiver): Promise<void> {
   await turningAway;
 }
 
-/** How long files that are on their way may take to come after SIGTERM, in milliseconds. */
+/** How long transfers in progress may take after SIGTERM, in milliseconds. */
 const GRACE = 5000;
 
-/** A sender that fails is reported and harms no other. Stopped, it lets in no more and gives those that send some time. */
+/**
+ * A sender that fails is reported and does not affect the others. After a stop, no more are accepted, and transfers
+ * in progress get some time.
+ */
 async function receiveMany(receiver: Receiver): Promise<void> {
   const { server, report, stop } = receiver;
   const receiving = new Set<Promise<void>>();
@@ -145,7 +149,7 @@ async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<v
   }
 }
 
-/** What the sender says next; `null` at its end, or once it is to be left. */
+/** The sender's next message; `null` when it has ended, or is to be left. */
 async function nextFile(client: SecureClient, leave: AbortSignal | undefined): Promise<Uint8Array | null> {
   try {
     return await client.recv({ signal: leave });
@@ -155,12 +159,12 @@ async function nextFile(client: SecureClient, leave: AbortSignal | undefined): P
   }
 }
 
-/** Classic has no codes. */
+/** Classic has no close codes. */
 function closeOptions({ protocol }: SecureClient, leave: AbortSignal | undefined): { readonly code: number } {
   return { code: leave?.aborted && protocol === 'sealed' ? closeCodes.goingAway : 0 };
 }
 
-/** The sender is told why, and given the time to read it. */
+/** Sends the reason, and waits until the sender has read it. */
 async function refuse(client: SecureClient, refusal: Refusal): Promise<void> {
   await client.send(encodeMessage('R', refusal.reason)).catch(() => {});
   await client.close();

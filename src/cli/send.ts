@@ -17,17 +17,17 @@ export const send: Command = {
   summary: 'send files to a receive command',
   help: `Usage: secure-sockets send [OPTION]... FILE... ADDRESS
 
-Sends files to "secure-sockets receive" at ADDRESS, one after another. Each is
-checked there by its SHA-256 before it takes its name, and keeps its time of
-change and permission bits; nothing that is there is overwritten. The first file
+Sends files to "secure-sockets receive" at ADDRESS, one after another. There the
+SHA-256 of each is checked before it gets its name; it keeps its modification
+time and permission bits, and existing files are not overwritten. The first file
 that is refused ends the command. FILE may be "-", standard input. On a terminal
-it shows how far it is.
+the command shows its progress.
 
-${clientHelp}  -r, --recursive         send folders with all that is in them, to a receive -r
-      --no-preserve       do not send times of change and permission bits
-      --resume            go on where a broken transfer to a receive --resume ended,
-                          if what is there is the beginning of the file
-      --name NAME         what standard input is to be called there
+${clientHelp}  -r, --recursive         send folders with everything in them, to a receive -r
+      --no-preserve       do not send modification times and permission bits
+      --resume            continue a broken transfer to a receive --resume, if the
+                          part there is the beginning of the file
+      --name NAME         the name for standard input at the receiver
 
 ${endpointHelp}
 Examples:

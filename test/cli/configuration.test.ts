@@ -60,7 +60,7 @@ describe('a configuration', () => {
       'log-level = "loud"\n[tunnel-client.a]',
       /^bad\.toml: log-level: is error, warning, info, debug; not "loud"/,
     ],
-    ['metrics = "192.0.2.1:1"\n[tunnel-client.a]', /^bad\.toml: metrics: metrics are told to everybody/],
+    ['metrics = "192.0.2.1:1"\n[tunnel-client.a]', /^bad\.toml: metrics: metrics are given to every client/],
     ['log-levle = "info"', /^bad\.toml: log-levle: there is no such option: did you mean log-level\?/],
     ['constructor = "x"\n[tunnel-client.a]', /^bad\.toml: constructor: there is no such option/],
     ['[toString.a]', /^bad\.toml: toString: there is no such option/],
@@ -99,7 +99,7 @@ describe('a configuration', () => {
     ],
     [
       '[tunnel-server.a]\nlisten = ":0"\ntarget = "h:1"',
-      /^bad\.toml: tunnel-server\.a: a tunnel server lets in the clients in a file, or everybody/,
+      /^bad\.toml: tunnel-server\.a: a tunnel server lets in the clients in a file, or every client/,
     ],
     [
       '[bridge-outward.a]\nlisten = ":0"\nserver = "h:1"',

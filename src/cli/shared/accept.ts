@@ -1,7 +1,7 @@
 import type { SecureClient, SecureServer } from '../../index.js';
 import { serverAccess } from '../../server/server.js';
 
-/** How long, in milliseconds, connections may take to end when everything they carried has. */
+/** How long, in milliseconds, connections may take to end when all they carry has ended. */
 export const CLOSE_TIME = 500;
 
 /** The next client; `undefined` after `stop`. Closing the server instead would close its clients. */
@@ -17,7 +17,10 @@ export async function acceptUntil(
   }
 }
 
-/** Takes no one in any more, so that a successor has the address at once; who is connected stays until the server closes. */
+/**
+ * Stops accepting, so that a successor can listen at the address at once; connected clients stay until the server
+ * closes.
+ */
 export function stopAccepting(server: SecureServer): void {
   serverAccess(server).stopAccepting();
 }

@@ -31,7 +31,7 @@ export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAdd
   return host === '' ? { port } : { port, host };
 }
 
-/** Whether a text is written as an address. */
+/** Whether a text has the form of an address. */
 export function isAddress(text: string): boolean {
   return pathIn(text) !== undefined || /^(\[[^\]]+\]|[^:[\]\s/\\]*):\d{1,5}$/.test(text);
 }
@@ -78,7 +78,7 @@ function pathIn(text: string): string | undefined {
   return isPath && path !== '' ? path : undefined;
 }
 
-/** The system cuts longer ones without a word, so that two of them may name one socket. */
+/** The system silently truncates longer paths, so that two of them could name the same socket. */
 const MAX_PATH = process.platform === 'darwin' ? 103 : 107;
 
 function checkPath(path: string): string {

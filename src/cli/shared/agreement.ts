@@ -8,18 +8,21 @@ import { closeCodes } from './close-codes.js';
 
 const NOTHING = new Uint8Array(0);
 
-/** How a sealed connection is to be used; `first` was received already and is for the plain side. */
+/** How a sealed connection is used; `first` was received already and belongs to the plain side. */
 export type Agreement = { readonly way: 'streams' } | { readonly way: 'bytes'; readonly first?: Uint8Array };
 
-/** So long, in milliseconds, a server may take to answer: it has nothing to do before. */
+/** How long, in milliseconds, a server may take to answer; it has no other work before that. */
 const MAX_ANSWER_TIME = 2000;
 
-/** So long a server waits for the question, which comes with the end of the handshake, before it dials for a silent client. */
+/**
+ * How long a server waits for the request, which follows the handshake immediately, before it connects to the target
+ * for a silent client.
+ */
 const MAX_QUESTION_TIME = 250;
 
 /**
- * Asks a server for streams. `undefined`: this connection is of no use, since the server has said no, or nothing: then no
- * one can tell what it makes of more bytes.
+ * Asks a server for streams. `undefined`: this connection cannot be used, since the server has refused, or has not
+ * answered: then it is unknown how it would interpret more bytes.
  */
 export async function askForStreams(sealed: SecureClient): Promise<Agreement | undefined> {
   await sealed.send(NOTHING);
@@ -29,7 +32,7 @@ export async function askForStreams(sealed: SecureClient): Promise<Agreement | u
   return first.length === 0 ? { way: 'streams' } : { way: 'bytes', first };
 }
 
-/** Answers a client that asks for streams. `undefined`: it was told that there are none, and asks again without. */
+/** Answers a client that asks for streams. `undefined`: it was refused, and will connect again without asking. */
 export async function answerForStreams(
   sealed: SecureClient,
   takesStreams: boolean,
@@ -45,7 +48,7 @@ export async function answerForStreams(
   return { way: 'streams' };
 }
 
-/** The next message, `null` at the end, `undefined` if there is none in time: then none is lost. */
+/** The next message, `null` at the end, `undefined` if none arrives in time; a later one is not lost. */
 async function recvWithin(
   sealed: SecureClient,
   milliseconds: number,

@@ -2,14 +2,14 @@ import type { SecureClient, SecureServer } from '../../index.js';
 import { type Address, formatAddress, formatPeer, type ListenAddress } from './address.js';
 import type { Report } from './output.js';
 
-/** Says where a server listens, and with which key. */
+/** Reports where a server listens, and with which key. */
 export function announceListening(server: SecureServer, at: ListenAddress, report: Report): void {
   const address = formatAddress('fd' in at && 'path' in server.address ? at : server.address);
   const { fingerprint } = server;
   report.event('listening', `listening at ${address}, key ${fingerprint}`, { address, fingerprint });
 }
 
-/** Says which client has connected. */
+/** Reports which client has connected. */
 export function announceClient(client: SecureClient, report: Report): void {
   const { peer, suite } = client;
   const from = formatPeer(client);
@@ -22,7 +22,7 @@ export function announceClient(client: SecureClient, report: Report): void {
   });
 }
 
-/** Says which server was reached. */
+/** Reports which server was reached. */
 export function announceServer(client: SecureClient, to: Address, report: Report): void {
   const address = formatAddress(to);
   const { peer, suite } = client;
@@ -33,14 +33,14 @@ export function announceServer(client: SecureClient, to: Address, report: Report
   });
 }
 
-/** Says that a connection failed, where that ends nothing else. */
+/** Reports that a connection failed, where that ends nothing else. */
 export function announceLoss(what: string, error: unknown, report: Report): void {
   const message = messageOf(error);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   report.event('lost', `${what}: ${message}`, { what, code, message });
 }
 
-/** Whoever comes while the one client is served must not believe that anybody reads what it sends. */
+/** A client that connects while another is served is refused: otherwise it would believe that its data is read. */
 export async function turnAway(server: SecureServer, report: Report): Promise<void> {
   for await (const client of server) {
     const peer = formatPeer(client);
@@ -49,7 +49,7 @@ export async function turnAway(server: SecureServer, report: Report): Promise<vo
   }
 }
 
-/** An attempt on several addresses has no message of its own. */
+/** An error of an attempt on several addresses has no message of its own. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ');
   return error instanceof Error ? error.message : String(error);

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { usageError } from './failure.js';
 import { suggestion } from './suggest.js';
 
-/** What a flag takes, as `node:util` parseArgs wants it. */
+/** The type of a flag's value, as parseArgs of `node:util` takes it. */
 export type Flags = Readonly<
   Record<
     string,
@@ -10,7 +10,7 @@ export type Flags = Readonly<
   >
 >;
 
-/** The flags given, by name, and what else was given. */
+/** The flags given, by name, and the other arguments. */
 export type Arguments<T extends Flags> = ReturnType<
   typeof parseArgs<{ readonly options: T; readonly allowPositionals: true }>
 >;
@@ -18,11 +18,11 @@ export type Arguments<T extends Flags> = ReturnType<
 /** A command of the command line. */
 export interface Command {
   readonly name: string;
-  /** Half a line for the list of commands. */
+  /** A short description for the list of commands. */
   readonly summary: string;
   /** The manual, as `--help` prints it. */
   readonly help: string;
-  /** Does it. Resolves to the exit code. */
+  /** Runs the command. Resolves to the exit code. */
   run(args: string[]): Promise<number>;
 }
 

@@ -2,7 +2,7 @@ import type { Backend } from '../../index.js';
 import { oneOf } from './arguments.js';
 import { type CommandError, usageError } from './failure.js';
 
-/** The backends by the names that the command line has for them. */
+/** The backends, by their names on the command line. */
 export const backendNames = ['node', 'sodium', 'web', 'forge', 'noble'] as const;
 
 const loaders: Readonly<Record<(typeof backendNames)[number], () => Promise<Backend>>> = {
@@ -24,10 +24,10 @@ export async function loadBackend(name: string | undefined): Promise<Backend | u
   }
 }
 
-/** What is installed beside this package, and by what the backend is known that needs it. */
+/** The packages that some backends need, which are installed beside this one. */
 const peers: Readonly<Record<string, string>> = { sodium: 'sodium-native', forge: 'node-forge' };
 
-/** What keeps a backend from being loaded, if it is nothing that this package is to blame for. */
+/** The usage error for a backend that cannot be loaded because its package is missing. */
 function unavailable(name: string, error: unknown): CommandError | undefined {
   const peer = peers[name];
   if (peer === undefined || !(error instanceof Error) || !('code' in error)) return undefined;

@@ -29,13 +29,13 @@ const inwardFlags = {
 
 const outwardFlags = { ...bridgeFlags, ...clientFlags, 'any-address': { type: 'boolean' } } as const;
 
-/** The flags of either direction. */
+/** The flags of each direction. */
 export const flagsOfBridge: Readonly<Record<'inward' | 'outward', Flags>> = {
   inward: inwardFlags,
   outward: outwardFlags,
 };
 
-/** What the arguments of `bridge inward` or `bridge outward` ask for. */
+/** The station that the arguments of `bridge inward` or `bridge outward` describe. */
 export function planBridge([direction, ...args]: readonly string[]): StationPlan {
   if (direction === 'inward') return planInward(args);
   if (direction === 'outward') return planOutward(args);
@@ -75,7 +75,7 @@ function planOutward(args: string[]): StationPlan {
     const { dial, reload } = await diallerFor(to, sealed, stop, { maxMessage: longest });
     const { identity: __, 'passphrase-file': ___, ...common } = values;
     const { server } = await makeServer({ ...common, 'key-length': keyLength, protocol: 'classic' }, report);
-    // the key for this run stays; the one that can change is that towards the sealed server
+    // the key for this run stays; only the one towards the sealed server can change
     const files = { server, reload: async () => void (await reload()) };
     return station(files, dial, { address: from, values, limit, report });
   };
@@ -85,12 +85,12 @@ function planOutward(args: string[]): StationPlan {
 interface BridgePlace {
   readonly address: ListenAddress;
   readonly values: { readonly unlink?: boolean | undefined };
-  /** How many connections at once. */
+  /** The maximum number of connections at the same time. */
   readonly limit: number;
   readonly report: Report;
 }
 
-/** Dials the other side for each client. */
+/** Connects to the other side for each client. */
 function station(files: FileServer, dial: Dialler, place: BridgePlace): ServerStation {
   const { address, values, limit, report } = place;
   const links = new Links(report, limit);
@@ -111,7 +111,7 @@ async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Pr
   }
 }
 
-/** Classic protects nothing: what it carries must not leave the machine. */
+/** Classic protects nothing: its data must not leave the machine. */
 function checkLocal(address: ListenAddress): void {
   if (isLocal(address)) return;
   throw usageError(

@@ -4,9 +4,9 @@ import { formatPeer } from './address.js';
 import type { Report } from './output.js';
 import type { Source } from './pipes.js';
 
-/** So far may a client be behind the input, in bytes, before the others wait for it. */
+/** How far a client may be behind the input, in bytes, before the others wait for it. */
 const MAX_LAG = 4 * 2 ** 20;
-/** They wait as long as it takes so much, in bytes, in so many milliseconds. */
+/** They wait as long as it reads MIN_PROGRESS bytes within TIMEOUT milliseconds. */
 const MIN_PROGRESS = 2 ** 20;
 const TIMEOUT = 5000;
 
@@ -20,14 +20,14 @@ class Listener {
     this.client = client;
   }
 
-  /** Resolves when the piece is taken. One that fails is found out where the client is read from. */
+  /** Resolves when the piece is sent. A failed connection is detected where the client is read from. */
   async send(piece: Uint8Array): Promise<void> {
     this.lag += piece.length;
     try {
       await this.client.send(piece);
       this.taken += piece.length;
     } catch {
-      // whoever reads from it reports why
+      // the code that reads from it reports the reason
     } finally {
       this.lag -= piece.length;
     }
@@ -35,8 +35,8 @@ class Listener {
 }
 
 /**
- * Sends the input to all clients that are there, at the pace of the slowest as long as that one moves. A client that
- * does not read would stop all the others: beyond a bound it is dropped.
+ * Sends the input to all connected clients, at the pace of the slowest. A client that does not read at all would
+ * stop all the others: beyond a limit it is dropped.
  */
 export class Broadcast {
   readonly #report: Report;
@@ -48,7 +48,7 @@ export class Broadcast {
     this.#report = report;
   }
 
-  /** From now on the client gets what comes. Returns how it is taken out again. */
+  /** From now on the client receives the input. Returns a function that removes it. */
   add(client: SecureClient): () => void {
     const listener = new Listener(client);
     this.#listeners.add(listener);
@@ -59,7 +59,7 @@ export class Broadcast {
     };
   }
 
-  /** Sends until the end of the input. While there are no clients it waits. */
+  /** Sends until the end of the input. Waits while there are no clients. */
   async send(input: Source): Promise<void> {
     for (;;) {
       await this.#firstListener();
@@ -71,7 +71,7 @@ export class Broadcast {
     }
   }
 
-  /** No one is waited for any more. */
+  /** Stops waiting for clients. */
   leave(): void {
     this.#isLeaving = true;
     this.#onChange();
@@ -93,7 +93,7 @@ export class Broadcast {
     }
   }
 
-  /** Whether the time to catch up has passed while they were still behind, and others waited. */
+  /** Whether the time to catch up has passed while they were still behind and others waited. */
   async #isStill(laggards: readonly Listener[]): Promise<boolean> {
     const deadline = performance.now() + TIMEOUT;
     while (laggards.some((one) => this.#isBehind(one))) {
@@ -106,7 +106,7 @@ export class Broadcast {
     return false;
   }
 
-  /** One that is alone holds up no one. */
+  /** A client on its own does not hold up others. */
   #judge(laggard: Listener, before: number): void {
     if (this.#listeners.size < 2 || !this.#isBehind(laggard)) return;
     if (laggard.taken - before >= MIN_PROGRESS) return;

@@ -4,12 +4,12 @@ import { askForStreams } from './agreement.js';
 import { clientSession } from './http2.js';
 import type { Dialler } from './trust.js';
 
-/** What carries a plain connection: a stream of a carrier, or a sealed connection of its own. */
+/** What a plain connection is carried by: a stream of a carrier, or a sealed connection of its own. */
 export type Passage =
   | { readonly way: 'stream'; readonly stream: ClientHttp2Stream }
   | { readonly way: 'bytes'; readonly sealed: SecureClient; readonly first?: Uint8Array };
 
-/** A server is asked for streams again so many milliseconds after it was found not to know them. */
+/** After how many milliseconds a server that did not know streams is asked again. */
 const ASK_AGAIN = 300_000;
 
 /**
@@ -36,7 +36,7 @@ class Carrier {
     return this.#open;
   }
 
-  /** Whether it takes new streams. */
+  /** Whether it accepts new streams. */
   get isUsable(): boolean {
     const { closed, destroyed } = this.#session;
     return !closed && !destroyed && this.#recentResets + this.#open < MAX_RESETS;
@@ -54,7 +54,7 @@ class Carrier {
     return stream;
   }
 
-  /** Ends it with its last stream, if it takes no more. */
+  /** Ends it with its last stream, if it accepts no more. */
   retire(): void {
     if (!this.isUsable && this.#open === 0) this.#session.close();
   }
@@ -74,17 +74,17 @@ class Carrier {
   }
 }
 
-/** How plain connections are carried. */
+/** How plain connections are carried over sealed ones. */
 export interface CarrierOptions {
   /** Sealed connections that carry streams, at most; 0: each plain connection has a sealed one of its own. */
   readonly count: number;
   /** Opens a sealed connection. */
   readonly dial: Dialler;
-  /** Gives up what is being opened. */
+  /** Aborts connections that are being opened. */
   readonly stop: AbortSignal;
 }
 
-/** So often a carrier that is lost while it is opened is replaced for one plain connection. */
+/** How often a carrier that is lost while opening is replaced for one plain connection. */
 const MAX_TRIES = 3;
 
 /**
@@ -94,10 +94,10 @@ const MAX_TRIES = 3;
 export class Carriers {
   readonly #options: CarrierOptions;
   readonly #slots: (Promise<Carrier | undefined> | Carrier | undefined)[];
-  /** How many wait for the carrier of a slot. */
+  /** How many connections wait for the carrier of each slot. */
   readonly #waiting: number[];
   readonly #all = new Set<Carrier>();
-  /** Connections that were found to carry bytes only, and that nobody uses yet. */
+  /** Connections whose servers do not know streams, and that are not in use yet. */
   readonly #spare: Extract<Passage, { way: 'bytes' }>[] = [];
   #askAgainAt = 0;
   /** Counts {@link renew}. */
@@ -185,13 +185,13 @@ export class Carriers {
   #carrierOn(sealed: SecureClient, generation: number): Carrier {
     const carrier = new Carrier(sealed, () => this.#all.delete(carrier));
     this.#all.add(carrier);
-    // begun with the key of before
+    // opened with the previous key
     if (generation !== this.#generation) carrier.close(false);
     return carrier;
   }
 }
 
-/** An empty slot comes before a carrier with a stream, and after one without. */
+/** An empty slot is preferred to a carrier with a stream, and an idle carrier to an empty slot. */
 function loadOf(slot: Promise<unknown> | Carrier | undefined): number {
   if (slot === undefined) return 0.5;
   return slot instanceof Carrier ? slot.open : 0;

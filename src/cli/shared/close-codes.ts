@@ -6,7 +6,7 @@ import type { SecureClient } from '../../index.js';
  */
 export const closeCodes = { readsOn: 0x4000, goingAway: 1, noStreams: 0x4001 } as const;
 
-/** Why what a peer sent is only a part, if it says so. */
+/** Why the peer's data is incomplete, if its close code says so. */
 export function stopOf({ closeCode }: SecureClient): string | undefined {
   return closeCode === closeCodes.goingAway
     ? 'the peer was stopped before it had sent everything'

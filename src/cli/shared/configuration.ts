@@ -11,33 +11,33 @@ import type { StationPlan } from './run-station.js';
 import { suggestion } from './suggest.js';
 import { flagsOfTunnel, planTunnel } from './tunnel-plan.js';
 
-/** What a process says of itself, by the names of its flags. */
+/** The settings of the whole process, by the names of its flags. */
 export type ProcessFlags = ReportFlags & MetricsValues;
 
 /** A tunnel or a bridge of a configuration. */
 export interface Configured {
-  /** The table that it has in the file, for messages. */
+  /** The name of its table in the file, for messages. */
   readonly table: string;
-  /** All that its table says: two that have the same are the same. */
+  /** The content of its table: services with equal content are the same. */
   readonly args: readonly string[];
   readonly plan: StationPlan;
 }
 
-/** What a configuration file says. */
+/** The content of a configuration file. */
 export interface Configuration {
   readonly path: string;
   readonly flags: ProcessFlags;
-  /** By the names that the file gives them. */
+  /** By their names in the file. */
   readonly services: ReadonlyMap<string, Configured>;
 }
 
-/** A kind of table: the command that it stands for. */
+/** A kind of table, and its command. */
 interface Kind {
   readonly plan: (args: readonly string[]) => StationPlan;
   readonly flags: Flags;
-  /** The members that are arguments of the command, in their order. */
+  /** The members that become the command's positional arguments, in order. */
   readonly addresses: readonly ['listen', 'server' | 'target'];
-  /** The one of them that may be a table of several, by name. */
+  /** The member that may be a table of several, by name. */
   readonly named?: 'listen' | 'target';
 }
 
@@ -66,7 +66,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** The flags that are of the process, and so at the top of the file. */
+/** The flags of the whole process, at the top of the file. */
 export const processFlags = {
   json: { type: 'boolean' },
   verbose: { type: 'boolean', short: 'v' },
@@ -126,7 +126,7 @@ function processFlag(name: string, value: unknown): Record<string, unknown> {
   throw unknown(name, [...Object.keys(kinds), ...Object.keys(processFlags)]);
 }
 
-/** One of its own: a file may have members with the names of what every object has. */
+/** Checks own members only: a file may use names such as `constructor`. */
 function flagOf(flags: Flags, name: string): Flags[string] | undefined {
   return Object.hasOwn(flags, name) ? flags[name] : undefined;
 }
@@ -203,7 +203,7 @@ function targetArguments(
   );
 }
 
-/** An option as the command line has it. */
+/** An option as command-line arguments. */
 function optionArguments(
   name: string,
   value: unknown,
@@ -254,7 +254,7 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'a table' : JSON.stringify(value);
 }
 
-/** What is wrong, with where it stands. An option that is complained of by its flag is named as a member. */
+/** Adds the place in the file to an error. An option that the error names by its flag is named as a member. */
 function within<Result>(path: string, place: string, act: () => Result): Result {
   try {
     return act();
@@ -268,7 +268,7 @@ function memberOf(place: string, flag: string): string {
   return place.endsWith(`.${flag}`) ? place : `${place}.${flag}`;
 }
 
-/** An error with the file and the member that it comes from. */
+/** An error with the file and the member that it concerns. */
 export function withPlace(path: string, place: string, error: unknown): CommandError {
   const { message, hints, exitCode } = explain(error);
   const [, flag, rest = message] = /^--([a-z-]+) (.*)/s.exec(message) ?? [];

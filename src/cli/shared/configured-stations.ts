@@ -10,12 +10,12 @@ interface Entry extends Configured {
   readonly station: Station;
 }
 
-/** The tunnels and bridges of a process that has a configuration. */
+/** The tunnels and bridges of a process with a configuration file. */
 export class ConfiguredStations {
   readonly #report: Report;
   readonly #stop: AbortSignal;
   readonly #entries = new Map<string, Entry>();
-  /** Those that are no longer there, and have connections that go on. */
+  /** Removed services that still have open connections. */
   readonly #retiring = new Set<Station>();
 
   constructor(report: Report, stop: AbortSignal) {
@@ -23,12 +23,12 @@ export class ConfiguredStations {
     this.#stop = stop;
   }
 
-  /** Those that are there, by name. */
+  /** The current services, by name. */
   get current(): ReadonlyMap<string, Station> {
     return new Map([...this.#entries].map(([name, { station }]) => [name, station]));
   }
 
-  /** Begins with what a configuration says. Rejects if any of it cannot begin. */
+  /** Starts the services of a configuration. Rejects if any of them cannot start. */
   async begin(configuration: Configuration): Promise<void> {
     const made = await this.#prepare(configuration, new Map());
     for (const [name, entry] of made) {
@@ -40,8 +40,8 @@ export class ConfiguredStations {
   }
 
   /**
-   * Goes over to another configuration. Rejects, with nothing changed, if a key or list of a service that it adds or
-   * changes is wrong. Those that are as before read their files again; what cannot listen where it is to is reported.
+   * Changes to another configuration. Rejects, with nothing changed, if a key or list of an added or changed
+   * service is wrong. Unchanged services read their files again; one that cannot listen at its address is reported.
    */
   async change(configuration: Configuration): Promise<void> {
     const { services } = configuration;
@@ -59,7 +59,7 @@ export class ConfiguredStations {
     await this.reload(new Map([...before].map(([name, { station }]) => [name, station])));
   }
 
-  /** All read their keys and lists again. */
+  /** Makes all services read their keys and lists again. */
   async reload(stations: ReadonlyMap<string, Station> = this.current): Promise<void> {
     for (const [name, station] of stations)
       await reloadReported(() => station.reload(), this.#report.of(name));
@@ -71,7 +71,7 @@ export class ConfiguredStations {
     await Promise.all(stations.map((station) => station.stop()));
   }
 
-  /** Those that are not as before, with their keys and lists read. */
+  /** The new and changed services, with their keys and lists read. */
   async #prepare(
     { path, services }: Configuration,
     before: ReadonlyMap<string, Entry>,
@@ -96,7 +96,7 @@ export class ConfiguredStations {
     return { ...configured, station };
   }
 
-  /** Frees its address at once. */
+  /** Stops a service and frees its address at once. */
   #retire(name: string, { station }: Entry): void {
     const report = this.#report.of(name);
     this.#entries.delete(name);
@@ -108,7 +108,7 @@ export class ConfiguredStations {
       .finally(() => this.#retiring.delete(station));
   }
 
-  /** Begins; if it cannot, as before. */
+  /** Starts a changed service; if it cannot start, the previous one. */
   async #beginOr(name: string, entry: Entry, old: Entry | undefined): Promise<void> {
     try {
       await entry.station.begin();

@@ -5,11 +5,11 @@ import type { Sink, Source } from './pipes.js';
 
 /** How the two directions of a dialogue end. */
 export interface DialogueOptions {
-  /** Ends it in order; the dialogue then rejects with the reason. */
+  /** Ends the dialogue in order; it then rejects with the reason. */
   readonly stop: AbortSignal;
-  /** Milliseconds of the peer's silence, after the end of our input, that end our side. */
+  /** How long the peer may be silent after the end of our input before our side ends, in milliseconds. */
   readonly wait: number;
-  /** Whether a side without any input leaves the end to the peer. */
+  /** Whether a side without any input leaves it to the peer to end. */
   readonly isServer: boolean;
 }
 
@@ -44,7 +44,7 @@ export async function converse(
   if (why !== undefined) throw new CommandError(exitCodes.damaged, why);
 }
 
-/** Classic has no codes. */
+/** Classic has no close codes. */
 function closeOptions({ protocol }: SecureClient, code: number): { readonly code: number } {
   return { code: protocol === 'sealed' ? code : 0 };
 }
@@ -66,7 +66,7 @@ class Dialogue {
     this.#options = options;
   }
 
-  /** Each way goes on after the other has ended, but not after it has failed. Resolves to the first failure. */
+  /** Each direction goes on after the other has ended, but not after it has failed. Resolves to the first failure. */
   async run(): Promise<{ readonly error: unknown } | undefined> {
     const giveUp = (error: unknown): void => {
       this.#failure ??= { error };
@@ -91,14 +91,14 @@ class Dialogue {
     this.#onReceive();
   }
 
-  /** Input for a peer that has closed, or of a side that has only received, is not waited for. */
+  /** Does not wait for input for a peer that has closed, or of a side that has only received. */
   #peerIsDone(): void {
     const isListening = this.#client.closeCode === closeCodes.readsOn;
     const isSink = this.#hasReceived && !this.#input.hasBegun;
     if (isSink || !isListening) this.#input.endWhenSilent(TIMEOUT);
   }
 
-  /** A peer that ends with our end is left the time to answer. */
+  /** Gives a peer that ends when we do the time to answer. */
   async #send(): Promise<void> {
     const { stop, wait, isServer } = this.#options;
     const isComplete = await this.#sendInput();
@@ -122,7 +122,7 @@ class Dialogue {
     }
   }
 
-  /** Resolves when the peer has ended, or has been silent for so many milliseconds. */
+  /** Resolves when the peer has ended, or has been silent for that many milliseconds. */
   async #silence(milliseconds: number | undefined): Promise<void> {
     let isSilent = false;
     while (!isSilent && !this.#hasPeerEnded && !this.#failure) {

@@ -31,7 +31,7 @@ export const clientFlags = {
 /** Flags of a command that listens. */
 export const serverFlags = { 'authorized-keys': { type: 'string' } } as const;
 
-/** What the flags of an endpoint hold. */
+/** The values of the flags of an endpoint. */
 export interface EndpointValues extends ReportFlags {
   readonly protocol?: string | undefined;
   readonly backend?: string | undefined;
@@ -41,14 +41,14 @@ export interface EndpointValues extends ReportFlags {
   readonly 'key-length'?: string | undefined;
 }
 
-/** What the flags of a client hold. */
+/** The values of the flags of a client. */
 export interface ClientValues extends EndpointValues {
   readonly 'server-key'?: string[] | undefined;
   readonly 'known-hosts'?: string | undefined;
   readonly 'min-modulus-bits'?: string | undefined;
 }
 
-/** What the flags of a server hold. */
+/** The values of the flags of a server. */
 export interface ServerValues extends EndpointValues {
   readonly 'authorized-keys'?: string | undefined;
 }
@@ -67,7 +67,7 @@ export function serverKey(values: ServerValues): KeyFile | undefined {
   return values.identity === undefined ? undefined : new KeyFile(values.identity, role, values);
 }
 
-/** The options of a client, but for whom it trusts. */
+/** The options of a client, except those that say which servers it trusts. */
 export async function clientOptions(
   values: ClientValues,
   key: KeyFile | undefined = clientKey(values),
@@ -105,7 +105,7 @@ function protocolOf(values: EndpointValues): ProtocolName {
 
 type Endpoint = CommonOptions & { identity?: Identity };
 
-/** Whatever the peer does with its half, ours ends when our input does. */
+/** Our half ends when our input does, whatever the peer does with its own. */
 async function commonOptions(values: EndpointValues, key: KeyFile | undefined): Promise<Endpoint> {
   const protocol = protocolOf(values);
   const backend = await loadBackend(values.backend);

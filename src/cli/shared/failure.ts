@@ -3,7 +3,7 @@ import { type ErrorCode, SecureSocketError } from '../../index.js';
 /** What the command's exit code says. */
 export const exitCodes = { ok: 0, network: 1, usage: 2, trust: 3, damaged: 4 } as const;
 
-/** A failure that the command line words itself, with what to do about it. */
+/** A failure with its exit code, message and hints. */
 export class CommandError extends Error {
   readonly exitCode: number;
   readonly hints: readonly string[];
@@ -15,19 +15,19 @@ export class CommandError extends Error {
   }
 }
 
-/** The command was not written as it has to be. */
+/** An error in the arguments of a command. */
 export function usageError(message: string, ...hints: string[]): CommandError {
   return new CommandError(exitCodes.usage, message, hints);
 }
 
-/** The reader of standard output has gone, as `head` does: nothing to report. */
+/** The reader of standard output has ended, as `head` does: nothing to report. */
 export class OutputClosed extends CommandError {
   constructor() {
     super(128 + 13, 'standard output is closed');
   }
 }
 
-/** SIGINT or SIGTERM came. */
+/** SIGINT or SIGTERM was received. */
 export class Interrupted extends CommandError {
   constructor(signal: 'SIGINT' | 'SIGTERM') {
     super(128 + (signal === 'SIGINT' ? 2 : 15), `stopped by ${signal}`);
@@ -42,7 +42,7 @@ export interface Explanation {
   readonly exitCode: number;
 }
 
-/** What an error means to whoever runs the command. */
+/** The message, hints and exit code of an error for the user. */
 export function explain(error: unknown): Explanation {
   if (error instanceof CommandError) {
     const { message, hints, exitCode, cause } = error;
@@ -56,7 +56,7 @@ export function explain(error: unknown): Explanation {
   throw error;
 }
 
-/** The same where nothing may end the process: a mistake of our own is told as it is. */
+/** The same where nothing may end the process: an internal error is reported unchanged. */
 export function explainAnything(error: unknown): Explanation {
   try {
     return explain(error);
@@ -66,7 +66,7 @@ export function explainAnything(error: unknown): Explanation {
   }
 }
 
-/** The same for an error that ended an open connection: whatever it was, something may be missing. */
+/** The same for an error that ended an open connection: data may be missing, whatever the error was. */
 export function lostConnection(error: unknown): unknown {
   if (error instanceof CommandError) return error;
   const { message, code, hints, exitCode } = explain(error);
@@ -76,7 +76,7 @@ export function lostConnection(error: unknown): unknown {
 
 const { network, trust, damaged } = exitCodes;
 
-/** Codes not listed are the caller's mistakes. */
+/** Codes that are not listed are usage errors. */
 const exitCodeOf: Partial<Record<ErrorCode, number>> = {
   BAD_FRAME: damaged,
   BAD_KEY: trust,
@@ -109,7 +109,7 @@ const hintsFor: Partial<Record<ErrorCode, readonly string[]>> = {
 interface SystemError extends Error {
   readonly code: string;
   readonly syscall?: string;
-  /** Of an attempt on several addresses: what became of each. */
+  /** For an attempt on several addresses: the result of each. */
   readonly errors?: readonly Error[];
 }
 

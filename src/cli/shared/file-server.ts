@@ -2,7 +2,7 @@ import { SecureServer, type ServerOptions } from '../../index.js';
 import { type ServerValues, serverKey, serverOptions } from './endpoint.js';
 import type { Report } from './output.js';
 
-/** A server whose key and list of clients come from files. */
+/** A server that reads its key and list of clients from files. */
 export interface FileServer {
   readonly server: SecureServer;
   /** Reads them again. Rejects, and then nothing has changed. */
@@ -10,8 +10,8 @@ export interface FileServer {
 }
 
 /**
- * Makes a server as the flags say. A reload that finds the same key keeps its ticket keys, so that clients go on
- * resuming; with another key the server has others. Whether a client is let in is looked up when it resumes, too.
+ * Makes a server from the flags. A reload that finds the same key keeps the ticket keys, so that clients can still
+ * resume; with another key it makes new ones. Whether a client is authorised is checked at resumption too.
  */
 export async function makeServer(
   values: ServerValues,

@@ -1,26 +1,26 @@
 import { decodePickle } from '../../core/classic/pickle.js';
 import { SecureSocketError } from '../../index.js';
 
-/** A public key of the old Python library is shorter. */
+/** Upper bound on the length of a public key of the old Python library. */
 const MAX_GREETING = 4000;
 
 /**
- * How much of what a client sends first is to reach a program of the old Python library alone. That reads the session key
- * with one `recv`: it is as long as the modulus of the key that the server has shown.
+ * How many of the client's first bytes must reach a program of the old Python library on their own. That program
+ * reads the session key with one `recv`; its length is that of the modulus of the server's key.
  */
 export class FirstFlight {
   #greeting: Uint8Array = new Uint8Array(0);
   #isOver = false;
   #left: number | undefined;
 
-  /** The target has said this. */
+  /** The target has sent these bytes. */
   onReceive(bytes: Uint8Array): void {
     if (this.#isOver || this.#left !== undefined) return;
     this.#greeting = Buffer.concat([this.#greeting, bytes]).subarray(0, MAX_GREETING);
     this.#left = modulusLength(this.#greeting);
   }
 
-  /** Takes what belongs to it from the first bytes of the client; all of them, if the target has shown no key. */
+  /** Takes its part of the client's first bytes; all of them if the target has sent no key. */
   take(bytes: Uint8Array): Uint8Array {
     const first = bytes.subarray(0, this.#left ?? bytes.length);
     this.#left = (this.#left ?? first.length) - first.length;
@@ -28,7 +28,7 @@ export class FirstFlight {
     return first;
   }
 
-  /** Whether all of it was taken. */
+  /** Whether all of it has been taken. */
   get isOver(): boolean {
     return this.#isOver;
   }

@@ -1,12 +1,12 @@
 import { CommandError, exitCodes } from './failure.js';
 import { Input, Output, type Sink, type Source } from './pipes.js';
 
-// Messages on standard input and output, for programs that run the command as a child process: a length of 4 bytes, the
-// most significant first, and so many bytes.
+// Messages on standard input and output, for programs that run the command as a child process: a 4-byte big-endian
+// length, then that many bytes.
 
 const HEADER = 4;
 
-/** The longest message that the library takes, unless told otherwise. */
+/** The longest message that the library accepts by default. */
 const MAX_MESSAGE = 2 ** 24;
 
 /** Standard input and output of a command. */
@@ -15,14 +15,14 @@ export interface Pipes {
   readonly output: Sink;
 }
 
-/** Opens them: as bytes, the input in pieces of at most so many, or as messages. */
+/** Opens them, as bytes with a maximum piece size, or as messages. */
 export function openPipes(pieceSize: number, asMessages: boolean | undefined): Pipes {
   const [input, output] = [new Input(process.stdin, pieceSize), new Output(1)];
   if (!asMessages) return { input, output };
   return { input: new MessageSource(input), output: new MessageSink(output) };
 }
 
-/** Whole messages out of an input. */
+/** Reads whole messages from an input. */
 class MessageSource implements Source {
   readonly #input: Input;
   #pieces: Uint8Array[] = [];
@@ -55,7 +55,7 @@ class MessageSource implements Source {
     return message;
   }
 
-  /** So many bytes; `null` if there are none any more. What was announced is not allocated before it has come. */
+  /** `count` bytes; `null` at the end. Memory is allocated as bytes arrive, not for the announced length. */
   async #take(length: number): Promise<Uint8Array | null> {
     while (this.#bytes < length) {
       const piece = await this.#input.next();
@@ -71,7 +71,7 @@ class MessageSource implements Source {
   }
 }
 
-/** Whole messages into an output. */
+/** Writes whole messages to an output. */
 class MessageSink implements Sink {
   readonly #output: Output;
 
@@ -82,7 +82,7 @@ class MessageSink implements Sink {
   async write(message: Uint8Array): Promise<void> {
     const header = new Uint8Array(HEADER);
     new DataView(header.buffer).setUint32(0, message.length);
-    // both at once, so that nothing of another message comes between
+    // both at once, so that no other message is written in between
     await Promise.all([this.#output.write(header), this.#output.write(message)]);
   }
 
@@ -93,7 +93,7 @@ class MessageSink implements Sink {
 
 function tooLong(length: number): CommandError {
   const text = `standard input announces a message of ${length} bytes, and ${MAX_MESSAGE} is the longest`;
-  const hint = 'with --messages each begins with its length, 4 bytes, the most significant first';
+  const hint = 'with --messages each begins with its length, 4 bytes, big-endian';
   return new CommandError(exitCodes.usage, text, [hint]);
 }
 

@@ -1,7 +1,7 @@
 import { clientAccess } from '../../client/client.js';
 import type { SecureClient } from '../../index.js';
 
-/** Resolves when a connection is over, however it ended and whatever of it is still unread. */
+/** Resolves when a connection is over, however it ended, even if data of it is still unread. */
 export function whenGone(client: SecureClient): Promise<void> {
   return clientAccess.internals(client).connection.closed;
 }

@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * The first of the folders that is an absolute path, or `name` in the home folder. A user whom the system does not
- * know, as in a container, has none.
+ * The first of the folders that is an absolute path, or `name` in the home folder. A user unknown to the system, as
+ * in a container, has none.
  */
 export function folderAtHome(folders: readonly (string | undefined)[], name: string): string | undefined {
   return [...folders, inHome(name)].find((one) => one !== undefined && isAbsolute(one));

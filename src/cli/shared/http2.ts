@@ -7,18 +7,18 @@ import {
 } from 'node:http2';
 import type { SecureClient } from '../../index.js';
 
-/** So much, in bytes, a stream may hold for a reader that does not read. */
+/** How many bytes a stream may hold for a reader that does not read. */
 const STREAM_WINDOW = 512 * 1024;
 
-/** Both ends are ours: what matters is that one stream holds up no other, and that the bound is that of each stream. */
+/** Both ends are ours: one stream must not hold up another, so the limit that applies is that of each stream. */
 const SESSION_WINDOW = 2 ** 30;
 
 const settings = { initialWindowSize: STREAM_WINDOW, enablePush: false, maxHeaderListSize: 4096 } as const;
 
-/** Node's own bound, in megabytes, ends a session that meets it; ours are the window and the number of streams. */
+/** Node ends a session that reaches its limit, in megabytes; our limits are the window and the number of streams. */
 const maxSessionMemory = 4096;
 
-/** The client's end of HTTP/2 on a sealed connection. */
+/** The client side of HTTP/2 on a sealed connection. */
 export function clientSession(sealed: SecureClient): ClientHttp2Session {
   const session = connect('http://tunnel', {
     createConnection: () => sealed.toDuplex(),
@@ -28,14 +28,14 @@ export function clientSession(sealed: SecureClient): ClientHttp2Session {
   return prepare(session);
 }
 
-/** The server's end. It counts connections itself: beyond a limit of HTTP/2 they would wait, unseen. */
+/** The server side. It counts connections itself: beyond a limit of HTTP/2 they would wait without being reported. */
 export function serverSession(sealed: SecureClient): ServerHttp2Session {
   const options = { settings: { ...settings, maxConcurrentStreams: 2 ** 31 - 1 }, maxSessionMemory };
   return prepare(performServerHandshake(sealed.toDuplex(), options));
 }
 
 function prepare<S extends Http2Session>(session: S): S {
-  // its streams tell what becomes of it
+  // its streams report the error
   session.on('error', () => {});
   session.setLocalWindowSize(SESSION_WINDOW);
   return session;

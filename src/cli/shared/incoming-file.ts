@@ -8,11 +8,11 @@ import { claimPart, newPart, removeOrphans, restPart } from './parts.js';
 import { codeOf, existingFile, Refusal, store, unstorable } from './refusal.js';
 import { type FileHeader, PIECE } from './transfer.js';
 
-/** What a receiver takes. */
+/** What a receiver accepts. */
 export interface IncomingOptions {
   /** Whether names may have folders in them. */
   readonly recursive: boolean;
-  /** Whether files get the time of their last change and their permission bits. */
+  /** Whether files get their modification time and permission bits. */
   readonly preserve: boolean;
   /** Whether the parts of broken transfers are kept, and continued. */
   readonly resume: boolean;
@@ -20,7 +20,7 @@ export interface IncomingOptions {
 
 const ZEROS = new Uint8Array(PIECE);
 
-/** A file on its way into the output folder, under another name until it is whole. */
+/** A file that is being received into the output folder, under a temporary name until it is complete. */
 export class IncomingFile {
   readonly #place: IncomingPlace;
   readonly #part: string;
@@ -67,7 +67,7 @@ export class IncomingFile {
     return new IncomingFile(place, path, header, handle, size, options);
   }
 
-  /** In hexadecimal, once it has been verified. */
+  /** In hexadecimal, once verified. */
   get sha256(): string {
     return this.#sha256;
   }
@@ -105,7 +105,7 @@ export class IncomingFile {
     }
   }
 
-  /** Throws a {@link Refusal} unless all has come and its SHA-256 is this. */
+  /** Throws a {@link Refusal} unless the whole file has arrived and has this SHA-256. */
   async verify(sha256: Uint8Array): Promise<void> {
     const { name, size } = this.#header;
     if (size !== null && this.#received !== size)
@@ -115,7 +115,10 @@ export class IncomingFile {
     this.#sha256 = digest.toString('hex');
   }
 
-  /** Puts the file in its place and returns its path. Throws a {@link Refusal} if the name has been taken meanwhile. */
+  /**
+   * Moves the file to its final name and returns its path. Throws a {@link Refusal} if a file of that name exists by
+   * now.
+   */
   async finish(): Promise<string> {
     const { name } = this.#header;
     // after a hole at its end it is shorter
@@ -150,7 +153,7 @@ export class IncomingFile {
     await this.#handle.close();
   }
 
-  /** A link fails where a renaming would overwrite. */
+  /** `link` fails where `rename` would overwrite. */
   async #takeName(): Promise<void> {
     const { name } = this.#header;
     try {
@@ -164,7 +167,7 @@ export class IncomingFile {
     }
   }
 
-  /** On a file system without links the name is taken by an empty file first. */
+  /** On a file system without links an empty file reserves the name first. */
   async #claimName(): Promise<void> {
     const { name } = this.#header;
     const claim = await open(this.#place.path, 'wx', 0o600).catch((error) => {

@@ -39,7 +39,7 @@ export async function sizeAt(path: string): Promise<number | undefined> {
   }
 }
 
-/** Makes the folders that are not there. One that is a link would lead elsewhere. */
+/** Creates missing folders. A link is refused: it could lead outside the output folder. */
 async function makeFolders(folder: string, parts: readonly string[], name: string): Promise<void> {
   let path = folder;
   for (const part of parts) {

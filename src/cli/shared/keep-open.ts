@@ -8,7 +8,7 @@ import { CommandError } from './failure.js';
 import type { Report } from './output.js';
 import type { Sink, Source } from './pipes.js';
 
-/** What serving many clients needs. */
+/** Options of {@link serveMany}. */
 export interface Stage {
   readonly server: SecureServer;
   readonly input: Source;
@@ -21,9 +21,10 @@ export interface Stage {
 export const GRACE = 5000;
 
 /**
- * Serves clients side by side until stopped: input goes to all of them, what they send to output. A client that fails is
- * reported and harms no other; input or output that fails ends it all. Stopped, it lets in no more, tells the clients that
- * it goes, and writes what they have yet to send, for as long as that may take.
+ * Serves clients side by side until stopped: input is sent to all of them, and what they send is written to output.
+ * A client that fails is reported and does not affect the others; a failure of input or output ends everything. After
+ * a stop no more clients are accepted; those that are connected are told, and what they still send is written, within
+ * the time allowed.
  */
 export async function serveMany(stage: Stage): Promise<void> {
   const { server, input, output, report, stop } = stage;
@@ -67,17 +68,17 @@ export async function serveMany(stage: Stage): Promise<void> {
   if (failure) throw failure.error;
 }
 
-/** After what it is still to be sent, a client learns that there will be no more. */
+/** After all that is still to be sent to it, a client is told that there will be no more. */
 async function sayGoodbye(client: SecureClient, sent: Promise<void>): Promise<void> {
   await sent;
   const code = client.protocol === 'sealed' ? closeCodes.goingAway : 0;
-  // where it has failed, whoever reads from it says so
+  // if it has failed, the code that reads from it reports it
   await client.end({ code }).catch(() => {});
 }
 
 /**
- * Until the client has ended. One that has sent nothing and still listens is left the rest of the input. Our end tells it
- * that all it sent is written: where that is not so there is none.
+ * Until the client has ended. A client that has sent nothing and still listens receives the rest of the input. Our
+ * end confirms that all it sent is written; if not all is written, there is no end.
  */
 async function serve(client: SecureClient, output: Sink, sent: Promise<void>): Promise<void> {
   try {

@@ -5,14 +5,14 @@ import { Identity, type IdentityRole } from '../../index.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
 import { openTerminal } from './terminal.js';
 
-/** Where the passphrase of a key comes from: a file, or else the terminal. */
+/** Where the passphrase of a key comes from: a file, otherwise the terminal. */
 export interface PassphraseSource {
   readonly 'passphrase-file'?: string | undefined;
 }
 
 /**
- * A key file, which is read once at the beginning, and again when a service is told to. What can be had only once, from
- * a FIFO or from the person at the terminal, is remembered.
+ * A key file, read once at the start, and again at a reload. What can be read only once, from a FIFO or from the
+ * terminal, is kept in memory.
  */
 export class KeyFile {
   readonly #path: string;
@@ -32,7 +32,7 @@ export class KeyFile {
     return Identity.load(this.#path, { role: this.#role, passphrase: await this.#passphrase() });
   }
 
-  /** The identity in it, if it is another than the one with this fingerprint by now. */
+  /** The identity in it, if its fingerprint is no longer this one. */
   async readChanged(fingerprint: string | undefined): Promise<Identity | undefined> {
     if (!(await isRegular(this.#path))) return undefined;
     const identity = await this.read();
@@ -52,12 +52,12 @@ export class KeyFile {
   }
 }
 
-/** Whether a file can be read again: a FIFO or a device gives what it has once. */
+/** Whether a file can be read again, which a FIFO or a device cannot. */
 export async function isRegular(path: string): Promise<boolean> {
   return (await stat(path)).isFile();
 }
 
-/** The passphrase that a key was encrypted with: the one of the file, or a question that is asked if there is one. */
+/** The passphrase of an encrypted key: that of the file, or a function that asks at the terminal. */
 export async function oldPassphrase(
   path: string,
   source: PassphraseSource,
@@ -65,7 +65,7 @@ export async function oldPassphrase(
   return (await passphraseInFile(source)) ?? (() => askPassphrase(`Passphrase of ${path}: `));
 }
 
-/** A passphrase to encrypt a key with; at the terminal it has to be typed twice. */
+/** A passphrase for encrypting a key; at the terminal it has to be typed twice. */
 export async function newPassphrase(path: string, source: PassphraseSource): Promise<string> {
   const given = await passphraseInFile(source);
   if (given !== undefined) return given;

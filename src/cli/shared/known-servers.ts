@@ -3,12 +3,12 @@ import { KnownHosts } from '../../index.js';
 import { CommandError, exitCodes } from './failure.js';
 import { folderAtHome } from './home.js';
 
-/** The servers in a file, or in the one that the command keeps unless told otherwise. */
+/** The known servers in a file, by default in the command's own. */
 export function openKnownHosts(path: string | undefined): KnownHosts {
   return new KnownHosts(path ?? requirePath());
 }
 
-/** What a command that changes the same file is told with; nothing for the default one. */
+/** The flag that makes another command use the same file; empty for the default one. */
 export function fileFlag(hosts: KnownHosts): string {
   return hosts.name === defaultPath() ? '' : `--known-hosts ${hosts.name} `;
 }
@@ -18,7 +18,7 @@ const elsewhere = [
   'or name a file that can be read and written with --known-hosts FILE',
 ];
 
-/** Does something with the file of known servers. What the system says against it is told with a way out. */
+/** Runs an operation on the known-hosts file. Errors of the system are reported with a hint. */
 export async function withStore<Result>(hosts: KnownHosts, use: () => Promise<Result>): Promise<Result> {
   try {
     return await use();

@@ -5,7 +5,7 @@ import { wholeNumber } from './arguments.js';
 import { Interrupted } from './failure.js';
 import type { Report } from './output.js';
 
-/** The end of a connection that came in. */
+/** The address of the peer of an incoming connection. */
 export interface Arrival {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -15,7 +15,7 @@ export interface Arrival {
 /** How long open connections may take to end, in milliseconds. */
 export const GRACE = 5000;
 
-/** What `--max-connections` says. */
+/** The value of `--max-connections`. */
 export function maxConnections(values: { readonly 'max-connections'?: string | undefined }): number {
   return wholeNumber('max-connections', values['max-connections'], 1, 1_000_000) ?? 1024;
 }
@@ -33,31 +33,31 @@ export class Links {
   constructor(report: Report, limit: number) {
     this.#report = report;
     this.#limit = limit;
-    // as many listeners as connections that are being made
+    // one listener for each connection that is being made
     setMaxListeners(0, this.#cut.signal);
   }
 
-  /** How many are open, have come to their end, were cut off, and were beyond the limit. */
+  /** How many are open, have ended in order, were cut off, and were refused at the limit. */
   get counts(): { readonly [name in 'open' | 'carried' | 'lost' | 'refused']: number } {
     return { open: this.#open.size, carried: this.#carried, lost: this.#lost, refused: this.#refused };
   }
 
-  /** Aborts when what is still open is given up. */
+  /** Aborts when open connections are cut off. */
   get cut(): AbortSignal {
     return this.#cut.signal;
   }
 
-  /** How many there may be at once. */
+  /** The maximum number of connections at the same time. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** Whether there may be one more. */
+  /** Whether there is room for another. */
   get hasRoom(): boolean {
     return this.#open.size < this.#limit;
   }
 
-  /** Closes a connection that is beyond the limit, and says so. */
+  /** Closes a connection beyond the limit, and reports it. */
   refuse(arrival: Arrival): void {
     const peer = peerOf(arrival);
     this.#refused++;
@@ -65,7 +65,7 @@ export class Links {
     this.#report.event('limit', `refused ${peer}: ${this.#limit} connections are open`, { peer });
   }
 
-  /** Carries a connection; one beyond the limit is closed. A failure is reported and harms no other. */
+  /** Carries a connection; one beyond the limit is closed. A failure is reported and does not affect the others. */
   add(arrival: Arrival, carry: () => Promise<void>): void {
     if (!this.hasRoom) {
       this.refuse(arrival);

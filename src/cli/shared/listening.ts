@@ -10,8 +10,8 @@ import { unusable } from './inherited.js';
 export const listenFlags = { unlink: { type: 'boolean' } } as const;
 
 /**
- * Begins to listen at an address. The file of a Unix domain socket outlives a process that is killed: with `unlink` one
- * that no one listens at is removed first, otherwise the error says what to do.
+ * Starts listening at an address. The file of a Unix domain socket outlives a killed process: with `unlink`, a socket
+ * at which no one listens is removed first; otherwise the error says what to do.
  */
 export async function listenWhereFree(
   address: ListenAddress,
@@ -32,7 +32,7 @@ export function listenSealed(server: SecureServer, address: ListenAddress): Prom
   return 'fd' in address ? listenAtDescriptor(server, address.fd) : server.listen(address);
 }
 
-/** Begins to listen for plain connections. Resolves to the address, with the real port. */
+/** Starts listening for plain connections. Resolves to the address, with the real port. */
 export function listenPlain(listener: Server, address: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     listener.once('error', reject);

@@ -1,15 +1,15 @@
 import type { Command } from './arguments.js';
 
-/** An option, as the manual of its command has it. */
+/** An option of a command, parsed from its manual. */
 export interface ManualOption {
   readonly long: string;
   readonly short: string | undefined;
-  /** What it takes, if it takes a value. */
+  /** The name of its value, if it takes one. */
   readonly value: string | undefined;
   readonly text: string;
 }
 
-/** The options in a manual. `--help`, man page and completions are all made from that one text. */
+/** The options in a manual. `--help`, the man page and completions are all generated from that one text. */
 function optionsOf(help: string): ManualOption[] {
   const entries = help.matchAll(
     /^ {2}(?: {4}|-(\w), )?--([a-z-]+)(?: ([A-Z]\S*))?(?: {2,}(.*))?\n?((?: {26}.*\n?)*)/gm,
@@ -22,7 +22,7 @@ function optionsOf(help: string): ManualOption[] {
   return [...options.values()];
 }
 
-/** A page for man(1), from the manuals of all commands. */
+/** A page for man(1), generated from the manuals of all commands. */
 export function manPage(commands: readonly Command[], help: string, version: string): string {
   const sections = commands.map(({ name, help }) => `.SH ${name.toUpperCase()}\n${verbatim(help)}`);
   return `.TH SECURE-SOCKETS 1 "" "secure-sockets ${version}" "User Commands"
@@ -38,7 +38,7 @@ ${sections.join('\n')}
 `;
 }
 
-/** Lines that roff leaves as they are: a backslash, and a dot or quote that begins a line, would be requests. */
+/** Escapes lines for roff: a backslash, or a dot or quote at the start of a line, would be a request. */
 function verbatim(text: string): string {
   const lines = text
     .trimEnd()

@@ -7,7 +7,7 @@ import type { Links } from './links.js';
 import { listenPlain, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
 
-/** Flags of a command that tells how it does. */
+/** Flags of a command that offers metrics. */
 export const metricsFlags = { metrics: { type: 'string' }, 'metrics-public': { type: 'boolean' } } as const;
 
 /** What the flags hold. */
@@ -16,17 +16,17 @@ export interface MetricsValues {
   readonly 'metrics-public'?: boolean | undefined;
 }
 
-/** What is told of. */
+/** What is measured. */
 export interface Measured {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
 }
 
-/** The same by name; the name is empty where there is only one. */
+/** Several, by name; the name is empty if there is only one. */
 export type AllMeasured = ReadonlyMap<string, Measured>;
 
-/** A number with its name, what it means, and what it is told of. */
+/** A metric: name, type, description, and values by label. */
 interface Metric {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
@@ -35,9 +35,9 @@ interface Metric {
 }
 
 /**
- * Answers `GET /metrics` with the text format of Prometheus (version 0.0.4) and `GET /healthz` with 200, or 503 once it is
- * stopping. Does nothing without `--metrics`. It asks nobody who they are, so that it listens on this machine only unless
- * `--metrics-public` is given. Resolves to what ends it.
+ * Answers `GET /metrics` with the text format of Prometheus (version 0.0.4) and `GET /healthz` with 200, or 503 once
+ * it is stopping. Does nothing without `--metrics`. Clients are not authenticated, so it listens on this machine
+ * only, unless `--metrics-public` is given. Resolves to a function that ends it.
  */
 export async function serveMetrics(
   values: MetricsValues,
@@ -55,7 +55,7 @@ export async function serveMetrics(
   await listenWhereFree(address, {}, async () => {
     at = formatAddress(await listenPlain(server, address));
   });
-  // neither it nor who asks keeps the process
+  // neither the server nor its connections keep the process running
   server.unref();
   server.on('connection', (socket) => socket.unref());
   report.event('metrics', `metrics at http://${at}/metrics`, { address: at });
@@ -66,18 +66,18 @@ export async function serveMetrics(
   };
 }
 
-/** Where metrics are told, if anywhere. Throws unless only this machine can ask, or others may. */
+/** The address for metrics, if any. Throws if other machines can reach it and `--metrics-public` is missing. */
 export function checkMetrics(values: MetricsValues): ListenAddress | undefined {
   if (values.metrics === undefined) return undefined;
   const address = parseAddress(values.metrics, 'listen');
   if (values['metrics-public'] || isLocal(address)) return address;
   throw usageError(
-    `metrics are told to everybody who asks, and ${formatAddress(address)} can be reached from other machines`,
+    `metrics are given to every client that asks, and ${formatAddress(address)} can be reached from other machines`,
     'listen at 127.0.0.1, or give --metrics-public',
   );
 }
 
-/** A scraper asks once in a while: who opens more than that, or is slow, is not one. */
+/** A scraper makes a request now and then: more connections than this, or slow ones, are not from a scraper. */
 function limit(server: Server): void {
   server.maxConnections = 32;
   server.headersTimeout = 5000;
@@ -103,7 +103,7 @@ function health(stop: AbortSignal): [number, string] {
   return stop.aborted ? [503, 'stopping\n'] : [200, 'ok\n'];
 }
 
-/** Each metric once, with the values of all that have it. */
+/** Each metric once, with the values of all services. */
 function metricsOfAll(all: AllMeasured): Metric[] {
   const metrics = new Map<string, Metric>();
   for (const [service, measured] of all) {
@@ -159,7 +159,7 @@ function statsOf({ stats }: SecureServer): Metric[] {
   ];
 }
 
-/** Since it was asked last. */
+/** Since the last request. */
 function eventLoop(delay: ReturnType<typeof monitorEventLoopDelay>): Metric {
   const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
   const values = [0.5, 0.99].map(

@@ -6,9 +6,9 @@ import { CommandError, exitCodes, usageError } from './failure.js';
 import { hashStart } from './file-hash.js';
 import { type Batch, type FileHeader, PIECE } from './transfer.js';
 
-/** A file to be sent. */
+/** A file to send. */
 export interface OutgoingFile {
-  /** As it is called here. */
+  /** Its path on this machine. */
   readonly path: string;
   /** Opens it: one at a time, since there may be more than a process may have open. */
   open(): Promise<OpenFile>;
@@ -25,13 +25,13 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** What is to be sent, and how. */
+/** What to send, and how. */
 export interface OutgoingOptions {
-  /** Folders with everything in them, too. */
+  /** Whether folders are sent too, with everything in them. */
   readonly recursive: boolean;
-  /** With the time of the last change, and the permission bits. */
+  /** Whether the modification time and permission bits are sent. */
   readonly preserve: boolean;
-  /** What standard input is to be called at the other end. */
+  /** The name for standard input at the other end. */
   readonly name: string | undefined;
   /** Whether broken transfers are to be continued. */
   readonly resume: boolean;
@@ -141,7 +141,7 @@ function regularFile(
   };
 }
 
-/** Nobody knows how much it is before it has ended. */
+/** The size is not known before the end. */
 function standardInput(name: string): OpenFile {
   return {
     path: '-',

@@ -2,30 +2,30 @@ import { writeSync } from 'node:fs';
 import { oneOf } from './arguments.js';
 import { explain, OutputClosed } from './failure.js';
 
-/** What belongs to an event or result in JSON. */
+/** The members of an event or result in JSON. */
 export type Details = Readonly<Record<string, unknown>>;
 
-/** How grave what happened is; a level says what is written: that, and what is graver. */
+/** Severities. A level selects the events of that severity and above. */
 export const logLevels = ['error', 'warning', 'info', 'debug'] as const;
 
 /** One of {@link logLevels}. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** How a command speaks: results on standard output, all else on standard error; as text, or as JSON lines. */
+/** The output of a command: results on standard output, everything else on standard error; as text or as JSON lines. */
 export interface Report {
   /** Whether results are JSON. */
   readonly json: boolean;
   /** A result, on standard output. */
   result(text: string, details: Details): void;
-  /** Something that happened, on standard error. */
+  /** An event, on standard error. */
   event(name: string, text: string, details?: Details): void;
   /** The same at the level `debug`. */
   detail(name: string, text: string, details?: Details): void;
-  /** A failure, on standard error. Returns the exit code it stands for. */
+  /** A failure, on standard error. Returns its exit code. */
   failure(error: unknown): number;
   /** The same report for one of several services. */
   of(service: string): Report;
-  /** Speaks in another way from now on. */
+  /** Changes level and format from now on. */
   change(flags: ReportFlags): void;
 }
 
@@ -37,30 +37,30 @@ export interface ReportFlags {
   readonly 'log-format'?: string | undefined;
 }
 
-/** The events that are news to those who watch over a service. */
+/** The severity of each event. */
 const WARNINGS: ReadonlySet<string> = new Set(['dropped', 'limit', 'lost', 'refused', 'warning']);
 
-/** What reports write, and how. */
+/** Level and format of reports. */
 interface Style {
   readonly level: LogLevel;
   readonly isJson: boolean;
 }
 
-/** The way of reporting that the flags ask for. */
+/** The report that the flags ask for. */
 export function reportAs(flags: ReportFlags): Report {
   const shared = { style: styleOf(flags) };
   current = reportIn(shared, flags.json === true, undefined);
   return current;
 }
 
-/** For what is said outside a command, as the command itself speaks. */
+/** The report for messages outside a command, in the format of the command. */
 export function currentReport(): Report {
   return current;
 }
 
 let current: Report = reportIn({ style: { level: 'info', isJson: false } }, false, undefined);
 
-/** Throws unless the flags name a level and a format. */
+/** Throws unless the flags name a valid level and format. */
 export function checkReport(flags: ReportFlags): void {
   styleOf(flags);
 }
@@ -98,7 +98,7 @@ function reportIn(shared: { style: Style }, json: boolean, service: string | und
   };
 }
 
-/** Writes to standard output at once. */
+/** Writes to standard output synchronously. */
 export function print(text: string): void {
   writeAll(1, text);
 }
@@ -112,7 +112,7 @@ function prefix(text: string): string {
   return `secure-sockets: ${text}`;
 }
 
-/** Synchronous, so that nothing is lost when the process exits. A reader that has gone cannot be told. */
+/** Synchronous, so that nothing is lost when the process exits. Errors of a reader that has ended are ignored. */
 function toStderr(text: string): void {
   try {
     writeAll(2, `${text}\n`);
@@ -131,7 +131,7 @@ function writeSome(descriptor: number, bytes: Uint8Array): number {
     return writeSync(descriptor, bytes);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    // a pipe that another process has made non-blocking, and that is full
+    // a full pipe that another process has made non-blocking
     if (code === 'EAGAIN') return waitABit();
     if (code === 'EPIPE') throw new OutputClosed();
     throw error;

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { wholeNumber } from './arguments.js';
 import { CommandError, exitCodes, OutputClosed, usageError } from './failure.js';
 
-/** Into such pieces input is cut, at most: as much as the system gives at once. */
+/** The maximum length of a piece of input: what the system returns from one read. */
 const LARGEST_PIECE = 65_536;
 
 /** Programs of the old Python library read a message with one `recv`. */
@@ -18,7 +18,7 @@ export const inputFlags = {
   wait: { type: 'string' },
 } as const;
 
-/** What those flags hold: a size in bytes, a time in milliseconds. */
+/** The values of those flags: a size in bytes, a time in milliseconds. */
 export function inputOptions(values: {
   readonly 'message-size'?: string | undefined;
   readonly messages?: boolean | undefined;
@@ -33,19 +33,19 @@ export function inputOptions(values: {
   return { messageSize: messageSize ?? usual, wait: 1000 * (wait ?? 1) };
 }
 
-/** What a command sends. */
+/** The input of a command. */
 export interface Source {
   /** The next piece or message; `null` at the end. */
   next(): Promise<Uint8Array | null>;
   /** Whether there was any so far. */
   readonly hasBegun: boolean;
-  /** From now on a silence of so many milliseconds is the end. */
+  /** From now on, input that is silent for that many milliseconds has ended. */
   endWhenSilent(milliseconds: number): void;
-  /** No more is read; what waits gets the end. */
+  /** Stops reading; a waiting call gets the end. */
   close(): void;
 }
 
-/** Where a command writes what it receives. */
+/** The output of a command. */
 export interface Sink {
   /** Resolves when there is room for more. Rejects if an earlier write has failed. */
   write(piece: Uint8Array): Promise<void>;
@@ -53,7 +53,7 @@ export interface Sink {
   flush(): Promise<void>;
 }
 
-/** Standard input, in pieces of at most so many bytes. It is read no further ahead than its own small buffer. */
+/** Standard input, in pieces of limited length. It is not read further ahead than its own small buffer. */
 export class Input implements Source {
   readonly #stream: Readable;
   readonly #pieceSize: number;
@@ -92,13 +92,13 @@ export class Input implements Source {
     return this.#hasBegun;
   }
 
-  /** From now on a silence of so many milliseconds is the end. */
+  /** From now on, input that is silent for that many milliseconds has ended. */
   endWhenSilent(milliseconds: number): void {
     this.#timeout = milliseconds;
     this.#wake();
   }
 
-  /** No more is read; what waits for a piece gets the end. */
+  /** Stops reading; a waiting call gets the end. */
   close(): void {
     this.#end();
     this.#stream.destroy();
@@ -110,7 +110,7 @@ export class Input implements Source {
     this.#wake();
   }
 
-  /** Resolves when there may be something new; to false when patience ran out. */
+  /** Resolves when there may be something new, or to false after the timeout. */
   #waitForChange(): Promise<boolean> {
     const timeout = this.#timeout;
     return new Promise((resolve) => {
@@ -123,15 +123,15 @@ export class Input implements Source {
   }
 }
 
-/** So many bytes may wait to be written. */
+/** The maximum number of bytes that wait to be written. */
 const HIGH_WATER = 2 ** 20;
 const MOST_PIECES = 1024;
 
 const write = promisify(writev);
 
 /**
- * A file descriptor written to off the main thread: a slow reader must not keep the process from answering its peer, as
- * `process.stdout` would, which blocks on pipes and files. What waits is written together.
+ * A file descriptor written to off the main thread: a slow reader must not keep the process from answering its
+ * peer, as it would with `process.stdout`, which blocks on pipes and files. Waiting pieces are written together.
  */
 export class Output implements Sink {
   readonly #descriptor: number;
@@ -194,13 +194,13 @@ async function writeSome(descriptor: number, pieces: readonly Uint8Array[]): Pro
         [],
         error,
       );
-    // a pipe that another process has made non-blocking, and that is full
+    // a full pipe that another process has made non-blocking
     await sleep(5);
     return 0;
   }
 }
 
-/** What is left of the pieces behind the first so many bytes. */
+/** The pieces without their first `count` bytes. */
 function without(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
   let skip = count;
   const rest: Uint8Array[] = [];

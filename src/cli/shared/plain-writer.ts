@@ -2,13 +2,13 @@ import { afterTick } from '../../connection/turn.js';
 import { FirstFlight } from './first-flight.js';
 import type { Plain } from './plain.js';
 
-/** So much may wait to be written in either direction before reading for it pauses, in bytes. */
+/** How many bytes may wait to be written in each direction before reading pauses. */
 export const READ_AHEAD: number = 2 ** 20;
 
 /**
- * The writing half of a plain connection. Writes together what comes in one tick, but for the first bytes if there is a
- * settle time: those leave alone, and what follows waits until the target answers, or for that long. A program of the
- * old Python library takes the session key and the first message for one if they arrive together.
+ * The writing half of a plain connection. Bytes of one tick are written together. If there is a settle time, the
+ * first bytes are written on their own, and what follows waits until the target answers or the time has passed: a
+ * program of the old Python library would read the session key and the first message as one if they arrived together.
  */
 export class PlainWriter {
   readonly #transport: Plain['transport'];
@@ -30,7 +30,7 @@ export class PlainWriter {
     return this.#bytes + this.#transport.pending > READ_AHEAD;
   }
 
-  /** Whether everything is written, the end too. */
+  /** Whether everything is written, including the end. */
   get isFinished(): boolean {
     return this.#state === 'ended' && this.#bytes + this.#transport.pending === 0;
   }
@@ -47,7 +47,7 @@ export class PlainWriter {
     if (bytes.length > first.length) this.#gather(bytes.subarray(first.length));
   }
 
-  /** Resolves when there is room again, or never will be: to whether there is. */
+  /** Resolves to true when there is room again, to false when there never will be. */
   async room(): Promise<boolean> {
     while (this.isFull && this.#state === 'open') {
       await new Promise<void>((resolve) => {
@@ -62,7 +62,7 @@ export class PlainWriter {
     if (!this.isFull) this.#wake();
   }
 
-  /** The target has said this. */
+  /** The target has sent these bytes. */
   onReceive(bytes: Uint8Array): void {
     if (this.#settle === 0) return;
     this.#firstFlight.onReceive(bytes);
@@ -76,14 +76,14 @@ export class PlainWriter {
     this.#flush();
   }
 
-  /** Ends it after everything written so far. */
+  /** Ends the stream after everything written so far. */
   end(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ended';
     this.#flush();
   }
 
-  /** Nothing will be written any more: what waits for room is told. */
+  /** Nothing more will be written: wakes the caller that waits for room. */
   abandon(): void {
     this.#state = 'abandoned';
     clearTimeout(this.#settling);

@@ -23,12 +23,12 @@ export class Plain {
     return this.transport.remotePort;
   }
 
-  /** Why it was given up, if that was said. */
+  /** The reason for destroying it, if there was one. */
   get reason(): Error | undefined {
     return this.#reason;
   }
 
-  /** Gives it up. Over TCP its peer sees a reset, and takes nothing for an end; Unix domain sockets have no such thing. */
+  /** Destroys it. Over TCP the peer sees a reset, not an end; Unix domain sockets have no reset. */
   destroy(reason?: Error): void {
     this.#reason ??= reason;
     if (this.transport.remoteAddress === undefined) this.#socket.destroy();
@@ -42,7 +42,7 @@ export function adoptPlain(accepted: Socket): Plain {
   return new Plain(socket, reads);
 }
 
-/** Opens a connection, within so many milliseconds; gives it up when `stop` aborts. */
+/** Opens a connection within a time limit; aborts when `stop` does. */
 export async function dialPlain(to: Address, limits: DialLimits): Promise<Plain> {
   const reads: DirectReads = { events: undefined };
   return new Plain(await dialSocket(to, limits, { onread: onread(reads) }), reads);
@@ -52,18 +52,18 @@ export async function dialPlain(to: Address, limits: DialLimits): Promise<Plain>
 export interface DialLimits {
   /** In milliseconds. */
   readonly timeout: number;
-  /** Gives it up. */
+  /** Aborts the attempt. */
   readonly stop: AbortSignal;
 }
 
-/** The same as a paused socket, whose errors are minded from then on. */
+/** The same as a paused socket, whose errors are handled from then on. */
 export function dialSocket(
   to: Address,
   { timeout, stop }: DialLimits,
   more: Partial<ReadsInto> = {},
 ): Promise<Socket> {
   const options = { ...to, ...more, allowHalfOpen: true, noDelay: true, keepAlive: true };
-  // paused: read by the relay, and not before
+  // paused: only the relay reads from it
   const socket = connect(options as NetConnectOpts).pause();
   return new Promise((resolve, reject) => {
     const late = new Error(`${formatAddress(to)} did not answer within ${timeout} ms`);
@@ -79,7 +79,7 @@ export function dialSocket(
       settle();
       resolve(socket);
     });
-    // later errors are told by the close, and rejecting means nothing then
+    // later errors are reported with the close, and rejecting has no effect then
     socket.on('error', (error) => {
       settle();
       reject(error);

@@ -8,7 +8,7 @@ export interface Progress {
   skip(bytes: number): void;
   /** So many more bytes were carried. */
   advance(bytes: number): void;
-  /** Wipes the bar off the terminal. */
+  /** Removes the bar from the terminal. */
   wipe(): void;
 }
 
@@ -19,7 +19,7 @@ export interface Canvas {
   write(text: string): unknown;
 }
 
-/** Redrawn at most so often, in milliseconds. */
+/** Minimum time between two redraws, in milliseconds. */
 const PERIOD = 200;
 
 /** A bar with rate and time left on a terminal; nothing elsewhere. */
@@ -91,7 +91,7 @@ export interface BarState {
   readonly seconds: number;
 }
 
-/** One line: name, share, bar, rate, time left. */
+/** One line: name, percentage, bar, rate, remaining time. */
 export function bar(name: string, { done, size, carried, seconds }: BarState, columns: number): string {
   const share = size === 0 ? 1 : Math.min(1, done / size);
   const rate = seconds > 0 ? carried / seconds : 0;
@@ -104,7 +104,7 @@ export function bar(name: string, { done, size, carried, seconds }: BarState, co
   return `${label} ${figures}[${'#'.repeat(full)}${'-'.repeat(width - full)}]${tail}`;
 }
 
-/** A number of bytes for people. */
+/** Formats a number of bytes. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const step = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));

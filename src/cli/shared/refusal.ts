@@ -1,7 +1,7 @@
 import { CommandError, exitCodes } from './failure.js';
 import { printable } from './transfer.js';
 
-/** A file that is not taken, and why; the sender is told. */
+/** The refusal of a file; the sender is told the reason. */
 export class Refusal extends CommandError {
   readonly reason: string;
 
@@ -16,7 +16,7 @@ export function existingFile(name: string): Refusal {
   return new Refusal(exitCodes.usage, name, 'there is a file of that name, which is not overwritten');
 }
 
-/** The sender learns the kind of failure, not the path. */
+/** The sender is told the kind of failure, not the path. */
 export function unstorable(name: string, error: unknown, exitCode: number = exitCodes.damaged): Refusal {
   return new Refusal(exitCode, name, `it cannot be store (${codeOf(error)})`, error);
 }

@@ -4,19 +4,19 @@ import { whenGone } from './gone.js';
 import type { Plain } from './plain.js';
 import { PlainWriter, READ_AHEAD } from './plain-writer.js';
 
-/** How a relay behaves. */
+/** Options of a relay. */
 export interface RelayOptions {
-  /** Cuts it off, whatever it waits for; the relay rejects with the reason. */
+  /** Aborts the relay, which rejects with the reason. */
   readonly stop: AbortSignal;
-  /** Milliseconds that the plain side is given after its first bytes, see {@link PlainWriter}. */
+  /** The settle time after the first bytes to the plain side in milliseconds, see {@link PlainWriter}. */
   readonly settle?: number;
-  /** What was received already, for the plain side. */
+  /** Data for the plain side that was received already. */
   readonly first?: Uint8Array;
 }
 
 /**
- * Carries bytes both ways between a plain connection and a sealed one. Each direction ends as it did at its source. If
- * one is cut off, so is everything, the plain connection with a reset: its peer must not take the cut for an end.
+ * Carries bytes both ways between a plain connection and a sealed one. Each direction ends as it did at its source.
+ * If one is cut off, both connections are, the plain one with a reset: its peer must not mistake the cut for an end.
  * Rejects with the reason.
  */
 export function relay(plain: Plain, sealed: SecureClient, options: RelayOptions): Promise<void> {
@@ -24,8 +24,9 @@ export function relay(plain: Plain, sealed: SecureClient, options: RelayOptions)
 }
 
 /**
- * Each direction waits only for the side that it writes to. So neither would learn that the side it reads from is gone
- * while it waits for room: whatever ends either connection before its time cuts both, and wakes those who wait.
+ * Each direction waits only for the side that it writes to, so that while it waits for room it would not notice
+ * that the side it reads from is gone. Therefore a premature end of either connection cuts both, and wakes every
+ * waiting call.
  */
 class Relay {
   readonly #plain: Plain;
@@ -65,20 +66,20 @@ class Relay {
     this.#writer.abandon();
   }
 
-  /** Unless its peer has ended in order: then what came before is still to be written. */
+  /** Unless its peer has ended in order: then earlier data is still to be written. */
   #onSealedClose(): void {
     if (this.#sealed.closeCode !== undefined) return;
     const cut = (error: unknown): void => this.#cut(error);
-    // rejects with the reason, where there is still something that can fail
+    // rejects with the reason if the connection had not ended in order
     this.#sealed.end().then(() => cut(new Error('the sealed connection was cut off')), cut);
   }
 
-  /** Resolves when the plain side has ended and all of it is sent; rejects when it is gone before it is through. */
+  /** Resolves when the plain side has ended and all its data is sent; rejects if it is gone before that. */
   #toSealed(): Promise<void> {
     const { transport } = this.#plain;
     return new Promise((resolve, reject) => {
       transport.start({
-        // the bytes are lent, and sending may have to wait
+        // the bytes are only valid during this call, and sending may have to wait
         data: (bytes) => {
           this.#writer.onReceive(bytes);
           void this.#send(bytes.slice()).catch(reject);

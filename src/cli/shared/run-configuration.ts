@@ -15,7 +15,7 @@ const configurationFlags = {
   ...processFlags,
 } as const;
 
-/** Whether a command is to run what a file says: it has `--config` in place of a side or direction. */
+/** Whether a command runs a configuration file: it has `--config` instead of a side or direction. */
 export function hasConfiguration([first = '', ...more]: readonly string[]): boolean {
   const isGiven = [first, ...more].some((arg) => /^--config(=|$)/.test(arg));
   if (isGiven && !first.startsWith('-'))
@@ -23,13 +23,13 @@ export function hasConfiguration([first = '', ...more]: readonly string[]): bool
   return isGiven;
 }
 
-/** Runs all that a configuration file says, until stopped. At SIGHUP it goes over to what the file says by then. */
+/** Runs the services of a configuration file until stopped. At SIGHUP the file is read again and applied. */
 export async function runConfiguration(command: string, args: string[]): Promise<void> {
   const { values, positionals } = parse(command, args, configurationFlags);
   const { config: path, ...given } = values;
   if (path === undefined || positionals.length > 0)
     throw usageError('--config FILE says what is to run: give no addresses beside it');
-  // what the command line says goes before what the file says
+  // the command line takes precedence over the file
   reportAs(given);
   const configuration = await readConfiguration(path);
   const report = reportAs({ ...configuration.flags, ...given });
@@ -63,7 +63,7 @@ async function change(path: string, { given, stations, report, metrics }: Runnin
   await metrics.change(configuration.flags);
 }
 
-/** Where metrics are told, if anywhere. */
+/** The current metrics server, if any. */
 class Metrics {
   readonly #given: ProcessFlags;
   readonly #stations: ConfiguredStations;
@@ -79,7 +79,7 @@ class Metrics {
     this.#stop = stop;
   }
 
-  /** Tells them where these flags say, if that is elsewhere than before. */
+  /** Moves the metrics server if the address has changed. */
   async change(flags: Configuration['flags']): Promise<void> {
     const { metrics, 'metrics-public': isPublic } = { ...flags, ...this.#given };
     const next = JSON.stringify([metrics, isPublic]);

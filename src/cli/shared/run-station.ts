@@ -5,21 +5,21 @@ import { announceService } from './service.js';
 import { Hangup, stopSignal, whenAborted } from './signals.js';
 import type { Station } from './station.js';
 
-/** What a station is given by its process. */
+/** What a station gets from its process. */
 export interface StationContext {
   readonly report: Report;
-  /** Gives up what is still being prepared. */
+  /** Aborts preparation. */
   readonly stop: AbortSignal;
 }
 
-/** A station as its flags have it: checked, but nothing is read or opened yet. */
+/** A station whose flags are checked, but for which nothing has been read or opened yet. */
 export interface StationPlan {
   readonly values: ReportFlags & MetricsValues;
-  /** Reads keys and lists. Rejects with what is wrong with them. */
+  /** Reads keys and lists. Rejects if they are wrong. */
   prepare(context: StationContext): Promise<Station>;
 }
 
-/** Runs one station until it is stopped. */
+/** Runs one station until stopped. */
 export async function runStation({ values, prepare }: StationPlan): Promise<void> {
   const report = reportAs(values);
   const stop = stopSignal(GRACE);

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import type { Report } from './output.js';
 
 /**
- * What a service owes to systemd: readiness, a sign of life where a watchdog asks for it, and its stopping. Does nothing
- * where no one listens (NOTIFY_SOCKET). By `systemd-notify`, since Node has no datagrams on Unix domain sockets; the unit
- * needs `NotifyAccess=all`, as that is another process.
+ * Notifies systemd: readiness, keep-alive messages if a watchdog is configured, and stopping. Does nothing without
+ * NOTIFY_SOCKET. Runs `systemd-notify`, since Node has no datagrams on Unix domain sockets; the unit needs
+ * `NotifyAccess=all`, as that is another process.
  */
 export function announceService(report: Report, stop: AbortSignal): void {
   if (!process.env.NOTIFY_SOCKET) return;
@@ -17,7 +17,7 @@ export function announceService(report: Report, stop: AbortSignal): void {
   });
 }
 
-/** Milliseconds between two signs of life: half of what the watchdog allows, as sd_watchdog_enabled(3) advises. */
+/** Milliseconds between two keep-alive messages: half of the watchdog's time, as sd_watchdog_enabled(3) advises. */
 function watchdogPeriod(environment: NodeJS.ProcessEnv): number | undefined {
   const { WATCHDOG_USEC, WATCHDOG_PID } = environment;
   const microseconds = Number(WATCHDOG_USEC);

@@ -1,19 +1,19 @@
 import { explainAnything, Interrupted } from './failure.js';
 import type { Report } from './output.js';
 
-/** What a command may take after SIGTERM beside the time it gives its connections, in milliseconds. */
+/** How long a command may take after SIGTERM in addition to the time for its connections, in milliseconds. */
 const LAST_RESORT = 5000;
 
 /**
- * Aborts, with {@link Interrupted}, at the first SIGINT or SIGTERM. A second one kills the process as it always does, and
- * so does the first if the process still runs after `grace` milliseconds and five seconds: nothing that no one reads or
- * answers, such as a pipe to a program that stands still, may keep it.
+ * Aborts, with {@link Interrupted}, at the first SIGINT or SIGTERM. A second one kills the process, and so does the
+ * first if the process still runs after `grace` milliseconds and five seconds: a blocked write, such as to a pipe of
+ * a stopped program, must not keep it running.
  */
 export function stopSignal(grace = 0): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {
-      // by the signal: process.exit() would wait for a write that is stuck
+      // by the signal: process.exit() would wait for a blocked write
       setTimeout(() => process.kill(process.pid, name), grace + LAST_RESORT).unref();
       controller.abort(new Interrupted(name));
     });
@@ -21,7 +21,7 @@ export function stopSignal(grace = 0): AbortSignal {
   return controller.signal;
 }
 
-/** Resolves when a signal has aborted. */
+/** Resolves when a signal aborts. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
@@ -30,8 +30,8 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * SIGHUP, which tells a service to read its files again. It never ends the process: a service outlives the terminal it
- * was started from.
+ * SIGHUP makes a service read its files again. It never ends the process: a service outlives the terminal that
+ * started it.
  */
 export class Hangup {
   readonly #report: Report;
@@ -47,13 +47,13 @@ export class Hangup {
     });
   }
 
-  /** How the files are read again; done at once if it was asked for before. */
+  /** Sets the function that reads the files again; calls it at once if a signal came before. */
   begin(reload: () => Promise<void>): void {
     this.#reload = reload;
     void this.#run();
   }
 
-  /** One at a time; what is asked for meanwhile is done afterwards, once. */
+  /** One at a time; signals that come meanwhile cause one more reload afterwards. */
   async #run(): Promise<void> {
     if (this.#reload === undefined || this.#isReloading) return;
     this.#isReloading = true;
@@ -65,7 +65,7 @@ export class Hangup {
   }
 }
 
-/** Reads files again, and says so, or why nothing has changed. */
+/** Reads files again and reports that, or why nothing has changed. */
 export async function reloadReported(reload: () => Promise<void>, report: Report): Promise<void> {
   try {
     await reload();

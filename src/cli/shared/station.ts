@@ -9,34 +9,34 @@ import type { Links } from './links.js';
 import { listenSealed, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
 
-/** What a process can have several of: an end of a tunnel, or a bridge. */
+/** An end of a tunnel, or a bridge; a process can have several. */
 export interface Station {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
-  /** Reads what it needs before it can take connections. Rejects with what is wrong with it. */
+  /** Reads what it needs before it can accept connections. Rejects if that is wrong. */
   check(): Promise<void>;
-  /** Begins to take connections. Rejects if it cannot. */
+  /** Starts accepting connections. Rejects if it cannot. */
   begin(): Promise<void>;
-  /** Reads keys and lists again. Rejects with what is wrong with them, and then nothing has changed. */
+  /** Reads keys and lists again. If they are wrong, rejects, and nothing has changed. */
   reload(): Promise<void>;
-  /** Takes no more connections, and frees its address at once. Resolves when those that are open have ended. */
+  /** Stops accepting and frees its address at once. Resolves when the open connections have ended. */
   retire(): Promise<void>;
-  /** Takes no more connections, and cuts off those that have not ended in time. */
+  /** Stops accepting, and cuts off connections that have not ended in time. */
   stop(): Promise<void>;
 }
 
-/** What is done with sealed clients. */
+/** Handles sealed clients. */
 export interface Serving {
-  /** Serves one, and reports what becomes of it. */
+  /** Serves one, and reports its end. */
   serve(client: SecureClient): void;
-  /** Tells those that are connected to bring no more. */
+  /** Tells connected clients to open no more streams. */
   goAway(): void;
-  /** Gives up what is left of them. */
+  /** Cuts off the remaining ones. */
   cut(): void;
 }
 
-/** Where a station is, and what it has. */
+/** The address and parts of a station. */
 export interface Place {
   readonly address: ListenAddress;
   readonly unlink: boolean;
@@ -51,7 +51,7 @@ export class ServerStation implements Station {
   readonly reload: () => Promise<void>;
   readonly #serving: Serving;
   readonly #place: Place;
-  /** Each resolves when a client has gone. */
+  /** One promise per client, which resolves when it is gone. */
   readonly #open = new Set<Promise<void>>();
   #accepting: Promise<void> | undefined;
 
@@ -95,7 +95,7 @@ export class ServerStation implements Station {
     await this.#accepting;
   }
 
-  /** Until no more come. */
+  /** Accepts until stopped. */
   async #accept(): Promise<void> {
     for await (const client of this.server) {
       const gone: Promise<void> = whenGone(client).finally(() => this.#open.delete(gone));

@@ -5,12 +5,11 @@ import type { Duplex } from 'node:stream';
 const { NGHTTP2_INTERNAL_ERROR } = constants;
 
 /**
- * Carries bytes both ways between a plain connection and a stream of HTTP/2. Each direction ends as it did at its source;
- * if one is cut off, so is everything, either side with a reset.
- * Rejects with the reason.
+ * Carries bytes both ways between a plain connection and a stream of HTTP/2. Each direction ends as it did at its
+ * source; if one is cut off, both sides are, with a reset. Rejects with the reason.
  */
 export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
-  // a stream forgets it when it is closed
+  // a stream loses its session when it is closed
   const { session } = stream;
   return new Promise((resolve, reject) => {
     const relay = { isSettled: false, open: 2 };
@@ -33,7 +32,7 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
     };
     stop.addEventListener('abort', abort, { once: true });
     if (stop.aborted) return abort();
-    // an error is followed by the close, which asks for the reason
+    // an error is followed by the close, which reads the reason
     plain
       .on('error', cut)
       .on('close', () => onClose(isThrough(plain), () => new Error('the plain side was closed')));
@@ -43,28 +42,28 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
         onClose(stream.rstCode === 0 && isThrough(stream), () => whyClosed(stream, session)),
       );
     pump(plain, stream, () => true);
-    // a reset makes Node end what can be read before it says so
+    // after a reset Node ends the readable side before it reports the error
     pump(stream, plain, () => stream.rstCode === 0);
   });
 }
 
-/** Over TCP the peer sees a reset, and takes nothing for an end; Unix domain sockets have no such thing. */
+/** Over TCP the peer sees a reset, not an end; Unix domain sockets have no reset. */
 export function resetPlain(plain: Socket): void {
   if (plain.remoteAddress === undefined) plain.destroy();
   else plain.resetAndDestroy();
 }
 
 /**
- * Resets a stream. Its `close(code)` would not do: that ends the writing half first, and the peer would take the cut for
- * an end. Destroyed with an error it is reset with INTERNAL_ERROR.
+ * Resets a stream. `close(code)` does not serve: it ends the writing half first, which the peer would mistake for
+ * an end. Destroying it with an error resets it with INTERNAL_ERROR.
  */
 export function resetStream(stream: Http2Stream): void {
-  // the one that does so knows why
+  // the caller of `destroy` reports the reason
   stream.on('error', () => {});
   stream.destroy(new Error('cut off'));
 }
 
-/** Carries one direction, at the pace of the one who reads, to its end if that is in order. */
+/** Carries one direction at the reader's pace, to its end if that is in order. */
 function pump(from: Duplex, to: Duplex, isOrderly: () => boolean): void {
   const resume = (): void => void from.resume();
   from.on('data', (chunk: Uint8Array) => {

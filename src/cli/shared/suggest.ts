@@ -1,4 +1,4 @@
-/** The word of a list that was most likely meant, if one is near: at most a third of its letters are otherwise. */
+/** The word of a list that was most likely meant: one in which at most a third of the letters differ. */
 export function suggestion(word: string, words: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Number.POSITIVE_INFINITY;
@@ -9,7 +9,7 @@ export function suggestion(word: string, words: readonly string[]): string | und
   return best !== undefined && fewest <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
 }
 
-/** Letters to insert, leave out, replace or exchange with their neighbour (optimal string alignment). */
+/** The number of letters to insert, remove, replace or swap with a neighbour (optimal string alignment distance). */
 function distance(from: string, to: string): number {
   let [before, row]: number[][] = [[], Array.from({ length: to.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= from.length; i++) {

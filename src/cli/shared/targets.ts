@@ -1,13 +1,13 @@
 import { type Address, type ListenAddress, parseAddress } from './address.js';
 import { usageError } from './failure.js';
 
-/** Addresses by the name of the target that they stand for. */
+/** Addresses by target name. */
 export type Targets = ReadonlyMap<string, Address>;
 
 /** The same, of addresses to listen at. */
 export type Listens = ReadonlyMap<string, ListenAddress>;
 
-/** The name of the one target of a tunnel that gives none. */
+/** The name of the only target of a tunnel without named targets. */
 export const DEFAULT_TARGET = 'default';
 
 /** Where a tunnel client listens, by the name of the target, and the server that it connects to. */
@@ -51,7 +51,7 @@ function twoOrOne(
 
 /**
  * The addresses of a tunnel: either the one that was given as an argument, or those of `--target NAME=ADDRESS`.
- * What a client and a server call by one name belongs together.
+ * Client and server connect targets of the same name.
  */
 function readTargets<A>(
   one: string | undefined,

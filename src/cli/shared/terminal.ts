@@ -2,9 +2,9 @@ import { constants, openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { Interrupted } from './failure.js';
 
-/** The person at the terminal, whatever standard input and output are connected to. */
+/** The user at the controlling terminal, whatever standard input and output are connected to. */
 export interface Terminal {
-  /** Asks for a line; with `isSecret` what is typed does not show. `null`: there was none. */
+  /** Asks for a line; with `isSecret` the input is not shown. `null`: there was none. */
   ask(prompt: string, isSecret?: boolean): Promise<string | null>;
   close(): void;
 }
@@ -14,12 +14,12 @@ export function openTerminal(): Terminal | undefined {
   const streams = openStreams();
   if (streams === undefined) return undefined;
   const { input, output } = streams;
-  // a terminal that hangs up ends the question without an answer
+  // a terminal that hangs up ends the prompt without an answer
   input.on('error', () => {});
   input.setEncoding('utf8');
   return {
     ask: (prompt, isSecret = false) => {
-      // before the prompt shows, lest the first character does
+      // before the prompt, so that even the first character is not shown
       if (isSecret) input.setRawMode(true);
       output.write(prompt);
       return isSecret ? askSecret(input, output) : readLine(input);
@@ -76,7 +76,7 @@ async function askSecret(input: ReadStream, output: WriteStream): Promise<string
 const ERASE = ['\u007f', '\b'];
 const [INTERRUPT, END_OF_INPUT, ERASE_LINE] = ['\u0003', '\u0004', '\u0015'];
 
-/** In raw mode the editing is ours: erase a character, erase all, give up. */
+/** In raw mode we handle editing: erase a character, erase all, cancel. */
 async function readSecret(input: ReadStream): Promise<string | null> {
   let typed: string[] = [];
   for (;;) {

@@ -1,7 +1,7 @@
 import { CommandError, exitCodes } from './failure.js';
 
 /**
- * How `send` and `receive` speak, one exchange a file. A message is a letter and what belongs to it.
+ * The protocol of `send` and `receive`: one exchange per file. A message is a letter and a body.
  *
  * - sender: `F` and `{"name":…,"size":…,"modified":…,"mode":…,"batch":{"file":…,"files":…,"bytes":…},"resume":true}`, the
  *   file to come; all but name and size may be absent
@@ -20,13 +20,13 @@ import { CommandError, exitCodes } from './failure.js';
  */
 export type Letter = 'F' | 'A' | 'R' | 'P' | 'D' | 'H' | 'K';
 
-/** What is said about a file before it comes. */
+/** The announcement of a file. */
 export interface FileHeader {
-  /** With `/` between folders and file, where folders are sent. */
+  /** With `/` between folders and file if folders are sent. */
   readonly name: string;
-  /** In bytes; `null` where nobody knows before the end. */
+  /** In bytes; `null` if it is not known before the end. */
   readonly size: number | null;
-  /** When it was changed last, in milliseconds since 1970. */
+  /** Modification time, in milliseconds since 1970. */
   readonly modified?: number | undefined;
   /** Its permission bits. */
   readonly mode?: number | undefined;
@@ -45,7 +45,7 @@ export interface Batch {
   readonly bytes: number;
 }
 
-/** So many bytes of a file go into a message. */
+/** The number of bytes of a file in one message. */
 export const PIECE: number = 256 * 1024;
 
 /** A message: a letter and a body. */
@@ -74,14 +74,14 @@ export function decodeCount(body: Uint8Array): number {
   throw new CommandError(exitCodes.damaged, 'the peer says where to resume in a way that is not understood');
 }
 
-/** The letter and body of a message; its sender ended if there is none. */
+/** The letter and body of a message. Throws if the peer has ended instead. */
 export function decodeMessage(message: Uint8Array | null): { letter: string; body: Uint8Array } {
   if (message === null)
     throw new CommandError(exitCodes.damaged, 'the peer ended in the middle of the transfer');
   return { letter: String.fromCharCode(message[0] ?? 0), body: message.subarray(1) };
 }
 
-/** Throws unless the peer said what it had to. */
+/** Throws unless the peer sent the expected letter. */
 export function checkLetter(letter: string, expected: Letter): void {
   if (letter === expected) return;
   throw new CommandError(
@@ -90,7 +90,7 @@ export function checkLetter(letter: string, expected: Letter): void {
   );
 }
 
-/** The header of a file. Its name is as the sender wrote it: nothing to be used unchecked. */
+/** The header of a file. Its name is as the sender wrote it: it must be checked before use. */
 export function decodeHeader(body: Uint8Array): FileHeader {
   const header = parseJson(body);
   if (typeof header === 'object' && header !== null && 'name' in header && 'size' in header) {
@@ -126,13 +126,13 @@ function batchIn(header: object): Batch | undefined {
   return { file, files, bytes };
 }
 
-/** Nothing that would run as somebody else. */
+/** Without the bits that would make it run as another user. */
 function permissions(header: object): number | undefined {
   const mode = natural(header, 'mode');
   return mode === undefined ? undefined : mode & 0o777;
 }
 
-/** What is wrong with a name as that of a file in the output folder; `undefined` if it is a plain one. */
+/** What is wrong with a name for a file in the output folder; `undefined` if it can be used. */
 export function problemWithName(name: string): string | undefined {
   if (name === '' || Buffer.byteLength(name) > 255) return 'a name has 1 to 255 bytes';
   if (/[/\\]/.test(name)) return 'a name must not contain / or \\';
@@ -143,7 +143,7 @@ export function problemWithName(name: string): string | undefined {
   return undefined;
 }
 
-/** Text of the peer as a terminal may be given it. */
+/** Text of the peer in a form that is safe for a terminal. */
 export function printable(text: string): string {
   return JSON.stringify(text).replace(/[\u007f-\u009f\u200b-\u202e\u2066-\u2069]/g, '?');
 }

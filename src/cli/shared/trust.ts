@@ -6,25 +6,25 @@ import { CommandError, exitCodes, usageError } from './failure.js';
 import { fileFlag, openKnownHosts, withStore } from './known-servers.js';
 import { openTerminal } from './terminal.js';
 
-/** Opens connections to one server, each trusted in the way that the flags name. */
+/** Opens connections to one server, which is trusted as the flags say. */
 export type Dialler = (signal: AbortSignal) => Promise<SecureClient>;
 
-/** A dialler, and how its key is read again. */
+/** A dialler, and a function that reads its key again. */
 export interface ReloadableDialler {
   readonly dial: Dialler;
-  /** Reads the key file again. Resolves to whether there is another key in it, which counts from the next connection on. */
+  /** Reads the key file again. Resolves to whether it has another key, which is used from the next connection on. */
   reload(): Promise<boolean>;
 }
 
-/** What connections are opened with, as it is now. */
+/** The current options for opening connections. */
 type Current = {
   options: ClientOptions & { readonly identity?: { readonly fingerprint: string } | undefined };
 };
 
 /**
- * Settles how a server is trusted: by `--server-key`, or by the known-hosts file. For a server that the file does not
- * have, the person at the terminal decides, and the file is added to once the server has proven its key. `more` is what
- * the flags do not say.
+ * Determines how a server is trusted: by `--server-key`, or by the known-hosts file. For an unknown server the user
+ * at the terminal decides, and it is added to the file once it has proven its key. `more` has options that are not
+ * flags.
  */
 export async function diallerFor(
   address: Address,
@@ -58,7 +58,7 @@ async function makeTrustingDialler(
   return makeKnownDialler(current, openKnownHosts(path), address, signal);
 }
 
-/** The fingerprint of the key that a server shows, proven or not. */
+/** The fingerprint of a server's key, which the server may not have proven. */
 export function fingerprintShown(
   address: Address,
   options: ClientOptions,
@@ -80,7 +80,7 @@ async function showClassicKey(
   return client.peer.fingerprint;
 }
 
-/** Breaks off as soon as the key is seen. */
+/** Ends the handshake as soon as the key is known. */
 async function showSealedKey(address: Address, options: ClientOptions, signal: AbortSignal): Promise<string> {
   let shown: string | undefined;
   const verifyServer = (_: Uint8Array, fingerprint: string): boolean => {

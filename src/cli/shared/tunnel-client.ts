@@ -15,7 +15,7 @@ import { relayStream, resetPlain } from './stream-relay.js';
 import { DEFAULT_TARGET, type Listens } from './targets.js';
 import type { Dialler, ReloadableDialler } from './trust.js';
 
-/** What a tunnel client needs. */
+/** Options of a tunnel client. */
 export interface TunnelClientOptions {
   /** Where it listens, by the name of the target. */
   readonly listens: Listens;
@@ -30,7 +30,7 @@ export interface TunnelClientOptions {
 /** Found by measuring, see docs/cli.md. */
 const CARRIERS = 1;
 
-/** What `--carriers` says. */
+/** The value of `--carriers`. */
 export function carrierCount(text: string | undefined, protocol: string | undefined): number {
   const count = wholeNumber('carriers', text, 0, 64);
   if (protocol !== 'classic') return count ?? CARRIERS;
@@ -52,10 +52,10 @@ export class TunnelClient implements Station {
     this.#carriers = new Carriers({ count, dial: schedule(dialler.dial), stop: links.cut });
   }
 
-  /** The dialler has been made: nothing else is read. */
+  /** Nothing: the dialler has read everything already. */
   async check(): Promise<void> {}
 
-  /** At all its addresses, or at none. */
+  /** Listens at all its addresses, or at none. */
   async begin(): Promise<void> {
     try {
       for (const name of this.#options.listens.keys())
@@ -66,7 +66,7 @@ export class TunnelClient implements Station {
     }
   }
 
-  /** With another key connections to come get other carriers. */
+  /** After a change of the key, new connections get new carriers. */
   async reload(): Promise<void> {
     if (await this.#options.dialler.reload()) this.#carriers.renew();
   }
@@ -85,10 +85,10 @@ export class TunnelClient implements Station {
   }
 }
 
-/** A server admits 32 handshakes of one address at a time, unless told otherwise, and counts them a little longer than we do. */
+/** A server accepts 32 handshakes from one address at a time by default, and counts them slightly longer than we do. */
 const MAX_HANDSHAKES = 24;
 
-/** The same, for any number at once: those beyond what a server admits wait. */
+/** The same, for any number at a time: those beyond the server's limit wait. */
 function schedule(dial: Dialler): Dialler {
   const queue = new PQueue({ concurrency: MAX_HANDSHAKES });
   return (signal) => queue.add(() => dial(signal), { signal });
@@ -110,7 +110,7 @@ async function accept(name: string, carriers: Carriers, options: TunnelClientOpt
     };
     links.add(arrival, () => carry(socket, name, carriers, links.cut));
   });
-  // out of file descriptors and the like: it goes on listening
+  // such as a lack of file descriptors: it goes on listening
   let at = listens.get(name) as NonNullable<ReturnType<Listens['get']>>;
   await listenWhereFree(at, options, async () => {
     at = await listenPlain(listener, at);
@@ -128,7 +128,7 @@ async function accept(name: string, carriers: Carriers, options: TunnelClientOpt
 }
 
 async function carry(socket: Socket, name: string, carriers: Carriers, stop: AbortSignal): Promise<void> {
-  // one that goes meanwhile is found out when it is carried
+  // one that disconnects meanwhile is detected when it is carried
   socket.on('error', () => {});
   const passage = await carriers.open(name).catch((error: unknown) => {
     resetPlain(socket);

@@ -13,7 +13,10 @@ import { diallerFor } from './trust.js';
 import { carrierCount, TunnelClient } from './tunnel-client.js';
 import { TunnelServing } from './tunnel-server.js';
 
-/** What a connection may hold for a slow reader goes by the longest message, and the tunnel's own have a quarter of this. */
+/**
+ * The memory of a connection for a slow reader depends on the longest message; the tunnel's own have a quarter of
+ * this.
+ */
 const MAX_MESSAGE = 2 ** 20;
 
 /** Milliseconds for a connection to the target, without --timeout. */
@@ -38,13 +41,13 @@ const tunnelServerFlags = {
   settle: { type: 'string' },
 } as const;
 
-/** The flags of either side. */
+/** The flags of both sides. */
 export const flagsOfTunnel: Readonly<Record<'client' | 'server', Flags>> = {
   client: tunnelClientFlags,
   server: tunnelServerFlags,
 };
 
-/** What the arguments of `tunnel client` or `tunnel server` ask for. */
+/** The station that the arguments of `tunnel client` or `tunnel server` describe. */
 export function planTunnel([side, ...args]: readonly string[]): StationPlan {
   if (side === 'client') return planClient(args);
   if (side === 'server') return planServer(args);
@@ -57,7 +60,7 @@ function planClient(args: string[]): StationPlan {
   const carriers = carrierCount(values.carriers, values.protocol);
   const limit = maxConnections(values);
   const prepare = async ({ report, stop }: StationContext): Promise<Station> => {
-    // whoever dials again and again resumes, where the protocol can
+    // repeated connections resume, where the protocol can
     const sessions = values.protocol === 'classic' ? {} : { sessions: new Sessions() };
     const dialler = await diallerFor(server, values, stop, { maxMessage: MAX_MESSAGE, ...sessions });
     const links = new Links(report, limit);
@@ -71,14 +74,14 @@ function planServer(args: string[]): StationPlan {
   const { targets, listen } = readTunnelServer(positionals, values.target);
   if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
     throw usageError(
-      'a tunnel server lets in the clients in a file, or everybody: give either --authorized-keys FILE or --any-client',
+      'a tunnel server lets in the clients in a file, or every client: give either --authorized-keys FILE or --any-client',
     );
   const settle = wholeNumber('settle', values.settle, 0, 10_000) ?? 0;
-  // streams join what came apart
+  // HTTP/2 streams join data of several messages again
   const takesStreams = carrierCount(values.carriers, values.protocol) > 0 && settle === 0;
   const limit = maxConnections(values);
   const isEnding = values['authorized-keys'] !== undefined && !values['keep-revoked'];
-  // classic has no such option, not even switched off
+  // classic refuses this option, whatever its value
   const more = { maxMessage: MAX_MESSAGE, ...(isEnding && { disconnectRevoked: true }) };
   const timeout = 1000 * (wholeNumber('timeout', values.timeout, 1, 86_400) ?? DIAL_TIMEOUT / 1000);
   const prepare = async ({ report }: StationContext): Promise<Station> => {

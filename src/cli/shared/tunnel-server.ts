@@ -12,23 +12,23 @@ import type { Serving } from './station.js';
 import { relayStream, resetStream } from './stream-relay.js';
 import { DEFAULT_TARGET, type Targets } from './targets.js';
 
-/** What a tunnel server needs. */
+/** Options of a tunnel server. */
 export interface TunnelServerOptions {
   readonly targets: Targets;
   readonly links: Links;
   readonly report: Report;
   /** Milliseconds for a connection to the target. */
   readonly timeout: number;
-  /** Milliseconds that a target is given after the first bytes, see {@link relay}. */
+  /** The settle time of a target after the first bytes in milliseconds, see {@link relay}. */
   readonly settle: number;
-  /** Whether clients may carry streams. */
+  /** Whether clients may use streams. */
   readonly takesStreams: boolean;
 }
 
-/** Classic has no use for messages without bytes. */
+/** Classic has no empty messages. */
 const BYTES: Agreement = { way: 'bytes' };
 
-/** Carries what clients bring to plain targets. */
+/** Carries the connections of clients to plain targets. */
 export class TunnelServing implements Serving {
   readonly #options: TunnelServerOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
@@ -42,7 +42,7 @@ export class TunnelServing implements Serving {
     void this.#serve(sealed);
   }
 
-  /** No new streams; those that are open go on. */
+  /** Refuses new streams; open ones go on. */
   goAway(): void {
     this.#isEnding = true;
     for (const session of this.#sessions) session.close();
@@ -52,7 +52,7 @@ export class TunnelServing implements Serving {
     for (const session of this.#sessions) session.destroy();
   }
 
-  /** Serves a client in the way that it asks for. */
+  /** Serves a client with streams or without, as it asks. */
   async #serve(sealed: SecureClient): Promise<void> {
     const { links, report, takesStreams } = this.#options;
     try {
@@ -75,7 +75,7 @@ export class TunnelServing implements Serving {
     const session = serverSession(sealed);
     this.#sessions.add(session);
     session.once('close', () => this.#sessions.delete(session));
-    // a client that was removed from the list is news of its own; other losses show at the streams
+    // the removal of a client from the list is reported here; other losses are reported by the streams
     session.on('error', (error) => {
       if ('code' in error && error.code === 'UNAUTHORIZED_CLIENT')
         announceLoss(`lost ${formatPeer(sealed)}`, error, this.#options.report);
@@ -123,7 +123,7 @@ export class TunnelServing implements Serving {
   }
 }
 
-/** Says why before it resets: by then the answer is in order before the reset. */
+/** Sends the reason before the reset, so that it arrives before it. */
 function refuseStream(stream: ServerHttp2Stream, status: 404 | 502 | 503): void {
   if (stream.destroyed || stream.headersSent) return;
   stream.respond({ ':status': status });
