@@ -1,5 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureServer } from 'secure-sockets';
@@ -153,6 +163,54 @@ test('of two senders of one name one wins, and the file is its', async () => {
   expect(readFileSync(join(place.folder, 'box', 'same')).equals(winners[0] as Buffer)).toBe(true);
   expect(readdirSync(join(place.folder, 'box'))).toEqual(['same']);
   await receiver.stop();
+});
+
+test.each<[string, (box: string) => void, RegExp]>([
+  ['is gone', () => {}, /it cannot be stored \(ENOENT\)/],
+  ['is a file now', (box) => writeFileSync(box, 'mine'), /it cannot be stored \(ENOTDIR\)/],
+  [
+    'has a link that leads nowhere',
+    (box) => {
+      mkdirSync(box);
+      symlinkSync('nowhere', join(box, 'a'));
+    },
+    /there is a file of that name/,
+  ],
+  [
+    'has a FIFO',
+    (box) => {
+      mkdirSync(box);
+      execFileSync('mkfifo', [join(box, 'a')]);
+    },
+    /there is a file of that name/,
+  ],
+])('a sender is told why when the folder %s, and both exit with 2', async (_, change, reason) => {
+  const { folder, identity } = place;
+  writeFileSync(join(folder, 'a'), 'whole');
+  for (const flags of [[], ['--resume']]) {
+    const receiver = receive(...flags);
+    const to = `127.0.0.1:${await portOf(receiver)}`;
+    rmSync(join(folder, 'box'), { recursive: true });
+    change(join(folder, 'box'));
+    const sent = await run(folder, 'send', ...flags, '--server-key', identity.fingerprint, 'a', to);
+    expect(sent).toMatchObject({ code: 2, stderr: expect.stringMatching(reason) });
+    expect(await receiver.ended).toMatchObject({ code: 2, stderr: expect.stringMatching(reason) });
+    rmSync(join(folder, 'box'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'box'));
+  }
+});
+
+test('a folder that cannot be listed takes files', async () => {
+  const { folder, identity } = place;
+  const box = join(folder, 'box');
+  chmodSync(box, 0o300);
+  const receiver = receive();
+  writeFileSync(join(folder, 'a'), 'whole');
+  const to = `127.0.0.1:${await portOf(receiver)}`;
+  expect(await run(folder, 'send', '--server-key', identity.fingerprint, 'a', to)).toMatchObject({ code: 0 });
+  expect(await receiver.ended).toMatchObject({ code: 0 });
+  chmodSync(box, 0o700);
+  expect(readdirSync(box)).toEqual(['a']);
 });
 
 test.each([

@@ -54,15 +54,21 @@ export class IncomingFile {
     header: FileHeader,
     options: IncomingOptions,
   ): Promise<IncomingFile> {
+    // nothing was carried yet
+    return store(header.name, IncomingFile.#open(place, header, options), exitCodes.usage);
+  }
+
+  static async #open(
+    place: IncomingPlace,
+    header: FileHeader,
+    options: IncomingOptions,
+  ): Promise<IncomingFile> {
     const part = options.resume && header.resume ? await claimPart(place) : undefined;
     await removeOrphans(place, options.resume);
     const fresh = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
     const old = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
     const path = part ?? newPart(place);
-    const handle = await open(path, part === undefined ? fresh : old, 0o600).catch((error) => {
-      // nothing was carried yet
-      throw unstorable(header.name, error, exitCodes.usage);
-    });
+    const handle = await open(path, part === undefined ? fresh : old, 0o600);
     const { size } = await handle.stat();
     return new IncomingFile(place, path, header, handle, size, options);
   }

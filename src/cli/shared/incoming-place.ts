@@ -2,7 +2,7 @@ import { lstat, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exitCodes } from './failure.js';
 import type { PartOwner } from './parts.js';
-import { codeOf, existingFile, Refusal, unstorable } from './refusal.js';
+import { codeOf, existingFile, Refusal, store, unstorable } from './refusal.js';
 import { problemWithName } from './transfer.js';
 
 /** Where a file is to be, and whose parts it is made from. */
@@ -29,13 +29,13 @@ export async function placeOf(
 }
 
 /** The size of a regular file; -1 if something else is there; `undefined` if nothing is. */
-export async function sizeAt(path: string): Promise<number | undefined> {
+export async function sizeAt({ path, name }: IncomingPlace): Promise<number | undefined> {
   try {
     const stats = await lstat(path);
     return stats.isFile() ? stats.size : -1;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw unstorable(name, error, exitCodes.usage);
   }
 }
 
@@ -47,6 +47,7 @@ async function makeFolders(folder: string, parts: readonly string[], name: strin
     await mkdir(path).catch((error) => {
       if (codeOf(error) !== 'EEXIST') throw unstorable(name, error, exitCodes.usage);
     });
-    if (!(await lstat(path)).isDirectory()) throw existingFile(name);
+    const stats = await store(name, lstat(path), exitCodes.usage);
+    if (!stats.isDirectory()) throw existingFile(name);
   }
 }

@@ -26,7 +26,7 @@ export async function receiveFile(
   const { name } = header;
   const begun = performance.now();
   const place = await placeOf(folder, name, client.peer?.fingerprint ?? '', takes.recursive);
-  const size = await sizeAt(place.path);
+  const size = await sizeAt(place);
   progress.begin(header);
   if (size !== undefined) {
     await confirmThere(client, header, place, size, takes);

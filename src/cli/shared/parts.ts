@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
@@ -60,16 +60,26 @@ interface Orphan {
 async function orphans({ folder, name }: PartOwner): Promise<Orphan[]> {
   const prefix = `.${hashOf(name)}-`;
   const found: Orphan[] = [];
-  for (const entry of await readdir(folder)) {
+  for (const entry of await entriesOf(folder)) {
     if (!entry.startsWith(prefix) || !entry.endsWith('.part')) continue;
     const path = join(folder, entry);
     const [, writer = '', host, sender] =
       /^(rest|\d+)(?:-([0-9a-f]{8})-([0-9a-f]{16}))?-/.exec(entry.slice(prefix.length)) ?? [];
-    const stats = await stat(path).catch(() => undefined);
+    const stats = await lstat(path).catch(() => undefined);
     if (!stats?.isFile() || isInUse(writer, host === system(), stats.mtimeMs)) continue;
     found.push({ path, sender, size: stats.size });
   }
   return found;
+}
+
+/** Of a folder into which can be put what no one may list, such as a letter box, none can be found. */
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return [];
+    throw error;
+  }
 }
 
 /** What a process is called says something on its own system only. */

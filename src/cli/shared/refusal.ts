@@ -18,15 +18,15 @@ export function existingFile(name: string): Refusal {
 
 /** The sender is told the kind of failure, not the path. */
 export function unstorable(name: string, error: unknown, exitCode: number = exitCodes.damaged): Refusal {
-  return new Refusal(exitCode, name, `it cannot be store (${codeOf(error)})`, error);
+  return new Refusal(exitCode, name, `it cannot be stored (${codeOf(error)})`, error);
 }
 
 /** What an operation of the file system resolves to. Rejects with a {@link Refusal}. */
-export async function store<T>(name: string, operation: Promise<T>): Promise<T> {
+export async function store<T>(name: string, operation: Promise<T>, exitCode?: number): Promise<T> {
   try {
     return await operation;
   } catch (error) {
-    throw unstorable(name, error);
+    throw error instanceof Refusal ? error : unstorable(name, error, exitCode);
   }
 }
 
