@@ -3,7 +3,9 @@ import { hmacOver } from '../../backends/hmac.js';
 import { node } from '../../backends/node.js';
 import { sodium } from '../../backends/sodium.js';
 import { SodiumAead } from '../../backends/sodium-aead.js';
+import type { Backend } from '../../src/backend.js';
 import { hex, join, pattern } from '../helpers/backends.js';
+import { pair } from '../helpers/sockets.js';
 
 describe('HMAC over a hash', () => {
   it.each([0, 1, 31, 32, 63, 64, 65, 200])('of a key of %i bytes is that of node:crypto', (length) => {
@@ -74,6 +76,35 @@ describe('sodium', () => {
         }
       },
     );
+  });
+
+  it('decrypts short records of all connections in one place, which none of their messages is in', async () => {
+    const places: ArrayBufferLike[] = [];
+    const backend: Backend = {
+      ...sodium,
+      chaCha20Poly1305: (key) => {
+        const own = sodium.chaCha20Poly1305(key);
+        const open: typeof own.open = (...given) => {
+          const opened = own.open(...given);
+          if (opened && given[3] && opened.buffer === given[3].buffer) places.push(opened.buffer);
+          return opened;
+        };
+        return { seal: own.seal.bind(own), open };
+      },
+    };
+    const suites = ['X25519-CHACHA20'] as const;
+    await using one = await pair('sealed', { server: { suites }, client: { suites, backend } });
+    await using two = await pair('sealed', { server: { suites }, client: { suites, backend } });
+    for (let i = 0; i < 20; i++) {
+      for (const [k, { peer }] of [one, two].entries()) await peer.send(new Uint8Array(64).fill(2 * i + k));
+      // each in a record of its own
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (let i = 0; i < 20; i++)
+      for (const [k, { client }] of [one, two].entries())
+        expect(await client.recv()).toEqual(new Uint8Array(64).fill(2 * i + k));
+    expect(places.length).toBeGreaterThan(0);
+    expect(new Set(places).size).toBe(1);
   });
 
   it('wipes its keys', () => {

@@ -1,4 +1,4 @@
-import type { Backend } from '../../backend.js';
+import type { Backend, Later } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
 import type { ProtectMemory } from '../message-memory.js';
 import { type Ask, perform, type Script } from '../script.js';
@@ -77,11 +77,12 @@ function* receiveRecords(
   const longest = options.maxRecord + RECORD_OVERHEAD;
   const stream = new MessageStream(options.maxMessage, options.protectMemory);
   for (;;) {
-    // yielded by hand: the generators of `read` and `decrypt` would be three objects for each record
+    // yielded by hand: the generators of `read` would be two objects for each record
     const length = readU24((yield HEADER) as Uint8Array);
     checkRecord(length, longest, key, limits);
     const ciphertext = (yield { type: 'read', count: length }) as Uint8Array;
-    const plaintext = options.isPatient ? yield* decrypt(key, ciphertext) : key.open(ciphertext, scratch);
+    const later = options.isPatient ? key.openLater(ciphertext) : undefined;
+    const plaintext = later === undefined ? key.open(ciphertext, scratch) : yield* decrypted(later);
     if (plaintext === null)
       throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed, repeated or reordered in transit');
     const type = plaintext[0];
@@ -106,10 +107,8 @@ function* receiveRecords(
   }
 }
 
-/** A record's plaintext, at once or when the platform has it; which has begun before anything else happens. */
-function* decrypt(key: TrafficKey, ciphertext: Uint8Array): Handshaking<Uint8Array | null> {
-  const later = key.openLater(ciphertext);
-  if (later === undefined) return key.open(ciphertext);
+/** A record's plaintext when the platform has it, which has begun already. */
+function* decrypted(later: Later<Uint8Array | null>): Handshaking<Uint8Array | null> {
   return yield* perform(() => later, 'record');
 }
 
