@@ -3,7 +3,7 @@ import { forge } from 'secure-sockets/backends/forge';
 import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { sodium } from 'secure-sockets/backends/sodium';
-import { chosen, positive, readArguments } from './lib/arguments.mjs';
+import { choose, positive, readArguments } from './lib/arguments.mjs';
 import { compare, describe, exitCodeFor, printComparison } from './lib/comparison.mjs';
 import { makeCredentials } from './lib/credentials.mjs';
 import { aboutThisRun, printAbout } from './lib/machine.mjs';
@@ -37,8 +37,8 @@ const given = readArguments(usage, {
   connection: { type: 'string', default: '1500' },
   json: { type: 'string', default: 'docs/benchmarks/backends.json' },
 });
-const names = chosen('backend', given.backends, Object.keys(backends));
-const parts = chosen('part', given.parts, ['primitives', 'connections']);
+const names = choose('backend', given.backends, Object.keys(backends));
+const parts = choose('part', given.parts, ['primitives', 'connections']);
 const rounds = positive('rounds', given.rounds);
 const duration = positive('duration', given.duration);
 const connectionDuration = positive('connection', given.connection);
@@ -79,7 +79,7 @@ async function measurePrimitives() {
   }));
 }
 
-/** Fast and wrong does not count. */
+/** A wrong result is not measured. */
 async function requireAgreement(id, size, of) {
   const outputs = await Promise.all(of.map(({ check, operation }) => (check ?? operation)()));
   const [first, ...others] = outputs.map((output) => Buffer.from(String(output)));

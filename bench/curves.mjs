@@ -1,7 +1,7 @@
 // How cost grows with message size, connections and server processes: npm run bench:curves -- --help
 import { availableParallelism } from 'node:os';
 import { contenders as known } from './contenders/list.mjs';
-import { chosen, positive, readArguments } from './lib/arguments.mjs';
+import { choose, positive, readArguments } from './lib/arguments.mjs';
 import { runCluster } from './lib/cluster.mjs';
 import { describe } from './lib/comparison.mjs';
 import { makeCredentials } from './lib/credentials.mjs';
@@ -23,8 +23,8 @@ const usage = `Usage: npm run bench:curves -- [OPTIONS]
   --rounds N          how often each measurement is made, in turns with the others (3)
   --duration MS       how long a measurement takes, and is warmed up before (1500)
   --largest BYTES     the longest message (16777216)
-  --idle N            the most idle connections (10000)
-  --active N          the most connections that are used (1000)
+  --idle N            the maximum number of idle connections (10000)
+  --active N          the maximum number of active connections (1000)
   --processes N       the most server processes (one a core, at least 2)
   --json FILE         where the results go (docs/benchmarks/curves.json); "-" for nowhere`;
 
@@ -39,8 +39,8 @@ const given = readArguments(usage, {
   processes: { type: 'string', default: String(Math.max(2, availableParallelism())) },
   json: { type: 'string', default: 'docs/benchmarks/curves.json' },
 });
-const wanted = chosen('curve', given.curves, ids);
-const names = chosen('contender', given.contenders, Object.keys(known));
+const wanted = choose('curve', given.curves, ids);
+const names = choose('contender', given.contenders, Object.keys(known));
 const rounds = positive('rounds', given.rounds);
 const duration = positive('duration', given.duration);
 const timing = { duration, warmUp: duration };
@@ -144,9 +144,9 @@ function print({ id, title, points }) {
   }
 }
 
-/** From the least to the most, each so many times the one before. */
-function upTo(least, most, factor) {
+/** From `min` to `max`, each `factor` times the one before. */
+function upTo(min, max, factor) {
   const points = [];
-  for (let at = least; at < most; at *= factor) points.push(at);
-  return [...points, most];
+  for (let at = min; at < max; at *= factor) points.push(at);
+  return [...points, max];
 }

@@ -1,7 +1,7 @@
 // The same work, side by side, by this package and by others: npm run bench:peers -- --help
 import { mkdirSync } from 'node:fs';
 import { builtIn, contenders } from './contenders/list.mjs';
-import { chosen, positive, readArguments } from './lib/arguments.mjs';
+import { choose, positive, readArguments } from './lib/arguments.mjs';
 import { compare, describe, exitCodeFor, printComparison } from './lib/comparison.mjs';
 import { makeCredentials } from './lib/credentials.mjs';
 import { aboutThisRun, connectionsPossible, printAbout } from './lib/machine.mjs';
@@ -9,14 +9,14 @@ import { writeResults } from './lib/output.mjs';
 import { peerTests } from './lib/peer-tests.mjs';
 import { installThirdParty } from './lib/third-party.mjs';
 
-/** Others can be asked for. */
+/** The default selection. */
 const usual = [
   ...['net', 'net-callback', 'tls', 'tls-callback', 'tls-resumed', 'tls-3072', 'tls-plain'],
   ...['ws', 'ws-callback', 'secret-stream', 'secret-stream-callback', 'libp2p-noise'],
   ...['sealed', 'sealed-batches', 'sealed-resumed', 'sealed-hybrid', 'sealed-3072', 'classic'],
   ...['sealed-sodium', 'sealed-sodium-batches', 'sealed-sodium-resumed'],
 ];
-/** They differ from another in the handshake only. */
+/** These differ from another contender only in the handshake. */
 const handshakes = ['connect-1', 'connect-32', 'connect-cold', 'first-answer'];
 const reading = ['await-64', 'burst-64', 'await-64-cold'];
 const onlyFor = {
@@ -56,13 +56,13 @@ const given = readArguments(usage, {
   profile: { type: 'string' },
 });
 const rounds = positive('rounds', given.rounds);
-const names = given.contenders === undefined ? usual : chosen('contender', given.contenders, known);
+const names = given.contenders === undefined ? usual : choose('contender', given.contenders, known);
 const settings = {
   duration: positive('duration', given.duration),
   warmUp: positive('warm-up', given['warm-up']),
   connections: connectionsPossible(positive('connections', given.connections)),
 };
-const tests = chosen('test', given.tests, Object.keys(peerTests)).map((id) => {
+const tests = choose('test', given.tests, Object.keys(peerTests)).map((id) => {
   const { work, rows } = peerTests[id];
   return { id, work: { ...settings, ...work }, rows };
 });

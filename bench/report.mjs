@@ -25,7 +25,7 @@ for (const { page, reports } of pages) {
   writeFileSync(path, text);
 }
 
-/** Each part is `{ mark, text, charts }`: text for between two comments, charts `{ name, alt, svg }` below it. */
+/** Each part is `{ mark, text, charts }`: text between two comments, charts `{ name, alt, svg }` below it. */
 function write(page, name, parts) {
   return parts.reduce((text, { mark, text: body, charts = [] }) => {
     for (const { name: chart, svg } of charts) writeFileSync(new URL(`${chart}.svg`, folder), svg);

@@ -23,19 +23,19 @@ const children = [];
 const DOWNLOAD = 256 * 2 ** 20;
 const CONNECTIONS = 1000;
 
-/** What is measured: what it counts, how many of them it does, and how, at what rate a second. */
+/** The measurements: the unit, the number of operations, and the function that returns the rate per second. */
 const works = [
-  { name: 'GET, 20 clients, requests', units: 20_000, run: getting('-n', '20000', '-c', '20') },
+  { name: 'GET, 20 clients, requests', units: 20_000, run: getTest('-n', '20000', '-c', '20') },
   {
     name: 'GET, 20 clients, 32 in a pipeline, requests',
     units: 300_000,
-    run: getting('-n', '300000', '-c', '20', '-P', '32'),
+    run: getTest('-n', '300000', '-c', '20', '-P', '32'),
   },
   {
     name: 'GET of 16 KiB, 20 clients, requests',
     units: 10_000,
     valueSize: 16_384,
-    run: getting('-n', '10000', '-c', '20'),
+    run: getTest('-n', '10000', '-c', '20'),
   },
   { name: 'download in one stream, MB', units: DOWNLOAD / 1e6, run: ({ source }) => downloadRate(source) },
   {
@@ -74,7 +74,7 @@ process.exit();
 async function measure(tunnels, redis) {
   const figures = works.map(() => ({}));
   for (let round = 0; round < rounds; round++) {
-    // in turns, so that what else the machine does falls on all of them
+    // alternately, so that other load on the machine affects all of them
     for (const [index, { units, valueSize = 3, run }] of works.entries()) {
       redisBenchmark(redis, 'set', '-n', '1', '-d', String(valueSize));
       for (const [name, tunnel] of Object.entries(tunnels)) {
@@ -118,14 +118,14 @@ function round(figure) {
   return figure >= 1000 ? Math.round(figure) : figure.toFixed(1);
 }
 
-/** Microseconds that these processes have computed so far, in all their threads and in the system. */
+/** Processor time of these processes so far, in all their threads and in the system, in microseconds. */
 function processorTime(processes) {
   let ticks = 0;
   for (const { pid } of processes) {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
     ticks += Number(fields[11]) + Number(fields[12]);
   }
-  // Linux tells everybody hundredths of a second, whatever it counts in
+  // Linux always reports hundredths of a second here
   return ticks * 10_000;
 }
 
@@ -165,8 +165,8 @@ function tunnelOfSpiped() {
   writeFileSync(key, randomBytes(32));
   return async (target) => {
     const [inner, outer] = [await freePort(), await freePort()];
-    begin('spiped', '-F', '-d', '-s', bracketed(inner), '-t', bracketed(target), '-k', key);
-    begin('spiped', '-F', '-e', '-s', bracketed(outer), '-t', bracketed(inner), '-k', key);
+    begin('spiped', '-F', '-d', '-s', formatPort(inner), '-t', formatPort(target), '-k', key);
+    begin('spiped', '-F', '-e', '-s', formatPort(outer), '-t', formatPort(inner), '-k', key);
     return outer;
   };
 }
@@ -204,7 +204,7 @@ socket = r:TCP_NODELAY=1
   };
 }
 
-function getting(...args) {
+function getTest(...args) {
   return ({ redis }) => redisBenchmark(redis, 'get', ...args);
 }
 
@@ -238,7 +238,7 @@ function downloadRate(port) {
   });
 }
 
-/** Connects, asks one question, closes; so many at once. */
+/** Connects, sends one request, closes; several at a time. */
 async function connectionRate(port, atOnce) {
   const begun = performance.now();
   let left = CONNECTIONS;
@@ -258,7 +258,7 @@ function askOnce(port) {
   });
 }
 
-/** Gives everybody who connects the same bytes, as fast as they are taken. */
+/** Sends the same bytes to every client, as fast as it reads. */
 async function startSource() {
   const program = `const piece = Buffer.alloc(1 << 18);
     require('node:net').createServer((socket) => {
@@ -309,7 +309,7 @@ function at(port) {
   return `127.0.0.1:${port}`;
 }
 
-function bracketed(port) {
+function formatPort(port) {
   return `[127.0.0.1]:${port}`;
 }
 

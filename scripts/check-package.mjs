@@ -11,8 +11,8 @@ try {
   run('npx', 'publint', '--strict');
   run('npm', 'pack', '--silent', '--pack-destination', folder);
   const [tarball] = readdirSync(folder);
-  // the declarations for require() are CommonJS, the module is not: what require() gives has the names they have, and there is
-  // no default export with which it would differ
+  // the declarations for require() are CommonJS, the module is not: require() gives the same names, and there is no
+  // default export that would differ
   const rules = ['--profile', 'esm-only', '--ignore-rules', 'false-cjs'];
   run('npx', 'attw', join(folder, tarball), ...rules, '-q');
 } finally {

@@ -1,5 +1,5 @@
-// Whether package.json says where the sources are, in the one member `repository`: npm publish fails without it, before
-// anything is sent. A rehearsal (npm publish --dry-run) only says so.
+// Checks that package.json states the address of the sources, in the one member `repository`: npm publish fails
+// without it, before anything is sent. A dry run (npm publish --dry-run) only warns.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { repositoryProblem } from './lib/repository.mjs';

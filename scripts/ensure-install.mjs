@@ -1,6 +1,6 @@
 // Makes a fresh clone ready: installs what package-lock.json asks for if it is not there, builds dist/ if it is
-// missing or older than its sources. Only Node's own modules, because nothing else is installed yet.
-// With --check nothing is done: it says what would be, and exits with 1 if that is anything.
+// missing or older than its sources. Only Node's own modules, because nothing else is installed yet. With --check it
+// only reports what would be done, and exits with 1 if that is anything.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ function fits(wanted, installed) {
 }
 
 function whyBuild() {
-  const outputs = exportedFiles();
+  const outputs = findExportedFiles();
   const missing = outputs.find((file) => !existsSync(file));
   if (missing) return `${missing.slice(root.length)} is missing`;
   const built = Math.min(...outputs.map((file) => statSync(file).mtimeMs));
@@ -70,7 +70,7 @@ function whyBuild() {
   return newer && `dist is older than ${newer.slice(root.length)}`;
 }
 
-function exportedFiles() {
+function findExportedFiles() {
   const { exports, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const names = [...leaves(exports), ...leaves(bin ?? {})].filter((name) => name.startsWith('./dist/'));
   return names.map((name) => join(root, name));

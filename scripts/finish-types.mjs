@@ -1,5 +1,5 @@
 // Makes the declarations in dist/ complete for programs that have neither @types/node nor lib.dom, and check them
-// (skipLibCheck: false), and gives CommonJS programs declarations of their own. Runs behind every build.
+// (skipLibCheck: false), and gives CommonJS programs declarations of their own. Runs after every build.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

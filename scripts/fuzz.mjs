@@ -1,4 +1,4 @@
-// The fuzz targets for as long as one likes: npm run fuzz -- --help
+// Runs the fuzz targets for any time: npm run fuzz -- --help
 import { parseArgs } from 'node:util';
 import { runVitest } from './lib/vitest.mjs';
 

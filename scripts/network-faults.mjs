@@ -1,5 +1,5 @@
-// Conversations over a network that loses packets and is slow, made of Linux network namespaces: npm run network-faults
-// Needs root, ip, tc and nft. Where that is not to be had it says so and does nothing.
+// Conversations over a network that loses packets and is slow, made of Linux network namespaces: npm run
+// network-faults Needs root, ip, tc and nft. If these are missing it reports that and does nothing.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ if (values.help) console.log(usage);
 else {
   const reason = whyNot();
   if (reason !== undefined) console.log(`skipped: ${reason}`);
-  else process.exitCode = await measured();
+  else process.exitCode = await measure();
 }
 
 function whyNot() {
@@ -50,7 +50,7 @@ function whyNot() {
   return attempt.status === 0 ? undefined : `no network namespace: ${attempt.stderr.trim()}`;
 }
 
-async function measured() {
+async function measure() {
   try {
     layCable();
     for (const protocol of ['sealed', 'classic']) await converse(protocol);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { licencesOf, refusedLicences } from './lib/licences.mjs';
+import { findRefused, licencesOf } from './lib/licences.mjs';
 import { repositoryProblem } from './lib/repository.mjs';
 import { run } from './lib/run.mjs';
 import { entrySizes } from './lib/sizes.mjs';
@@ -121,7 +121,7 @@ function writeLicences() {
     join(out, 'licences.txt'),
     licences.map((one) => `${one.name} ${one.version}: ${one.licence}\n`).join(''),
   );
-  const refused = refusedLicences(licences);
+  const refused = findRefused(licences);
   if (refused.length > 0)
     throw new Error(`licences to look at: ${refused.map(({ name }) => name).join(', ')}`);
   console.log(licences.map(({ name, licence }) => `${name} (${licence})`).join(', '));
@@ -133,7 +133,7 @@ function writeSizes() {
   console.table(sizes);
 }
 
-/** A version with a suffix is not what `npm install` takes by itself. */
+/** A version with a suffix is not installed by default. */
 function tagOf(version) {
   return version.includes('-') ? 'next' : 'latest';
 }

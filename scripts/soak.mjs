@@ -1,4 +1,4 @@
-// Damaged connections for as long as one likes: npm run soak -- --help
+// Runs damaged connections for any time: npm run soak -- --help
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runVitest } from './lib/vitest.mjs';

@@ -1,4 +1,4 @@
-// Installs the packed package as a stranger would, into an ESM, a CommonJS and a TypeScript project, and runs the
+// Installs the packed package as a user would, into an ESM, a CommonJS and a TypeScript project, and runs the
 // README's server and client in each, on every supported version of Node: node scripts/test-consumers.mjs [--quick]
 //
 // --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
@@ -16,7 +16,7 @@ import { compilers, typeProblems } from './lib/consumer-types.mjs';
 const isQuick = process.argv.includes('--quick');
 
 const nodes = isQuick ? ['24.21.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
-/** A loaded machine is slow; a program that hangs is no faster for it. */
+/** Generous, since the machine may be busy. */
 const LIMIT = 120_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-consumers-'));
@@ -42,7 +42,7 @@ async function main() {
   process.exitCode = failures === 0 ? 0 : 1;
 }
 
-/** Says which of several checks fail; how many they are. */
+/** Runs several checks and reports which fail; returns how many. */
 async function report(what, checks) {
   let failures = 0;
   for await (const { name, problem } of checks) {
@@ -61,25 +61,31 @@ async function esmProject(tarball) {
 
 async function commonJsProject(tarball) {
   const path = await project(tarball, 'commonjs', {});
-  return program('CommonJS', path, required(example('server.mjs')), required(example('client.mjs')), 'js');
+  return program(
+    'CommonJS',
+    path,
+    useRequire(example('server.mjs')),
+    useRequire(example('client.mjs')),
+    'js',
+  );
 }
 
 /** One project; each compiler makes its own programs of the same sources. */
 async function typeScriptProjects(tarball) {
   const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
   const path = await project(tarball, 'typescript', { type: 'module' }, '@types/node@20', ...names);
-  const server = replaced(
-    replaced(example('server.mjs'), 'import { listen }', 'import { listen, type SecureClient }'),
+  const server = replace(
+    replace(example('server.mjs'), 'import { listen }', 'import { listen, type SecureClient }'),
     'async function serve(client) {',
     'async function serve(client: SecureClient): Promise<void> {',
   );
-  const client = replaced(example('client.mjs'), '.decode(message)', '.decode(message ?? undefined)');
+  const client = replace(example('client.mjs'), '.decode(message)', '.decode(message ?? undefined)');
   const programs = [];
   for (const version of compilers) {
     const source = program(`TypeScript ${version}`, path, server, client, 'mts', `from-${version}`);
     await compile(path, version, [source.server, source.client]);
-    const compiled = (file) => file.replace(/\.mts$/, '.mjs');
-    programs.push({ ...source, server: compiled(source.server), client: compiled(source.client) });
+    const compiledName = (file) => file.replace(/\.mts$/, '.mjs');
+    programs.push({ ...source, server: compiledName(source.server), client: compiledName(source.client) });
   }
   return programs;
 }
@@ -106,9 +112,9 @@ function program(name, path, server, client, extension, folderName = 'example') 
     client: join(into, `client.${extension}`),
   };
   writeFileSync(files.server, portFromArguments(server));
-  // the compiler does not know that there is an argument
+  // the compiler does not know that the argument exists
   const pin = extension === 'mts' ? "process.argv[3] ?? ''" : 'process.argv[3]';
-  writeFileSync(files.client, portFromArguments(replaced(client, "'SHA256:...'", pin)));
+  writeFileSync(files.client, portFromArguments(replace(client, "'SHA256:...'", pin)));
   return files;
 }
 
@@ -123,17 +129,17 @@ function example(name) {
 }
 
 function portFromArguments(source) {
-  return replaced(source, 'port: 9000', 'port: Number(process.argv[2])');
+  return replace(source, 'port: 9000', 'port: Number(process.argv[2])');
 }
 
-/** The same program as CommonJS, which has neither `import` nor a top level that waits. */
-function required(source) {
-  const [first, ...rest] = replaced(source, 'import {', 'const {').split('\n');
-  const line = replaced(first, " from 'secure-sockets';", " = require('secure-sockets');");
+/** The same program as CommonJS, which has neither `import` nor top-level `await`. */
+function useRequire(source) {
+  const [first, ...rest] = replace(source, 'import {', 'const {').split('\n');
+  const line = replace(first, " from 'secure-sockets';", " = require('secure-sockets');");
   return `${line}\n(async () => {\n${rest.join('\n')}\n})();\n`;
 }
 
-function replaced(source, what, by) {
+function replace(source, what, by) {
   if (!source.includes(what)) throw new Error(`the README's example has no ${what} any more`);
   return source.replace(what, by);
 }
@@ -167,12 +173,12 @@ async function verdict(executable, program) {
   return problem === undefined;
 }
 
-/** Runs the server, then the client, and the command once. Gives what went wrong, or nothing. */
+/** Runs the server, then the client, and the command once. Returns what went wrong, or nothing. */
 async function converse(node, { path, server, client }) {
   const port = String(await freePort());
   const listening = spawn(node, [server, port], { cwd: path, stdio: ['ignore', 'pipe', 'pipe'] });
   try {
-    const fingerprint = await printed(listening, /SHA256:[\w+/]{43}/);
+    const fingerprint = await waitForLine(listening, /SHA256:[\w+/]{43}/);
     const options = { cwd: path, timeout: LIMIT };
     const { stdout, stderr } = await run(node, [client, port, fingerprint], options);
     if (stdout !== 'hello\n' || stderr !== '') return `the client wrote:\n${stdout}${stderr}`;
@@ -187,8 +193,8 @@ async function converse(node, { path, server, client }) {
   }
 }
 
-/** What a program writes that looks like this. Rejects if it ends, or takes too long, before it does. */
-function printed(child, pattern) {
+/** Waits for output that matches the pattern. Rejects if the program ends or takes too long before that. */
+function waitForLine(child, pattern) {
   const written = [];
   return new Promise((resolve, reject) => {
     const fail = (why) => reject(new Error(`the server ${why}:\n${written.join('')}`));

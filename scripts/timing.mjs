@@ -1,4 +1,4 @@
-// Whether the time of an RSA private operation tells anything about the ciphertext: npm run timing -- --help
+// Measures whether the time of an RSA private operation depends on the ciphertext: npm run timing -- --help
 import { parseArgs } from 'node:util';
 import { runVitest } from './lib/vitest.mjs';
 

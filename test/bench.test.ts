@@ -198,8 +198,8 @@ describe('the targets', () => {
       row: string;
       of: string | string[];
       against: string | string[];
-      least?: number;
-      most?: number;
+      min?: number;
+      max?: number;
     }[];
     judge(results: unknown[]): { row: string; against: string; ratio?: number; isReached?: boolean }[];
   }>;
@@ -228,10 +228,10 @@ describe('the targets', () => {
     const { peerTests = {} } = await load('lib/peer-tests.mjs');
     const { contenders = {} } = await load('contenders/list.mjs');
     const rows = Object.values(peerTests).flatMap((one) => one.rows?.map(({ id }) => id) ?? []);
-    for (const { row, of, against, least, most } of (await targets).targets) {
+    for (const { row, of, against, min, max } of (await targets).targets) {
       expect(rows).toContain(row);
       expect(Object.keys(contenders)).toEqual(expect.arrayContaining([of, against].flat()));
-      expect((least === undefined) !== (most === undefined)).toBe(true);
+      expect((min === undefined) !== (max === undefined)).toBe(true);
     }
   });
 });

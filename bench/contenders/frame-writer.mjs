@@ -1,9 +1,9 @@
-/** From so many bytes on, unwritten, `write` asks to wait. */
+/** From this many unwritten bytes on, `write` asks the caller to wait. */
 export const HIGH_WATER = 2 ** 20;
-/** Up to here a message is copied behind its length; longer ones are written where they lie. */
+/** Messages up to this length are copied behind their length prefix; longer ones are written without a copy. */
 const SMALL = 32 * 1024;
 const STAGING = 64 * 1024;
-/** Bytes of a length. */
+/** Bytes of the length prefix. */
 export const HEADER = 4;
 
 /**
@@ -53,11 +53,11 @@ export class FrameWriter {
     const last = queue.length - 1;
     if (last > 0) this.#socket.cork();
     for (let i = 0; i < last; i++) this.#socket.write(queue[i]);
-    this.#socket.write(queue[last], () => this.#written(bytes));
+    this.#socket.write(queue[last], () => this.#onWritten(bytes));
     if (last > 0) this.#socket.uncork();
   }
 
-  #written(bytes) {
+  #onWritten(bytes) {
     this.#isWriting = false;
     this.#unwritten -= bytes;
     this.flush();

@@ -10,10 +10,10 @@ export class CallbackConnection {
   #socket;
   #writer;
   #whenDrained;
-  /** The beginning of a message whose rest has not come. */
+  /** The beginning of an incomplete message. */
   #partial;
   #have = 0;
-  /** A length cut in two. */
+  /** The beginning of an incomplete length prefix. */
   #rest;
   #closed;
 
@@ -31,7 +31,7 @@ export class CallbackConnection {
     return this.#writer.write(message);
   }
 
-  drained() {
+  onDrain() {
     return new Promise((resolve) => {
       this.#whenDrained = resolve;
     });
@@ -71,7 +71,7 @@ export class CallbackConnection {
     this.#have = chunk.copy(this.#partial, 0, at);
   }
 
-  /** Goes on with the message that was begun; returns where the next one begins. */
+  /** Continues the incomplete message; returns where the next one begins. */
   #complete(chunk) {
     const message = this.#partial;
     const taken = chunk.copy(message, this.#have, 0, message.length - this.#have);

@@ -1,6 +1,6 @@
 import { FrameWriter, HEADER } from './frame-writer.mjs';
 
-/** From so many bytes on, received and not yet read, the socket is paused. */
+/** From this many received and unread bytes on, the socket is paused. */
 const READ_AHEAD = 4 * 2 ** 20;
 
 const SENT = Promise.resolve();
@@ -65,7 +65,7 @@ export class FramedConnection {
   close() {
     this.#writer.flush();
     this.#socket.end();
-    // what still comes is read and dropped, so that the end is seen
+    // what still arrives is read and dropped, so that the end is noticed
     this.#socket.resume();
     return this.#closed;
   }
@@ -103,7 +103,7 @@ export class FramedConnection {
     else reader?.resolve(DONE);
   }
 
-  /** The next message if it is whole, or as much of it as there is, put aside. */
+  /** The next message if it is complete; otherwise its beginning is kept. */
   #cut() {
     if (this.#body === undefined) {
       const chunk = this.#chunks[0];
@@ -135,7 +135,7 @@ export class FramedConnection {
     return message;
   }
 
-  /** A length cut in two: the rest of this chunk goes before the next one. */
+  /** An incomplete length prefix: the rest of this chunk is joined with the next one. */
   #joinHeader() {
     if (this.#chunks.length < 2) return false;
     const rest = this.#chunks.shift().subarray(this.#at);

@@ -1,10 +1,10 @@
 const sodium = { suites: ['X25519-CHACHA20'], backend: 'sodium' };
 
 /**
- * What is compared. A module here exports `serve(credentials, options, handle)`, which resolves to the address to
+ * The contenders. A module here exports `serve(credentials, options, handle)`, which resolves to the address to
  * connect to, and `connect(address, options)`, which resolves to a connection: `send(message)` returns a promise,
- * iteration gives messages, `close()` ends in order. One that works by callback has `write` and `onmessage` instead. A
- * `reading` of `'batches'` has the server read that way. `modulusLength` is that of the RSA keys, 2048 by default.
+ * iteration gives messages, `close()` ends in order. One that works by callback has `write` and `onmessage` instead.
+ * A `reading` of `'batches'` has the server read that way. `modulusLength` is that of the RSA keys, 2048 by default.
  */
 export const contenders = {
   net: { module: 'net.mjs', title: 'node:net, tuned framing' },
@@ -81,7 +81,7 @@ export const contenders = {
   'classic-forge': ours('classic, forge', { protocol: 'classic', backend: 'forge' }),
 };
 
-/** Those that need nothing but Node and this package. */
+/** Contenders that need only Node and this package. */
 export const builtIn = Object.keys(contenders).filter((name) => contenders[name].packages === undefined);
 
 function ours(title, options) {

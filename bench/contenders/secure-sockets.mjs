@@ -32,7 +32,7 @@ export async function connect({ port, fingerprint }, options) {
   return client;
 }
 
-/** The first ones of a process have nothing to resume. */
+/** The first connections of a process have no ticket. */
 let connected = 0;
 let sessions;
 

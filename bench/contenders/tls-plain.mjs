@@ -15,7 +15,7 @@ export async function connect({ port, certificate }) {
   return plain(socket);
 }
 
-/** The framing that a first search finds: one write a message, and a buffer that grows by concatenation. */
+/** The usual simple framing: one write per message, and a buffer that grows by concatenation. */
 function plain(socket) {
   const closed = new Promise((resolve) => socket.once('close', resolve));
   const received = messages(socket);

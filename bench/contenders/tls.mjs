@@ -3,7 +3,7 @@ import { createSecureContext, createServer, connect as dial } from 'node:tls';
 import { FramedConnection } from './framing.mjs';
 import { CallbackConnection } from './framing-callback.mjs';
 
-/** What sealed uses too, so that versions of Node with other defaults compare the same work. */
+/** The cipher that sealed uses too, so that versions of Node with other defaults do the same work. */
 const settings = {
   minVersion: 'TLSv1.3',
   ciphers: 'TLS_AES_256_GCM_SHA384',
@@ -13,7 +13,7 @@ const settings = {
 export async function serve({ tls }, { callbacks }, handle) {
   const { key, cert } = tls;
   const server = createServer({ ...settings, key, cert, noDelay: true }, (socket) =>
-    handle(framed(socket, callbacks)),
+    handle(frame(socket, callbacks)),
   );
   server.on('tlsClientError', (error) => {
     throw error;
@@ -24,7 +24,7 @@ export async function serve({ tls }, { callbacks }, handle) {
 }
 
 let secureContext;
-/** The last ticket of the server; each serves for the next connection. */
+/** The server's last ticket; each is used for the next connection. */
 let session;
 
 export async function connect({ port, certificate }, { callbacks, resume }) {
@@ -38,9 +38,9 @@ export async function connect({ port, certificate }, { callbacks, resume }) {
     });
   await once(socket, 'secureConnect');
   if (offered !== undefined && !socket.isSessionReused()) throw new Error('the session was not resumed');
-  return framed(socket, callbacks);
+  return frame(socket, callbacks);
 }
 
-function framed(socket, callbacks) {
+function frame(socket, callbacks) {
   return callbacks ? new CallbackConnection(socket) : new FramedConnection(socket);
 }

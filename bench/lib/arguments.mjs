@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 
-/** The value of each option, or the usage and the end. `options` are those of `parseArgs`, each with a `default`. */
+/**
+ * The value of each option; prints the usage and exits if they are wrong. `options` are those of `parseArgs`, each
+ * with a `default`.
+ */
 export function readArguments(usage, options) {
   try {
     const { values } = parseArgs({ options: { ...options, help: { type: 'boolean', short: 'h' } } });
@@ -12,8 +15,8 @@ export function readArguments(usage, options) {
   }
 }
 
-/** A list as given, its members checked against those that there are; `undefined` gives them all. */
-export function chosen(what, given, known) {
+/** A list of names, checked against the known ones; `undefined` gives all of them. */
+export function choose(what, given, known) {
   if (given === undefined) return known;
   const names = given.split(',');
   const wrong = names.find((name) => !known.includes(name));
@@ -21,7 +24,7 @@ export function chosen(what, given, known) {
   return names;
 }
 
-/** A number as given. */
+/** Reads a number. */
 export function positive(what, given) {
   const value = Number(given);
   if (value > 0) return value;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const endpoint = fileURLToPath(new URL('endpoint.mjs', import.meta.url));
 
-/** A process that does one thing after the other, in whatever version of Node. */
+/** A child process that performs tasks one after the other, in any version of Node. */
 export class Child {
   #process;
   #pending;
@@ -21,7 +21,7 @@ export class Child {
       this.#stderr = (this.#stderr + text).slice(-10_000);
     });
     this.#process.on('message', ({ result, failure }) =>
-      failure ? this.#fail(revived(failure)) : this.#pending?.resolve(result),
+      failure ? this.#fail(reviveError(failure)) : this.#pending?.resolve(result),
     );
     this.#process.on('error', (error) => this.#fail(error));
     this.#process.on('exit', (code, signal) =>
@@ -29,7 +29,7 @@ export class Child {
     );
   }
 
-  /** Resolves to what the deed gives. Rejects if it fails, or if anything else in the process did before. */
+  /** Resolves to the task's result. Rejects if it fails, or if anything else in the process failed before. */
   async do(deed, details, timeout = 120_000) {
     if (this.#failure) throw this.#failure;
     const settled = new Promise((resolve, reject) => {
@@ -45,7 +45,7 @@ export class Child {
     }
   }
 
-  /** With profiling the process must get the time to write what it has found. */
+  /** With profiling, the process needs time to write the profile. */
   async end() {
     const { exitCode, signalCode, connected } = this.#process;
     if (exitCode !== null || signalCode !== null) return;
@@ -63,7 +63,7 @@ export class Child {
   }
 }
 
-function revived({ message, code, stack }) {
+function reviveError({ message, code, stack }) {
   return Object.assign(new Error(code && !message.includes(code) ? `${code}: ${message}` : message), {
     stack,
   });

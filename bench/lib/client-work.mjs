@@ -3,10 +3,10 @@ import { Inspector, makeRing } from './ring.mjs';
 import { quantile } from './statistics.mjs';
 import { cpuSeconds, makeEnd } from './wire.mjs';
 
-/** What a client does; each resolves to plain figures. `connect()` opens a connection to the server. */
-export const works = { stream, ping, connecting, firstAnswer, idle, active };
+/** The work of a client; each function resolves to plain figures. `connect()` opens a connection to the server. */
+export const works = { stream, ping, connectRepeatedly: connectRepeatedly, firstAnswer, idle, active };
 
-/** Messages in one direction. First all of them are compared and the code gets warm, then comes what counts. */
+/** Messages in one direction. During the warm-up all of them are compared; then the measurement begins. */
 async function stream(connect, { size, burst, warmUp, duration }) {
   const connection = await connect();
   const conversation = new Conversation(connection);
@@ -29,7 +29,7 @@ async function stream(connect, { size, burst, warmUp, duration }) {
   return { compared, count, seconds, cpu: spent, checksum: checksumOf(ring, count) };
 }
 
-/** What the server must have come to. */
+/** The counters that the server must reach. */
 function checksumOf(ring, count) {
   const inspector = new Inspector(ring, false);
   for (let i = 0; i < count; i++) inspector.take(ring.messages[i & ring.mask]);
@@ -38,7 +38,7 @@ function checksumOf(ring, count) {
 
 async function sendFor(connection, { messages, mask }, burst, milliseconds) {
   const until = performance.now() + milliseconds;
-  // the clock is read once in about 64 KiB
+  // the clock is read about once per 64 KiB
   const rounds = Math.max(1, Math.floor(65_536 / (messages[0].length * burst)));
   let count = 0;
   do {
@@ -51,7 +51,7 @@ async function sendFor(connection, { messages, mask }, burst, milliseconds) {
   return count;
 }
 
-/** One message there and back at a time. */
+/** One round trip at a time. */
 async function ping(connect, { size, warmUp, duration }) {
   const connection = await connect();
   const echo = new Echo(connection, makeRing(size));
@@ -63,7 +63,7 @@ async function ping(connect, { size, warmUp, duration }) {
   return { compared: echo.count, count: times.length, cpuOfAll: cpuSeconds() - cpu, ...latencies(times) };
 }
 
-/** Messages there and back on one connection, each compared, each timed if that is asked for. */
+/** Round trips on one connection, each compared, and each timed on request. */
 class Echo {
   count = 0;
   #conversation;
@@ -105,10 +105,10 @@ class Echo {
 }
 
 /**
- * Connections from opening to closing, each with one message there and back: for so many milliseconds, or exactly `first`
- * of them.
+ * Connections from opening to closing, each with one round trip: for a number of milliseconds, or exactly `first` of
+ * them.
  */
-async function connecting(connect, { size, lanes, first, warmUp, duration, isWarmUp }) {
+async function connectRepeatedly(connect, { size, lanes, first, warmUp, duration, isWarmUp }) {
   const ring = makeRing(size);
   const cpu = cpuSeconds();
   let compared = 0;
@@ -133,8 +133,8 @@ async function connecting(connect, { size, lanes, first, warmUp, duration, isWar
 }
 
 /**
- * A handshake is much code, and each piece of it runs but once: JavaScript takes some 2,000 of them to come to the pace
- * of a server that has been up for a minute, native code none. Slow contenders are not waited for as long.
+ * A handshake runs much code once: JavaScript needs about 2,000 handshakes to reach the speed of a server that has
+ * been up for a minute, native code none. Slow contenders get a shorter warm-up.
  */
 function isWarm(connections, milliseconds, warmUp) {
   return milliseconds >= warmUp && (connections >= 2000 || milliseconds >= 6 * warmUp);
@@ -156,7 +156,7 @@ async function firstAnswer(connect, { size, connections, uncounted = 5 }) {
 
 const held = [];
 
-/** Connections that are used once and then kept open, in silence. */
+/** Connections that are used once and then kept open, idle. */
 async function idle(connect, { size, connections }) {
   const ring = makeRing(size);
   let compared = 0;
@@ -175,10 +175,11 @@ async function idle(connect, { size, connections }) {
   return { compared, count: held.length };
 }
 
-/** Many connections at once, each with one message on its way at a time. */
+/** Many connections at a time, each with one round trip at a time. */
 async function active(connect, { size, connections, warmUp, duration, close = false }) {
   const ring = makeRing(size);
-  // a connection is used once before others follow: of classic, a client knows no sooner that the server has done its part
+  // each connection is used once before the next is opened: a classic client does not know earlier that the server
+  // has completed the handshake
   const all = [];
   while (all.length < connections) {
     const some = Math.min(16, connections - all.length);

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { Child } from './child.mjs';
 
 const example = fileURLToPath(new URL('../../examples/cluster/server.mjs', import.meta.url));
-/** Processes that make the load. */
+/** Processes that generate the load. */
 const CLIENTS = 2;
 
-/** What examples/cluster does with so many workers. */
+/** The throughput of examples/cluster with this many workers. */
 export async function runCluster(workers, { duration, warmUp }) {
   const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-bench-'));
   const clients = Array.from({ length: CLIENTS }, () => new Child());

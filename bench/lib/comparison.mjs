@@ -6,7 +6,7 @@ import { short, table } from './table.mjs';
 import { thirdPartyVersion } from './third-party.mjs';
 
 /**
- * Measures every contender in every test, round by round, so that a slow minute of the machine hits all of them.
+ * Measures every contender in every test, round by round, so that a slow phase of the machine affects all of them.
  * `tests` are `{ id, work, rows }`; `skip(test, name)` leaves a pair out.
  */
 export async function compare({ tests, names, rounds, environment, skip = () => false }) {
@@ -66,7 +66,7 @@ export function printComparison({ results, failures }, names, rounds, reference)
     console.log(`${contender} skipped in ${test}: ${reason}`);
 }
 
-/** 1 if one that needs nothing but Node failed; that a package does not run here is no fault of ours. */
+/** 1 if a contender that needs only Node failed; a third-party package that does not run here is not an error. */
 export function exitCodeFor(failures) {
   return failures.some(({ contender }) => known[contender].packages === undefined) ? 1 : 0;
 }
@@ -83,7 +83,7 @@ async function attempt(one, environment, failures) {
   }
 }
 
-/** The tests in the same order, those who are tested in the opposite one. */
+/** The tests in the same order, the contenders in the opposite one. */
 function othersFirst(tests, plan) {
   return tests.flatMap((test) => plan.filter((one) => one.test === test).reverse());
 }
@@ -105,7 +105,10 @@ function rowsOf(test, plan) {
   }));
 }
 
-/** What one message, exchange or connection takes of both processes, in microseconds: steadier than the clock. */
+/**
+ * Processor time of both processes per message, round trip or connection, in microseconds: steadier than elapsed
+ * time.
+ */
 function processorTime(taken) {
   if (taken[0].cpuPerOperation === undefined) return {};
   return {
@@ -116,7 +119,7 @@ function processorTime(taken) {
   };
 }
 
-/** What all measurements of a contender have verified together. */
+/** The sum of what the measurements of a contender have verified. */
 function total(taken) {
   const sums = {};
   for (const { verified } of taken)

@@ -1,6 +1,6 @@
 /**
- * A connection in the way it is read: by callback (`onmessage`, `onend`, `write`, `drained`), by batches, or message by
- * message with promises. The works and behaviours of a measurement need not know which.
+ * A uniform interface to connections, however they are read: by callback (`onmessage`, `onend`, `write`, `drained`),
+ * by batches, or message by message with promises. The code of a measurement is the same for all.
  */
 export class Conversation {
   #connection;
@@ -11,7 +11,10 @@ export class Conversation {
     if (!isByCallback(connection)) this.#replies = connection[Symbol.asyncIterator]();
   }
 
-  /** One message there and back after the other: `next()` gives each, `take(reply)` gets each, and says whether to go on. */
+  /**
+   * Round trips one after the other: `next()` gives each message, `take(reply)` gets each reply and returns whether
+   * to continue.
+   */
   exchange(next, take) {
     return isByCallback(this.#connection) ? this.#byCallback(next, take) : this.#byPromise(next, take);
   }
@@ -20,7 +23,7 @@ export class Conversation {
     for (;;) {
       await this.#connection.send(next());
       const { value, done } = await this.#replies.next();
-      if (done) throw ended();
+      if (done) throw prematureEnd();
       if (!take(value)) return;
     }
   }
@@ -28,7 +31,7 @@ export class Conversation {
   #byCallback(next, take) {
     const connection = this.#connection;
     return new Promise((resolve, reject) => {
-      connection.onend = (error) => reject(error ?? ended());
+      connection.onend = (error) => reject(error ?? prematureEnd());
       connection.onmessage = (reply) => {
         try {
           if (take(reply)) connection.write(next());
@@ -48,7 +51,7 @@ export function sendOne(connection, message) {
   return connection.write(message) ? undefined : connection.drained();
 }
 
-/** Gives every message to `take`, until the peer ends. `take` returns a promise where it waits for something. */
+/** Passes every message to `take` until the peer ends. `take` returns a promise if it has to wait. */
 export function takeAll(connection, take, reading) {
   if (isByCallback(connection)) return takeByCallback(connection, take);
   return reading === 'batches' ? takeBatches(connection, take) : takeEach(connection, take);
@@ -86,6 +89,6 @@ function isByCallback(connection) {
   return connection.write !== undefined && connection.send === undefined;
 }
 
-function ended() {
+function prematureEnd() {
   return new Error('the connection ended before the reply came');
 }

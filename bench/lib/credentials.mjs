@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import forge from 'node-forge';
 import { Identity } from 'secure-sockets';
 
-/** Keys by their length in bits: ours, and a certificate for those over TLS. */
+/** Keys by their length in bits: ours, and a certificate for TLS. */
 export async function makeCredentials(lengths = [2048]) {
   const made = lengths.map(async (modulusLength) => [modulusLength, await makeFor(modulusLength)]);
   return Object.fromEntries(await Promise.all(made));

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, connect as dial } from 'node:net';
 
 /**
- * Between a client and a server on the loopback interface: what goes through arrives `milliseconds` later, either way, so
- * that a round trip takes twice as long. The first packets of TCP itself are answered here and are not delayed.
+ * Between a client and a server on the loopback interface: delays bytes by `milliseconds` in each direction, so that
+ * a round trip takes twice as long. The first packets of TCP itself are answered here and are not delayed.
  */
-export async function delayingProxy({ port, milliseconds }) {
+export async function startDelayingProxy({ port, milliseconds }) {
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
     const far = dial({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     forward(near, far, milliseconds);
@@ -19,6 +19,6 @@ export async function delayingProxy({ port, milliseconds }) {
 function forward(from, to, milliseconds) {
   from.on('data', (chunk) => setTimeout(() => to.writable && to.write(chunk), milliseconds));
   from.on('end', () => setTimeout(() => to.end(), milliseconds));
-  // a connection that breaks is the measurement's to notice, at its own end
+  // a broken connection is detected by the measurement at its own end
   from.on('error', () => to.destroy());
 }

@@ -1,8 +1,8 @@
-/** One end of a measurement, in a process of its own: does what its parent asks for, and says how it went. */
+/** One end of a measurement, in a process of its own: performs the tasks of its parent and reports the results. */
 import { contenders } from '../contenders/list.mjs';
 import { works } from './client-work.mjs';
-import { delayingProxy } from './delaying-proxy.mjs';
-import { behaviours, received, settledMemory } from './server-work.mjs';
+import { startDelayingProxy } from './delaying-proxy.mjs';
+import { behaviours, received, settleMemory } from './server-work.mjs';
 import { cpuSeconds } from './wire.mjs';
 
 const deeds = {
@@ -16,9 +16,9 @@ const deeds = {
     const { connect } = await load(name);
     return works[kind](() => connect(address, contenders[name].options ?? {}), settings);
   },
-  delay: delayingProxy,
+  delay: startDelayingProxy,
   received: async () => received,
-  memory: settledMemory,
+  memory: settleMemory,
   cpu: async () => cpuSeconds(),
   /** In bytes, since the process began. */
   peakMemory: async () => 1024 * process.resourceUsage().maxRSS,

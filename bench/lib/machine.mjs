@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 
-/** Where and when the figures were taken. Absolute ones do not travel without it. */
+/** Where and when the figures were measured: absolute figures mean nothing without that. */
 export function aboutThisRun(node = process.execPath) {
   const [version, openssl] = JSON.parse(
     execFileSync(node, ['-p', 'JSON.stringify([process.versions.node, process.versions.openssl])'], {
@@ -29,7 +29,7 @@ export function printAbout({ node, openssl, processor, cores, loadBefore, librar
   console.log(`\nsecure-sockets ${library}, Node ${node}, OpenSSL ${openssl}, ${where}`);
 }
 
-/** So many connections as wanted, or as many as a process may have files open, some left for other things. */
+/** The wanted number of connections, or what the limit of open files allows, with some spare. */
 export function connectionsPossible(wanted) {
   if (process.platform === 'win32') return wanted;
   // Node raises its own limit to this

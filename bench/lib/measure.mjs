@@ -1,14 +1,14 @@
 import { contenders } from '../contenders/list.mjs';
 import { Child } from './child.mjs';
 
-/** Echoes suit all work but streams. */
+/** All work except streams uses echoes. */
 const behaviourOf = (kind) => (kind === 'stream' ? 'sink' : 'echo');
 
 /** One measurement: a fresh server process, a fresh client process, one kind of work. */
 export async function measure(name, { kind, ...settings }, { credentials: byLength, node, profile }) {
   const credentials = byLength[contenders[name].modulusLength ?? 2048];
-  const server = new Child({ node, nodeArguments: profiled(profile, 'server', name) });
-  const client = new Child({ node, nodeArguments: profiled(profile, 'client', name) });
+  const server = new Child({ node, nodeArguments: profileArguments(profile, 'server', name) });
+  const client = new Child({ node, nodeArguments: profileArguments(profile, 'client', name) });
   const proxy = settings.delay ? new Child({ node }) : undefined;
   try {
     const behaviour = behaviourOf(kind);
@@ -63,7 +63,7 @@ const figures = {
     const { compared, p50, p99 } = await work();
     return { p50, p99, verified: { echoes: compared } };
   },
-  /** The first connections pay for code and shared memory; those after them for themselves. */
+  /** The first connections also account for code and shared memory, later ones only for themselves. */
   async idle(work, server, { connections, settleWith = Math.min(1000, connections), alsoPing }) {
     const first = await work({ connections: settleWith });
     const before = await server.do('memory');
@@ -73,7 +73,7 @@ const figures = {
       bytesPerConnection: (after.rss - before.rss) / connections,
       heapPerConnection: (after.heapUsed - before.heapUsed) / connections,
       rss: after.rss,
-      // how long one more connection waits for its echo, if that is asked for
+      // how long one more connection waits for its echo, on request
       ...(alsoPing ? { p50: (await work({ kind: 'ping', ...alsoPing })).p50 } : {}),
       verified: { echoes: first.compared + rest.compared },
     };
@@ -81,7 +81,7 @@ const figures = {
   async active(work, server) {
     const before = await server.do('cpu');
     const { compared, count, seconds, cpu, p50, p99 } = await work();
-    // of the server's time the part that is not the warm-up's
+    // the server's processor time without that of the warm-up
     const cpuOfServer = ((await server.do('cpu')) - before) * (count / compared);
     const { rss } = await server.do('memory');
     const cpuPerOperation = (cpu + cpuOfServer) / count;
@@ -107,7 +107,7 @@ function requireEqual(what, received, sent) {
   if (received !== sent) throw new Error(`${what}: ${sent} was sent and ${received} arrived`);
 }
 
-function profiled(folder, end, name) {
+function profileArguments(folder, end, name) {
   if (folder === undefined) return [];
   return [
     '--cpu-prof',

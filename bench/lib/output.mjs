@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Writes results as JSON that is read and compared easily: lists of numbers on one line, four digits. */
+/** Writes results as JSON that is easy to read and compare: lists of numbers on one line, four digits. */
 export function writeResults(file, results) {
   if (file === '-') return;
   mkdirSync(dirname(file), { recursive: true });

@@ -29,8 +29,8 @@ export const peerTests = {
   'active-10': active(10),
   'active-100': active(100),
   'active-1000': active(1000),
-  'connect-1': connecting('connect, echo, close, one at a time', 1),
-  'connect-32': connecting('the same, 32 at a time', 32),
+  'connect-1': connectTest('connect, echo, close, one at a time', 1),
+  'connect-32': connectTest('the same, 32 at a time', 32),
   'connect-cold': {
     work: { kind: 'connecting', size: 64, lanes: 1, first: 500 },
     rows: [row('connect-cold', 'the first 500 of a process', '/s', 'more', connections)],
@@ -67,7 +67,7 @@ function stream(title, size, burst, figure, ...more) {
   return { work: { kind: 'stream', size, burst }, rows: [row(id, title, unit, 'more', figure), ...more] };
 }
 
-function connecting(title, lanes) {
+function connectTest(title, lanes) {
   return {
     work: { kind: 'connecting', size: 64, lanes },
     rows: [row(`connect-${lanes}`, title, '/s', 'more', connections)],

@@ -30,8 +30,8 @@ function symmetric(backend, size) {
   const gcm = backend.aesGcm(key);
   const chacha = backend.chaCha20Poly1305(key);
   const blocks = ecb.encrypt(data);
-  const sealed = joined(gcm.seal(NONCE, HEADER, [data]));
-  const sealedByChacha = joined(chacha.seal(NONCE, HEADER, [data]));
+  const sealed = join(gcm.seal(NONCE, HEADER, [data]));
+  const sealedByChacha = join(chacha.seal(NONCE, HEADER, [data]));
   return [
     { id: 'SHA-256', size, operation: () => backend.sha256(data) },
     { id: 'HMAC-SHA-256', size, operation: () => backend.hmacSha256(key, data) },
@@ -128,7 +128,7 @@ function pattern(length) {
   return Uint8Array.from({ length }, (_, i) => (i * 167 + 13) & 0xff);
 }
 
-function joined(pieces) {
+function join(pieces) {
   return new Uint8Array(Buffer.concat(pieces));
 }
 

@@ -1,4 +1,4 @@
-/** Says on stderr what is being done: one line that changes on a terminal, else a line now and then. */
+/** Shows progress on stderr: on a terminal one line that changes, otherwise a line now and then. */
 export class Progress {
   #total;
   #done = 0;

@@ -1,7 +1,7 @@
-/** How often an operation can be done a second, measured for about so many milliseconds after a warm-up. */
+/** Operations per second, measured for about `milliseconds` after a warm-up. */
 export async function ratePerSecond({ operation, isAsync = false }, milliseconds) {
   const run = isAsync ? repeatAwaiting : repeat;
-  // the first ones tell how many to do between two looks at the clock, and make the code warm
+  // the first ones warm up the code and show how many to do between two readings of the clock
   const first = await run(operation, 1, milliseconds / 4);
   const batch = Math.max(1, Math.round((first * milliseconds) / 20_000));
   return run(operation, batch, milliseconds);

@@ -1,7 +1,7 @@
 import { bytes, where, withSpread } from './report-text.mjs';
 import { short, table } from './table.mjs';
 
-/** The parts of the page that backends.json tells. */
+/** The parts of the page that come from backends.json. */
 export function reportBackends({ about, primitives, connections }, draw) {
   const parts = [];
   if (primitives.length > 0)

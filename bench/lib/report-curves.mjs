@@ -1,13 +1,13 @@
 import { bytes, where } from './report-text.mjs';
 import { short, table } from './table.mjs';
 
-/** The part of the page that curves.json tells. */
+/** The part of the page that comes from curves.json. */
 export function reportCurves({ about, curves }, draw) {
   return [
     {
       mark: 'curves',
       text: [where(about), ...curves.map(tableOf)].join('\n\n'),
-      // two points make no curve
+      // two points are not a curve
       charts: curves.filter(({ points }) => points.length > 2).flatMap((curve) => chartsOf(curve, draw)),
     },
   ];
@@ -41,7 +41,7 @@ function chartsOf({ id, title, points }, { lineChart }) {
   });
 }
 
-/** The figures side by side, and under each the contenders. */
+/** A column for each figure and contender. */
 function columnsOf(points) {
   const [{ contenders }] = points;
   const names = Object.keys(contenders);

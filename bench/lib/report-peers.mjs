@@ -2,7 +2,7 @@ import { where, withSpread } from './report-text.mjs';
 import { short, table } from './table.mjs';
 import { judge } from './targets.mjs';
 
-/** The parts of the page that peers.json tells. */
+/** The parts of the page that come from peers.json. */
 export function reportPeers({ about, contenders, results, failures }, draw) {
   const names = Object.keys(contenders);
   const rows = (chosen, label, cell) =>
@@ -31,10 +31,10 @@ export function reportPeers({ about, contenders, results, failures }, draw) {
 
 function targetText(results) {
   const judged = judge(results);
-  const rows = judged.map(({ title, of, against, least, most, ratio, isReached }) => [
+  const rows = judged.map(({ title, of, against, min, max, ratio, isReached }) => [
     `${of}: ${title}`,
     against,
-    least === undefined ? `at most ${most}` : `at least ${least}`,
+    min === undefined ? `at most ${max}` : `at least ${min}`,
     ratio === undefined ? 'not measured' : ratio.toFixed(2),
     ratio === undefined ? '' : isReached ? 'reached' : '**missed**',
   ]);

@@ -1,9 +1,9 @@
 import { table } from './table.mjs';
 
-/** At most so many points make the chart. */
+/** The maximum number of points of the chart. */
 const POINTS = 60;
 
-/** The part of the page that soak.json, written by `npm run soak -- --output`, tells. */
+/** The part of the page that comes from soak.json, written by `npm run soak -- --output`. */
 export function reportSoak(account, { lineChart }) {
   const { memory, opened, endings, messages, resumed, offences, seconds, connections, seed } = account;
   const held = Object.values(opened).reduce((sum, count) => sum + count, 0);

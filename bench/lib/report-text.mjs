@@ -1,6 +1,6 @@
 import { short } from './table.mjs';
 
-/** Where, when and on what figures were taken. */
+/** Where, when and on what machine figures were measured. */
 export function where({
   date,
   library,

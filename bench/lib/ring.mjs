@@ -1,8 +1,8 @@
 const MOST_BYTES = 256 * 1024;
 
 /**
- * The messages of a test: different ones, made alike by both ends, sent round and round. The receiver knows what the
- * n-th message must be, so that loss, repetition, exchange and damage all show.
+ * The messages of a test: a ring of different ones, which both ends generate alike. The receiver knows what the n-th
+ * message must be, so that it detects loss, repetition, reordering and damage.
  */
 export function makeRing(size) {
   const count = 2 ** Math.max(2, Math.min(10, Math.floor(Math.log2(MOST_BYTES / size))));
@@ -12,7 +12,7 @@ export function makeRing(size) {
   return { messages, mask: count - 1 };
 }
 
-/** Marsaglia's xorshift32: not random, but nothing that a cipher or a compressor could make use of. */
+/** Marsaglia's xorshift32: not random, but without patterns that a compressor could use. */
 function fill(words) {
   let state = 0x9e3779b9;
   for (let i = 0; i < words.length; i++) {
@@ -23,7 +23,7 @@ function fill(words) {
   }
 }
 
-/** Counts what arrives and compares it, wholly or a byte in every 4 KiB at places that change. */
+/** Counts what arrives and compares it, all of it or one byte in every 4 KiB at changing places. */
 export class Inspector {
   #ring;
   #compareAll;
@@ -36,7 +36,7 @@ export class Inspector {
     this.#compareAll = compareAll;
   }
 
-  /** Of the bytes looked at, in their order. */
+  /** A checksum of the compared bytes, in their order. */
   get checksum() {
     return this.#checksum >>> 0;
   }

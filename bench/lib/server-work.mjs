@@ -4,8 +4,8 @@ import { Inspector, makeRing } from './ring.mjs';
 import { cpuSeconds, END_LENGTH, readEnd } from './wire.mjs';
 
 /**
- * What a server does with a connection: compare what comes, or send it back. Resolves when the peer has ended. `reading`
- * is `'batches'` for a contender whose connections are to be read that way.
+ * The work of a server on a connection: compare what arrives, or send it back. Resolves when the peer has ended.
+ * `reading` is `'batches'` for a contender whose connections are to be read that way.
  */
 export const behaviours = { sink, echo };
 
@@ -37,8 +37,8 @@ async function echo(connection, _settings, reading) {
   await connection.close();
 }
 
-/** Memory after everything that can be freed has been. */
-export async function settledMemory() {
+/** Memory after garbage collection. */
+export async function settleMemory() {
   for (let i = 0; i < 4; i++) {
     globalThis.gc();
     await pause(100);

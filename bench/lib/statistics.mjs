@@ -1,4 +1,4 @@
-/** The value below which the share `q` of the values lies, between two of them by interpolation. */
+/** The `q` quantile of the values, interpolated. */
 export function quantile(values, q) {
   const sorted = Float64Array.from(values).sort();
   const at = q * (sorted.length - 1);
@@ -7,7 +7,7 @@ export function quantile(values, q) {
   return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
 }
 
-/** What repeated measurements say together. The spread is their whole range, as a share of the median. */
+/** A summary of repeated measurements. The spread is their whole range relative to the median. */
 export function summary(values) {
   const median = quantile(values, 0.5);
   return { median, spread: (Math.max(...values) - Math.min(...values)) / median, values };

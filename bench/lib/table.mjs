@@ -7,7 +7,7 @@ export function table(head, rows) {
   return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
 }
 
-/** A number with as many digits as measuring gives. */
+/** Formats a number with as many digits as are significant. */
 export function short(value) {
   if (value === undefined) return '';
   if (value >= 100) return String(Math.round(value));

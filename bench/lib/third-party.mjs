@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const folder = new URL('../third-party/', import.meta.url);
 
-/** Installs what the bench compares with and draws with, into its own folder, if that has not been done. */
+/** Installs the packages for comparison and for drawing in their own folder, if missing. */
 export function installThirdParty() {
   const wanted = new URL('package-lock.json', folder);
   const installed = new URL('node_modules/.package-lock.json', folder);
@@ -15,7 +15,7 @@ export function installThirdParty() {
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',
   });
-  // whatever is missing shows as a contender that cannot be loaded, with its reason
+  // a missing package is reported as a contender that cannot be loaded, with the reason
   if (error || status !== 0) console.error(`npm ci failed: ${error?.message ?? `exit code ${status}`}`);
 }
 

@@ -1,4 +1,4 @@
-/** A message of this length says how many came before it. No test sends messages as short. */
+/** A message of this length carries the number of messages before it. No test sends messages this short. */
 export const END_LENGTH = 9;
 
 export function makeEnd(count) {
@@ -11,7 +11,7 @@ export function readEnd(message) {
   return new DataView(message.buffer, message.byteOffset, message.length).getFloat64(1);
 }
 
-/** Processor time of this process so far, all its threads. */
+/** Processor time of this process so far, in all its threads. */
 export function cpuSeconds() {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;

@@ -1,6 +1,6 @@
 import * as echarts from 'echarts';
 
-/** Seen on white and on black alike; the same one for the same thing in every chart. */
+/** Visible on white and on black; each contender has the same colour in every chart. */
 const colours = {
   net: '#8a8f98',
   tls: '#e08a1e',
@@ -22,7 +22,7 @@ const ink = '#868b93';
 const line = 'rgba(134, 139, 147, 0.35)';
 const font = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 
-/** Bars side by side: one group a category, one colour a series. A bar without a value is left out. */
+/** Bars side by side: one group per category, one colour per series. A bar without a value is left out. */
 export function barChart({
   title,
   unit,
@@ -119,7 +119,7 @@ function valueAxis(unit, isLogarithmic) {
   };
 }
 
-/** Where bars on a logarithmic axis begin: the power of ten under the least of them. */
+/** Where bars on a logarithmic axis begin: the power of ten below the smallest. */
 function below(series) {
   const values = series.flatMap(({ values }) => values).filter((value) => value > 0);
   return 10 ** (Math.ceil(Math.log10(Math.min(...values))) - 1);

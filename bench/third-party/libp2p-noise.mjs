@@ -6,7 +6,7 @@ import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { MessageQueue } from './queue.mjs';
 
-// libp2p is written for Node 22
+// libp2p needs Node 22
 Promise.withResolvers ??= function withResolvers() {
   const parts = {};
   parts.promise = new this((resolve, reject) => Object.assign(parts, { resolve, reject }));
@@ -14,7 +14,7 @@ Promise.withResolvers ??= function withResolvers() {
 };
 
 const logger = defaultLogger();
-/** Neither multiplexing nor negotiation: the connection that Noise gives is what is measured. */
+/** Without multiplexing and negotiation: only the Noise connection is measured. */
 const alone = { skipStreamMuxerNegotiation: true };
 const encrypter = noise()({
   logger,
@@ -25,7 +25,7 @@ const transport = tcp()({ logger });
 
 export async function serve(_credentials, _options, handle) {
   const upgrader = {
-    upgradeInbound: async (raw) => handle(framed((await encrypter.secureInbound(raw, alone)).connection)),
+    upgradeInbound: async (raw) => handle(frame((await encrypter.secureInbound(raw, alone)).connection)),
   };
   const listener = transport.createListener({ upgrader });
   const listening = once(listener, 'listening');
@@ -40,11 +40,11 @@ export async function connect({ port }) {
   const upgrader = {
     upgradeOutbound: async (raw) => (await encrypter.secureOutbound(raw, alone)).connection,
   };
-  return framed(await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${port}`), { upgrader, signal }));
+  return frame(await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${port}`), { upgrader, signal }));
 }
 
-/** Noise gives a stream of bytes, so messages go behind their length. */
-function framed(stream) {
+/** Noise gives a stream of bytes, so messages get a length prefix. */
+function frame(stream) {
   const queue = new MessageQueue(
     () => stream.pause(),
     () => stream.resume(),

@@ -1,5 +1,5 @@
 const DONE = { value: undefined, done: true };
-/** From so many messages or bytes on, not yet read, the sender is asked to wait. */
+/** From this many unread messages or bytes on, the sender is asked to wait. */
 const MOST_MESSAGES = 16_384;
 const MOST_BYTES = 4 * 2 ** 20;
 

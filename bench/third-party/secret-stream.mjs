@@ -3,7 +3,7 @@ import { createServer, connect as dial } from 'node:net';
 import SecretStream from '@hyperswarm/secret-stream';
 import { MessageQueue } from './queue.mjs';
 
-/** Noise XX with keys made once, as a server and a client that know each other have them. */
+/** Noise XX with keys generated once, as for a server and a client that know each other. */
 const keyPair = SecretStream.keyPair();
 
 export async function serve(_credentials, { callbacks }, handle) {
@@ -25,10 +25,10 @@ export async function connect({ port }, { callbacks }) {
 }
 
 function connectionOver(stream, callbacks) {
-  return callbacks ? byCallback(stream) : framed(stream);
+  return callbacks ? byCallback(stream) : frame(stream);
 }
 
-/** Nothing between the package's own events and what is done with a message. */
+/** Uses the package's own events directly. */
 function byCallback(stream) {
   const closed = new Promise((resolve) => stream.once('close', resolve));
   const connection = {
@@ -47,7 +47,7 @@ function byCallback(stream) {
   return connection;
 }
 
-function framed(stream) {
+function frame(stream) {
   const queue = new MessageQueue(
     () => stream.pause(),
     () => stream.resume(),

@@ -10,7 +10,7 @@ export async function serve({ tls }, { callbacks }, handle) {
   const { key, cert } = tls;
   const server = createServer({ key, cert, minVersion: 'TLSv1.3', ecdhCurve: 'X25519' });
   new WebSocketServer({ ...settings, server }).on('connection', (socket) =>
-    handle(callbacks ? byCallback(socket) : framed(socket)),
+    handle(callbacks ? byCallback(socket) : frame(socket)),
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -23,12 +23,12 @@ export async function connect({ port, certificate }, { callbacks }) {
     ca: certificate,
     servername: 'localhost',
   });
-  const connection = callbacks ? byCallback(socket) : framed(socket);
+  const connection = callbacks ? byCallback(socket) : frame(socket);
   await once(socket, 'open');
   return connection;
 }
 
-/** Nothing between the package's own events and what is done with a message. */
+/** Uses the package's own events directly. */
 function byCallback(socket) {
   const closed = new Promise((resolve) => socket.once('close', resolve));
   const connection = {
@@ -50,7 +50,7 @@ function byCallback(socket) {
   return connection;
 }
 
-function framed(socket) {
+function frame(socket) {
   const queue = new MessageQueue(
     () => socket.pause(),
     () => socket.resume(),
@@ -78,5 +78,5 @@ function framed(socket) {
 }
 
 const SENT = Promise.resolve();
-/** Its being written tells that everything before it is. */
+/** When it is written, everything before it is. */
 const EMPTY = new Uint8Array(0);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { reconnecting, SecureSocketError } from 'secure-sockets';
 
 export class Chat {
-  /** What was said and is not known to be delivered, in order. */
+  /** Messages that are not known to be delivered, in order. */
   #outbox = new Map();
   /** The place of the last message that was shown. */
   #last = '0-0';
@@ -15,12 +15,12 @@ export class Chat {
     this.#options = options;
   }
 
-  /** Says something; settles when the log has it, through however many connections. */
+  /** Sends a message; settles when the log has it, over as many connections as that takes. */
   say(text) {
     const message = { type: 'say', id: randomUUID(), text };
     return new Promise((resolve) => {
       this.#outbox.set(message.id, { message, resolve });
-      // if that fails the connection is over, which run() finds out; the message stays in the outbox
+      // if that fails the connection is over, which run() notices; the message stays in the outbox
       this.#client?.send(encode(message)).catch(() => {});
     });
   }
@@ -46,7 +46,7 @@ export class Chat {
     }
   }
 
-  /** Who is here and what it has seen, and again all that may not have arrived: the server knows what it has. */
+  /** Sends name and position, and again all messages that may not have arrived: the server ignores those it has. */
   async #greet(client) {
     await client.send(encode({ type: 'join', name: this.#options.name, after: this.#last }));
     for (const { message } of this.#outbox.values()) await client.send(encode(message));

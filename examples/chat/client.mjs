@@ -1,4 +1,4 @@
-// Says each line of its input, shows what others say: node examples/chat/client.mjs PORT FINGERPRINT NAME
+// Sends each line of its input, shows the messages of others: node examples/chat/client.mjs PORT FINGERPRINT NAME
 import { createInterface } from 'node:readline';
 import { Chat } from './chat.mjs';
 

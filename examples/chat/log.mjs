@@ -1,4 +1,4 @@
-// What was said, in a Redis stream that all processes append to and follow.
+// The messages, in a Redis stream that all processes append to and follow.
 //
 // A stream rather than PUBLISH: what is published while a process is not subscribed is gone, a stream can be read again
 // from any place.
@@ -6,9 +6,9 @@ import { setTimeout } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 
 const KEY = 'chat:log';
-/** How many messages are kept, about: a client that was away for longer misses what is older. */
+/** About how many messages are kept: a client that was away for longer misses older ones. */
 const KEPT = 100_000;
-/** How long a message that comes again is known, in seconds. */
+/** How long the id of a message is remembered, in seconds. */
 const REMEMBERED = 86_400;
 
 // One step for both: a message is in the log if and only if its id is remembered.
@@ -26,15 +26,15 @@ export class Log {
 
   static async open(url) {
     const log = new Log();
-    log.#commands = await connected(url);
-    // a connection of its own, since XREAD BLOCK holds it up
-    log.#reader = await connected(url);
+    log.#commands = await connectTo(url);
+    // a connection of its own, since XREAD BLOCK blocks it
+    log.#reader = await connectTo(url);
     const [newest] = await log.#commands.xRevRange(KEY, '+', '-', { COUNT: 1 });
     if (newest) log.last = newest.id;
     return log;
   }
 
-  /** Appends a message unless it is there; settles when Redis has it. */
+  /** Appends a message unless it is there already; settles when Redis has it. */
   async append(message) {
     await this.#commands.eval(APPEND, {
       keys: [KEY, `chat:id:${message.id}`],
@@ -46,23 +46,23 @@ export class Log {
   async *between(after, upTo) {
     for (let from = after; ; ) {
       const entries = await this.#commands.xRange(KEY, `(${from}`, upTo, { COUNT: 100 });
-      yield* entries.map(parsed);
+      yield* entries.map(parse);
       if (entries.length < 100) return;
       from = entries.at(-1).id;
     }
   }
 
-  /** Gives every message that comes, whichever process appended it, also those of a time without Redis. */
+  /** Gives every new message, whichever process appended it, also after a time without Redis. */
   async follow(take) {
     for (;;) {
       for (const entry of await this.#next()) {
         this.last = entry.id;
-        take(parsed(entry));
+        take(parse(entry));
       }
     }
   }
 
-  /** The next entries; none when Redis cannot be asked now. */
+  /** The next entries; none while Redis cannot be reached. */
   async #next() {
     try {
       const streams = await this.#reader.xRead({ key: KEY, id: this.last }, { BLOCK: 0, COUNT: 100 });
@@ -75,11 +75,11 @@ export class Log {
   }
 }
 
-function parsed({ id, message }) {
+function parse({ id, message }) {
   return { ...JSON.parse(message.message), place: id };
 }
 
-async function connected(url) {
+async function connectTo(url) {
   const client = createClient({ url });
   client.on('error', (error) => console.error(`redis: ${error.message}`));
   return await client.connect();

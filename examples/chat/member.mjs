@@ -1,6 +1,6 @@
-// Who is in the chat, at the process that its connection belongs to.
+// A member of the chat, in the process of its connection.
 
-/** Messages that may wait for a client; one that takes them more slowly is cut off, and catches up when it is back. */
+/** Messages that may wait for a client; a slower one is disconnected, and catches up when it is back. */
 const MAX_WAITING = 1000;
 
 export class Member {
@@ -12,14 +12,14 @@ export class Member {
     this.client = client;
   }
 
-  /** Sends messages behind those given before. */
+  /** Sends messages after those given before. */
   give(messages) {
     if (++this.#waiting > MAX_WAITING) return this.client.destroy();
     this.#sent = this.#sent.then(() => this.#send(messages)).catch(() => this.client.destroy());
   }
 
   async #send(messages) {
-    for await (const message of messages) await this.client.send(encode({ type: 'said', ...message }));
+    for await (const message of messages) await this.client.send(encode({ type: 'message', ...message }));
     this.#waiting--;
   }
 }

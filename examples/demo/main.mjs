@@ -108,19 +108,19 @@ function fail(name, problem) {
   problems.push(`${name}: ${problem}`);
 }
 
-/** A conversation past a listener, and what it heard of one message. */
+/** A conversation through a wiretap, and what that saw of one message. */
 async function showWire(protocol, remark) {
   const tap = await startWiretap(serverOf(protocol, 'node').port);
   const job = { protocol, backend: 'node', text: repetitive, port: tap.port };
-  const client = await converse(`${protocol}, past a listener`, job, 'node');
-  const heard = tap.clientBytes();
+  const client = await converse(`${protocol}, through a wiretap`, job, 'node');
+  const captured = tap.clientBytes();
   tap.stop();
   if (client === undefined) return;
   const plaintext = new TextEncoder().encode(repetitive);
-  const message = heard.subarray(client.wire.from, client.wire.to);
-  if (message.length < plaintext.length) fail(`${protocol}, past a listener`, 'the message was not heard');
-  if (heard.includes(repetitive.slice(0, 16)))
-    fail(`${protocol}, past a listener`, 'the plaintext was heard');
+  const message = captured.subarray(client.wire.from, client.wire.to);
+  if (message.length < plaintext.length) fail(`${protocol}, through a wiretap`, 'the message was not seen');
+  if (captured.includes(repetitive.slice(0, 16)))
+    fail(`${protocol}, through a wiretap`, 'the plaintext was seen');
   console.log(
     `  one message, ${plaintext.length} bytes${client.suite ? `, key exchange ${client.suite}` : ''}`,
   );

@@ -9,7 +9,7 @@ export async function startServer(protocol, backend, rounds) {
   const { child, next, ended } = start('server.mjs', protocol, backend, String(rounds));
   return {
     ...(await next()),
-    /** What it says of its next client. */
+    /** Its report on its next client. */
     next,
     async stop() {
       child.disconnect();

@@ -1,4 +1,5 @@
-// server.mjs PROTOCOL BACKEND ROUNDS: one server process. Tells its parent where it listens, and what each client sent.
+// server.mjs PROTOCOL BACKEND ROUNDS: one server process. Reports to its parent where it listens, and what each
+// client sent.
 import { SecureServer } from 'secure-sockets';
 import { loadBackend } from './backends.mjs';
 import { answer } from './conversation.mjs';
@@ -11,7 +12,7 @@ const server = new SecureServer({ protocol, backend, modulusLength: 2048, onHand
 await server.listen({ host: '127.0.0.1', port: 0 });
 process.send({ ...server.address, fingerprint: server.fingerprint, startMs: performance.now() - start });
 
-// The parent lets go when it is done, or is gone.
+// The parent disconnects when it is done, or ends.
 process.once('disconnect', () => server.close());
 
 for await (const client of server) serve(client);

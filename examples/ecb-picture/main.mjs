@@ -17,8 +17,8 @@ const key = node.sha256(new TextEncoder().encode('the key of the picture'));
 const nonce = new Uint8Array(12);
 
 const picture = drawPadlock();
-const ecb = agreed((backend) => backend.aesEcb(key).encrypt(picture));
-const gcm = agreed((backend) =>
+const ecb = encryptWithAll((backend) => backend.aesEcb(key).encrypt(picture));
+const gcm = encryptWithAll((backend) =>
   Buffer.concat(backend.aesGcm(key).seal(nonce, new Uint8Array(0), [picture])).subarray(0, picture.length),
 );
 const png = sideBySide([picture, ecb, gcm]);
@@ -27,8 +27,8 @@ console.log(`${file}: ${png.length} bytes; different blocks of 16 bytes:`);
 for (const [name, bytes] of Object.entries({ picture, ecb, gcm }))
   console.log(`  ${name.padEnd(8)} ${different(bytes)} of ${bytes.length / 16}`);
 
-// What all backends compute. They must not differ.
-function agreed(encrypt) {
+// Encrypts with all backends, whose results must be equal.
+function encryptWithAll(encrypt) {
   const [first, ...others] = backends.map((backend) => Buffer.from(encrypt(backend)));
   if (!others.every((other) => other.equals(first))) throw new Error('the backends encrypt differently');
   return first;

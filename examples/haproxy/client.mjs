@@ -1,8 +1,8 @@
-// Connects some times and prints who answers: node examples/haproxy/client.mjs PORT FINGERPRINT [TIMES]
+// Connects several times and prints which server answers: node examples/haproxy/client.mjs PORT FINGERPRINT [TIMES]
 import { SecureClient, Sessions } from 'secure-sockets';
 
 const [port, fingerprint, times = 4] = process.argv.slice(2);
-// The first connection is given tickets; those after it resume, also at the process that did not give them.
+// The first connection gets tickets; later ones resume, also at a process that did not issue them.
 const sessions = new Sessions();
 
 for (let i = 0; i < Number(times); i++) {

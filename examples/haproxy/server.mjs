@@ -1,12 +1,12 @@
 // One of several servers behind HAProxy: node examples/haproxy/server.mjs PORT
 //
-// All of them load the same key, so that a client finds the server it trusts whichever of them it is given to, and the
-// same ticket keys, so that it can resume there. They may run on one machine or on many.
+// All of them load the same key, so that a client trusts whichever it is connected to, and the same ticket keys, so
+// that it can resume there. They may run on one machine or on many.
 import { readFile } from 'node:fs/promises';
 import { BlockList } from 'node:net';
 import { Identity, SecureServer } from 'secure-sockets';
 
-// Only what comes from here may say where it comes from.
+// Only connections from these addresses may state their origin.
 const proxies = new BlockList();
 proxies.addAddress(process.env.PROXY ?? '127.0.0.1');
 
@@ -28,8 +28,8 @@ for await (const client of server) {
   serve(client).catch((error) => console.error(`${client.remoteAddress}: ${error.message}`));
 }
 
-// Lines of 64 hexadecimal digits: the first key encrypts new tickets, those under the others are still taken. Whoever can
-// read this file can pose as the server: it needs the same care as the key file.
+// Lines of 64 hexadecimal digits: the first key encrypts new tickets, those under the others are still accepted. A
+// program that can read this file can impersonate the server: protect it like the key file.
 async function loadTicketKeys(path) {
   const lines = (await readFile(path, 'utf8')).trim().split('\n');
   return lines.map((line) => new Uint8Array(Buffer.from(line, 'hex')));

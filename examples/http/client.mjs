@@ -1,4 +1,4 @@
-// Asks the HTTP server some questions over one connection: node examples/http/client.mjs PORT FINGERPRINT [PATH...]
+// Sends the HTTP server some requests over one connection: node examples/http/client.mjs PORT FINGERPRINT [PATH...]
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-// An HTTP server that speaks over encrypted connections alone: node examples/http/server.mjs [PORT]
+// An HTTP server on encrypted connections only: node examples/http/server.mjs [PORT]
 //
 // It is an ordinary server of node:http, or of any framework on top of one. It opens no port; its connections are those
 // of a SecureServer.

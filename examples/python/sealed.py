@@ -60,12 +60,12 @@ class SealedError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    suites: tuple = (0x0101, 0x0103)  # most wanted first
+    suites: tuple = (0x0101, 0x0103)  # in order of preference
     timeout: float = 10  # seconds, for connecting and the handshake together
-    max_message: int = 16 * 2**20  # bytes: the longest message taken, 1024 to 2**31 - 1
-    max_record: int = 2**20 + 2**12  # bytes: the longest DATA payload taken, 16384 to 1052672
+    max_message: int = 16 * 2**20  # bytes: the longest message accepted, 1024 to 2**31 - 1
+    max_record: int = 2**20 + 2**12  # bytes: the longest DATA payload accepted, 16384 to 1052672
     ping_interval: float = 30  # seconds without a byte until PING is sent; 0: never
-    ping_timeout: float = 20  # seconds after that until the peer is taken for dead
+    ping_timeout: float = 20  # seconds after that until the peer is considered dead
     close_timeout: float = 5  # seconds that close() waits for the peer's CLOSE
     half_open: bool = False  # whether this end may go on sending when the peer has ended
     padding: object = None  # hides lengths: payloads of DATA are filled up to a multiple of so many bytes, or "padme"
@@ -123,7 +123,7 @@ def vec16(data):
 
 
 class Fields:
-    """Takes a message apart, field by field, and says so where it does not decode."""
+    """Takes a message apart, field by field; raises an error where it does not decode."""
 
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -134,10 +134,10 @@ class Fields:
         self.at += count
         return self.data[self.at - count : self.at]
 
-    def number(self, size, least, most):
+    def number(self, size, low, high):
         number = int.from_bytes(self.take(size), "big")
-        if not least <= number <= most:
-            raise SealedError("PROTOCOL", f"{number} is not between {least} and {most}")
+        if not low <= number <= high:
+            raise SealedError("PROTOCOL", f"{number} is not between {low} and {high}")
         return number
 
     def vec16(self):
@@ -224,14 +224,14 @@ def read_record(read, key, limit):
 
 
 class Handshake:
-    """What both ends do alike: messages in and out, the transcript, the secrets."""
+    """What both ends share: messages in and out, the transcript, the secrets."""
 
     def __init__(self, sock, deadline):
-        self.sock, self.deadline, self.taken, self.transcript = sock, deadline, 0, b""
+        self.sock, self.deadline, self.received, self.transcript = sock, deadline, 0, b""
 
     def read(self, count):
-        self.taken += count
-        if self.taken > HANDSHAKE_BYTES:
+        self.received += count
+        if self.received > HANDSHAKE_BYTES:
             raise SealedError("HANDSHAKE_FAILED", f"the handshake has more than {HANDSHAKE_BYTES} bytes")
         data = b""
         while len(data) < count:
@@ -555,7 +555,7 @@ class Connection:
         self._changed = threading.Condition()  # holds what follows together
         self._stream, self._messages, self._held = bytearray(), collections.deque(), 0
         self._records, self._queued, self._signs = collections.deque(), 0, set()
-        self._heard, self._said, self._paused = 0, time.monotonic(), False
+        self._bytes_since_write, self._last_write, self._paused = 0, time.monotonic(), False
         self._ended = self._error = None
         self._closing = self._hung_up = self._discarding = self._renew = False
         self._sock.settimeout(None)
@@ -568,7 +568,7 @@ class Connection:
         self._writer.start()
 
     def send(self, message):
-        """Sends one message; waits while much is on its way out."""
+        """Sends one message; waits while much is waiting to be written."""
         if len(message) > self._peer_max_message:
             limit = self._peer_max_message
             raise SealedError("MESSAGE_TOO_BIG_FOR_PEER", f"{len(message)} bytes, and the peer takes {limit}")
@@ -596,7 +596,7 @@ class Connection:
             return None
 
     def update_key(self):
-        """Asks for a new key of the own direction, before its next message (R4.2)."""
+        """Requests a new key for our direction, before its next message (R4.2)."""
         self._renew = True
 
     def export(self, label, context, length):
@@ -605,7 +605,7 @@ class Connection:
         return expand_label(secret, b"exporter", hashlib.sha256(context).digest(), length)
 
     def end(self, code=0):
-        """Ends the own direction, behind what was sent; the peer's messages can still be received."""
+        """Ends our direction, after everything sent; the peer's messages can still be received."""
         with self._changed:
             if not self._closing:
                 self._closing = True
@@ -640,25 +640,25 @@ class Connection:
             if kind == CLOSE:
                 self._sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._hang_up()  # the reader finds out too, and reports it
+            self._hang_up()  # the reader notices too, and reports it
 
     def _next_record(self):
-        """What is to be written next: PING and PONG before all else (R6). None when the connection is gone."""
+        """The next record to write: PING and PONG first (R6). None when the connection is gone."""
         with self._changed:
             while not self._hung_up:
-                due = self._said + OWED_PONG - time.monotonic()
-                owed = (self._paused or self._heard >= 64) and self.close_code is None  # R6.3, R6.4
+                due = self._last_write + OWED_PONG - time.monotonic()
+                owed = (self._paused or self._bytes_since_write >= 64) and self.close_code is None  # R6.3, R6.4
                 if owed and due <= 0:
                     self._signs.add(PONG)
                 if self._signs and self.close_code is None:
-                    return self._taken(self._signs.pop(), b"")
+                    return self._take(self._signs.pop(), b"")
                 if self._records:
-                    return self._taken(*self._records.popleft())
+                    return self._take(*self._records.popleft())
                 self._changed.wait(due if owed else None)
             return None
 
-    def _taken(self, kind, payload):
-        self._heard, self._said = 0, time.monotonic()
+    def _take(self, kind, payload):
+        self._bytes_since_write, self._last_write = 0, time.monotonic()
         if kind == DATA:
             self._queued -= len(payload)
             self._changed.notify_all()
@@ -675,7 +675,7 @@ class Connection:
         return key.seal(KEY_UPDATE, b"")
 
     def _say(self, sign):
-        """One that waits already is not said twice (R6.1)."""
+        """At most one of each waits (R6.1)."""
         with self._changed:
             self._signs.add(sign)
             self._changed.notify_all()
@@ -759,8 +759,8 @@ class Connection:
                 raise SealedError("TRUNCATED", "the stream ended without CLOSE")
             data += part
             with self._changed:
-                self._heard += len(part)
-                if self._heard - len(part) < 64 <= self._heard:
+                self._bytes_since_write += len(part)
+                if self._bytes_since_write - len(part) < 64 <= self._bytes_since_write:
                     self._changed.notify_all()
         return bytes(data)
 
@@ -768,7 +768,7 @@ class Connection:
         interval = self._options.ping_interval
         while not self._selector.select(interval or None):
             if not self._writer.is_alive():
-                continue  # R6.6: nothing more is asked behind the own CLOSE
+                continue  # R6.6: no more requests after our CLOSE
             self._say(PING)
             if not self._selector.select(self._options.ping_timeout):
                 raise SealedError("PING_TIMEOUT", "the peer says nothing, and did not answer PING")

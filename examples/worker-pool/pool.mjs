@@ -19,7 +19,7 @@ export class Pool {
     return this.#queue.size;
   }
 
-  /** What a thread makes of `work`. */
+  /** The result of `work` in a thread. */
   run(work) {
     return this.#queue.add(async () => {
       const worker = this.#idle.pop();
@@ -33,7 +33,7 @@ export class Pool {
     });
   }
 
-  /** Ends the threads when all that waits is done. */
+  /** Ends the threads when all waiting work is done. */
   async close() {
     await this.#queue.onIdle();
     await Promise.all(this.#idle.map((worker) => worker.terminate()));

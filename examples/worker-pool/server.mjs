@@ -1,7 +1,7 @@
 // Has every message worked on by a pool of threads: node examples/worker-pool/server.mjs [PORT] [THREADS]
 //
-// The main thread takes care of connections and nothing else. A client has one message in the pool at a time: its next
-// one is not even read before, so the queue is never longer than the number of clients.
+// The main thread only handles connections. A client has one message in the pool at a time: its next one is not even
+// read before, so the queue is never longer than the number of clients.
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Identity, SecureServer } from 'secure-sockets';

@@ -29,7 +29,7 @@ export function jestProject(tarball) {
   return project(tarball, 'jest', {}, ...packages);
 }
 
-/** What jest says of each way to use the package. */
+/** The result of jest for each way to use the package. */
 export async function* jestProblems(path, { version, file }) {
   const check = (name, test, config, env) =>
     problemOf(path, file, `${version}-${name}`, { test, config, env });
@@ -37,7 +37,7 @@ export async function* jestProblems(path, { version, file }) {
   yield { name: 'await import()', problem: await check('later.test.js', importedLater, {}, vmModules) };
   if (takesRequire(version))
     yield { name: 'require()', problem: await check('require.test.js', required, {}, vmModules) };
-  const problem = await check('transformed.test.js', required, documentedConfig(), {});
+  const problem = await check('transformed.test.js', required, readConfig(), {});
   yield { name: 'require() and a transform', problem };
 }
 
@@ -48,7 +48,7 @@ function takesRequire(version) {
 }
 
 /** The settings that the document shows. */
-function documentedConfig() {
+function readConfig() {
   const text = readFileSync(join(root, 'docs/getting-started.md'), 'utf8');
   const [, block] = /<!-- jest -->\n```json\n(.*?)```/s.exec(text) ?? [];
   if (block === undefined) throw new Error('docs/getting-started.md shows no settings for jest any more');

@@ -28,7 +28,7 @@ export async function main(): Promise<void> {
 }
 `;
 
-/** What takes memory of an ArrayBuffer alone, since TypeScript 5.9. */
+/** APIs that take only memory of an ArrayBuffer, since TypeScript 5.9. */
 const platform = `
 import type { SecureClient } from 'secure-sockets';
 export async function main(client: SecureClient): Promise<void> {
@@ -52,7 +52,7 @@ const surroundings = [
   ['with @types/node', { lib: ['es2022'], types: ['node'] }, [program, platform]],
 ];
 
-/** What each compiler says of each project: nothing, or it is a problem. */
+/** Each compiler's errors for each project; there must be none. */
 export async function* typeProblems(tarball) {
   const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
   const path = await project(tarball, 'strict-types', { type: 'module' }, '@types/node@20', ...names);

@@ -16,8 +16,8 @@ export function licencesOf(root) {
     }));
 }
 
-/** Those that somebody has to look at. A choice is good if one of its parts is. */
-export function refusedLicences(licences) {
+/** The licences that need a decision. A choice (OR) is accepted if one of its parts is. */
+export function findRefused(licences) {
   return licences.filter(
     ({ licence }) =>
       !licence

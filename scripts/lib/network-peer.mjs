@@ -35,7 +35,7 @@ async function converse(conversation) {
   await client.connect({ host: address, port });
   const times = [];
   for (let number = 0; number < messages; number++) {
-    const message = numbered(conversation, number);
+    const message = makeMessage(conversation, number);
     const begun = performance.now();
     await client.send(message);
     const answer = await client.recv();
@@ -46,7 +46,7 @@ async function converse(conversation) {
   return times;
 }
 
-function numbered(conversation, number) {
+function makeMessage(conversation, number) {
   const message = Buffer.alloc(40 + ((number * 97) % 4000), number);
   message.writeUInt32BE(conversation, 0);
   message.writeUInt32BE(number, 4);

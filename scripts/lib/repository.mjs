@@ -1,7 +1,7 @@
 /**
- * What keeps a manifest from being published, or nothing. `repository` is the one place for the address of the sources:
- * npm derives `homepage` and `bugs` from it, resolves the README's relative links by it, and compares it with the
- * provenance statement. Where it cannot derive them, the two are given as well, under the same address.
+ * What prevents a manifest from being published, if anything. `repository` is the one place for the address of the
+ * sources: npm derives `homepage` and `bugs` from it, resolves the README's relative links by it, and compares it
+ * with the provenance statement. Where it cannot derive them, the two are given as well, under the same address.
  */
 export function repositoryProblem({ repository, homepage, bugs }) {
   const address = typeof repository === 'string' ? repository : repository?.url;

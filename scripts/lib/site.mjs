@@ -59,7 +59,7 @@ export function stageDocument(context, name) {
       .replace(/(!?)\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)/g, (whole, mark, label, target) =>
         stageLink(context, name, { whole, mark, label, target }),
       )
-      // Vue would take these for its own
+      // Vue would interpret these
       .replaceAll('{{', '&#123;&#123;'),
   );
 }

@@ -1,4 +1,4 @@
-// What each entry of the package weighs in a bundle: with its dependencies, minified, and compressed by gzip.
+// The size of each entry of the package in a bundle: with its dependencies, minified, and compressed by gzip.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
