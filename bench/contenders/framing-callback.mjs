@@ -31,7 +31,7 @@ export class CallbackConnection {
     return this.#writer.write(message);
   }
 
-  onDrain() {
+  whenDrained() {
     return new Promise((resolve) => {
       this.#whenDrained = resolve;
     });

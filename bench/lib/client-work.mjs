@@ -4,7 +4,7 @@ import { quantile } from './statistics.mjs';
 import { cpuSeconds, makeEnd } from './wire.mjs';
 
 /** The work of a client; each function resolves to plain figures. `connect()` opens a connection to the server. */
-export const works = { stream, ping, connectRepeatedly: connectRepeatedly, firstAnswer, idle, active };
+export const works = { stream, ping, connect: connectRepeatedly, firstAnswer, idle, active };
 
 /** Messages in one direction. During the warm-up all of them are compared; then the measurement begins. */
 async function stream(connect, { size, burst, warmUp, duration }) {

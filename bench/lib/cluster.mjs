@@ -32,9 +32,9 @@ export async function runCluster(workers, { duration, warmUp }) {
       const done = await Promise.all(clients.map((client) => client.do('work', work)));
       return done.reduce((sum, { compared, count = compared, seconds }) => sum + count / seconds, 0);
     };
-    await inAll({ kind: 'connecting', lanes: 8, isWarmUp: true });
+    await inAll({ kind: 'connect', lanes: 8, isWarmUp: true });
     return {
-      'connections/s': await inAll({ kind: 'connecting', lanes: 8 }),
+      'connections/s': await inAll({ kind: 'connect', lanes: 8 }),
       'k round trips of 1 KiB/s': (await inAll({ kind: 'active', connections: 32, close: true })) / 1000,
     };
   } finally {

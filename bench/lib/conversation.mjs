@@ -1,5 +1,5 @@
 /**
- * A uniform interface to connections, however they are read: by callback (`onmessage`, `onend`, `write`, `drained`),
+ * A uniform interface to connections, however they are read: by callback (`onmessage`, `onend`, `write`, `whenDrained`),
  * by batches, or message by message with promises. The code of a measurement is the same for all.
  */
 export class Conversation {
@@ -48,7 +48,7 @@ export class Conversation {
 /** Sends a message; the promise is for when there is room for more. */
 export function sendOne(connection, message) {
   if (!isByCallback(connection)) return connection.send(message);
-  return connection.write(message) ? undefined : connection.drained();
+  return connection.write(message) ? undefined : connection.whenDrained();
 }
 
 /** Passes every message to `take` until the peer ends. `take` returns a promise if it has to wait. */

@@ -49,7 +49,7 @@ const figures = {
     const { compared, p50, p99, cpu } = await withCpu(work, server);
     return { p50, p99, cpuPerOperation: cpu / compared, verified: { echoes: compared } };
   },
-  async connecting(work, server, settings) {
+  async connect(work, server, settings) {
     const isCold = settings.first !== undefined;
     const first = isCold ? { compared: 0 } : await work({ isWarmUp: true });
     const { compared, seconds, cpu } = await withCpu(work, server);

@@ -32,7 +32,7 @@ export const peerTests = {
   'connect-1': connectTest('connect, echo, close, one at a time', 1),
   'connect-32': connectTest('the same, 32 at a time', 32),
   'connect-cold': {
-    work: { kind: 'connecting', size: 64, lanes: 1, first: 500 },
+    work: { kind: 'connect', size: 64, lanes: 1, first: 500 },
     rows: [row('connect-cold', 'the first 500 of a process', '/s', 'more', connections)],
   },
   'first-answer': {
@@ -69,7 +69,7 @@ function stream(title, size, burst, figure, ...more) {
 
 function connectTest(title, lanes) {
   return {
-    work: { kind: 'connecting', size: 64, lanes },
+    work: { kind: 'connect', size: 64, lanes },
     rows: [row(`connect-${lanes}`, title, '/s', 'more', connections)],
   };
 }

@@ -35,7 +35,7 @@ function byCallback(stream) {
     onmessage: () => {},
     onend: () => {},
     write: (message) => stream.write(message),
-    drained: () => once(stream, 'drain'),
+    whenDrained: () => once(stream, 'drain'),
     close() {
       stream.end();
       return closed;

@@ -38,7 +38,7 @@ function byCallback(socket) {
       socket.send(message);
       return socket.bufferedAmount < HIGH_WATER;
     },
-    drained: () => new Promise((resolve) => socket.send(EMPTY, () => resolve())),
+    whenDrained: () => new Promise((resolve) => socket.send(EMPTY, () => resolve())),
     close() {
       socket.close();
       return closed;
