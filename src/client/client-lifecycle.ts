@@ -105,7 +105,7 @@ export class ClientLifecycle {
   }
 
   async close({ code, timeout, signal }: CloseOptions): Promise<ConnectionEnd> {
-    this.#giveUp(new SecureSocketError('CLOSED', 'close() was called while connecting'), undefined);
+    this.#giveUp('close()', undefined);
     const connection = this.#connection;
     if (connection === undefined) return { error: undefined, closeCode: undefined };
     const closed = connection.close(code, timeout);
@@ -114,8 +114,7 @@ export class ClientLifecycle {
   }
 
   destroy(error: Error | undefined): void {
-    const reason = error ?? new SecureSocketError('CLOSED', 'destroy() was called while connecting');
-    this.#giveUp(reason, error);
+    this.#giveUp('destroy()', error);
     this.#connection?.destroy(error);
   }
 
@@ -153,9 +152,9 @@ export class ClientLifecycle {
   }
 
   /** From now on there is no connecting. */
-  #giveUp(reason: Error, error: Error | undefined): void {
+  #giveUp(by: 'close()' | 'destroy()', error: Error | undefined): void {
     this.#isGivenUp = true;
-    this.#connecting?.abort(reason);
+    this.#connecting?.abort(error ?? new SecureSocketError('CLOSED', `${by} was called while connecting`));
     this.#opening?.keys?.forget();
     if (this.#connection === undefined) this.#end?.giveUp(error);
   }

@@ -15,6 +15,7 @@ import type {
 } from './options.js';
 import { badOption, type Given } from './rules.js';
 import {
+  type ComputedDefault,
   clientTable,
   type DefaultedClient,
   type DefaultedServer,
@@ -113,14 +114,39 @@ function fill<Settings extends ClientSettings | ServerSettings>(
 ): Settings {
   const { backend: own = defaultBackend } = given;
   const backend = own === defaultBackend ? own : guardBackend(own);
-  const settings: Record<string, unknown> = { ...given, backend };
-  for (const [name, row] of Object.entries(table)) {
-    if (name in settings) continue;
-    const value = (given.protocol === 'classic' ? row.classic?.default : undefined) ?? row.default;
-    if (value !== undefined) settings[name] = typeof value === 'function' ? value(given, backend) : value;
-  }
+  const { fixed, computed } = defaultsOf(table, given.protocol === 'classic');
+  const settings: Record<string, unknown> = { ...fixed, ...given, backend };
+  for (const [name, compute] of computed) if (!(name in settings)) settings[name] = compute(given, backend);
   checkTogether(settings as Settings);
   return settings as Settings;
+}
+
+/** The defaults of a table: those that are values, and how the others follow. */
+interface Defaults {
+  readonly fixed: Readonly<Record<string, unknown>>;
+  readonly computed: readonly [string, ComputedDefault<unknown>][];
+}
+
+const sealedDefaults = new Map<Table, Defaults>();
+const classicDefaults = new Map<Table, Defaults>();
+
+/** Worked out once: the accepted end of every connection has settings too. */
+function defaultsOf(table: Table, isClassic: boolean): Defaults {
+  const known = isClassic ? classicDefaults : sealedDefaults;
+  const found = known.get(table) ?? workOutDefaults(table, isClassic);
+  known.set(table, found);
+  return found;
+}
+
+function workOutDefaults(table: Table, isClassic: boolean): Defaults {
+  const fixed: Record<string, unknown> = {};
+  const computed: [string, ComputedDefault<unknown>][] = [];
+  for (const [name, row] of Object.entries(table)) {
+    const value = (isClassic ? row.classic?.default : undefined) ?? row.default;
+    if (typeof value === 'function') computed.push([name, value as ComputedDefault<unknown>]);
+    else if (value !== undefined) fixed[name] = value;
+  }
+  return { fixed, computed };
 }
 
 /** What goes for several options at once. */
