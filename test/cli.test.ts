@@ -52,7 +52,7 @@ describe('what is made of the manuals', () => {
       encoding: 'utf8',
     });
     expect(stderr).toBe('');
-    for (const option of ['--authorized-keys', '--carriers', '--messages', '--known-hosts'])
+    for (const option of ['--authorized-keys', '--carriers', '--messages', '--known-hosts', '--websocket'])
       expect(stdout).toContain(option);
   });
 

@@ -24,8 +24,9 @@ Runs on the machine of a program that uses the old Python library, and carries
 each message unchanged. inward: accepts sealed clients at LISTEN and connects to
 the classic server TARGET for each, once it is authenticated. outward: accepts
 classic clients at LISTEN, an address of this machine, and connects to the
-sealed SERVER. Ends, cuts and back-pressure pass through; the end of a classic
-peer, which may have been killed, is passed on as close code 16386.
+sealed SERVER, which may be a ws: or wss: URL. Ends, cuts and back-pressure pass
+through; the end of a classic peer, which may have been killed, is passed on as
+close code 16386.
 
 ${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of bridge outward:')}
   --any-address           listen at an address that other machines can reach

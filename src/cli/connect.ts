@@ -1,4 +1,4 @@
-import { parseAddress } from './shared/address.js';
+import { parsePeerAddress } from './shared/address.js';
 import { announceServer } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { converse } from './shared/dialogue.js';
@@ -16,9 +16,10 @@ export const connect: Command = {
   summary: 'connect, and carry standard input and output',
   help: `Usage: secure-sockets connect [OPTION]... ADDRESS
 
-Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH or /PATH), sends standard
-input and writes what comes back to standard output. Ends when the server has
-closed, or when the input has ended and the server has answered.
+Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH, /PATH, or the ws: or wss:
+URL of a WebSocket server), sends standard input and writes what comes back to
+standard output. Ends when the server has closed, or when the input has ended
+and the server has answered.
 
 The server is trusted by --server-key, or by the known-hosts file. For a server
 that is not in the file, the command asks at the terminal.
@@ -28,13 +29,14 @@ ${endpointHelp}
 Examples:
   secure-sockets connect --server-key SHA256:... 127.0.0.1:9000 < in
   tar c folder | secure-sockets connect --identity me.pem backup.example:9000
+  secure-sockets connect --server-key SHA256:... wss://shop.example/secure
 `,
   run,
 };
 
 async function run(args: string[]): Promise<number> {
   const { values, positionals } = parse('connect', args, { ...endpointFlags, ...clientFlags, ...inputFlags });
-  const address = parseAddress(onePositional('connect', 'ADDRESS', positionals), 'connect');
+  const address = parsePeerAddress(onePositional('connect', 'ADDRESS', positionals));
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);
   const stop = stopSignal();

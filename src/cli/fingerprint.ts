@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { fingerprintOfFile } from '../identity/key-file.node.js';
-import { formatAddress, isAddress, parseAddress } from './shared/address.js';
+import { formatAddress, isAddress, parsePeerAddress } from './shared/address.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { type ClientValues, clientFlags, clientOptions, endpointFlags } from './shared/endpoint.js';
 import { usageError } from './shared/failure.js';
@@ -66,7 +66,7 @@ async function ofServer(
   text: string,
   values: ClientValues,
 ): Promise<{ server: string; fingerprint: string }> {
-  const address = parseAddress(text, 'connect');
+  const address = parsePeerAddress(text);
   const fingerprint = await fingerprintShown(address, await clientOptions(values), stopSignal());
   return { server: formatAddress(address), fingerprint };
 }

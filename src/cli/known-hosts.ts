@@ -1,5 +1,5 @@
 import type { KnownHosts } from '../index.js';
-import { formatAddress, nameOf, parseAddress } from './shared/address.js';
+import { formatAddress, nameOf, parsePeerAddress } from './shared/address.js';
 import { type Command, commonFlags, parse } from './shared/arguments.js';
 import { CommandError, exitCodes, usageError } from './shared/failure.js';
 import { openKnownHosts, withStore } from './shared/known-servers.js';
@@ -53,7 +53,7 @@ async function list(store: KnownHosts, report: Report): Promise<void> {
 }
 
 async function remove(store: KnownHosts, [text = '', key]: string[], report: Report): Promise<void> {
-  const address = parseAddress(text, 'connect');
+  const address = parsePeerAddress(text);
   const { host, port } = nameOf(address);
   const removed = await withStore(store, () => store.remove(host, port, key));
   const name = formatAddress(address);

@@ -1,6 +1,6 @@
 import type { SecureServer } from '../index.js';
 import { parseAddress } from './shared/address.js';
-import { announceClient, announceListening, turnAway } from './shared/announce.js';
+import { announceClient, turnAway } from './shared/announce.js';
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { converse, type DialogueOptions } from './shared/dialogue.js';
 import { endpointFlags, serverFlags } from './shared/endpoint.js';
@@ -8,9 +8,10 @@ import { makeServer } from './shared/file-server.js';
 import { openPipes, type Pipes } from './shared/framing.js';
 import { endpointHelp, inputHelp, listenHelp, serverHelp } from './shared/help.js';
 import { GRACE, serveMany } from './shared/keep-open.js';
-import { listenFlags, listenSealed, listenWhereFree } from './shared/listening.js';
+import { listenFlags } from './shared/listening.js';
 import { type Report, reportAs } from './shared/output.js';
 import { inputFlags, inputOptions } from './shared/pipes.js';
+import { listenSealed } from './shared/sealed-listening.js';
 import { announceService } from './shared/service.js';
 import { Hangup, stopSignal } from './shared/signals.js';
 
@@ -36,6 +37,7 @@ Examples:
   secure-sockets listen --identity key.pem 127.0.0.1:9000 > out
   secure-sockets listen -k --identity key.pem --authorized-keys keys \\
     :9000 >> log
+  secure-sockets listen --websocket --identity key.pem 127.0.0.1:9000
 `,
   run,
 };
@@ -54,8 +56,7 @@ async function run(args: string[]): Promise<number> {
   const stop = stopSignal(values['keep-open'] ? GRACE : 0);
   const hangup = values['keep-open'] ? new Hangup(report) : undefined;
   const { server, reload } = await makeServer(values, report);
-  await listenWhereFree(address, values, () => listenSealed(server, address));
-  announceListening(server, address, report);
+  await listenSealed(server, address, values, report);
   announceService(report, stop);
   hangup?.begin(reload);
   const open = (): Pipes => openPipes(messageSize, values.messages);

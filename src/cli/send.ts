@@ -1,4 +1,4 @@
-import { parseAddress } from './shared/address.js';
+import { parsePeerAddress } from './shared/address.js';
 import { announceServer } from './shared/announce.js';
 import { type Command, parse } from './shared/arguments.js';
 import { clientFlags, endpointFlags } from './shared/endpoint.js';
@@ -17,11 +17,11 @@ export const send: Command = {
   summary: 'send files to a receive command',
   help: `Usage: secure-sockets send [OPTION]... FILE... ADDRESS
 
-Sends files to "secure-sockets receive" at ADDRESS, one after another. There the
-SHA-256 of each is checked before it gets its name; it keeps its modification
-time and permission bits, and existing files are not overwritten. The first file
-that is refused ends the command. FILE may be "-", standard input. On a terminal
-the command shows its progress.
+Sends files to "secure-sockets receive" at ADDRESS, an address as of connect, one
+after another. There the SHA-256 of each is checked before it gets its name; it
+keeps its modification time and permission bits, and existing files are not
+overwritten. The first file that is refused ends the command. FILE may be "-",
+standard input. On a terminal the command shows its progress.
 
 ${clientHelp}  -r, --recursive         send folders with everything in them, to a receive -r
       --no-preserve       do not send modification times and permission bits
@@ -50,7 +50,7 @@ async function run(args: string[]): Promise<number> {
   const paths = positionals.slice(0, -1);
   if (text === undefined || paths.length === 0)
     throw usageError('send takes at least one FILE, and then an ADDRESS', 'secure-sockets send --help');
-  const address = parseAddress(text, 'connect');
+  const address = parsePeerAddress(text);
   const report = reportAs(values);
   const files = await findFiles(paths, {
     recursive: values.recursive === true,

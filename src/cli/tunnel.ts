@@ -15,8 +15,8 @@ export const tunnel: Command = {
 The client accepts plain connections at LISTEN and carries them over a few
 sealed ones to SERVER, a tunnel server. That connects to the plain TARGET for
 each, but only once the client is authenticated. All are addresses: HOST:PORT,
-[IPV6]:PORT, unix:PATH or /PATH; names are resolved again for every connection.
-An end of one side is passed on as an end, a cut as a reset. Runs until stopped;
+[IPV6]:PORT, unix:PATH or /PATH, SERVER also ws://HOST:PORT/PATH or wss://...;
+names are resolved again for every connection. An end of one side is passed on as an end, a cut as a reset. Runs until stopped;
 then open connections have five seconds to end. SIGHUP makes it read keys again.
 
 ${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of a tunnel client:')}
@@ -24,6 +24,8 @@ Options of a tunnel server, which takes one of the first two:
   --authorized-keys FILE  let in the clients in FILE only
   --any-client            let in every client that can reach LISTEN
   --keep-revoked          do not end the connections of clients removed from FILE
+  --websocket             accept WebSockets instead of TCP connections; needs the
+                          package ws: npm install ws
   --settle MS             for targets of the old Python library: the first bytes
                           are sent MS milliseconds ahead; implies --carriers 0
 Options of both:

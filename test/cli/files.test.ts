@@ -312,6 +312,17 @@ describe('as installed', { timeout: 120_000 }, () => {
         code: 2,
         stderr: `secure-sockets: the ${backend} backend needs ${peer}, which is not installed\nhint: npm i ${peer}\n`,
       });
+    for (const args of [
+      ['listen', '--websocket', '127.0.0.1:0'],
+      ['connect', '--server-key', `SHA256:${'A'.repeat(43)}`, 'ws://127.0.0.1:1'],
+    ]) {
+      const isNeeded = args[0] === 'listen' || !('WebSocket' in globalThis);
+      const { code, stderr } = await project.node(command, ...args);
+      if (isNeeded) expect(code).toBe(2);
+      if (isNeeded)
+        expect(stderr).toMatch(/^secure-sockets: .* needs the package ws, .*\nhint: npm install ws\n$/);
+      else expect([code, stderr]).toEqual([1, expect.stringContaining('the WebSocket could not be opened')]);
+    }
     // as sodium-native fails where it brings no build for the system
     project.write('node_modules/sodium-native/package.json', '{ "main": "index.cjs" }');
     const failure = "Object.assign(new Error('no addon'), { code: 'ADDON_NOT_FOUND' })";

@@ -25,6 +25,7 @@ interface Room {
 
 const queue = /^p-queue$/;
 const toml = /^smol-toml$/;
+const ws = /^ws$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
 const backends = /^backends\/(node|sodium|web|forge|noble)\.ts$/;
 const fallbacks = /^backends\/fallbacks\.ts$/;
@@ -55,7 +56,7 @@ const floors: readonly Room[] = [
   { name: 'client', files: /^src\/client\// },
   { name: 'server', files: /^src\/server\// },
   { name: 'entry', files: /^src\/(index|browser)\.ts$/, packages: [backends] },
-  { name: 'command', files: /^src\/cli\//, packages: [backends, queue, toml] },
+  { name: 'command', files: /^src\/cli\//, packages: [backends, queue, toml, ws] },
 ];
 
 /** Beside the floors. They implement the interface of `src/backend.ts` and know of nothing else. */

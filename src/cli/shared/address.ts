@@ -1,10 +1,18 @@
 import { isIP } from 'node:net';
 import type { TcpAddress, UnixAddress } from '../../index.js';
-import { usageError } from './failure.js';
+import { type CommandError, usageError } from './failure.js';
 import { type InheritedAddress, inheritedAddress } from './inherited.js';
 
 /** Where to connect to or to listen at. */
 export type Address = TcpAddress | UnixAddress;
+
+/** The address of a WebSocket server. */
+export interface WebSocketAddress {
+  readonly url: URL;
+}
+
+/** Where to connect to with sealed or classic. */
+export type PeerAddress = Address | WebSocketAddress;
 
 /** Where to listen at. */
 export type ListenAddress = Address | InheritedAddress;
@@ -19,6 +27,7 @@ export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAdd
   if (use === 'listen' && text.startsWith('fd:')) return inheritedAddress(text);
   const path = pathIn(text);
   if (path !== undefined) return { path: checkPath(path) };
+  if (isWebSocketUrl(text)) throw noWebSocketHere(text, use);
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
@@ -31,13 +40,20 @@ export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAdd
   return host === '' ? { port } : { port, host };
 }
 
-/** Whether a text has the form of an address. */
+/** Reads a `ws:` or `wss:` URL, or what `parseAddress` reads. */
+export function parsePeerAddress(text: string): PeerAddress {
+  return isWebSocketUrl(text) ? { url: parseWebSocketUrl(text) } : parseAddress(text, 'connect');
+}
+
+/** Whether a text has the form of an address to connect to. */
 export function isAddress(text: string): boolean {
+  if (isWebSocketUrl(text)) return true;
   return pathIn(text) !== undefined || /^(\[[^\]]+\]|[^:[\]\s/\\]*):\d{1,5}$/.test(text);
 }
 
-/** An address as `parseAddress` reads it. */
-export function formatAddress(address: ListenAddress): string {
+/** An address as it is read, without the query of a URL, which may contain a secret. */
+export function formatAddress(address: ListenAddress | PeerAddress): string {
+  if ('url' in address) return formatUrl(address.url);
   if ('fd' in address) return `fd:${address.fd}`;
   if ('path' in address) return `unix:${address.path}`;
   return formatHostPort(address.host ?? '', address.port);
@@ -62,10 +78,45 @@ export function formatPeer(peer: {
 }
 
 /** The host and port by which an address is known. */
-export function nameOf(address: Address): { readonly host: string; readonly port: number } {
+export function nameOf(address: PeerAddress): { readonly host: string; readonly port: number } {
+  if ('url' in address) {
+    const { hostname, port, protocol } = address.url;
+    return { host: hostname, port: Number(port) || (protocol === 'ws:' ? 80 : 443) };
+  }
   return 'path' in address
     ? { host: `unix:${address.path}`, port: 0 }
     : { host: address.host ?? 'localhost', port: address.port };
+}
+
+function isWebSocketUrl(text: string): boolean {
+  return /^wss?:\/\//i.test(text);
+}
+
+function parseWebSocketUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.port === '0')
+    throw usageError(
+      `not the address of a WebSocket server: ${JSON.stringify(text)}`,
+      'write ws://HOST:PORT/PATH or wss://HOST/PATH',
+    );
+  if (url.href.includes('#'))
+    throw usageError(`the address of a WebSocket server has no "#": ${formatUrl(url)}`);
+  if (url.username !== '' || url.password !== '')
+    throw usageError(
+      `the address of a WebSocket server has no name and password: ${formatUrl(url)}`,
+      'leave out what is before the "@": --identity says who connects',
+    );
+  return url;
+}
+
+function formatUrl({ protocol, host, pathname }: URL): string {
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
+}
+
+function noWebSocketHere(text: string, use: 'connect' | 'listen'): CommandError {
+  return use === 'listen'
+    ? usageError(`not an address to listen at: ${text}`, 'for WebSockets give --websocket, and HOST:PORT')
+    : usageError(`${text} is the address of a WebSocket server, where one of a TCP server is needed`);
 }
 
 function formatHostPort(host: string, port: number): string {

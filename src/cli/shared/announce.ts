@@ -1,10 +1,9 @@
 import type { SecureClient, SecureServer } from '../../index.js';
-import { type Address, formatAddress, formatPeer, type ListenAddress } from './address.js';
+import { formatAddress, formatPeer, type PeerAddress } from './address.js';
 import type { Report } from './output.js';
 
 /** Reports where a server listens, and with which key. */
-export function announceListening(server: SecureServer, at: ListenAddress, report: Report): void {
-  const address = formatAddress('fd' in at && 'path' in server.address ? at : server.address);
+export function announceListening(server: SecureServer, address: string, report: Report): void {
   const { fingerprint } = server;
   report.event('listening', `listening at ${address}, key ${fingerprint}`, { address, fingerprint });
 }
@@ -23,7 +22,7 @@ export function announceClient(client: SecureClient, report: Report): void {
 }
 
 /** Reports which server was reached. */
-export function announceServer(client: SecureClient, to: Address, report: Report): void {
+export function announceServer(client: SecureClient, to: PeerAddress, report: Report): void {
   const address = formatAddress(to);
   const { peer, suite } = client;
   report.detail('connected', `connected to ${address}, key ${peer?.fingerprint}`, {

@@ -1,5 +1,5 @@
 import { bridge as bridgeMessages, SecureClient } from '../../index.js';
-import { type Address, formatAddress, isLocal, type ListenAddress, parseAddress } from './address.js';
+import { formatAddress, isLocal, type ListenAddress, parseAddress, parsePeerAddress } from './address.js';
 import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
@@ -9,6 +9,7 @@ import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
 import type { Report } from './output.js';
 import type { StationContext, StationPlan } from './run-station.js';
+import type { SealedListening } from './sealed-listening.js';
 import { ServerStation, type Station } from './station.js';
 import { type Dialler, diallerFor } from './trust.js';
 
@@ -44,7 +45,7 @@ export function planBridge([direction, ...args]: readonly string[]): StationPlan
 
 function planInward(args: string[]): StationPlan {
   const { values, positionals } = parse('bridge', args, inwardFlags);
-  const [from, to] = twoAddresses(positionals, 'TARGET');
+  const [from, to] = twoAddresses(positionals, 'TARGET', (text) => parseAddress(text, 'connect'));
   if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
     throw usageError('bridge inward takes either --authorized-keys FILE or --any-client');
   checkProtocol(values);
@@ -66,7 +67,7 @@ function planInward(args: string[]): StationPlan {
 
 function planOutward(args: string[]): StationPlan {
   const { values, positionals } = parse('bridge', args, outwardFlags);
-  const [from, to] = twoAddresses(positionals, 'SERVER');
+  const [from, to] = twoAddresses(positionals, 'SERVER', parsePeerAddress);
   checkProtocol(values);
   if (!values['any-address']) checkLocal(from);
   const [limit, longest] = [maxConnections(values), maxMessage(values)];
@@ -84,7 +85,7 @@ function planOutward(args: string[]): StationPlan {
 
 interface BridgePlace {
   readonly address: ListenAddress;
-  readonly values: { readonly unlink?: boolean | undefined };
+  readonly values: SealedListening;
   /** The maximum number of connections at the same time. */
   readonly limit: number;
   readonly report: Report;
@@ -99,7 +100,8 @@ function station(files: FileServer, dial: Dialler, place: BridgePlace): ServerSt
     goAway: () => {},
     cut: () => {},
   };
-  return new ServerStation(files, serving, { address, unlink: values.unlink === true, links, report });
+  const [unlink, websocket] = [values.unlink === true, values.websocket === true];
+  return new ServerStation(files, serving, { address, unlink, websocket, links, report });
 }
 
 async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Promise<void> {
@@ -129,9 +131,13 @@ function maxMessage(values: { readonly 'max-message'?: string | undefined }): nu
   return wholeNumber('max-message', values['max-message'], 1024, 999_999_967) ?? 16_384;
 }
 
-function twoAddresses(positionals: readonly string[], target: string): [ListenAddress, Address] {
+function twoAddresses<To>(
+  positionals: readonly string[],
+  target: string,
+  parseTarget: (text: string) => To,
+): [ListenAddress, To] {
   const [from, to, ...more] = positionals;
   if (from !== undefined && to !== undefined && more.length === 0)
-    return [parseAddress(from, 'listen'), parseAddress(to, 'connect')];
+    return [parseAddress(from, 'listen'), parseTarget(to)];
   throw usageError(`the bridge takes LISTEN and ${target}, two addresses`, 'secure-sockets bridge --help');
 }

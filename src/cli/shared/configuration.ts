@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { readTextFile } from '../../files.node.js';
-import { parseAddress } from './address.js';
+import { parseAddress, parsePeerAddress } from './address.js';
 import type { Flags } from './arguments.js';
 import { flagsOfBridge, planBridge } from './bridge-plan.js';
 import { CommandError, explain, usageError } from './failure.js';
@@ -186,8 +186,10 @@ function addressUse(name: string, { addresses }: Fields): 'listen' | 'connect' |
   return name === addresses[1] ? 'connect' : undefined;
 }
 
+/** The plan checks whether it may be that of a WebSocket server. */
 function checkAddress(address: string, use: 'listen' | 'connect'): string {
-  parseAddress(address, use);
+  if (use === 'listen') parseAddress(address, use);
+  else parsePeerAddress(address);
   return address;
 }
 

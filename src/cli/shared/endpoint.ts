@@ -29,7 +29,10 @@ export const clientFlags = {
 } as const;
 
 /** Flags of a command that listens. */
-export const serverFlags = { 'authorized-keys': { type: 'string' } } as const;
+export const serverFlags = {
+  'authorized-keys': { type: 'string' },
+  websocket: { type: 'boolean' },
+} as const;
 
 /** The values of the flags of an endpoint. */
 export interface EndpointValues extends ReportFlags {

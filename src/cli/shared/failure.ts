@@ -94,6 +94,7 @@ const exitCodeOf: Partial<Record<ErrorCode, number>> = {
   PEER_CLOSED: damaged,
   PING_TIMEOUT: network,
   PROTOCOL: damaged,
+  TRANSPORT_FAILED: network,
   TRUNCATED: damaged,
   UNAUTHORIZED_CLIENT: trust,
   UNTRUSTED_SERVER: trust,

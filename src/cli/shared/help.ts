@@ -33,6 +33,8 @@ export const clientHelp = `Options:
 export const serverHelp = `Options:
   --authorized-keys FILE  let in the clients in FILE only: a public key line or
                           a fingerprint, and a name, on each line
+      --websocket         accept WebSockets instead of TCP connections; needs the
+                          package ws: npm install ws
 `;
 
 /** The part of the manual on input. */

@@ -1,7 +1,5 @@
 import { lstat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
-import type { SecureServer } from '../../index.js';
-import { listenAtDescriptor } from '../../server/server.node.js';
 import type { ListenAddress } from './address.js';
 import { CommandError, exitCodes } from './failure.js';
 import { unusable } from './inherited.js';
@@ -25,11 +23,6 @@ export async function listenWhereFree(
     if ('fd' in address) throw unusable(address, error);
     throw 'path' in address && isInUse(error) ? await inTheWay(address.path, error) : error;
   }
-}
-
-/** Begins to listen for sealed connections. */
-export function listenSealed(server: SecureServer, address: ListenAddress): Promise<void> {
-  return 'fd' in address ? listenAtDescriptor(server, address.fd) : server.listen(address);
 }
 
 /** Starts listening for plain connections. Resolves to the address, with the real port. */

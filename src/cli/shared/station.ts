@@ -2,12 +2,12 @@ import type { SecureClient, SecureServer } from '../../index.js';
 import { serverAccess } from '../../server/server.js';
 import { CLOSE_TIME, stopAccepting } from './accept.js';
 import type { ListenAddress } from './address.js';
-import { announceClient, announceListening } from './announce.js';
+import { announceClient } from './announce.js';
 import type { FileServer } from './file-server.js';
 import { whenGone } from './gone.js';
 import type { Links } from './links.js';
-import { listenSealed, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
+import { listenSealed } from './sealed-listening.js';
 
 /** An end of a tunnel, or a bridge; a process can have several. */
 export interface Station {
@@ -40,6 +40,8 @@ export interface Serving {
 export interface Place {
   readonly address: ListenAddress;
   readonly unlink: boolean;
+  /** Whether WebSockets are accepted instead of TCP connections. */
+  readonly websocket: boolean;
   readonly links: Links;
   readonly report: Report;
 }
@@ -69,8 +71,7 @@ export class ServerStation implements Station {
 
   async begin(): Promise<void> {
     const { address, report } = this.#place;
-    await listenWhereFree(address, this.#place, () => listenSealed(this.server, address));
-    announceListening(this.server, address, report);
+    await listenSealed(this.server, address, this.#place, report);
     this.#accepting = this.#accept();
   }
 

@@ -1,4 +1,10 @@
-import { type Address, type ListenAddress, parseAddress } from './address.js';
+import {
+  type Address,
+  type ListenAddress,
+  type PeerAddress,
+  parseAddress,
+  parsePeerAddress,
+} from './address.js';
 import { usageError } from './failure.js';
 
 /** Addresses by target name. */
@@ -14,14 +20,14 @@ export const DEFAULT_TARGET = 'default';
 export function readTunnelClient(
   positionals: readonly string[],
   named: readonly string[] | undefined,
-): { readonly listens: Listens; readonly server: Address } {
+): { readonly listens: Listens; readonly server: PeerAddress } {
   const [first, second] = twoOrOne(
     positionals,
     named,
     'a tunnel client takes LISTEN and SERVER, or --target NAME=LISTEN and SERVER',
   );
   const listens = readTargets(named ? undefined : first, named, (text) => parseAddress(text, 'listen'));
-  return { listens, server: parseAddress(second ?? first, 'connect') };
+  return { listens, server: parsePeerAddress(second ?? first) };
 }
 
 /** Where a tunnel server listens, and its targets by name. */

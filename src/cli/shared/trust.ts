@@ -1,10 +1,11 @@
 import { parseFingerprint } from '../../core/encodings/fingerprint.js';
 import { type ClientOptions, type KnownHosts, SecureClient, SecureSocketError } from '../../index.js';
-import { type Address, formatAddress, nameOf } from './address.js';
+import { formatAddress, nameOf, type PeerAddress } from './address.js';
 import { type ClientValues, clientKey, clientOptions } from './endpoint.js';
 import { CommandError, exitCodes, usageError } from './failure.js';
 import { fileFlag, openKnownHosts, withStore } from './known-servers.js';
 import { openTerminal } from './terminal.js';
+import { dialWebSocket } from './web-sockets.js';
 
 /** Opens connections to one server, which is trusted as the flags say. */
 export type Dialler = (signal: AbortSignal) => Promise<SecureClient>;
@@ -27,7 +28,7 @@ type Current = {
  * flags.
  */
 export async function diallerFor(
-  address: Address,
+  address: PeerAddress,
   values: ClientValues,
   signal: AbortSignal,
   more: ClientOptions = {},
@@ -44,7 +45,7 @@ export async function diallerFor(
 }
 
 async function makeTrustingDialler(
-  address: Address,
+  address: PeerAddress,
   values: ClientValues,
   current: Current,
   signal: AbortSignal,
@@ -60,7 +61,7 @@ async function makeTrustingDialler(
 
 /** The fingerprint of a server's key, which the server may not have proven. */
 export function fingerprintShown(
-  address: Address,
+  address: PeerAddress,
   options: ClientOptions,
   signal: AbortSignal,
 ): Promise<string> {
@@ -70,7 +71,7 @@ export function fingerprintShown(
 }
 
 async function showClassicKey(
-  address: Address,
+  address: PeerAddress,
   options: ClientOptions,
   signal: AbortSignal,
 ): Promise<string> {
@@ -81,7 +82,11 @@ async function showClassicKey(
 }
 
 /** Ends the handshake as soon as the key is known. */
-async function showSealedKey(address: Address, options: ClientOptions, signal: AbortSignal): Promise<string> {
+async function showSealedKey(
+  address: PeerAddress,
+  options: ClientOptions,
+  signal: AbortSignal,
+): Promise<string> {
   let shown: string | undefined;
   const verifyServer = (_: Uint8Array, fingerprint: string): boolean => {
     shown = fingerprint;
@@ -104,7 +109,7 @@ async function showSealedKey(address: Address, options: ClientOptions, signal: A
 function makeClassicDialler(
   options: ClientOptions,
   knownHosts: string | undefined,
-  address: Address,
+  address: PeerAddress,
 ): Dialler {
   if (knownHosts !== undefined)
     throw usageError('classic proves no key, so there are no hosts to know: leave out --known-hosts');
@@ -114,7 +119,7 @@ function makeClassicDialler(
 async function makeKnownDialler(
   current: Current,
   store: KnownHosts,
-  address: Address,
+  address: PeerAddress,
   signal: AbortSignal,
 ): Promise<Dialler> {
   const { host, port } = nameOf(address);
@@ -131,7 +136,7 @@ async function makeKnownDialler(
 
 async function openKnown(
   options: ClientOptions & { readonly knownHosts: KnownHosts },
-  address: Address,
+  address: PeerAddress,
   signal: AbortSignal,
 ): Promise<SecureClient> {
   try {
@@ -143,13 +148,19 @@ async function openKnown(
   }
 }
 
-async function open(options: ClientOptions, address: Address, signal: AbortSignal): Promise<SecureClient> {
+async function open(
+  options: ClientOptions,
+  address: PeerAddress,
+  signal: AbortSignal,
+): Promise<SecureClient> {
   const client = new SecureClient(options);
-  await client.connect(address, { signal });
+  if ('url' in address)
+    await client.connect(await dialWebSocket(address.url), { ...nameOf(address), signal });
+  else await client.connect(address, { signal });
   return client;
 }
 
-async function confirm(address: Address, fingerprint: string): Promise<void> {
+async function confirm(address: PeerAddress, fingerprint: string): Promise<void> {
   const name = formatAddress(address);
   const terminal = openTerminal();
   if (terminal === undefined) {

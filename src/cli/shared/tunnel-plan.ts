@@ -87,7 +87,8 @@ function planServer(args: string[]): StationPlan {
   const prepare = async ({ report }: StationContext): Promise<Station> => {
     const links = new Links(report, limit);
     const serving = new TunnelServing({ targets, links, report, timeout, settle, takesStreams });
-    const place = { address: listen, unlink: values.unlink === true, links, report };
+    const [unlink, websocket] = [values.unlink === true, values.websocket === true];
+    const place = { address: listen, unlink, websocket, links, report };
     return new ServerStation(await makeServer(values, report, more), serving, place);
   };
   return { values, prepare };
