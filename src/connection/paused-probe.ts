@@ -1,26 +1,29 @@
-import type { Transport } from '../transports/transport.js';
+/** What can ask the system; a transport that can. */
+export interface Probed {
+  probe?(): void;
+}
 
 /** So often it is asked, in milliseconds. */
 const PROBE_INTERVAL = 10_000;
 
 /**
  * Asks the system of a transport that is not read from whether the peer has reset it. Nothing tells that by itself: what
- * is not read is not watched. In sealed the PONGs of an end that has stopped reading (R6.4) find out; classic has nothing
- * to send, and a connection whose program does not read would stay for ever.
+ * is not read is not watched. In sealed the PONGs of an end that has stopped reading (R6.4) find out; classic and plain
+ * connections have nothing to send, and one that is not read from would stay for ever.
  */
 export class PausedProbe {
-  readonly #transport: Transport;
+  readonly #probed: Probed;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(transport: Transport) {
-    this.#transport = transport;
+  constructor(probed: Probed) {
+    this.#probed = probed;
   }
 
   setPaused(isPaused: boolean): void {
     if (isPaused === (this.#timer !== undefined)) return;
     this.stop();
-    if (!isPaused || this.#transport.probe === undefined) return;
-    this.#timer = setInterval(() => this.#transport.probe?.(), PROBE_INTERVAL);
+    if (!isPaused || this.#probed.probe === undefined) return;
+    this.#timer = setInterval(() => this.#probed.probe?.(), PROBE_INTERVAL);
     this.#timer.unref?.();
   }
 

@@ -119,15 +119,8 @@ class DuplexTransport implements Transport {
     this.#stream.resume();
   }
 
-  /**
-   * By a write of nothing, in answer to which the system reports a reset. TCP alone: a Unix domain socket reports a
-   * peer that has closed in order, too, whose last bytes may still be read.
-   */
   probe(): void {
-    const stream = this.#stream;
-    if (this.remotePort === undefined || this.#pending > 0 || stream.writableEnded || stream.destroyed)
-      return;
-    stream.write(NOTHING);
+    if (this.remotePort !== undefined) probeSocket(this.#stream);
   }
 
   end(): void {
@@ -145,6 +138,16 @@ class DuplexTransport implements Transport {
   unref(): void {
     this.#stream.unref?.();
   }
+}
+
+/**
+ * Asks the system whether the peer has reset a connection, by a write of nothing, in answer to which it reports a reset.
+ * TCP alone: a Unix domain socket reports a peer that has closed in order, too, whose last bytes may still be read. Which
+ * of them it is, a socket no longer knows after the reset.
+ */
+export function probeSocket(stream: Duplex): void {
+  const { writableLength, writableEnded, destroyed } = stream;
+  if (writableLength === 0 && !writableEnded && !destroyed) stream.write(NOTHING);
 }
 
 /** By its own last step, in case it was made with `emitClose: false`, and by its event if that comes first. */

@@ -94,6 +94,27 @@ describe.each(ways)('a tunnel, %s', { timeout: 90_000 }, (_, flags) => {
     expect(cut.length).toBe(1);
   });
 
+  test('lets go of plain connections that are reset while they are not read from', async () => {
+    const target = await plainServer((socket) => {
+      socket.once('data', (first: Uint8Array) => {
+        socket.pause();
+        if (String(first).startsWith('down')) void fill(socket).then(() => socket.resetAndDestroy());
+      });
+    });
+    const { port, client, server } = await tunnelTo(target, options);
+    const [up, down] = [plainClient(port), plainClient(port).pause()];
+    for (const [socket, way] of [
+      [up, 'up'],
+      [down, 'down'],
+    ] as const) {
+      await once(socket, 'connect');
+      socket.write(way);
+    }
+    await fill(up);
+    up.resetAndDestroy();
+    for (const end of [server, client]) await end.until(/(secure-sockets: lost [\s\S]*){2}/, 60_000);
+  });
+
   test('lets go of a client when its target resets after the client has ended', async () => {
     const target = await plainServer((socket) => {
       socket.resume();

@@ -1,3 +1,4 @@
+import { PausedProbe } from '../../connection/paused-probe.js';
 import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
 import { whenGone } from './gone.js';
@@ -33,6 +34,7 @@ class Relay {
   readonly #sealed: SecureClient;
   readonly #stop: AbortSignal;
   readonly #writer: PlainWriter;
+  readonly #probe: PausedProbe;
   #failure: { readonly error: unknown } | undefined;
   #plainHasEnded = false;
   #unsent = 0;
@@ -43,6 +45,7 @@ class Relay {
     this.#sealed = sealed;
     this.#stop = stop;
     this.#writer = new PlainWriter(plain, settle);
+    this.#probe = new PausedProbe(plain.transport);
     if (first) this.#writer.write(first);
   }
 
@@ -55,6 +58,7 @@ class Relay {
     await Promise.all([this.#toSealed().catch(cut), this.#toPlain().catch(cut)]);
     await this.#sealed.close();
     this.#stop.removeEventListener('abort', stop);
+    this.#probe.stop();
     if (this.#failure) throw this.#failure.error;
   }
 
@@ -105,12 +109,14 @@ class Relay {
     if (this.#unsent > READ_AHEAD && !this.#isPaused) {
       this.#isPaused = true;
       transport.pause();
+      this.#probe.setPaused(true);
     }
     await this.#sealed.send(bytes);
     this.#unsent -= bytes.length;
     if (this.#isPaused && this.#unsent <= READ_AHEAD / 2) {
       this.#isPaused = false;
       transport.resume();
+      this.#probe.setPaused(false);
     }
   }
 

@@ -1,6 +1,8 @@
 import { constants, type Http2Session, type Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { PausedProbe } from '../../connection/paused-probe.js';
+import { probeSocket } from '../../transports/duplex.node.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
 
@@ -13,10 +15,13 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
   const { session } = stream;
   return new Promise((resolve, reject) => {
     const relay = { isSettled: false, open: 2 };
+    const isTcp = plain.remotePort !== undefined;
+    const probe = new PausedProbe(isTcp ? { probe: () => probeSocket(plain) } : {});
     const settle = (act: () => void): void => {
       if (relay.isSettled) return;
       relay.isSettled = true;
       stop.removeEventListener('abort', abort);
+      probe.stop();
       act();
     };
     const cut = (error: unknown): void =>
@@ -41,7 +46,7 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
       .on('close', () =>
         onClose(stream.rstCode === 0 && isThrough(stream), () => whyClosed(stream, session)),
       );
-    pump(plain, stream, () => true);
+    pump(plain, stream, () => true, probe);
     // after a reset Node ends the readable side before it reports the error
     pump(stream, plain, () => stream.rstCode === 0);
   });
@@ -64,10 +69,15 @@ export function resetStream(stream: Http2Stream): void {
 }
 
 /** Carries one direction at the reader's pace, to its end if that is in order. */
-function pump(from: Duplex, to: Duplex, isOrderly: () => boolean): void {
-  const resume = (): void => void from.resume();
+function pump(from: Duplex, to: Duplex, isOrderly: () => boolean, probe?: PausedProbe): void {
+  const resume = (): void => {
+    from.resume();
+    probe?.setPaused(false);
+  };
   from.on('data', (chunk: Uint8Array) => {
-    if (!to.write(chunk)) from.pause();
+    if (to.write(chunk)) return;
+    from.pause();
+    probe?.setPaused(true);
   });
   from.on('end', () => {
     if (isOrderly()) to.end();
