@@ -1,3 +1,4 @@
+import { build } from 'esbuild';
 import { defineConfig, type Options } from 'tsup';
 
 const common: Options = {
@@ -12,7 +13,16 @@ const common: Options = {
   sourcemap: true,
 };
 
-export default defineConfig([
+/** The modules that a browser may load. */
+async function browserModules(): Promise<string[]> {
+  const { metafile } = await build({
+    ...{ entryPoints: ['src/browser.ts'], bundle: true, packages: 'external', format: 'esm' },
+    ...{ outdir: 'dist', write: false, metafile: true },
+  });
+  return Object.keys(metafile.inputs);
+}
+
+export default defineConfig(async () => [
   {
     ...common,
     entry: {
@@ -27,6 +37,15 @@ export default defineConfig([
     },
     clean: true,
   },
-  // apart, so that bundlers for browsers meet nothing that is shared with what needs Node
-  { ...common, entry: { browser: 'src/browser.ts' }, outDir: 'dist/browser', sourcemap: false },
+  // Apart, so that bundlers for browsers meet nothing that is shared with what needs Node; and a file for each module, so
+  // that they leave out whole modules: of statements in one file they cannot know that no one needs them.
+  {
+    ...common,
+    entry: await browserModules(),
+    bundle: false,
+    splitting: false,
+    outDir: 'dist/browser',
+    sourcemap: false,
+    dts: { ...(common.dts as object), entry: { browser: 'src/browser.ts' } },
+  },
 ]);

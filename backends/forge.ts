@@ -9,6 +9,7 @@ import forgeLibrary from 'node-forge';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
 import { requireCount, requireLength, requireWholeBlocks } from './checks.js';
 import * as fallbacks from './fallbacks.js';
+import { mlKem768 } from './fallbacks-ml-kem.js';
 import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './forge-rsa.js';
 import { expand } from './hkdf.js';
@@ -34,7 +35,7 @@ export const forge: Backend = {
   aesGcm,
   chaCha20Poly1305: fallbacks.chaCha20Poly1305,
   x25519: (privateKey) => fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
-  mlKem768: () => fallbacks.mlKem768(randomBytes),
+  mlKem768: () => mlKem768(randomBytes),
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,

@@ -6,14 +6,12 @@
  * @module secure-sockets/backends/noble
  */
 import { ecb, gcm } from '@noble/ciphers/aes.js';
-import { concatBytes, equalBytes } from '@noble/ciphers/utils.js';
-import { expand, extract } from '@noble/hashes/hkdf.js';
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { randomBytes as fewRandomBytes } from '@noble/hashes/utils.js';
+import { concatBytes } from '@noble/ciphers/utils.js';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
-import { nullIf, requireCount, requireLength, requireWholeBlocks } from './checks.js';
+import { nullIf, requireLength, requireWholeBlocks } from './checks.js';
 import * as fallbacks from './fallbacks.js';
+import { mlKem768 } from './fallbacks-ml-kem.js';
+import { nobleHashes } from './noble-hashes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
 import { joinRecord, NONE } from './pieces.js';
 
@@ -23,35 +21,17 @@ export const noble: Backend = {
   native: false,
   fallbacks: {},
   preferredAead: 'chaCha20Poly1305',
-  randomBytes,
-  equal: equalBytes,
-  sha256: (data) => sha256(data),
-  hmacSha256: (key, data) => hmac(sha256, key, data),
-  hkdfExtract: (salt, inputKeyMaterial) => extract(sha256, inputKeyMaterial, salt),
-  hkdfExpand(pseudoRandomKey, info, length) {
-    requireCount('HKDF output length', length, 255 * 32);
-    return expand(sha256, pseudoRandomKey, info, length);
-  },
+  ...nobleHashes,
   aesEcb,
   aesGcm,
   chaCha20Poly1305: fallbacks.chaCha20Poly1305,
-  x25519: (privateKey) => fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : randomBytes(32)),
-  mlKem768: () => fallbacks.mlKem768(randomBytes),
+  x25519: (privateKey) =>
+    fallbacks.x25519(privateKey ? Uint8Array.from(privateKey) : nobleHashes.randomBytes(32)),
+  mlKem768: () => mlKem768(nobleHashes.randomBytes),
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,
 };
-
-/** Browsers give at most this many random bytes a call. */
-const RANDOM_QUOTA = 65_536;
-
-function randomBytes(length: number): Uint8Array {
-  requireCount('number of random bytes', length, 2 ** 31 - 1);
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at += RANDOM_QUOTA)
-    bytes.set(fewRandomBytes(Math.min(RANDOM_QUOTA, length - at)), at);
-  return bytes;
-}
 
 function aesEcb(key: Uint8Array): BlockCipher {
   requireLength('AES key', key, 16, 24, 32);

@@ -85,6 +85,6 @@ function aesEcb(key: Uint8Array): BlockCipher {
 
 async function mlKem768(): Promise<KeyEncapsulation> {
   if (nativeMlKem768 !== undefined) return nativeMlKem768;
-  const fallbacks = await import('./fallbacks.js');
-  return fallbacks.mlKem768(randomBytes);
+  const fallback = await import('./fallbacks-ml-kem.js');
+  return fallback.mlKem768(randomBytes);
 }

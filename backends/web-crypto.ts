@@ -13,14 +13,17 @@ export interface Subtle {
     usages: readonly string[],
   ): Promise<WebCryptoKey>;
   exportKey(format: 'jwk', key: WebCryptoKey): Promise<object>;
+  exportKey(format: 'raw', key: WebCryptoKey): Promise<ArrayBuffer>;
+  deriveBits(algorithm: object, key: WebCryptoKey, length: number): Promise<ArrayBuffer>;
   generateKey(
     algorithm: object,
     extractable: boolean,
     usages: readonly string[],
-  ): Promise<{ readonly privateKey: WebCryptoKey }>;
+  ): Promise<{ readonly publicKey: WebCryptoKey; readonly privateKey: WebCryptoKey }>;
   encrypt(algorithm: object, key: WebCryptoKey, data: Uint8Array): Promise<ArrayBuffer>;
   decrypt(algorithm: object, key: WebCryptoKey, data: Uint8Array): Promise<ArrayBuffer>;
   sign(algorithm: object, key: WebCryptoKey, data: Uint8Array): Promise<ArrayBuffer>;
+  verify(algorithm: object, key: WebCryptoKey, signature: Uint8Array, data: Uint8Array): Promise<boolean>;
 }
 
 /** The platform's; `undefined` where it has none, as pages that came neither over https nor from localhost. */

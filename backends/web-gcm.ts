@@ -1,9 +1,8 @@
-import { gcm } from '@noble/ciphers/aes.js';
-import { concatBytes } from '@noble/ciphers/utils.js';
 import type { Aead, LaterAead } from '../src/backend.js';
-import { nullIf, requireLength } from './checks.js';
+import { requireLength } from './checks.js';
 import { joinRecord, lengthOf, NONE, write } from './pieces.js';
 import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
+import { noImmediateForm } from './web-loading.js';
 
 /**
  * Plaintexts of at least this many bytes are left to the platform: there it costs 4 to 10 us in Chromium and 30 to 60
@@ -11,15 +10,20 @@ import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
  */
 const MIN_LENGTH = 256;
 
-/** AES-256-GCM: small records in JavaScript and at once, larger ones by the platform, later. */
+/**
+ * AES-256-GCM: small records in JavaScript and at once, larger ones by the platform, later. Without JavaScript there is no
+ * other form than that.
+ */
 export class WebGcm implements Aead {
   readonly later?: LaterAead;
   readonly #secret: Uint8Array;
+  readonly #immediate: Immediate | undefined;
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, immediate?: Immediate) {
     requireLength('AES-256-GCM key', key, 32);
     this.#secret = Uint8Array.from(key);
-    if (subtle) this.later = new PlatformGcm(subtle, this.#secret);
+    this.#immediate = immediate;
+    if (subtle) this.later = new PlatformGcm(subtle, this.#secret, immediate ? MIN_LENGTH : 0);
   }
 
   seal(
@@ -28,24 +32,28 @@ export class WebGcm implements Aead {
     plaintext: readonly Uint8Array[],
     prefix: Uint8Array = NONE,
   ): Uint8Array[] {
-    requireLength('nonce', nonce, 12);
-    const whole = plaintext.length === 1 ? (plaintext[0] as Uint8Array) : concatBytes(...plaintext);
-    return joinRecord(prefix, [gcm(this.#secret, nonce, associatedData).encrypt(whole)]);
+    return this.#atOnce().seal(nonce, associatedData, plaintext, prefix);
   }
 
   open(nonce: Uint8Array, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
-    requireLength('nonce', nonce, 12);
-    if (ciphertext.length < 16) return null;
-    return nullIf(/invalid tag$/, () => gcm(this.#secret, nonce, associatedData).decrypt(ciphertext));
+    return this.#atOnce().open(nonce, associatedData, ciphertext);
   }
 
   wipe(): void {
     this.#secret.fill(0);
   }
+
+  /** A cipher object for each record, as noble has it: none to keep for connections that are idle. */
+  #atOnce(): Aead {
+    if (this.#immediate) return this.#immediate(this.#secret);
+    throw noImmediateForm();
+  }
 }
 
+type Immediate = (key: Uint8Array) => Aead;
+
 class PlatformGcm implements LaterAead {
-  readonly minLength: number = MIN_LENGTH;
+  readonly minLength: number;
   readonly #subtle: Subtle;
   readonly #secret: Uint8Array;
   /** Made by the first use: thousands of idle connections need none. */
@@ -53,7 +61,8 @@ class PlatformGcm implements LaterAead {
   #key: WebCryptoKey | undefined;
 
   /** `secret` may be wiped after the first use, and is not used if there is none. */
-  constructor(platform: Subtle, secret: Uint8Array) {
+  constructor(platform: Subtle, secret: Uint8Array, minLength: number) {
+    this.minLength = minLength;
     this.#subtle = platform;
     this.#secret = secret;
   }

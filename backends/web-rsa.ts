@@ -1,82 +1,73 @@
-import type { RsaPrivateKey, RsaPrivateNumbers } from '../src/backend.js';
-import { decryptionFailed, requirePssRoom } from './checks.js';
-import * as javascript from './noble-rsa.js';
-import { checkModulusLength, checkPrivateNumbers, mapNumbers } from './rsa-numbers.js';
-import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
+import type {
+  LaterRsaPublicKey,
+  RsaPrivateKey,
+  RsaPrivateNumbers,
+  RsaPublicNumbers,
+} from '../src/backend.js';
+import { requireRoom } from './checks.js';
+import { checkPrivateNumbers } from './rsa-numbers.js';
+import type { Subtle } from './web-crypto.js';
 
-const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' };
-const PSS = { name: 'RSA-PSS', hash: 'SHA-256' };
+/** RSA-OAEP as it is used here. */
+export const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' } as const;
+/** RSA-PSS as it is used here. */
+export const PSS = { name: 'RSA-PSS', hash: 'SHA-256' } as const;
 
 /** A new key, made by the platform where it can. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {
-  checkModulusLength(modulusLength);
-  if (subtle === undefined) return javascript.generateRsaKey(modulusLength);
-  const algorithm = { ...OAEP, modulusLength, publicExponent: Uint8Array.of(1, 0, 1) };
-  const { privateKey } = await subtle.generateKey(algorithm, true, ['encrypt', 'decrypt']);
-  return mapNumbers((await subtle.exportKey('jwk', privateKey)) as PrivateJwk, fromBase64url);
+  return (await import('./web-rsa-private.js')).generateRsaKey(modulusLength);
 }
 
-/** OAEP and PSS by the platform; the raw operation, which it lacks, in JavaScript. */
-export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
-  if (subtle === undefined) return javascript.rsaPrivateKey(numbers);
-  return new PlatformKey(subtle, numbers);
+/** OAEP and PSS by the platform; the raw operation, which it lacks, in JavaScript. Loaded by the first of them. */
+export function platformPrivateKey(platform: Subtle, numbers: RsaPrivateNumbers): RsaPrivateKey {
+  const modulusLength = checkPrivateNumbers(numbers);
+  const own = structuredClone(numbers);
+  let loading: Promise<RsaPrivateKey> | undefined;
+  const load = (): Promise<RsaPrivateKey> => {
+    loading ??= import('./web-rsa-private.js').then(({ PlatformKey }) => new PlatformKey(platform, own));
+    return loading;
+  };
+  return {
+    modulusLength,
+    async decryptRaw(ciphertext) {
+      const copy = ciphertext.slice();
+      return (await load()).decryptRaw(copy);
+    },
+    async decryptOaep(ciphertext, label) {
+      const [copy, ownLabel] = [ciphertext.slice(), label.slice()];
+      return (await load()).decryptOaep(copy, ownLabel);
+    },
+    async signPss(message) {
+      const copy = message.slice();
+      return (await load()).signPss(copy);
+    },
+  };
 }
 
-type PrivateJwk = Readonly<Record<keyof RsaPrivateNumbers, string>>;
-
-class PlatformKey implements RsaPrivateKey {
-  readonly modulusLength: number;
-  readonly #subtle: Subtle;
-  readonly #javascript: RsaPrivateKey;
-  readonly #length: number;
-  readonly #jwk: object;
-  readonly #keys = new Map<object, Promise<WebCryptoKey>>();
-
-  constructor(platform: Subtle, numbers: RsaPrivateNumbers) {
-    this.modulusLength = checkPrivateNumbers(numbers);
-    this.#subtle = platform;
-    this.#javascript = javascript.rsaPrivateKey(numbers);
-    this.#length = numbers.n.length;
-    this.#jwk = { kty: 'RSA', ...mapNumbers(numbers, toBase64url) };
-  }
-
-  decryptRaw(ciphertext: Uint8Array): Promise<Uint8Array> {
-    return this.#javascript.decryptRaw(ciphertext);
-  }
-
-  async decryptOaep(ciphertext: Uint8Array, label: Uint8Array): Promise<Uint8Array> {
-    if (ciphertext.length !== this.#length) throw decryptionFailed();
-    const how = { name: OAEP.name, label: label.slice() };
-    const copy = ciphertext.slice();
-    return this.#subtle.decrypt(how, await this.#key(OAEP, 'decrypt'), copy).then(
-      (message) => new Uint8Array(message),
-      () => Promise.reject(decryptionFailed()),
-    );
-  }
-
-  async signPss(message: Uint8Array): Promise<Uint8Array> {
-    requirePssRoom(this.modulusLength);
-    const copy = message.slice();
-    const how = { name: PSS.name, saltLength: 32 };
-    return new Uint8Array(await this.#subtle.sign(how, await this.#key(PSS, 'sign'), copy));
-  }
-
-  /** Imported once for each use: the platform ties a key to one. */
-  #key(algorithm: object, usage: string): Promise<WebCryptoKey> {
-    const key =
-      this.#keys.get(algorithm) ?? this.#subtle.importKey('jwk', this.#jwk, algorithm, false, [usage]);
-    this.#keys.set(algorithm, key);
-    return key;
-  }
+/** OAEP and PSS with a public key by the platform. */
+export function platformPublicKey(platform: Subtle, numbers: RsaPublicNumbers): LaterRsaPublicKey {
+  const jwk = { kty: 'RSA', n: toBase64url(numbers.n), e: toBase64url(numbers.e) };
+  const room = numbers.n.length - 66;
+  return {
+    async encryptOaep(message, label) {
+      requireRoom(message, room);
+      const [copy, how] = [message.slice(), { name: OAEP.name, label: label.slice() }];
+      const key = await platform.importKey('jwk', jwk, OAEP, false, ['encrypt']);
+      const ciphertext = await platform.encrypt(how, key, copy);
+      copy.fill(0);
+      return new Uint8Array(ciphertext);
+    },
+    async verifyPss(message, signature) {
+      const [given, copy, how] = [signature.slice(), message.slice(), { name: PSS.name, saltLength: 32 }];
+      const key = await platform.importKey('jwk', jwk, PSS, false, ['verify']);
+      return platform.verify(how, key, given, copy);
+    },
+  };
 }
 
-function toBase64url(bytes: Uint8Array): string {
+/** Bytes as a JSON Web Key has them. */
+export function toBase64url(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += String.fromCharCode(byte);
   return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
-}
-
-function fromBase64url(text: string): Uint8Array {
-  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }

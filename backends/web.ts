@@ -1,28 +1,32 @@
 /**
- * The backend over the Web Cryptography API, for browsers, workers, Deno and edge runtimes: RSA, X25519 and large records
- * are the platform's, off the main thread where it does that. What the platform has in no synchronous form is JavaScript
- * of @noble, which is not constant-time: small records, hashes, and operations with public keys.
+ * The backend over the Web Cryptography API, for browsers, workers, Deno and edge runtimes: RSA, X25519 and records are
+ * the platform's, off the main thread where it does that. What the platform does not have, or has in no synchronous form
+ * where one is needed, is JavaScript of @noble, which is not constant-time: hashes, ChaCha20-Poly1305, ML-KEM-768, and the
+ * small records of a server.
  *
  * @module secure-sockets/backends/web
  */
-import type { Aead, Backend } from '../src/backend.js';
-import * as fallbacks from './fallbacks.js';
+import type { Aead, Backend, RsaPrivateKey, RsaPublicKey } from '../src/backend.js';
 import { noble } from './noble.js';
+import { webFallbacks } from './web-client.js';
+import { subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
-import { generateRsaKey, rsaPrivateKey } from './web-rsa.js';
+import { generateRsaKey, platformPrivateKey, platformPublicKey } from './web-rsa.js';
+import { x25519Later } from './web-x25519.js';
 
 /** The Web Cryptography backend, the default where there is no node:crypto. */
 export const web: Backend = {
   ...noble,
   name: 'web',
-  fallbacks: {
-    chaCha20Poly1305: '@noble/ciphers',
-    x25519: '@noble/curves',
-    mlKem768: '@noble/post-quantum',
-  },
+  fallbacks: webFallbacks,
   preferredAead: 'aesGcm',
-  aesGcm: (key: Uint8Array): Aead => new WebGcm(key),
-  chaCha20Poly1305: fallbacks.chaCha20Poly1305,
+  aesGcm: (key: Uint8Array): Aead => new WebGcm(key, noble.aesGcm),
+  x25519Later,
   generateRsaKey,
-  rsaPrivateKey,
+  rsaPublicKey(numbers): RsaPublicKey {
+    const key = noble.rsaPublicKey(numbers);
+    return subtle ? { ...key, later: platformPublicKey(subtle, numbers) } : key;
+  },
+  rsaPrivateKey: (numbers): RsaPrivateKey =>
+    subtle ? platformPrivateKey(subtle, numbers) : noble.rsaPrivateKey(numbers),
 };

@@ -45,6 +45,8 @@ export interface Backend {
    * An X25519 key pair (RFC 7748). Without `privateKey` (32 bytes) a fresh one from the backend's own random source.
    */
   x25519(privateKey?: Uint8Array): KeyAgreement;
+  /** A fresh X25519 key pair of a platform that computes elsewhere. Where it is present, connections use it instead. */
+  x25519Later?(): Later<LaterKeyAgreement>;
   /** ML-KEM-768 (FIPS 203), loaded when first asked for. */
   mlKem768(): Promise<KeyEncapsulation>;
 
@@ -95,6 +97,16 @@ export interface RsaPublicKey {
   encryptOaep(message: Uint8Array, label: Uint8Array): Uint8Array;
   /** RSASSA-PSS verification (RFC 8017 8.1.2), SHA-256, MGF1-SHA-256, 32 bytes of salt. A wrong length is `false`. */
   verifyPss(message: Uint8Array, signature: Uint8Array): boolean;
+  /** Absent where the platform has no such form. Where it is present, connections use it instead. */
+  readonly later?: LaterRsaPublicKey;
+}
+
+/** Some of the same, of a platform that computes elsewhere. A rejection is a failure of the platform. */
+export interface LaterRsaPublicKey {
+  /** As {@link RsaPublicKey.encryptOaep}. */
+  encryptOaep(message: Uint8Array, label: Uint8Array): Later<Uint8Array>;
+  /** As {@link RsaPublicKey.verifyPss}. */
+  verifyPss(message: Uint8Array, signature: Uint8Array): Later<boolean>;
 }
 
 /** Private operations: asynchronous, because a native backend runs them off the main thread where it can. */
@@ -180,6 +192,16 @@ export interface KeyAgreement {
   /** The shared secret of 32 bytes, or `null` if it is all zero (RFC 7748 6.1). */
   agree(peerPublicKey: Uint8Array): Uint8Array | null;
   /** Overwrites the private key, which is not used again. Absent where the platform keeps it and frees it by itself. */
+  wipe?(): void;
+}
+
+/** The same of a platform that computes elsewhere. */
+export interface LaterKeyAgreement {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** As {@link KeyAgreement.agree}. */
+  agree(peerPublicKey: Uint8Array): Later<Uint8Array | null>;
+  /** As that of {@link KeyAgreement}. */
   wipe?(): void;
 }
 

@@ -16,6 +16,8 @@ export type {
   KeyEncapsulation,
   Later,
   LaterAead,
+  LaterKeyAgreement,
+  LaterRsaPublicKey,
   RsaPrivateKey,
   RsaPrivateNumbers,
   RsaPublicKey,

@@ -1,2 +1,13 @@
-/** The backend used when none is given. */
-export { web as defaultBackend } from '../backends/web.js';
+import { isWebClientEnough, webClient } from '../backends/web-client.js';
+import type { Backend } from './backend.js';
+
+/** What clients and identities compute with if no backend is given. */
+export const defaultBackend: Backend = webClient;
+
+/** The whole backend, for what {@link defaultBackend} is not enough for. */
+export async function loadWholeBackend(): Promise<Backend> {
+  return (await import('../backends/web.js')).web;
+}
+
+/** Whether sealed clients can do with {@link defaultBackend} here. */
+export const isDefaultEnough: boolean = isWebClientEnough;

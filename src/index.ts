@@ -15,6 +15,8 @@ export type {
   KeyEncapsulation,
   Later,
   LaterAead,
+  LaterKeyAgreement,
+  LaterRsaPublicKey,
   RsaPrivateKey,
   RsaPrivateNumbers,
   RsaPublicKey,

@@ -11,7 +11,7 @@ import { RECEIVE_LIMITS } from '../src/core/sealed/open.js';
 import { HANDSHAKE_RECORD_LIMIT, RECORD_OVERHEAD } from '../src/core/sealed/records.js';
 import { SEND_LIMITS } from '../src/core/sealed/sender.js';
 import { privateKeyConcurrency } from '../src/options/server-scripts.js';
-import { readServerOptions } from '../src/options/settings.js';
+import { readServerOptions } from '../src/options/server-settings.js';
 import { readDocument } from './helpers/documents.js';
 import { readTables } from './helpers/markdown.js';
 import { Recorder } from './helpers/recorder.js';

@@ -10,12 +10,12 @@ import type {
   SealedClientOptions,
   SealedServerOptions,
 } from '../src/options/options.js';
+import type { serverTable } from '../src/options/server-table.js';
 import {
   type clientTable,
   commonTable,
   type DefaultedCommon,
   type OptionTable,
-  type serverTable,
 } from '../src/options/table.js';
 
 /** Whether two types are the same. */

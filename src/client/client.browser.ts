@@ -1,8 +1,8 @@
-import { defaultBackend } from '../defaults.browser.js';
+import { defaultBackend, isDefaultEnough, loadWholeBackend } from '../defaults.browser.js';
 import { type ClientScriptPlatform, planClient } from '../options/client-scripts.js';
 import type { ClassicClientOptions, SealedClientOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
-import { PortableKnownHosts, type StoredHosts } from '../trust/known-hosts.js';
+import type { PortableKnownHosts, StoredHosts } from '../trust/known-hosts.js';
 import { PortableClient } from './client.js';
 import type { ClientPlatform } from './client-lifecycle.js';
 
@@ -15,9 +15,14 @@ export type ClientOptions =
   | ClassicClientOptions;
 
 const scripts: ClientScriptPlatform = {
-  openKnownHosts: (source) => {
-    if (typeof source === 'object' && !(source instanceof URL) && !('path' in source))
-      return new PortableKnownHosts(source);
+  backend: defaultBackend,
+  loadBackend: async ({ protocol }) =>
+    protocol === 'sealed' && isDefaultEnough ? defaultBackend : loadWholeBackend(),
+  openKnownHosts: async (source) => {
+    if (typeof source === 'object' && !(source instanceof URL) && !('path' in source)) {
+      const { PortableKnownHosts: KnownHosts } = await import('../trust/known-hosts.js');
+      return new KnownHosts(source);
+    }
     throw badOption('knownHosts must be { storage, key } or { load, save } here, where there are no files');
   },
   protectMemory: undefined,

@@ -6,7 +6,7 @@ import { traceConnection } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
 import type { ClientOptions, Peer, ProtocolName } from '../options/options.js';
-import type { ServerSettings } from '../options/settings.js';
+import type { ServerSettings } from '../options/server-settings.js';
 import { readableOf, writableOf } from '../streams/web-streams.js';
 import type { Transport } from '../transports/transport.js';
 import { type ClientInternals, ClientLifecycle, type ClientPlatform } from './client-lifecycle.js';

@@ -1,10 +1,11 @@
-import type { Backend, RsaPrivateKey, RsaPrivateNumbers } from '../backend.js';
+import type { Backend, RsaPrivateNumbers } from '../backend.js';
 import type { Bytes } from '../core/bytes.js';
 import { encodePkcs8 } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { encodePem } from '../core/encodings/pem.js';
-import { badArgument, SecureSocketError } from '../errors.js';
+import { SecureSocketError } from '../errors.js';
 import { checkSpki, type KeyMaterial, operationsOf, type WebKeyPair } from './key.js';
+import { keepPrivateKey, noIdentity } from './private-keys.js';
 import { type IdentityRole, roleLine } from './roles.js';
 
 /**
@@ -21,7 +22,8 @@ export class PortableIdentity {
     const spki = checkSpki(material);
     this.role = material.role;
     this.fingerprint = fingerprintOf(backend, spki);
-    kept.set(this, { material, spki, imported: new WeakMap() });
+    kept.set(this, { material, spki });
+    keepPrivateKey(this, (backend) => operationsOf(material, backend));
   }
 
   /** The public key as SubjectPublicKeyInfo, DER; a copy. */
@@ -58,8 +60,6 @@ export class PortableIdentity {
 interface Kept {
   readonly material: KeyMaterial;
   readonly spki: Uint8Array;
-  /** A program that connects often, as a tunnel does, has its key decoded and checked once for each backend. */
-  readonly imported: WeakMap<Backend, RsaPrivateKey>;
 }
 
 const kept = new WeakMap<PortableIdentity, Kept>();
@@ -67,7 +67,7 @@ const kept = new WeakMap<PortableIdentity, Kept>();
 function contentOf(identity: PortableIdentity): Kept {
   const found = kept.get(identity);
   if (found !== undefined) return found;
-  throw badArgument('expected an Identity made by Identity.generate or Identity.load');
+  throw noIdentity();
 }
 
 /** The private numbers of an identity, for this library alone: the entry does not export it. */
@@ -75,12 +75,4 @@ export function privateNumbersOf(identity: PortableIdentity): RsaPrivateNumbers 
   const { material } = contentOf(identity);
   if ('numbers' in material) return material.numbers;
   throw new SecureSocketError('BAD_IDENTITY', 'the private key of this identity is not extractable');
-}
-
-/** The private operations of an identity on a backend, for this library alone. */
-export function privateKeyOf(identity: PortableIdentity, backend: Backend): RsaPrivateKey {
-  const { material, imported } = contentOf(identity);
-  const key = imported.get(backend) ?? operationsOf(material, backend);
-  imported.set(backend, key);
-  return key;
 }

@@ -1,12 +1,13 @@
-import type { RsaPrivateKey } from '../backend.js';
+import type { Backend, RsaPrivateKey } from '../backend.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { PeerKey, Script } from '../core/script.js';
 import { type SealedClientOptions, sealedClient } from '../core/sealed/client.js';
-import { privateKeyOf } from '../identity/identity.js';
+import { privateKeyOf } from '../identity/private-keys.js';
 import { type SessionName, sessionsAccess } from '../sessions/sessions.js';
-import { PortableKnownHosts } from '../trust/known-hosts.js';
+import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
+import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import { type Target, type Trust, trustOf, trustPins } from '../trust/trust.js';
 import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
@@ -18,21 +19,36 @@ export interface ClientPlan {
   readonly confirm?: (fingerprint: string) => Promise<void>;
 }
 
-/** The same for a client's. */
+/** What a client's scripts take of the platform; the rest of them is the same everywhere. */
 export interface ClientScriptPlatform {
-  readonly openKnownHosts: (source: KnownHostsSource) => PortableKnownHosts;
+  /** Computes unless another backend is given. */
+  readonly backend: Backend;
+  /** The backend instead of that one, where it may not be enough. */
+  readonly loadBackend?: (settings: ClientSettings) => Promise<Backend>;
+  readonly openKnownHosts: (source: KnownHostsSource) => Promise<PortableKnownHosts>;
   readonly protectMemory: ProtectMemory | undefined;
 }
 
 /** The script of one connection to a server. Throws NO_TRUST if sealed has nothing to trust by. */
 export async function planClient(
   platform: ClientScriptPlatform,
-  settings: ClientSettings,
+  given: ClientSettings,
   target: Target | undefined,
 ): Promise<ClientPlan> {
+  const settings = { ...given, backend: await backendFor(platform, given) };
   if (settings.protocol === 'classic') return classicPlan(platform, settings);
-  const trust = trustOf({ ...settings, knownHosts: openHosts(platform, settings) }, target);
+  const trust = trustOf({ ...settings, knownHosts: await openHosts(platform, given) }, target);
   return planSealed(platform, settings, trust, target);
+}
+
+/** The backend that computes. One that was given is held to what the interface says, by code that others do not load. */
+async function backendFor(
+  { backend, loadBackend }: ClientScriptPlatform,
+  settings: ClientSettings,
+): Promise<Backend> {
+  if (settings.backend === backend) return loadBackend ? loadBackend(settings) : backend;
+  const { guardBackend } = await import('./guarded-backend.js');
+  return guardBackend(settings.backend);
 }
 
 async function classicPlan(
@@ -139,15 +155,16 @@ function clientIdentity({
 }
 
 /** One object for a client, since a FIFO can be read only once. */
-const hostsOf = new WeakMap<ClientSettings, PortableKnownHosts>();
+const hostsOf = new WeakMap<ClientSettings, Promise<PortableKnownHosts>>();
 
-function openHosts(
+async function openHosts(
   { openKnownHosts }: ClientScriptPlatform,
   settings: ClientSettings,
-): PortableKnownHosts | undefined {
+): Promise<PortableKnownHosts | undefined> {
   const { knownHosts } = settings;
-  if (knownHosts === undefined || knownHosts instanceof PortableKnownHosts) return knownHosts;
-  const hosts = hostsOf.get(settings) ?? openKnownHosts(knownHosts);
+  if (knownHosts === undefined) return undefined;
+  if (isKnownHosts(knownHosts)) return knownHosts as PortableKnownHosts;
+  const hosts = hostsOf.get(settings) ?? openKnownHosts(knownHosts as KnownHostsSource);
   hostsOf.set(settings, hosts);
   return hosts;
 }

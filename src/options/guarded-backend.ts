@@ -6,6 +6,8 @@ import type {
   KeyAgreement,
   KeyEncapsulation,
   LaterAead,
+  LaterKeyAgreement,
+  LaterRsaPublicKey,
   RsaPrivateKey,
   RsaPublicKey,
 } from '../backend.js';
@@ -41,6 +43,9 @@ function guard(backend: Backend): Backend {
     aesGcm: (key) => new GuardedAead(of('aesGcm'), backend.aesGcm(key)),
     chaCha20Poly1305: (key) => new GuardedAead(of('chaCha20Poly1305'), backend.chaCha20Poly1305(key)),
     x25519: (key) => keyAgreement(of('x25519'), backend.x25519(key)),
+    ...(backend.x25519Later && {
+      x25519Later: async () => laterAgreement(of('x25519Later'), await backend.x25519Later?.()),
+    }),
     mlKem768: async () => keyEncapsulation(of('mlKem768'), await backend.mlKem768()),
     generateRsaKey: async (length) =>
       object(of('generateRsaKey'), await backend.generateRsaKey(length), ['n', 'e', 'd']),
@@ -116,6 +121,18 @@ function keyAgreement(what: string, inner: KeyAgreement): KeyAgreement {
   };
 }
 
+function laterAgreement(what: string, inner: LaterKeyAgreement | undefined): LaterKeyAgreement {
+  const own = object(what, inner, ['agree']);
+  return {
+    publicKey: bytes(what, own.publicKey, 32),
+    agree: async (peerPublicKey) => {
+      const shared = await own.agree(peerPublicKey);
+      return shared === null ? null : bytes(what, shared, 32);
+    },
+    wipe: () => checkNothing(what, own.wipe?.()),
+  };
+}
+
 function keyEncapsulation(what: string, inner: KeyEncapsulation): KeyEncapsulation {
   object(what, inner, ['keyPair', 'encapsulate']);
   return {
@@ -146,6 +163,15 @@ function publicKey(what: string, inner: RsaPublicKey): RsaPublicKey {
     encryptPkcs1: (message) => bytes(what, inner.encryptPkcs1(message), k),
     encryptOaep: (message, label) => bytes(what, inner.encryptOaep(message, label), k),
     verifyPss: (message, signature) => truth(what, inner.verifyPss(message, signature)),
+    ...(inner.later && { later: laterPublicKey(what, inner.later, k) }),
+  };
+}
+
+function laterPublicKey(what: string, inner: LaterRsaPublicKey, k: number): LaterRsaPublicKey {
+  object(what, inner, ['encryptOaep', 'verifyPss']);
+  return {
+    encryptOaep: async (message, label) => bytes(what, await inner.encryptOaep(message, label), k),
+    verifyPss: async (message, signature) => truth(what, await inner.verifyPss(message, signature)),
   };
 }
 
@@ -188,7 +214,7 @@ function areBytes(values: readonly unknown[]): boolean {
 
 function object<Value extends object>(
   what: string,
-  value: Value,
+  value: Value | undefined,
   members: readonly (keyof Value & string)[],
 ): Value {
   if (typeof value === 'object' && value !== null && members.every((name) => name in value)) return value;

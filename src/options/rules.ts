@@ -2,8 +2,7 @@ import { integer, isText, type Rule, show } from '../arguments.js';
 import { suiteNames } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 import { Sessions } from '../sessions/sessions.js';
-import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
-import { PortableKnownHosts } from '../trust/known-hosts.js';
+import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import type { WebStorage } from '../trust/line-store.js';
 
 /** Options that were given, none of them `undefined`. */
@@ -12,15 +11,6 @@ export type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], 
 /** Text, or a list of texts. */
 export function textOrTexts(wanted: string): Rule {
   return { wanted, accepts: isTextOrTexts };
-}
-
-/** The size of an RSA key. */
-export function modulusLength(min: number): Rule {
-  const { accepts } = integer(min, 4096);
-  return {
-    wanted: `a multiple of 8 from ${min} to 4096 bits`,
-    accepts: (value) => accepts(value) && (value as number) % 8 === 0,
-  };
 }
 
 /** Names of suites, each once. */
@@ -49,26 +39,13 @@ export const identityObject: Rule = {
   accepts: (value) => hasMembers(value, 'fingerprint', 'role', 'spki'),
 };
 
-/** What has the `check` of a `BlockList`. */
-export const blockList: Rule = {
-  wanted: 'a BlockList of node:net, or an object with its check',
-  accepts: (value) => hasMembers(value, 'check') && typeof (value as { check: unknown }).check === 'function',
-};
-
 /** Where known hosts are kept, and perhaps a mode; or an object that knows them. */
 export const knownHostsOption: Rule = {
   wanted:
     'a file: { path, mode } with mode "strict" or "tofu", or its path or file: URL alone; { load, save }; { storage }; or KnownHosts',
-  accepts: isKnownHosts,
+  accepts: isHostsOption,
   hint: (value) =>
     isFingerprint(value) ? `${knownHostsOption.wanted} (a fingerprint is given as serverKey)` : undefined,
-};
-
-/** Fingerprints as text, or a file of them; or an object that knows them. */
-export const authorizedKeysOption: Rule = {
-  wanted:
-    'one or more fingerprints such as "SHA256:…", a file of them: { path } or a file: URL, or AuthorizedKeys',
-  accepts: isAuthorizedKeys,
 };
 
 /** To which lengths records are filled up. */
@@ -83,26 +60,19 @@ export const sessionsObject: Rule = {
   accepts: (value) => value instanceof Sessions,
 };
 
-/** Keys for tickets, which no error text shows. */
-export const ticketKeysOption: Rule = {
-  wanted: 'an array of one or more keys of 32 random bytes, each a Uint8Array',
-  accepts: (value) =>
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((one) => one instanceof Uint8Array && one.length === 32),
-};
-
-function isTextOrTexts(value: unknown): boolean {
+/** Text, or a list of one text or more. */
+export function isTextOrTexts(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 && value.every(isText) : isText(value);
 }
 
-function hasMembers(value: unknown, ...names: readonly string[]): boolean {
+/** Whether a value is an object with members of these names. */
+export function hasMembers(value: unknown, ...names: readonly string[]): boolean {
   return typeof value === 'object' && value !== null && names.every((name) => name in value);
 }
 
-function isKnownHosts(value: unknown): boolean {
+function isHostsOption(value: unknown): boolean {
   if (isPath(value)) return !isFingerprint(value);
-  if (value instanceof PortableKnownHosts) return true;
+  if (isKnownHosts(value)) return true;
   if (typeof value !== 'object' || value === null) return false;
   const { path, mode = 'strict', load, save, storage, key, ...more } = value as Record<string, unknown>;
   const isFile = isPath(path) && load === undefined && storage === undefined;
@@ -113,19 +83,13 @@ function isKnownHosts(value: unknown): boolean {
   return isRight && (isStore || Object.keys(more).length === 0);
 }
 
-function isAuthorizedKeys(value: unknown): boolean {
-  if (isTextOrTexts(value) || isFileUrl(value) || value instanceof PortableAuthorizedKeys) return true;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const { path, ...more } = value as Record<string, unknown>;
-  return isPath(path) && Object.keys(more).length === 0;
-}
-
-function isPath(value: unknown): boolean {
+/** A path, as text or as file: URL. */
+export function isPath(value: unknown): boolean {
   return isText(value) || isFileUrl(value);
 }
 
 /** By what it is, not by whose class: a test runner may have another realm's. */
-function isFileUrl(value: unknown): value is URL {
+export function isFileUrl(value: unknown): value is URL {
   return Object.prototype.toString.call(value) === '[object URL]' && (value as URL).protocol === 'file:';
 }
 

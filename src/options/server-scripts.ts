@@ -6,14 +6,15 @@ import type { ProtectMemory } from '../core/message-memory.js';
 import type { Script } from '../core/script.js';
 import { sealedServer } from '../core/sealed/server.js';
 import { SecureSocketError } from '../errors.js';
-import { type PortableIdentity, privateKeyOf, privateNumbersOf } from '../identity/identity.js';
+import { type PortableIdentity, privateNumbersOf } from '../identity/identity.js';
 import type { GenerateOptions } from '../identity/making.js';
+import { privateKeyOf } from '../identity/private-keys.js';
 import type { IdentityRole } from '../identity/roles.js';
 import { TicketKeys } from '../sessions/ticket-keys.js';
 import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
 import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
-import type { ServerSettings } from './settings.js';
+import type { ServerSettings } from './server-settings.js';
 import { classicWarning, ephemeralIdentity, javascriptServer, warnOnce } from './warnings.js';
 
 /** A server's key and what makes the script of each connection. */
@@ -183,7 +184,8 @@ function authorizer(
 /** A key that is held elsewhere may be unusable; this is detected before the first client connects. */
 async function tryDecrypting(key: RsaPrivateKey, backend: Backend, spki: Uint8Array): Promise<void> {
   const [message, label] = [backend.randomBytes(32), backend.randomBytes(8)];
-  const ciphertext = backend.rsaPublicKey(decodeSpki(spki)).encryptOaep(message, label);
+  const publicKey = backend.rsaPublicKey(decodeSpki(spki));
+  const ciphertext = await (publicKey.later ?? publicKey).encryptOaep(message, label);
   const decrypted = await key.decryptOaep(ciphertext, label).catch((error: unknown) => {
     if (error instanceof SecureSocketError) throw error;
     return new Uint8Array(0);

@@ -4,37 +4,20 @@ import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
-import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
-import { guardBackend } from './guarded-backend.js';
-import type {
-  ClientOptions,
-  EveryClientOption,
-  EveryServerOption,
-  ProtocolName,
-  ServerOptions,
-} from './options.js';
+import type { ClientOptions, EveryClientOption, EveryServerOption, ProtocolName } from './options.js';
 import { badOption, type Given } from './rules.js';
-import {
-  type ComputedDefault,
-  clientTable,
-  type DefaultedClient,
-  type DefaultedServer,
-  hasVerifier,
-  type OptionRow,
-  serverTable,
-} from './table.js';
+import { type ComputedDefault, clientTable, type DefaultedClient, type OptionRow } from './table.js';
 
-type Filled<Options, Defaulted extends keyof Options> = Options & {
+/** Options of which these always have a value. */
+export type Filled<Options, Defaulted extends keyof Options> = Options & {
   [Name in Defaulted]-?: Exclude<Options[Name], undefined>;
 };
 
-type Defaulted = Pick<ClientSettings, 'pingInterval' | 'pingTimeout' | 'highWaterMark' | 'maxSendQueue'>;
+/** Options that are checked against each other. */
+type Checked = Pick<ClientSettings, 'pingInterval' | 'pingTimeout' | 'highWaterMark' | 'maxSendQueue'>;
 
-/** A client's options, checked once and filled up. */
+/** A client's options, checked once and filled up. The backend is as it was given. */
 export type ClientSettings = Filled<EveryClientOption, DefaultedClient>;
-
-/** A server's options, checked once and filled up. */
-export type ServerSettings = Filled<EveryServerOption, DefaultedServer>;
 
 /** Checks a client's options and fills in the defaults. Throws BAD_OPTION. */
 export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
@@ -44,24 +27,7 @@ export function readClientOptions(options: ClientOptions, defaultBackend: Backen
   checkRole(given.identity, 'client');
   if (trust.length > 1)
     throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);
-  return fill<ClientSettings>(given, clientTable, defaultBackend);
-}
-
-/** Checks a server's options and fills in the defaults. Throws BAD_OPTION. */
-export function readServerOptions(options: ServerOptions, defaultBackend: Backend): ServerSettings {
-  const given = readGiven<EveryServerOption>(options, serverTable, 'SecureServer');
-  if (given.identity && given.modulusLength !== undefined) {
-    throw badOption(
-      'modulusLength is the size of a key to be made; an identity already has one: give one of the two',
-    );
-  }
-  checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
-  checkClientAuth(given);
-  const settings = fill<ServerSettings>(given, serverTable, defaultBackend);
-  const { authorizedKeys, backend } = settings;
-  if (typeof authorizedKeys === 'string' || Array.isArray(authorizedKeys))
-    parseAuthorizedKeys([authorizedKeys].flat(), placeInList, backend);
-  return settings;
+  return fill<ClientSettings>(given, clientTable, given.backend ?? defaultBackend);
 }
 
 /** Throws BAD_IDENTITY unless an identity has this role. */
@@ -73,10 +39,11 @@ export function checkRole(identity: PortableIdentity | undefined, role: Identity
   );
 }
 
-type Table = Readonly<Record<string, OptionRow<unknown>>>;
+/** A row for every option that an end has. */
+export type Table = Readonly<Record<string, OptionRow<unknown>>>;
 
 /** Reads every option once, so that a program that changes the object later changes nothing, and checks each by its row. */
-function readGiven<Options>(options: object, table: Table, owner: string): Given<Options> {
+export function readGiven<Options>(options: object, table: Table, owner: string): Given<Options> {
   checkOptions(options, owner, badOption);
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
@@ -107,13 +74,11 @@ function unknownOption(name: string, known: readonly string[], owner: string): s
 }
 
 /** What was given, and the defaults of what was not. */
-function fill<Settings extends ClientSettings | ServerSettings>(
+export function fill<Settings extends Checked>(
   given: Given<EveryServerOption>,
   table: Table,
-  defaultBackend: Backend,
+  backend: Backend,
 ): Settings {
-  const { backend: own = defaultBackend } = given;
-  const backend = own === defaultBackend ? own : guardBackend(own);
   const { fixed, computed } = defaultsOf(table, given.protocol === 'classic');
   const settings: Record<string, unknown> = { ...fixed, ...given, backend };
   for (const [name, compute] of computed) if (!(name in settings)) settings[name] = compute(given, backend);
@@ -150,7 +115,7 @@ function workOutDefaults(table: Table, isClassic: boolean): Defaults {
 }
 
 /** What goes for several options at once. */
-function checkTogether({ pingInterval, pingTimeout, highWaterMark, maxSendQueue }: Defaulted): void {
+function checkTogether({ pingInterval, pingTimeout, highWaterMark, maxSendQueue }: Checked): void {
   if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
     throw badOption(
       'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
@@ -158,23 +123,4 @@ function checkTogether({ pingInterval, pingTimeout, highWaterMark, maxSendQueue 
   }
   if (maxSendQueue < highWaterMark)
     throw badOption(`maxSendQueue (${maxSendQueue}) must be at least highWaterMark (${highWaterMark})`);
-}
-
-function checkClientAuth(given: Given<EveryServerOption>): void {
-  const { clientAuth, authorizedKeys, verifyClient } = given;
-  if (authorizedKeys !== undefined && verifyClient !== undefined) {
-    throw badOption('authorizedKeys and verifyClient exclude each other: give one way to let clients in');
-  }
-  if (clientAuth === 'none' && hasVerifier(given)) {
-    throw badOption(
-      "clientAuth: 'none' asks no client who it is, so authorizedKeys and verifyClient have no use: leave one out",
-    );
-  }
-  if (clientAuth !== undefined && clientAuth !== 'none' && !hasVerifier(given)) {
-    throw badOption(
-      `clientAuth: '${clientAuth}' needs authorizedKeys or verifyClient to decide which clients are admitted`,
-    );
-  }
-  if (given.disconnectRevoked && authorizedKeys === undefined)
-    throw badOption('disconnectRevoked goes with authorizedKeys, which are not given');
 }

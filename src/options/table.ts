@@ -9,18 +9,14 @@ import type {
   SealedOption,
 } from './options.js';
 import {
-  authorizedKeysOption,
   backendObject,
-  blockList,
   type Given,
   identityObject,
   knownHostsOption,
-  modulusLength,
   paddingOption,
   sessionsObject,
   suiteList,
   textOrTexts,
-  ticketKeysOption,
 } from './rules.js';
 
 // What the library knows of an option stands in its row here, once: the checks and the defaults follow from it, and tests
@@ -61,24 +57,10 @@ type OnlyIn<Name, Sealed> = Name extends Sealed
 export type DefaultedCommon = Exclude<keyof CommonOptions, 'suites' | 'padding' | 'keylog'>;
 /** Options of a client that have one. */
 export type DefaultedClient = DefaultedCommon | 'minModulusBits' | 'settleMs';
-/** Options of a server that have one. */
-export type DefaultedServer =
-  | DefaultedCommon
-  | 'modulusLength'
-  | 'maxPendingHandshakes'
-  | 'maxPendingPerSource'
-  | 'maxConnections'
-  | 'backlog'
-  | 'maxBuffered'
-  | 'clientAuth'
-  | 'disconnectRevoked'
-  | 'ticketLifetime';
-
-const MEBIBYTE = 2 ** 20;
+export const MEBIBYTE: number = 2 ** 20;
 const MAX_TIME = 2 ** 31 - 1;
 const milliseconds = integer(1, MAX_TIME, 'milliseconds');
 const millisecondsOrNever = integer(0, MAX_TIME, 'milliseconds', 'never');
-const connections = integer(1, 2 ** 31 - 1, 'connections');
 
 /** Nine digits have to hold the length of a message with its padding. */
 const MAX_CLASSIC_MESSAGE = 999_999_967;
@@ -139,46 +121,3 @@ export const clientTable: OptionTable<EveryClientOption, DefaultedClient, Sealed
   minModulusBits: { rule: integer(512, 4096, 'bits'), default: 2048, only: 'classic' },
   settleMs: { rule: integer(0, MAX_TIME, 'milliseconds'), default: 100, only: 'classic' },
 };
-
-/** Every option of a server. */
-export const serverTable: OptionTable<EveryServerOption, DefaultedServer> = {
-  ...commonTable,
-  identity: { rule: identityObject, shown: 'a new one' },
-  modulusLength: {
-    rule: modulusLength(2048),
-    default: 3072,
-    classic: { rule: modulusLength(512), default: 2048 },
-  },
-  maxPendingHandshakes: { rule: connections, default: 256 },
-  maxPendingPerSource: { rule: connections, default: 32 },
-  backlog: { rule: connections, default: 511 },
-  maxConnections: {
-    rule: connections,
-    default: Number.POSITIVE_INFINITY,
-    shown: "no limit but the system's",
-  },
-  maxBuffered: { rule: integer(2 ** 16, 2 ** 40, 'bytes'), default: 256 * MEBIBYTE },
-  blockList: { rule: blockList },
-  trustedProxies: { rule: blockList },
-  onHandshakeError: { rule: callback('(error, { remoteAddress, remotePort }) => void') },
-  clientAuth: {
-    rule: oneOf('none', 'optional', 'required'),
-    default: (given) => (hasVerifier(given) ? 'required' : 'none'),
-    shown: "'none'; 'required' with authorizedKeys or verifyClient",
-    only: 'sealed',
-  },
-  authorizedKeys: { rule: authorizedKeysOption, only: 'sealed' },
-  disconnectRevoked: { rule: boolean, default: false, only: 'sealed' },
-  verifyClient: { rule: callback('(spki, fingerprint) => boolean'), only: 'sealed' },
-  ticketKeys: { rule: ticketKeysOption, shown: 'random, in memory, a new one every hour', only: 'sealed' },
-  ticketLifetime: {
-    rule: integer(0, 24 * 3_600_000, 'milliseconds', 'never'),
-    default: 8 * 3_600_000,
-    only: 'sealed',
-  },
-};
-
-/** Whether something says which clients are let in. */
-export function hasVerifier({ authorizedKeys, verifyClient }: Given<EveryServerOption>): boolean {
-  return authorizedKeys !== undefined || verifyClient !== undefined;
-}

@@ -6,7 +6,7 @@ import type { HandshakeResult, Script } from '../core/script.js';
 import { encodeReject } from '../core/sealed/messages.js';
 import { traceConnection, traceHandshake } from '../diagnostics.js';
 import { type ErrorCode, SecureSocketError } from '../errors.js';
-import type { ServerSettings } from '../options/settings.js';
+import type { ServerSettings } from '../options/server-settings.js';
 import type { Transport } from '../transports/transport.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AcceptQueue } from './accept-queue.js';

@@ -4,7 +4,8 @@ import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import { identityObject } from '../options/rules.js';
 import type { ServerPlan } from '../options/server-scripts.js';
-import { checkRole, type ServerSettings } from '../options/settings.js';
+import type { ServerSettings } from '../options/server-settings.js';
+import { checkRole } from '../options/settings.js';
 
 /** What a server is to take anew. */
 export interface ReloadOptions {

@@ -1,5 +1,5 @@
 import { SecureClient } from '../client/client.browser.js';
-import { defaultBackend } from '../defaults.browser.js';
+import { wholeBackend } from '../defaults-server.browser.js';
 import { Identity } from '../identity/identity.browser.js';
 import type { ClassicServerOptions, SealedServerOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
@@ -26,7 +26,7 @@ const scripts: ServerScriptPlatform = {
 };
 
 const platform: ServerPlatform<SecureClient> = {
-  backend: defaultBackend,
+  backend: wholeBackend,
   plan: (settings, queue) => planServer(scripts, settings, queue),
   client: () => new SecureClient(),
 };

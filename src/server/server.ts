@@ -8,7 +8,7 @@ import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
 import type { ServerOptions } from '../options/options.js';
 import { privateKeyConcurrency, type ServerPlan } from '../options/server-scripts.js';
-import { readServerOptions, type ServerSettings } from '../options/settings.js';
+import { readServerOptions, type ServerSettings } from '../options/server-settings.js';
 import { guardTransport } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';

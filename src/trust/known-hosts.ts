@@ -2,6 +2,7 @@ import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { linesOf } from '../core/encodings/text.js';
 import { kindOf, SecureSocketError } from '../errors.js';
+import { markKnownHosts } from './known-hosts-mark.js';
 import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
 
 /** One line of a list of known hosts. */
@@ -61,6 +62,7 @@ export class PortableKnownHosts {
   constructor(source: StoredHosts | ModeOption, place?: HostsPlace) {
     const { store, socketPath = asIs }: HostsPlace = place ?? { store: storeOf(source) };
     this.mode = modeOf(source);
+    markKnownHosts(this);
     this.#store = store;
     this.#socketPath = socketPath;
   }

@@ -60,7 +60,9 @@ describe('AES-GCM of the platform', () => {
 });
 
 /** The web backend with a platform that takes its time, each operation another. */
-function slow(delay: (operation: 'seal' | 'open', count: number) => Promise<unknown>): Backend {
+function slow(
+  delay: (operation: 'seal' | 'open', count: number, length: number) => Promise<unknown>,
+): Backend {
   let count = 0;
   return {
     ...web,
@@ -71,12 +73,12 @@ function slow(delay: (operation: 'seal' | 'open', count: number) => Promise<unkn
         minLength: inner.minLength,
         seal: async (...given) => {
           const result = inner.seal(...given);
-          await delay('seal', count++);
+          await delay('seal', count++, Buffer.concat(given[2]).length);
           return result;
         },
         open: async (...given) => {
           const result = inner.open(...given);
-          await delay('open', count++);
+          await delay('open', count++, given[2].length);
           return result;
         },
       };
@@ -151,8 +153,8 @@ describe('a connection whose platform computes later', () => {
 
   it('fails if the platform fails, on either half', async () => {
     for (const failing of ['seal', 'open'] as const) {
-      const backend = slow(async (operation) => {
-        if (operation === failing) throw new Error('out of memory');
+      const backend = slow(async (operation, _, length) => {
+        if (operation === failing && length >= 10_000) throw new Error('out of memory');
       });
       await using ends = await pair('sealed', { client: { backend, suites } });
       const { client, peer } = ends;
@@ -163,6 +165,20 @@ describe('a connection whose platform computes later', () => {
       expect((await rejection(client.send(new Uint8Array(1)))).message).toBe('out of memory');
     }
   });
+
+  it('fails if the platform fails in the handshake, on either end', async () => {
+    for (const failing of ['seal', 'open'] as const) {
+      const backend = slow(async (operation) => {
+        if (operation === failing) throw new Error('out of memory');
+      });
+      for (const options of [{ client: { backend, suites } }, { server: { backend, suites } }]) {
+        const failed = await rejection(pair('sealed', options));
+        expect(failed.message).toMatch(
+          options.client ? /^out of memory$/ : /closed the connection|not connected/,
+        );
+      }
+    }
+  }, 30_000);
 
   it('sends final bytes behind what is still being encrypted', async () => {
     const backend = slow((operation) => (operation === 'seal' ? pause(50) : pause(0)));
@@ -188,7 +204,9 @@ describe('a connection whose platform computes later', () => {
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const backend = slow((operation) => (operation === 'open' ? gate : pause(0)));
+    const backend = slow((operation, _, length) =>
+      operation === 'open' && length >= 10_000 ? gate : pause(0),
+    );
     await using ends = await pair('sealed', { client: { backend, suites } });
     await ends.peer.send(new Uint8Array(10_000));
     const receiving = rejection(ends.client.recv());
@@ -210,7 +228,13 @@ describe('a connection whose platform computes later', () => {
         return {
           seal: (...given) => aead.seal(...given),
           open: (...given) => aead.open(...given),
-          later: { ...later, open: async (...given) => ((await later.open(...given)) ? null : null) },
+          later: {
+            ...later,
+            open: async (...given) => {
+              const text = await later.open(...given);
+              return given[2].length < 10_000 ? text : null;
+            },
+          },
         };
       },
     };

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import * as fallbacks from '../../backends/fallbacks.js';
+import * as fallbacks from '../../backends/fallbacks-ml-kem.js';
 import {
   backends,
   bytes,

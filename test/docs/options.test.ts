@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { clientTable, commonTable, type OptionRow, serverTable } from '../../src/options/table.js';
+import { serverTable } from '../../src/options/server-table.js';
+import { clientTable, commonTable, type OptionRow } from '../../src/options/table.js';
 import { readDocument } from '../helpers/documents.js';
 import { documentedOptions, optionSentences, optionsOf } from '../helpers/option-rows.js';
 

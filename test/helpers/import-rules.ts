@@ -27,8 +27,8 @@ const queue = /^p-queue$/;
 const toml = /^smol-toml$/;
 const ws = /^ws$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
-const backends = /^backends\/(node|sodium|web|forge|noble)\.ts$/;
-const fallbacks = /^backends\/fallbacks\.ts$/;
+const backends = /^backends\/(node|sodium|web|web-client|forge|noble)\.ts$/;
+const fallbacks = /^backends\/fallbacks(-[\w-]+)?\.ts$/;
 const shared = /^backends\/(?!(node|sodium|web|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
 const backend = /^src\/backend\.ts$/;
@@ -48,7 +48,7 @@ const floors: readonly Room[] = [
   { name: 'streams', files: /^src\/streams\// },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },
   { name: 'inspection', files: /^src\/inspection\.ts$/ },
-  { name: 'defaults', files: /^src\/defaults(\.node|\.browser)?\.ts$/, packages: [backends] },
+  { name: 'defaults', files: /^src\/defaults(-server)?(\.node|\.browser)?\.ts$/, packages: [backends] },
   { name: 'files', files: /^src\/files\.node\.ts$/ },
   { name: 'identity', files: /^src\/identity\// },
   { name: 'trust', files: /^src\/trust\// },

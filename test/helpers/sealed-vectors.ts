@@ -100,8 +100,10 @@ export async function replay(
   const isClient = role === 'client';
   const extracted: string[] = [];
   const randoms = isClient ? clientRandoms(vector) : [vector.server_random, 'ff'.repeat(32)];
+  // the immediate forms are the ones that take what was recorded
+  const { x25519Later: _, ...immediate } = real;
   const backend: Backend = {
-    ...real,
+    ...immediate,
     randomBytes: (length) => expectLength(bytes(randoms.shift() ?? ''), length),
     hkdfExtract: (salt, input) => {
       const secret = real.hkdfExtract(salt, input);

@@ -2,8 +2,9 @@ import type { Backend } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import type { PeerKey } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
-import { concat, malformedMessage } from './codec.js';
+import { malformedMessage } from './codec.js';
 import { type Established, type Handshake, type Handshaking, handshakeMessage } from './handshake.js';
+import { joinFlight } from './later.js';
 import {
   decodeFinished,
   decodeServerIdentity,
@@ -34,7 +35,7 @@ export function* resume(
   transcript.add(checkFinished(handshake, options.backend, yield* readRecord(handshake)));
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof: null }));
   const finished = encodeFinished(MessageType.clientFinished, schedule.finishedMac('c finished'));
-  yield { type: 'write', chunks: [concat(clientAuth, handshake.seal(finished))] };
+  yield { type: 'write', chunks: joinFlight(...clientAuth, ...handshake.seal(finished)) };
   const application = {
     sending: handshake.key('c ap traffic'),
     receiving: handshake.key('s ap traffic'),

@@ -1,10 +1,10 @@
 import type { RsaPublicKey } from '../../backend.js';
-import { SecureSocketError } from '../../errors.js';
+import { reasonOf, SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform, type Script } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
 import { checkFinished, readRecord, receiverOf, resume } from './client-resumption.js';
-import { concat, malformedMessage } from './codec.js';
+import { malformedMessage } from './codec.js';
 import { agree, makeOffer, type Offer, wipeOffer } from './exchange.js';
 import { BINDER_LENGTH } from './extensions.js';
 import {
@@ -18,6 +18,7 @@ import {
   OAEP_LABEL,
   RSA_SECRET_LENGTH,
 } from './handshake.js';
+import { encryptOaep, joinFlight } from './later.js';
 import {
   type ClientAuth,
   decodeReject,
@@ -46,7 +47,7 @@ export function sealedClient(options: SealedClientOptions): Script {
 }
 
 function* handshake(options: SealedClientOptions): Handshaking<Established> {
-  const handshake = new Handshake(options.backend, 'client', options.keylog);
+  const handshake = new Handshake(options, 'client');
   try {
     const { suite, resumedWith } = yield* exchangeHellos(handshake, options);
     if (resumedWith) return { ...(yield* resume(handshake, options, resumedWith)), suite };
@@ -68,7 +69,7 @@ interface Settled {
 
 /** C1, C2: from CLIENT_HELLO to the secret HS. */
 function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<Settled> {
-  const offer = makeOffer(options.backend, options.suites, options.mlKem768);
+  const offer = yield* makeOffer(options.backend, options.suites, options.mlKem768);
   const held = options.takeTicket?.();
   try {
     return yield* exchangeKeys(handshake, options, offer, held);
@@ -106,7 +107,7 @@ function* exchangeKeys(
     throw malformedMessage('SERVER_HELLO', 'it accepts a ticket, and none was offered');
   handshake.transcript.add(answer);
   if (serverHello.resumed && held) handshake.schedule.startWith(held.psk);
-  handshake.begin(suite, agree(offer, serverHello));
+  handshake.begin(suite, yield* agree(offer, serverHello));
   return { suite, resumedWith: serverHello.resumed ? held?.peer : undefined };
 }
 
@@ -139,10 +140,12 @@ function importServerKey({ backend }: SealedClientOptions, spki: Uint8Array): Rs
     return importPeerKey(backend, spki);
   } catch (error) {
     if (!(error instanceof SecureSocketError)) throw error;
-    throw new SecureSocketError('PROTOCOL', `the server's key is not usable: ${error.message}`, {
-      cause: error,
-    });
+    throw unusable(error);
   }
+}
+
+function unusable(cause: unknown): SecureSocketError {
+  return new SecureSocketError('PROTOCOL', `the server's key is not usable: ${reasonOf(cause)}`, { cause });
 }
 
 function* trust(
@@ -183,19 +186,28 @@ function* prove(
   const { schedule } = handshake;
   const { maxMessage, maxRecord } = options;
   const secret = options.backend.randomBytes(RSA_SECRET_LENGTH);
-  const clientKey = handshake.seal(encodeClientKey(server.publicKey.encryptOaep(secret, OAEP_LABEL)));
+  const clientKey = handshake.seal(encodeClientKey(yield* encryptTo(server, secret)));
   schedule.mix(secret);
   handshake.nextKeys('ahs');
   const proof = yield* identify(handshake, options, server.identity);
   schedule.mixZeros();
   const clientAuth = handshake.seal(encodeClientAuth({ maxMessage, maxRecord, proof }));
   const finished = encodeFinished(MessageType.clientFinished, schedule.finishedMac('c finished'));
-  yield { type: 'write', chunks: [concat(clientKey, clientAuth, handshake.seal(finished))] };
+  yield { type: 'write', chunks: joinFlight(...clientKey, ...clientAuth, ...handshake.seal(finished)) };
   const serverFinished = yield* verifyServer(handshake, options);
   const sending = handshake.key('c ap traffic');
   handshake.transcript.add(serverFinished);
   const receiving = handshake.key('s ap traffic');
   return { sending, receiving, exporterSecret: schedule.derive('exp master') };
+}
+
+function* encryptTo({ publicKey }: Server, secret: Uint8Array): Handshaking<Uint8Array> {
+  try {
+    return yield* encryptOaep(publicKey, secret, OAEP_LABEL);
+  } catch (error) {
+    if (error instanceof SecureSocketError) throw error;
+    throw unusable(error);
+  }
 }
 
 /** The signature over everything up to CLIENT_KEY, if there is an identity and the server asked for one. */

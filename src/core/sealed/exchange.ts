@@ -1,6 +1,8 @@
-import type { Backend, DecapsulationKey, KeyAgreement, KeyEncapsulation } from '../../backend.js';
+import type { Backend, DecapsulationKey, KeyEncapsulation } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { concat } from './codec.js';
+import type { Handshaking } from './handshake.js';
+import { type EitherAgreement, makeX25519 } from './later.js';
 import type { ClientHello, ServerHello } from './messages.js';
 import { hasHybrid, isHybridId, type SuiteName, suites } from './suites.js';
 
@@ -8,7 +10,7 @@ const NONE = new Uint8Array(0);
 
 /** A client's fresh keys of one connection. */
 export interface Offer {
-  readonly x25519: KeyAgreement;
+  readonly x25519: EitherAgreement;
   /** Present exactly if a hybrid suite is offered. */
   readonly kem: DecapsulationKey | undefined;
 }
@@ -21,24 +23,24 @@ export interface Answer {
 }
 
 /** Fresh keys for the suites that are offered. */
-export function makeOffer(
+export function* makeOffer(
   backend: Backend,
   names: readonly SuiteName[],
   mlKem768: KeyEncapsulation | undefined,
-): Offer {
+): Handshaking<Offer> {
   const kem = hasHybrid(names) ? mlKem768?.keyPair() : undefined;
-  return { x25519: backend.x25519(), kem };
+  return { x25519: yield* makeX25519(backend), kem };
 }
 
 /** Forgets the keys of an offer, which serve for one connection. */
 export function wipeOffer({ x25519, kem }: Offer): void {
-  x25519.wipe?.();
+  x25519.wipe();
   kem?.wipe?.();
 }
 
 /** The client's half of the exchange: the secret out of the server's answer. */
-export function agree(offer: Offer, hello: ServerHello): Uint8Array {
-  const dh = checkOrder(offer.x25519.agree(hello.x25519));
+export function* agree(offer: Offer, hello: ServerHello): Handshaking<Uint8Array> {
+  const dh = checkOrder(yield* offer.x25519.agree(hello.x25519));
   if (!isHybridId(hello.suite)) return dh;
   // SERVER_HELLO names only a suite that was offered, so the key is there
   const kem = offer.kem as DecapsulationKey;
@@ -46,15 +48,15 @@ export function agree(offer: Offer, hello: ServerHello): Uint8Array {
 }
 
 /** The server's half of the exchange, with a fresh key. */
-export function respond(
+export function* respond(
   backend: Backend,
   suite: SuiteName,
   hello: ClientHello,
   mlKem768: KeyEncapsulation | undefined,
-): Answer {
-  const own = backend.x25519();
-  const agreed = own.agree(hello.x25519);
-  own.wipe?.();
+): Handshaking<Answer> {
+  const own = yield* makeX25519(backend);
+  const agreed = yield* own.agree(hello.x25519);
+  own.wipe();
   const dh = checkOrder(agreed);
   if (!suites[suite].isHybrid) return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
   const kem = mlKem768?.encapsulate(hello.kemKey);

@@ -3,8 +3,9 @@ import { SecureSocketError } from '../../errors.js';
 import { decodeSpki } from '../encodings/der.js';
 import { checkSealedKey } from '../encodings/rsa-key.js';
 import { encodeHex } from '../encodings/text.js';
-import { type PeerKey, read, type Script } from '../script.js';
+import { type Chunk, type PeerKey, read, type Script } from '../script.js';
 import { ascii, concat, malformedMessage, u16 } from './codec.js';
+import { openRecord, sealRecord } from './later.js';
 import { bodyLength, MAGIC, MESSAGE_HEADER, type ReceiveLimits } from './messages.js';
 import {
   HANDSHAKE_RECORD_LIMIT,
@@ -52,6 +53,14 @@ export const RSA_SECRET_LENGTH = 32;
 /** What the first byte of a classic server's pickled key can be. */
 const CLASSIC_FIRST_BYTES = [0x80, 0x28, 0x63];
 
+/** What a handshake takes of the options of an end. */
+export interface HandshakeOptions {
+  readonly backend: Backend;
+  readonly keylog?: KeyLog | undefined;
+  /** Whether records may be left to a platform that computes elsewhere. */
+  readonly isPatient?: boolean | undefined;
+}
+
 /**
  * What both ends keep during the handshake. The limits of a body and of a record bound what a peer can make an end
  * read before it is open: four messages, below 16 KiB.
@@ -65,10 +74,12 @@ export class Handshake {
   #sending: TrafficKey | undefined;
   #receiving: TrafficKey | undefined;
   readonly #keylog: KeyLog | undefined;
+  readonly #isPatient: boolean;
 
-  constructor(backend: Backend, role: 'client' | 'server', keylog?: KeyLog) {
+  constructor({ backend, keylog, isPatient = false }: HandshakeOptions, role: 'client' | 'server') {
     this.#backend = backend;
     this.#keylog = keylog;
+    this.#isPatient = isPatient;
     this.#isClient = role === 'client';
     this.transcript = new Transcript(backend);
     this.schedule = new KeySchedule(backend, this.transcript);
@@ -97,13 +108,13 @@ export class Handshake {
   }
 
   /** The record of a message of ours, which joins the transcript. */
-  seal(message: Uint8Array): Uint8Array {
+  seal(message: Uint8Array): Chunk[] {
     this.transcript.add(message);
     return this.#seal(RecordType.handshake, message);
   }
 
   /** A CLOSE in place of a message. */
-  sealClose(code: number): Uint8Array {
+  sealClose(code: number): Chunk[] {
     return this.#seal(RecordType.close, u16(code));
   }
 
@@ -125,7 +136,7 @@ export class Handshake {
     const length = readU24(header);
     if (length < RECORD_OVERHEAD || length > HANDSHAKE_RECORD_LIMIT) return null;
     const ciphertext = yield* read(length);
-    return (this.#receiving as TrafficKey).open(ciphertext);
+    return yield* openRecord(this.#receiving as TrafficKey, ciphertext, this.#isPatient);
   }
 
   wipe(): void {
@@ -138,9 +149,9 @@ export class Handshake {
     this.#receiving?.wipe();
   }
 
-  #seal(type: number, payload: Uint8Array): Uint8Array {
-    const pieces = (this.#sending as TrafficKey).seal([Uint8Array.of(type), payload], 1 + payload.length);
-    return concat(...pieces);
+  #seal(type: number, payload: Uint8Array): Chunk[] {
+    const key = this.#sending as TrafficKey;
+    return sealRecord(key, [Uint8Array.of(type), payload], 1 + payload.length, this.#isPatient);
   }
 }
 

@@ -2,6 +2,7 @@ import { SecureSocketError } from '../../errors.js';
 import type { Chunk, Sender } from '../script.js';
 import { SMALL_MESSAGE, Staging } from '../staging.js';
 import { concat, u16, u32 } from './codec.js';
+import { sealRecord } from './later.js';
 import { PADDED_HEADER, type Padding, paddedLength } from './padding.js';
 import { RECORD_HEADER, RECORD_OVERHEAD, RecordType, TAG_LENGTH, type TrafficKey } from './records.js';
 
@@ -228,11 +229,8 @@ export class SealedSender implements Sender {
   }
 
   #push(plaintext: readonly Uint8Array[], length: number): void {
-    const total = RECORD_HEADER + length + TAG_LENGTH;
-    const bytes = this.#isPatient ? this.#key.sealLater(plaintext, length) : undefined;
-    if (bytes) this.#records.push({ length: total, bytes });
-    else this.#records.push(...this.#key.seal(plaintext, length));
-    this.#recordBytes += total;
+    this.#records.push(...sealRecord(this.#key, plaintext, length, this.#isPatient));
+    this.#recordBytes += RECORD_HEADER + length + TAG_LENGTH;
   }
 
   #take(): Chunk[] {

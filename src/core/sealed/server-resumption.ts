@@ -1,9 +1,10 @@
 import { SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform } from '../script.js';
-import { concat, malformedMessage } from './codec.js';
+import { malformedMessage } from './codec.js';
 import { respond } from './exchange.js';
 import { type Established, type Handshake, type Handshaking, handshakeMessage } from './handshake.js';
+import { joinFlight } from './later.js';
 import {
   type ClientHello,
   decodeClientAuth,
@@ -86,13 +87,13 @@ export function readVerdict(verdict: unknown, peer: PeerKey): PeerKey | undefine
 }
 
 /** SERVER_HELLO, and the keys that follow from it; `psk` is that of a ticket that is accepted. */
-export function share(
+export function* share(
   handshake: Handshake,
   { backend, mlKem768 }: SealedServerOptions,
   { message, hello, suite }: Start,
   psk: Uint8Array | undefined,
-): Uint8Array {
-  const answer = respond(backend, suite, hello, mlKem768);
+): Handshaking<Uint8Array> {
+  const answer = yield* respond(backend, suite, hello, mlKem768);
   const random = backend.randomBytes(32);
   const resumed = psk !== undefined;
   const serverHello = encodeServerHello({ ...answer, random, suite: suites[suite].id, resumed });
@@ -114,14 +115,14 @@ export function* resume(
   { content, peer }: Session,
 ): Handshaking<Established> {
   const { schedule } = handshake;
-  const serverHello = share(handshake, options, start, content.psk);
+  const serverHello = yield* share(handshake, options, start, content.psk);
   const identity = handshake.seal(encodeServerIdentity({ ...options, spki: NONE, clients: 0 }));
   schedule.mixZeros();
   schedule.mixZeros();
   const finished = handshake.seal(
     encodeFinished(MessageType.serverFinished, schedule.finishedMac('s finished')),
   );
-  yield { type: 'write', chunks: [concat(serverHello, identity, finished)] };
+  yield { type: 'write', chunks: joinFlight(serverHello, ...identity, ...finished) };
   const auth = yield* read(handshake, decodeClientAuth);
   if (auth.proof !== null) throw malformedMessage('CLIENT_AUTH', 'it shows a key in a resumed handshake');
   const expected = schedule.finishedMac('c finished');

@@ -1,7 +1,7 @@
+import type { RsaPublicKey } from '../../backend.js';
 import { type ErrorDetails, SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform, type Script } from '../script.js';
-import { concat } from './codec.js';
 import {
   type ApplicationKeys,
   type Established,
@@ -13,6 +13,7 @@ import {
   OAEP_LABEL,
   RSA_SECRET_LENGTH,
 } from './handshake.js';
+import { joinFlight, verifyPss } from './later.js';
 import {
   type ClientAuth,
   type ClientHello,
@@ -46,7 +47,7 @@ const NONE = new Uint8Array(0);
 const clientModes = ['none', 'optional', 'required'] as const;
 
 function* handshake(options: SealedServerOptions): Handshaking<Established> {
-  const handshake = new Handshake(options.backend, 'server', options.keylog);
+  const handshake = new Handshake(options, 'server');
   try {
     const start = yield* readHello(handshake, options);
     const session = yield* resumable(options, start);
@@ -80,9 +81,9 @@ function* answerHello(
     yield { type: 'finalBytes', chunks: [encodeReject(2)] };
     throw new SecureSocketError('BUSY', 'a client was refused: too many handshakes are in progress');
   }
-  const serverHello = share(handshake, options, start, undefined);
+  const serverHello = yield* share(handshake, options, start, undefined);
   const identity = encodeServerIdentity({ ...options, clients: clientModes.indexOf(options.clientAuth) });
-  yield { type: 'write', chunks: [concat(serverHello, handshake.seal(identity))] };
+  yield { type: 'write', chunks: joinFlight(serverHello, ...handshake.seal(identity)) };
   return start.suite;
 }
 
@@ -109,7 +110,7 @@ function* authenticateClient(handshake: Handshake, options: SealedServerOptions)
   handshake.nextKeys('ahs');
   const signed = signatureInput(transcript.hash());
   const auth = yield* read(handshake, decodeClientAuth);
-  const peer = verifyProof(options, auth.proof, signed);
+  const peer = yield* verifyProof(options, auth.proof, signed);
   schedule.mixZeros();
   const expected = schedule.finishedMac('c finished');
   const mac = yield* read(handshake, (message) => decodeFinished(message, MessageType.clientFinished));
@@ -155,16 +156,26 @@ function* decrypt({ backend, key }: SealedServerOptions, ciphertext: Uint8Array)
   }
 }
 
-function verifyProof(
+function* verifyProof(
   { backend, clientAuth }: SealedServerOptions,
   proof: ClientAuth['proof'],
   signed: Uint8Array,
-): PeerKey | null {
+): Handshaking<PeerKey | null> {
   if (proof === null) return null;
   if (clientAuth === 'none') throw clientFailed();
   const key = maskFailure(() => importPeerKey(backend, proof.spki));
-  if (!key.verifyPss(signed, proof.signature)) throw clientFailed();
+  if (!(yield* isSignedBy(key, signed, proof.signature))) throw clientFailed();
   return { spki: proof.spki, fingerprint: fingerprintOf(backend, proof.spki) };
+}
+
+/** A key that a platform does not take is a failure as any other. */
+function* isSignedBy(key: RsaPublicKey, signed: Uint8Array, signature: Uint8Array): Handshaking<boolean> {
+  try {
+    return yield* verifyPss(key, signed, signature);
+  } catch (error) {
+    if (key.later === undefined || error instanceof SecureSocketError) throw error;
+    throw clientFailed();
+  }
 }
 
 /** AUTHORIZE: the peer to report, or a refusal that the client can believe. */
@@ -196,7 +207,7 @@ function* admit(
 }
 
 function* refuse(handshake: Handshake, message: string, details: ErrorDetails): Handshaking<never> {
-  yield { type: 'finalBytes', chunks: [handshake.sealClose(UNAUTHORIZED)] };
+  yield { type: 'finalBytes', chunks: handshake.sealClose(UNAUTHORIZED) };
   throw new SecureSocketError('UNAUTHORIZED_CLIENT', message, details);
 }
 
@@ -205,7 +216,7 @@ function* finish(handshake: Handshake): Handshaking<ApplicationKeys> {
   const { schedule } = handshake;
   const receiving = handshake.key('c ap traffic');
   const finished = encodeFinished(MessageType.serverFinished, schedule.finishedMac('s finished'));
-  yield { type: 'write', chunks: [handshake.seal(finished)] };
+  yield { type: 'write', chunks: handshake.seal(finished) };
   const sending = handshake.key('s ap traffic');
   return { sending, receiving, exporterSecret: schedule.derive('exp master') };
 }

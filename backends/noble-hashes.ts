@@ -1,0 +1,44 @@
+import { expand, extract } from '@noble/hashes/hkdf.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { randomBytes as fewRandomBytes } from '@noble/hashes/utils.js';
+import type { Backend } from '../src/backend.js';
+import { requireCount } from './checks.js';
+
+/** What of a backend @noble/hashes gives, and the platform's random bytes. */
+export const nobleHashes: Pick<
+  Backend,
+  'randomBytes' | 'equal' | 'sha256' | 'hmacSha256' | 'hkdfExtract' | 'hkdfExpand'
+> = {
+  randomBytes,
+  equal,
+  sha256: (data) => sha256(data),
+  hmacSha256: (key, data) => hmac(sha256, key, data),
+  hkdfExtract: (salt, inputKeyMaterial) => extract(sha256, inputKeyMaterial, salt),
+  hkdfExpand(pseudoRandomKey, info, length) {
+    requireCount('HKDF output length', length, 255 * 32);
+    return expand(sha256, pseudoRandomKey, info, length);
+  },
+};
+
+/**
+ * The one of @noble/ciphers does the same, and brings 4 kB of other helpers with it into every page. No exit before the
+ * end, and no branch on a byte.
+ */
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let at = 0; at < a.length; at++) difference |= (a[at] as number) ^ (b[at] as number);
+  return difference === 0;
+}
+
+/** Browsers give at most this many random bytes a call. */
+const RANDOM_QUOTA = 65_536;
+
+function randomBytes(length: number): Uint8Array {
+  requireCount('number of random bytes', length, 2 ** 31 - 1);
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += RANDOM_QUOTA)
+    bytes.set(fewRandomBytes(Math.min(RANDOM_QUOTA, length - at)), at);
+  return bytes;
+}

@@ -1,0 +1,55 @@
+import type { Aead, LaterAead } from '../src/backend.js';
+import { requireLength } from './checks.js';
+import { loadNoble, noImmediateForm } from './web-loading.js';
+
+/**
+ * ChaCha20-Poly1305, which no platform has: JavaScript that is loaded by the first connection whose server wants it. Until
+ * then records wait, and their bytes are copied.
+ */
+export class LoadedChaCha implements Aead {
+  readonly later: LaterAead = {
+    minLength: 0,
+    seal: async (nonce, associatedData, plaintext, prefix) => {
+      if (this.#cipher) return this.#cipher.seal(nonce, associatedData, plaintext, prefix);
+      const copies = plaintext.map((piece) => piece.slice());
+      const [ownNonce, ownData, ownPrefix] = [nonce.slice(), associatedData.slice(), prefix?.slice()];
+      return (await this.#loading).seal(ownNonce, ownData, copies, ownPrefix);
+    },
+    open: async (nonce, associatedData, ciphertext) => {
+      if (this.#cipher) return this.#cipher.open(nonce, associatedData, ciphertext);
+      const [ownNonce, ownData, copy] = [nonce.slice(), associatedData.slice(), ciphertext.slice()];
+      return (await this.#loading).open(ownNonce, ownData, copy);
+    },
+  };
+  readonly #loading: Promise<Aead>;
+  #cipher: Aead | undefined;
+
+  constructor(key: Uint8Array) {
+    requireLength('ChaCha20-Poly1305 key', key, 32);
+    const secret = Uint8Array.from(key);
+    this.#loading = loadNoble().then((noble) => {
+      const cipher = noble.chaCha20Poly1305(secret);
+      secret.fill(0);
+      this.#cipher = cipher;
+      return cipher;
+    });
+    // whoever needs it is told
+    this.#loading.catch(() => {});
+  }
+
+  seal(): never {
+    throw noImmediateForm();
+  }
+
+  open(): never {
+    throw noImmediateForm();
+  }
+
+  /** Behind what waits for it. */
+  wipe(): void {
+    this.#loading.then(
+      (cipher) => cipher.wipe?.(),
+      () => {},
+    );
+  }
+}

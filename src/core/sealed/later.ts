@@ -1,0 +1,78 @@
+import type { Backend, KeyAgreement, RsaPublicKey } from '../../backend.js';
+import { type Chunk, perform, type Script } from '../script.js';
+import { concat } from './codec.js';
+import { RECORD_HEADER, TAG_LENGTH, type TrafficKey } from './records.js';
+
+// A platform that computes elsewhere gives its results later; a script waits for them by a task. What is computed at
+// once is taken at once: then there is no turn of the event loop in between, and no promise.
+
+/** The chunks of a record; where the platform encrypts it elsewhere, one whose bytes are ready later. */
+export function sealRecord(
+  key: TrafficKey,
+  plaintext: readonly Uint8Array[],
+  length: number,
+  isPatient: boolean,
+): Chunk[] {
+  const bytes = isPatient ? key.sealLater(plaintext, length) : undefined;
+  return bytes ? [{ length: RECORD_HEADER + length + TAG_LENGTH, bytes }] : key.seal(plaintext, length);
+}
+
+/** A record's plaintext, at once or when the platform has it, which has begun before anything else happens. */
+export function* openRecord(
+  key: TrafficKey,
+  ciphertext: Uint8Array,
+  isPatient: boolean,
+): Script<Uint8Array | null> {
+  const later = isPatient ? key.openLater(ciphertext) : undefined;
+  if (later === undefined) return key.open(ciphertext);
+  return yield* perform(() => later, 'record');
+}
+
+/** Chunks of one flight: in one piece if all of them are there. */
+export function joinFlight(...chunks: readonly Chunk[]): Chunk[] {
+  const ready = chunks.filter((chunk) => !('bytes' in chunk));
+  return ready.length === chunks.length ? [concat(...(ready as Uint8Array[]))] : [...chunks];
+}
+
+/** RSAES-OAEP encryption, wherever it is done. */
+export function* encryptOaep(key: RsaPublicKey, message: Uint8Array, label: Uint8Array): Script<Uint8Array> {
+  const { later } = key;
+  if (later === undefined) return key.encryptOaep(message, label);
+  return yield* perform(() => later.encryptOaep(message, label), 'record');
+}
+
+/** RSASSA-PSS verification, wherever it is done. */
+export function* verifyPss(key: RsaPublicKey, message: Uint8Array, signature: Uint8Array): Script<boolean> {
+  const { later } = key;
+  if (later === undefined) return key.verifyPss(message, signature);
+  return yield* perform(() => later.verifyPss(message, signature), 'record');
+}
+
+/** An X25519 key pair, wherever it is made. */
+export interface EitherAgreement {
+  readonly publicKey: Uint8Array;
+  agree(peerPublicKey: Uint8Array): Script<Uint8Array | null>;
+  wipe(): void;
+}
+
+/** A fresh X25519 key pair. */
+export function* makeX25519(backend: Backend): Script<EitherAgreement> {
+  if (backend.x25519Later === undefined) return asEither(backend.x25519());
+  const own = yield* perform(() => (backend as Required<Backend>).x25519Later(), 'record');
+  return {
+    publicKey: own.publicKey,
+    agree: (peerPublicKey) => perform(() => own.agree(peerPublicKey), 'record'),
+    wipe: () => own.wipe?.(),
+  };
+}
+
+function asEither(own: KeyAgreement): EitherAgreement {
+  return {
+    publicKey: own.publicKey,
+    // biome-ignore lint/correctness/useYield: the other kind waits here
+    *agree(peerPublicKey) {
+      return own.agree(peerPublicKey);
+    },
+    wipe: () => own.wipe?.(),
+  };
+}
