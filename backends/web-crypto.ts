@@ -29,3 +29,15 @@ export interface Subtle {
 /** The platform's; `undefined` where it has none, as pages that came neither over https nor from localhost. */
 export const subtle: Subtle | undefined = (globalThis as { readonly crypto?: { readonly subtle?: Subtle } })
   .crypto?.subtle;
+
+/** RSA-OAEP as it is used here. */
+export const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' } as const;
+/** RSA-PSS as it is used here. */
+export const PSS = { name: 'RSA-PSS', hash: 'SHA-256' } as const;
+
+/** Bytes as a JSON Web Key has them. */
+export function toBase64url(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}

@@ -1,9 +1,8 @@
 import type { RsaPrivateKey, RsaPrivateNumbers } from '../src/backend.js';
 import { decryptionFailed, requirePssRoom } from './checks.js';
 import { checkModulusLength, checkPrivateNumbers, mapNumbers } from './rsa-numbers.js';
-import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
+import { OAEP, PSS, type Subtle, subtle, toBase64url, type WebCryptoKey } from './web-crypto.js';
 import { loadNoble } from './web-loading.js';
-import { OAEP, PSS, toBase64url } from './web-rsa.js';
 
 /** A new key, made by the platform where it can. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {

@@ -6,12 +6,7 @@ import type {
 } from '../src/backend.js';
 import { requireRoom } from './checks.js';
 import { checkPrivateNumbers } from './rsa-numbers.js';
-import type { Subtle } from './web-crypto.js';
-
-/** RSA-OAEP as it is used here. */
-export const OAEP = { name: 'RSA-OAEP', hash: 'SHA-256' } as const;
-/** RSA-PSS as it is used here. */
-export const PSS = { name: 'RSA-PSS', hash: 'SHA-256' } as const;
+import { OAEP, PSS, type Subtle, toBase64url } from './web-crypto.js';
 
 /** A new key, made by the platform where it can. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {
@@ -63,11 +58,4 @@ export function platformPublicKey(platform: Subtle, numbers: RsaPublicNumbers): 
       return platform.verify(how, key, given, copy);
     },
   };
-}
-
-/** Bytes as a JSON Web Key has them. */
-export function toBase64url(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }

@@ -32,7 +32,7 @@ describe('the tarball', () => {
   test('holds the licence, the README, the manifest and what was built, and nothing else', async () => {
     const { files } = await pack(withPeers.path);
     const paths = files.map(({ path }) => path).sort();
-    const unexpected = paths.filter((path) => !/^dist\/[\w/-]+\.(js|js\.map|d\.c?ts)$/.test(path));
+    const unexpected = paths.filter((path) => !/^dist\/[\w/.-]+\.(js|js\.map|d\.c?ts)$/.test(path));
     expect(unexpected).toEqual(['LICENSE', 'README.md', 'package.json']);
     expect(files.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(2_800_000); // 2,603,161 with declarations for CommonJS
   });
@@ -204,7 +204,7 @@ function declarationProblems(name: string, text: string): string[] {
 describe('the size of an entry and of what it loads at once, minified, in bytes', () => {
   // As measured. A tenth more fails: growth is to be noticed, and then written here. So does half of it.
   const measured: [name: string, minified: number, zipped: number][] = [
-    ['secure-sockets', 186_509, 65_029],
+    ['secure-sockets', 204_497, 71_995],
     ['secure-sockets/testing', 11_613, 4_297],
     ['secure-sockets/backends/node', 9_845, 4_357],
     ['secure-sockets/backends/sodium', 118_601, 19_143],
