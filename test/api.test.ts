@@ -19,13 +19,13 @@ import { root } from './helpers/pack.js';
 import {
   clientOf,
   identityFor,
-  listening,
   type Pair,
   pair,
   pause,
   portOf,
   protocols,
   rejection,
+  startListening,
 } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -61,7 +61,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   it('listen(port) is a port, and the backlog an option', async () => {
     const identity = await identityFor(protocol);
-    const probe = await listening(protocol);
+    const probe = await startListening(protocol);
     const port = portOf(probe);
     await probe.close();
     const server = keep(new SecureServer({ protocol, identity, backlog: 7 }));
@@ -83,7 +83,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('connect() after close() or destroy() is an error', async () => {
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     for (const act of ['close', 'destroy'] as const) {
       const client = clientOf(server, { protocol });
       await client[act]();
@@ -97,7 +97,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('a client that could not connect may try again', async () => {
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     const client = clientOf(server, { protocol });
     const aborted = await rejection(client.connect(server.address, { signal: AbortSignal.abort() }));
     expect(aborted.name).toBe('AbortError');
@@ -136,7 +136,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('waits for a connection yet to be made, or for the client to be given up', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const client = clientOf(server, { protocol });
       const { closed } = client;
       expect(await Promise.race([closed, pause(20).then(() => 'pending')])).toBe('pending');
@@ -280,7 +280,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('server.clients has those who are connected', async () => {
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     expect(server.clients.size).toBe(0);
     const clients = [clientOf(server, { protocol }), clientOf(server, { protocol })];
     for (const client of clients) await client.connect(server.address);
@@ -404,13 +404,13 @@ describe.each(protocols)('%s', (protocol) => {
       return 'accepted';
     };
 
-    it.each(wrong.map(([name, call, said], index) => [`${name} ${index}`, call, said] as const))(
+    it.each(wrong.map(([name, call, text], index) => [`${name} ${index}`, call, text] as const))(
       '%s',
-      async (_, call, said) => {
+      async (_, call, expected) => {
         ends = keep(await pair(protocol));
         const error = await rejection(Promise.resolve().then(call));
         expect(['BAD_ARGUMENT', 'BAD_OPTION']).toContain(error.code);
-        expect(error.message).toContain(said);
+        expect(error.message).toContain(expected);
         await ends.client.send(bytes('still there'));
         expect(text(await ends.peer.recv())).toBe('still there');
       },
@@ -436,9 +436,9 @@ describe('a role', () => {
       [() => new SecureClient({ serverKey: pin, identity: server }), 'takes one of role client'],
       [() => new SecureServer({ protocol: 'classic', identity: server }), 'takes one of role classic-server'],
     ];
-    for (const [make, said] of wrong) {
+    for (const [make, text] of wrong) {
       expect(make).toThrow(
-        expect.objectContaining({ code: 'BAD_IDENTITY', message: expect.stringContaining(said) }),
+        expect.objectContaining({ code: 'BAD_IDENTITY', message: expect.stringContaining(text) }),
       );
     }
   });

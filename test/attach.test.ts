@@ -36,7 +36,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
   }
 
   /** A client of a server that was handed the other end. */
-  async function attached(
+  async function attachPair(
     server: SecureServer,
   ): Promise<{ client: SecureClient; near: Duplex; far: Duplex }> {
     const [near, far] = duplexPair();
@@ -48,7 +48,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
 
   it('a server serves without listen()', async () => {
     const server = await serverWith();
-    const { client } = await attached(server);
+    const { client } = await attachPair(server);
     const peer = await server.accept();
     const large = randomBytes(2_000_000);
     const sending = [client.send(bytes('hello')), peer.send(large)];
@@ -64,7 +64,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
 
   it('it has its fingerprint after the first transport, that of its identity', async () => {
     const server = await serverWith();
-    await attached(server);
+    await attachPair(server);
     expect(server.fingerprint).toBe((await identityFor(protocol)).fingerprint);
   });
 
@@ -75,7 +75,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     const serving = (async () => {
       for await (const peer of server) clients.push(`${text(await peer.recv())} ${peer.remoteAddress}`);
     })();
-    const { client: first } = await attached(server);
+    const { client: first } = await attachPair(server);
     await first.send(bytes('attached'));
     const second = clientOf(server, { protocol });
     await second.connect({ host: '127.0.0.1', port: portOf(server) });
@@ -90,7 +90,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
   it('accept() waits from before the first transport on, and until the server is closed', async () => {
     const server = await serverWith();
     const [first, second] = [server.accept(), server.accept()];
-    const { client } = await attached(server);
+    const { client } = await attachPair(server);
     const peer = await first;
     await client.send(bytes('early'));
     expect(text(await peer.recv())).toBe('early');
@@ -111,7 +111,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     const accepting = (async () => {
       for await (const peer of server) void peer.recv().then((message) => peer.send(message as Uint8Array));
     })();
-    const clients = await Promise.all(Array.from({ length: 20 }, () => attached(server)));
+    const clients = await Promise.all(Array.from({ length: 20 }, () => attachPair(server)));
     await Promise.all(clients.map(({ client }, i) => client.send(bytes(`${i}`))));
     for (const [i, { client }] of clients.entries()) expect(text(await client.recv())).toBe(`${i}`);
     await server.close();
@@ -156,7 +156,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
       readonly from: object;
     }
 
-    async function reporting(
+    async function recordReports(
       options: ServerOptions = {},
     ): Promise<{ server: SecureServer; reports: Report[] }> {
       const reports: Report[] = [];
@@ -175,7 +175,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     if (protocol === 'sealed') failures.push(['garbage', (near) => near.end(Buffer.alloc(5000, 'x'))]);
 
     it.each(failures)('of %s are told to onHandshakeError', async (_, act) => {
-      const { server, reports } = await reporting();
+      const { server, reports } = await recordReports();
       const [near, far] = duplexPair();
       near.on('error', () => {});
       near.resume();
@@ -190,7 +190,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     });
 
     it('of silence too', async () => {
-      const { server, reports } = await reporting({ handshakeTimeout: 100 });
+      const { server, reports } = await recordReports({ handshakeTimeout: 100 });
       const [, far] = duplexPair();
       await server.attach(fromDuplex(far));
       await expect.poll(() => reports.map(({ error }) => error.code)).toEqual(['HANDSHAKE_TIMEOUT']);
@@ -198,7 +198,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     });
 
     it('of a stream that is over already', async () => {
-      const { server, reports } = await reporting();
+      const { server, reports } = await recordReports();
       const [, far] = duplexPair();
       far.destroy();
       await server.attach(fromDuplex(far));
@@ -208,12 +208,12 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     it('and the limits of a server hold', async () => {
       const blockList = new BlockList();
       blockList.addAddress('192.0.2.1');
-      const { server, reports } = await reporting({ maxConnections: 2, blockList });
+      const { server, reports } = await recordReports({ maxConnections: 2, blockList });
       const [, blocked] = duplexPair();
       await server.attach(fromDuplex(Object.assign(blocked, { remoteAddress: '192.0.2.1' })));
       expect(reports[0]?.error.message).toContain('block list');
       expect(blocked.destroyed).toBe(true);
-      await attached(server);
+      await attachPair(server);
       const [, second] = duplexPair();
       await server.attach(fromDuplex(second));
       const [, third] = duplexPair();
@@ -225,7 +225,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     });
 
     it('of the caller are refused', async () => {
-      const { server } = await reporting();
+      const { server } = await recordReports();
       for (const wrong of [null, 'tcp', {}, duplexPair()[0]]) {
         const error = await rejection(server.attach(wrong as never as Transport));
         expect(error).toBeInstanceOf(TypeError);
@@ -237,7 +237,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
   describe('close()', () => {
     it('ends attached clients in order', async () => {
       const server = await serverWith();
-      const { client } = await attached(server);
+      const { client } = await attachPair(server);
       const peer = await server.accept();
       await peer.send(bytes('last words'));
       await Promise.all([

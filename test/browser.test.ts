@@ -10,7 +10,7 @@ import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { Identity, type SecureClient, SecureServer, webSocket } from 'secure-sockets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { finished, installPackage, type Project, root, spawnNode } from './helpers/pack.js';
+import { installPackage, outcomeOf, type Project, root, spawnNode } from './helpers/pack.js';
 
 type Library = typeof import('../src/browser.js');
 declare const library: Library;
@@ -80,7 +80,7 @@ function bundle(contents: string, resolveDir: string, more: object = {}): Return
 
 let project: Project;
 beforeAll(async () => {
-  const check = await finished(spawnNode(tmpdir(), [join(root, 'scripts/ensure-install.mjs'), '--check']));
+  const check = await outcomeOf(spawnNode(tmpdir(), [join(root, 'scripts/ensure-install.mjs'), '--check']));
   expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
   project = await installPackage();
 }, 120_000);
@@ -377,9 +377,9 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
       const closings: Promise<boolean>[] = [];
       const open = (): InstanceType<typeof WebSocket> => {
         const socket = new WebSocket(url, library.WEB_SOCKET_PROTOCOL);
-        const closed = (done: (wasClean: boolean) => void): void =>
+        const waitForClose = (done: (wasClean: boolean) => void): void =>
           socket.addEventListener('close', ({ wasClean }) => done(wasClean));
-        closings.push(new Promise(closed));
+        closings.push(new Promise(waitForClose));
         return socket;
       };
       await Promise.all(clients.map((client) => client.connect(library.webSocket(open()))));
@@ -439,7 +439,7 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
           await client.recv();
           await client.close();
         };
-        const used = async (): Promise<number> => {
+        const memoryUsed = async (): Promise<number> => {
           for (let i = 0; i < 5; i++) {
             await new Promise((resolve) => setTimeout(resolve, 50));
             gc();
@@ -447,9 +447,9 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
           return (performance as unknown as { memory: { usedJSHeapSize: number } }).memory.usedJSHeapSize;
         };
         for (let i = 0; i < 100; i++) await connect();
-        const before = await used();
+        const before = await memoryUsed();
         for (let i = 0; i < 1000; i += 10) await Promise.all(Array.from({ length: 10 }, connect));
-        return (await used()) - before;
+        return (await memoryUsed()) - before;
       }, where());
       // a kilobyte for each would be a leak
       expect(growth).toBeLessThan(1_000_000);

@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { type ClientOptions, Identity, type SecureClient, Sessions } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
 import { freePort } from './helpers/examples.js';
-import { finished, kill, root, spawnNode } from './helpers/pack.js';
+import { kill, outcomeOf, root, spawnNode } from './helpers/pack.js';
 import { pause } from './helpers/sockets.js';
 
 /** What examples/chat/chat.mjs has. */
@@ -53,7 +53,7 @@ describe.runIf(hasAll)('a chat on two processes, as in examples/chat,', () => {
   let Chat: ChatClass;
 
   beforeAll(async () => {
-    const check = await finished(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
+    const check = await outcomeOf(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
     expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
     identity = await Identity.generate({ modulusLength: 2048 });
     await identity.save(join(folder, 'server.pem'));
@@ -74,7 +74,7 @@ describe.runIf(hasAll)('a chat on two processes, as in examples/chat,', () => {
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--dir', data];
     const child = start('redis-server', ['--bind', '127.0.0.1', '--port', `${port}`, ...durable]);
     child.stdout?.resume();
-    await answering(port);
+    await waitForAnswer(port);
     return child;
   }
 
@@ -92,7 +92,7 @@ describe.runIf(hasAll)('a chat on two processes, as in examples/chat,', () => {
       SERVER_ONE: `127.0.0.1:${one}`,
       SERVER_TWO: `127.0.0.1:${two}`,
     });
-    await answering(port);
+    await waitForAnswer(port);
     return port;
   }
 
@@ -202,7 +202,7 @@ describe.runIf(hasAll)('a chat on two processes, as in examples/chat,', () => {
 });
 
 /** Until something accepts connections there. */
-async function answering(port: number): Promise<void> {
+async function waitForAnswer(port: number): Promise<void> {
   for (;;) {
     const socket = connect({ host: '127.0.0.1', port });
     const isOpen = await once(socket, 'connect').then(

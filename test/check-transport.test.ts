@@ -61,7 +61,7 @@ async function failuresWith(fault: Fault): Promise<string[]> {
 }
 
 /** The inner transport reports to what `change` makes of the events. */
-function reporting(change: (events: TransportEvents, wrapped: Wrapped) => Partial<TransportEvents>): Fault {
+function faultOf(change: (events: TransportEvents, wrapped: Wrapped) => Partial<TransportEvents>): Fault {
   return (wrapped) => {
     wrapped.start = (events) => {
       const whole = {
@@ -78,12 +78,12 @@ function reporting(change: (events: TransportEvents, wrapped: Wrapped) => Partia
 const faults: [name: string, fault: Fault, rule: RegExp][] = [
   [
     'loses a byte',
-    reporting((events) => ({ data: (bytes) => events.data(bytes.subarray(bytes.length > 50_000 ? 1 : 0)) })),
+    faultOf((events) => ({ data: (bytes) => events.data(bytes.subarray(bytes.length > 50_000 ? 1 : 0)) })),
     /bytes arrive complete and in order/,
   ],
   [
     'changes a byte',
-    reporting((events) => ({
+    faultOf((events) => ({
       data: (bytes) => events.data(bytes.map((byte, i) => (i === 9999 ? byte ^ 1 : byte))),
     })),
     /bytes arrive complete and in order.*other bytes/,
@@ -112,15 +112,15 @@ const faults: [name: string, fault: Fault, rule: RegExp][] = [
     },
     /left as they are.*memory was changed/,
   ],
-  ['says nothing of writes', reporting(() => ({ written: () => {} })), /written\(\) follows every write/],
+  ['says nothing of writes', faultOf(() => ({ written: () => {} })), /written\(\) follows every write/],
   [
     'says nothing of the end',
-    reporting(() => ({ end: () => {} })),
+    faultOf(() => ({ end: () => {} })),
     /what comes before start|end\(\) is told to the peer/,
   ],
   [
     'says it twice',
-    reporting((events) => ({
+    faultOf((events) => ({
       end: () => {
         events.end();
         events.end();
@@ -130,17 +130,17 @@ const faults: [name: string, fault: Fault, rule: RegExp][] = [
   ],
   [
     'says nothing of the close',
-    reporting(() => ({ close: () => {} })),
+    faultOf(() => ({ close: () => {} })),
     /close\(\) follows on both sides.*close\(\) did not happen/,
   ],
   [
     'closes with an error for nothing',
-    reporting((events) => ({ close: () => events.close(new Error('unplugged')) })),
+    faultOf((events) => ({ close: () => events.close(new Error('unplugged')) })),
     /close\(\) follows on both sides.*unplugged/,
   ],
   [
     'closes at the first end',
-    reporting((events, { inner }) => ({
+    faultOf((events, { inner }) => ({
       end: () => {
         events.end();
         inner.destroy();

@@ -8,13 +8,13 @@ import { traceConnection, traceHandshake, traceLimit } from '../src/diagnostics.
 import {
   clientOf,
   identityFor,
-  listening,
   pair,
   pause,
   portOf,
   protocols,
   rawConnection,
   rejection,
+  startListening,
 } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -58,7 +58,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('a client that is given up while the end of its handshake is told does not connect', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 100 }) });
     const client = clientOf(server, { protocol });
     const giveUp = (facts: unknown): void => {
@@ -103,7 +103,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('tell a client before it is accepted, with all there is to know of it', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const client = clientOf(server, { protocol });
       let whenOpened: unknown;
       const look = (facts: unknown): void => {
@@ -121,7 +121,10 @@ describe.each(protocols)('%s', (protocol) => {
     it('tell a handshake that fails, and why, on the side where it does', async () => {
       const errors: Error[] = [];
       const server = keep(
-        await listening(protocol, { onHandshakeError: (error) => errors.push(error), handshakeTimeout: 300 }),
+        await startListening(protocol, {
+          onHandshakeError: (error) => errors.push(error),
+          handshakeTimeout: 300,
+        }),
       );
       const client = new SecureClient({ protocol, serverKey: `SHA256:${'A'.repeat(43)}` });
       const error = await rejection(client.connect({ host: '127.0.0.1', port: portOf(server) }));
@@ -135,7 +138,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('tell nothing of a connection that never was', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const port = portOf(server);
       const { fingerprint } = server;
       await server.close();
@@ -153,7 +156,7 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('tell which limit turned somebody away', async () => {
       const blockList = new BlockList();
-      const server = keep(await listening(protocol, { maxConnections: 1, blockList }));
+      const server = keep(await startListening(protocol, { maxConnections: 1, blockList }));
       const first = await rawConnection(server);
       await expect.poll(() => server.stats.pending).toBe(1);
       await once((await rawConnection(server)).resume(), 'close');
@@ -166,7 +169,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('tell of too many handshakes', async () => {
-      const server = keep(await listening(protocol, { maxPendingHandshakes: 1 }));
+      const server = keep(await startListening(protocol, { maxPendingHandshakes: 1 }));
       const first = await rawConnection(server);
       await expect.poll(() => server.stats.pending).toBe(1);
       await once((await rawConnection(server)).resume(), 'close');
@@ -183,7 +186,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('do no harm when a listener throws', async () => {
-      const broken = (): void => {
+      const throwError = (): void => {
         throw new Error('a listener broke');
       };
       const uncaught: unknown[] = [];
@@ -191,7 +194,7 @@ describe.each(protocols)('%s', (protocol) => {
       const others = process.listeners('uncaughtException');
       process.removeAllListeners('uncaughtException');
       process.on('uncaughtException', (error) => uncaught.push(error));
-      for (const name of names) subscribe(`secure-sockets:${name}`, broken);
+      for (const name of names) subscribe(`secure-sockets:${name}`, throwError);
       try {
         const { client, peer } = keep(await pair(protocol));
         await client.send(new Uint8Array(3));
@@ -201,7 +204,7 @@ describe.each(protocols)('%s', (protocol) => {
         await expect.poll(() => uncaught.length).toBeGreaterThanOrEqual(8);
         for (const error of uncaught) expect(error).toMatchObject({ message: 'a listener broke' });
       } finally {
-        for (const name of names) unsubscribe(`secure-sockets:${name}`, broken);
+        for (const name of names) unsubscribe(`secure-sockets:${name}`, throwError);
         process.removeAllListeners('uncaughtException');
         for (const listener of others) process.on('uncaughtException', listener);
       }
@@ -228,13 +231,13 @@ describe.each(protocols)('%s', (protocol) => {
         bytesRead: 0,
         bytesWritten: 0,
       };
-      expect(keep(await listening(protocol)).stats).toEqual(zero);
+      expect(keep(await startListening(protocol)).stats).toEqual(zero);
       const { SecureServer } = await import('secure-sockets');
       expect(new SecureServer({ protocol, identity: await identityFor(protocol) }).stats).toEqual(zero);
     });
 
     it('follow clients from the handshake to the end', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const raw = await rawConnection(server);
       await expect
         .poll(() => server.stats)
@@ -257,7 +260,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('count bytes as the clients do, before and after their end', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const client = await dial(server);
       const peer = await server.accept();
       await client.send(new Uint8Array(100_000));
@@ -277,7 +280,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('show what waits to be read', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const client = await dial(server);
       const peer = await server.accept();
       await client.send(new Uint8Array(300_000));
@@ -289,7 +292,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('are a copy that does not change', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const before = server.stats;
       const socket = await rawConnection(server);
       socket.end();

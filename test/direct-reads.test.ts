@@ -18,7 +18,7 @@ interface Inside {
 }
 
 /** A connection to a server such as ours makes, its end there not yet read from. */
-async function accepted(): Promise<{ near: Socket; far: Socket & Inside }> {
+async function acceptPair(): Promise<{ near: Socket; far: Socket & Inside }> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const near = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
@@ -56,7 +56,7 @@ function readAll(transport: Transport): Promise<{ bytes: Buffer; memory: Set<Arr
 const content = randomBytes(1_000_000);
 
 it('this Node lets accepted sockets read into our memory, and they do', async () => {
-  const { near, far } = await accepted();
+  const { near, far } = await acceptPair();
   const handle = far._handle;
   // should a version of Node lack this, the fallback below serves: then this test may ask for that
   expect(typeof handle?.useUserBuffer).toBe('function');
@@ -73,7 +73,7 @@ it('this Node lets accepted sockets read into our memory, and they do', async ()
 });
 
 it.each(['useUserBuffer', 'readStart'] as const)('without %s they are read as streams', async (missing) => {
-  const { near, far } = await accepted();
+  const { near, far } = await acceptPair();
   const handle = far._handle as object;
   Object.defineProperty(handle, missing, { value: undefined, configurable: true });
   const transport = fromAccepted(far);
@@ -87,7 +87,7 @@ it.each(['useUserBuffer', 'readStart'] as const)('without %s they are read as st
 });
 
 it('without a handle too, as of a socket that is gone already', async () => {
-  const { far } = await accepted();
+  const { far } = await acceptPair();
   far.destroy();
   await once(far, 'close');
   const ended = new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { SecureClient, SecureServer } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
-import { clientOf, listening, pause, portOf, protocols, rejection } from './helpers/sockets.js';
+import { clientOf, pause, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -39,7 +39,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
   }
 
   it('lets handlers finish, and gives their answers to the clients', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     const { done, errors } = serve(server, 400);
     const clients = await Promise.all([connect(server), connect(server), connect(server)]);
     const [busy, busier, idle] = clients as [SecureClient, SecureClient, SecureClient];
@@ -69,7 +69,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
   });
 
   it('takes a message that is on its way, however large', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     const { done, errors } = serve(server, 10);
     const client = await connect(server);
     const large = new Uint8Array(8_000_000).fill(7);
@@ -84,7 +84,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
   });
 
   it('waits no longer than that for a program that does not finish', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     const client = await connect(server);
     const peer = await server.accept();
     const begun = performance.now();
@@ -98,7 +98,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
   });
 
   it('is hurried by a second close()', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     const client = await connect(server);
     await server.accept();
     const begun = performance.now();
@@ -110,7 +110,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
   });
 
   it('lets go at once of clients that nobody has accepted', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     const client = await connect(server);
     await client.send(bytes('never read'));
     await expect.poll(() => server.stats.waiting).toBe(1);
@@ -129,7 +129,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
     [{ timeout: 'soon' }, 'timeout of close() must be'],
     [{ gently: true }, 'no option "gently"'],
   ])('refuses %j', async (options, words) => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     open.push(server);
     const error = await rejection(server.close(options as never));
     expect(error).toMatchObject({ code: 'BAD_ARGUMENT', message: expect.stringContaining(words) });

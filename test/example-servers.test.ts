@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { finished, root, spawnNode } from './helpers/pack.js';
+import { outcomeOf, root, spawnNode } from './helpers/pack.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-servers-'));
 const servers: ChildProcess[] = [];
 
 beforeAll(async () => {
-  const check = await finished(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
+  const check = await outcomeOf(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
   expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
 }, 30_000);
 afterEach(async () => {
@@ -41,7 +41,9 @@ async function start(
 }
 
 async function run(file: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await finished(spawnNode(folder, [join(root, 'examples', file), ...args]));
+  const { code, stdout, stderr } = await outcomeOf(
+    spawnNode(folder, [join(root, 'examples', file), ...args]),
+  );
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { finished, type Outcome, root, spawnNode } from './helpers/pack.js';
+import { type Outcome, outcomeOf, root, spawnNode } from './helpers/pack.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-examples-'));
 
@@ -34,7 +34,7 @@ test('the picture of the README is what its script draws', { timeout: 60_000 }, 
 });
 
 function run(script: string, ...args: string[]): Promise<Outcome> {
-  return finished(spawnNode(folder, [join(root, script), ...args]), 110_000);
+  return outcomeOf(spawnNode(folder, [join(root, script), ...args]), 110_000);
 }
 
 /** The rows of one of our PNG files. They may be compressed otherwise by another version of zlib. */

@@ -296,7 +296,7 @@ describe('keys that the platform keeps', () => {
     ],
     [
       'with its halves exchanged',
-      async () => swapped(await pair('RSA-PSS', 'SHA-256', ['sign', 'verify'])),
+      async () => swap(await pair('RSA-PSS', 'SHA-256', ['sign', 'verify'])),
       'client',
       'BAD_IDENTITY',
       'private RSA-PSS',
@@ -304,7 +304,7 @@ describe('keys that the platform keeps', () => {
     [
       'of two pairs',
       async () =>
-        mixed(
+        mix(
           await pair('RSA-PSS', 'SHA-256', ['sign', 'verify']),
           await pair('RSA-PSS', 'SHA-256', ['sign', 'verify']),
         ),
@@ -315,7 +315,7 @@ describe('keys that the platform keeps', () => {
     [
       'of two pairs',
       async () =>
-        mixed(
+        mix(
           await pair('RSA-OAEP', 'SHA-256', ['decrypt', 'encrypt']),
           await pair('RSA-OAEP', 'SHA-256', ['decrypt', 'encrypt']),
         ),
@@ -341,11 +341,11 @@ describe('keys that the platform keeps', () => {
     });
   });
 
-  const swapped = ({ publicKey, privateKey }: webcrypto.CryptoKeyPair): webcrypto.CryptoKeyPair => ({
+  const swap = ({ publicKey, privateKey }: webcrypto.CryptoKeyPair): webcrypto.CryptoKeyPair => ({
     publicKey: privateKey,
     privateKey: publicKey,
   });
-  const mixed = (one: webcrypto.CryptoKeyPair, other: webcrypto.CryptoKeyPair): webcrypto.CryptoKeyPair => ({
+  const mix = (one: webcrypto.CryptoKeyPair, other: webcrypto.CryptoKeyPair): webcrypto.CryptoKeyPair => ({
     publicKey: one.publicKey,
     privateKey: other.privateKey,
   });

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Coverage } from './fuzz/coverage.js';
 import { differentialTargets } from './fuzz/differential.js';
-import { keep, kept, mutateFor, save, saved, structuredFor, type Tally } from './fuzz/engine.js';
+import { keep, mutateFor, readKept, readSaved, runStructured, save, type Tally } from './fuzz/engine.js';
 import { parserTargets } from './fuzz/parsers.js';
 import { sessionTargets } from './fuzz/sessions.js';
 import { examine, Offence, type Target } from './fuzz/target.js';
@@ -20,7 +20,7 @@ const targets = [...parserTargets(), ...(await sessionTargets()), ...(await diff
 const share = (1000 * seconds) / targets.reduce((sum, { structured }) => sum + (structured ? 2 : 1), 0);
 
 /** A failure is kept as a case for ever; the test shows where. */
-async function keeping<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {
+async function keepInput<Result>(target: Target, run: () => Promise<Result>): Promise<Result> {
   try {
     return await run();
   } catch (error) {
@@ -51,7 +51,8 @@ async function report(target: Target, tally: Tally, coverage: Coverage): Promise
 
 describe.each(targets)('$name', (target) => {
   it('keeps the laws with its right inputs and with those that broke them once', async () => {
-    for (const input of [...target.seeds, ...saved(target), ...kept(target)]) await examine(target, input);
+    for (const input of [...target.seeds, ...readSaved(target), ...readKept(target)])
+      await examine(target, input);
   });
 
   it('takes its right inputs', async () => {
@@ -61,7 +62,7 @@ describe.each(targets)('$name', (target) => {
   it(
     'keeps the laws with inputs of the right form',
     async () => {
-      await keeping(target, () => structuredFor(target, share, seed));
+      await keepInput(target, () => runStructured(target, share, seed));
     },
     2 * share + 60_000,
   );
@@ -70,7 +71,7 @@ describe.each(targets)('$name', (target) => {
     'keeps the laws with changed inputs',
     async () => {
       coverage?.reset();
-      const tally = await keeping(target, () => mutateFor(target, share, new Random(seed), coverage));
+      const tally = await keepInput(target, () => mutateFor(target, share, new Random(seed), coverage));
       if (coverage) await report(target, tally, coverage);
       // backends are compared, and say yes or no: everything else has more to say
       expect(tally.verdicts).toBeGreaterThan(target.name.startsWith('same-') ? 0 : 1);

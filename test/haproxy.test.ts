@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { fromDuplex, Identity, reconnecting, SecureClient, SecureServer } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
 import { freePort } from './helpers/examples.js';
-import { finished, kill, root, spawnNode } from './helpers/pack.js';
+import { kill, outcomeOf, root, spawnNode } from './helpers/pack.js';
 import { pause } from './helpers/sockets.js';
 
 // Debian keeps it where only the administrator's PATH leads.
@@ -36,7 +36,7 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
   const ticketKeys = join(folder, 'ticket-keys');
 
   beforeAll(async () => {
-    const check = await finished(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
+    const check = await outcomeOf(spawnNode(folder, [join(root, 'scripts/ensure-install.mjs'), '--check']));
     expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
     identity = await Identity.generate({ modulusLength: 2048 });
     await identity.save(keyFile);
@@ -56,10 +56,10 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     children.push(child);
-    const said: string[] = [];
-    child.stderr.on('data', (text) => said.push(String(text)));
+    const lines: string[] = [];
+    child.stderr.on('data', (text) => lines.push(String(text)));
     for (;;) {
-      if (child.exitCode !== null) throw new Error(`haproxy ended: ${said.join('')}`);
+      if (child.exitCode !== null) throw new Error(`haproxy ended: ${lines.join('')}`);
       if (await answers(port)) return port;
       await pause(20);
     }
@@ -110,7 +110,7 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
       expect(served.map((answer) => answer.split(' ').at(-1))).toEqual(
         Array.from({ length: 6 }, (_, i) => `127.0.0.${10 + i}`),
       );
-      const output = await finished(
+      const output = await outcomeOf(
         spawnNode(folder, [join(root, 'examples/haproxy/client.mjs'), `${port}`, identity.fingerprint, '4']),
       );
       expect(output.stderr).toBe('');

@@ -132,12 +132,12 @@ test.skipIf(!hasOpenssl)(
   'the openssl command reads both kinds of file and shows the same fingerprint',
   async () => {
     const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
-    const [plain, encrypted] = [join(directory, 'plain.pem'), join(directory, 'encrypted.pem')];
+    const [plain, encrypt] = [join(directory, 'plain.pem'), join(directory, 'encrypted.pem')];
     await identity.save(plain);
-    await identity.save(encrypted, { passphrase: 'secret' });
+    await identity.save(encrypt, { passphrase: 'secret' });
     for (const options of [
       ['-in', plain],
-      ['-in', encrypted, '-passin', 'pass:secret'],
+      ['-in', encrypt, '-passin', 'pass:secret'],
     ]) {
       const der = execFileSync('openssl', ['pkey', ...options, '-pubout', '-outform', 'der']);
       expect(Uint8Array.from(der)).toEqual(identity.spki);
@@ -248,21 +248,21 @@ describe('what editors and pipelines make of a key file', () => {
 });
 
 describe('a passphrase', () => {
-  const encrypted = (): string =>
+  const encrypt = (): string =>
     Identity.fromPem(pemOf(keys.server), { role: 'server' }).toPem({ passphrase: 'right' });
 
   test.each<[string, () => string, PemOptions, 'BAD_IDENTITY' | 'BAD_OPTION', string]>([
-    ['missing', encrypted, {}, 'BAD_IDENTITY', 'give its { passphrase }'],
+    ['missing', encrypt, {}, 'BAD_IDENTITY', 'give its { passphrase }'],
     [
       'wrong',
-      encrypted,
+      encrypt,
       { passphrase: 'wrong' },
       'BAD_IDENTITY',
       'the passphrase is wrong or the file is damaged',
     ],
-    ['empty', encrypted, { passphrase: '' }, 'BAD_OPTION', '1 to 1024 bytes'],
-    ['of 1025 bytes', encrypted, { passphrase: 'x'.repeat(1025) }, 'BAD_OPTION', '1 to 1024 bytes'],
-    ['that is no string', encrypted, { passphrase: 7 as unknown as string }, 'BAD_OPTION', 'a string'],
+    ['empty', encrypt, { passphrase: '' }, 'BAD_OPTION', '1 to 1024 bytes'],
+    ['of 1025 bytes', encrypt, { passphrase: 'x'.repeat(1025) }, 'BAD_OPTION', '1 to 1024 bytes'],
+    ['that is no string', encrypt, { passphrase: 7 as unknown as string }, 'BAD_OPTION', 'a string'],
     [
       'too many',
       () => pemOf(keys.server),
@@ -466,9 +466,9 @@ describe('files', () => {
 
   test('a function is asked for the passphrase of an encrypted key, and of no other', async () => {
     const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
-    const [plain, encrypted] = [join(directory, 'unasked.pem'), join(directory, 'asked.pem')];
+    const [plain, encrypt] = [join(directory, 'unasked.pem'), join(directory, 'asked.pem')];
     await identity.save(plain);
-    await identity.save(encrypted, { passphrase: 'secret' });
+    await identity.save(encrypt, { passphrase: 'secret' });
     let asked = 0;
     const passphrase = async (): Promise<string> => {
       asked++;
@@ -476,7 +476,7 @@ describe('files', () => {
     };
     await Identity.load(plain, { passphrase });
     expect(asked).toBe(0);
-    await Identity.load(encrypted, { passphrase });
+    await Identity.load(encrypt, { passphrase });
     expect(asked).toBe(1);
     await expect(Identity.load(plain, { passphrase: 'secret' })).rejects.toThrow(
       problem('BAD_IDENTITY', 'not encrypted: leave the passphrase out'),

@@ -107,7 +107,7 @@ async function problem(
 }
 
 /** The command in an error text, as a person copies it. Passphrases are asked for on a terminal, which is `script`. */
-async function converted(
+async function convert(
   error: SecureSocketError,
   ask: 'nothing' | 'passphrases' = 'nothing',
 ): Promise<Identity> {
@@ -117,7 +117,7 @@ async function converted(
   const before = new Set(readdirSync(folder));
   if (ask === 'nothing') sh(command, folder);
   else
-    execFileSync('script', ['--quiet', '--return', '--command', `bash -c ${quoted(command)}`, '/dev/null'], {
+    execFileSync('script', ['--quiet', '--return', '--command', `bash -c ${quote(command)}`, '/dev/null'], {
       cwd: folder,
       input: 'secret\nsecret\nsecret\n',
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -130,7 +130,7 @@ async function converted(
   return Identity.load(join(folder, 'new.pem'), { role: 'server', passphrase });
 }
 
-function quoted(text: string): string {
+function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
@@ -154,7 +154,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
   ])('%s', async (file, kind) => {
     const error = await problem(file);
     expect(error.message).toContain(kind);
-    expect((await converted(error)).fingerprint).toBe(await fingerprint());
+    expect((await convert(error)).fingerprint).toBe(await fingerprint());
   });
 
   test.each([
@@ -179,19 +179,19 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     const error = await problem(file);
     expect(error.message).toContain(kind);
     if (isPem) expect((await problem(file, 'secret')).message).toBe(error.message);
-    expect((await converted(error, 'passphrases')).fingerprint).toBe(await fingerprint());
+    expect((await convert(error, 'passphrases')).fingerprint).toBe(await fingerprint());
   });
 
   test.each([['pss.pem'], ['pss-bound.pem']])('%s, for a client', async (file) => {
     const error = await problem(file, undefined, 'client');
     expect(error.message).toContain('for RSA-PSS, which is bound to signing');
-    await converted(error);
+    await convert(error);
   });
 
   test.skipIf(!hasPutty)('putty.ppk', async () => {
     const error = await problem('putty.ppk');
     expect(error.message).toContain('it is a PuTTY key');
-    expect((await converted(error)).fingerprint).toBe(await fingerprint());
+    expect((await convert(error)).fingerprint).toBe(await fingerprint());
   });
 
   test('openssh-locked.pem, which is encrypted', async () => {
@@ -199,13 +199,13 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     expect(error.message).toContain('an OpenSSH private key');
     writeFileSync(join(keys, 'ask'), '#!/bin/sh\necho secret\n', { mode: 0o700 });
     vi.stubEnv('SSH_ASKPASS', join(keys, 'ask')).stubEnv('SSH_ASKPASS_REQUIRE', 'force');
-    expect((await converted(error)).fingerprint).toBe(await fingerprint());
+    expect((await convert(error)).fingerprint).toBe(await fingerprint());
     vi.unstubAllEnvs();
   });
 
   test('a path with blanks and quotation marks stays one word', async () => {
     cpSync(join(keys, 'both.pem'), join(keys, "Ann's keys.pem"));
-    expect((await converted(await problem("Ann's keys.pem"))).fingerprint).toBe(await fingerprint());
+    expect((await convert(await problem("Ann's keys.pem"))).fingerprint).toBe(await fingerprint());
   });
 });
 
@@ -248,7 +248,7 @@ describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
 });
 
 /** As a command says it, whoever asks it for a passphrase. */
-const said: readonly (readonly [file: string, text: string])[] = [
+const messages: readonly (readonly [file: string, text: string])[] = [
   ['old-3des.pem', 'PKCS#1 encrypted the old way'],
   ['PBE-MD5-DES.pem', 'PBES1 (MD5 and DES)'],
   ['PBE-SHA1-RC2-40.pem', 'PBES1 of PKCS#12 (SHA-1 and RC2)'],
@@ -279,7 +279,7 @@ describe.skipIf(!hasAll)('the command names a file', () => {
     const [program = '', ...rest] =
       place === 'alone'
         ? ['setsid', '--wait', ...words]
-        : ['script', '--quiet', '--return', '--command', words.map(quoted).join(' '), '/dev/null'];
+        : ['script', '--quiet', '--return', '--command', words.map(quote).join(' '), '/dev/null'];
     // no one types anything: a question would wait for ever
     const { stdout, stderr, status } = spawnSync(program, rest, {
       cwd: keys,
@@ -290,7 +290,7 @@ describe.skipIf(!hasAll)('the command names a file', () => {
     return `${status} ${stdout}${stderr}`;
   };
 
-  test.each(said)(
+  test.each(messages)(
     'without a terminal: %s',
     async (file, text) => {
       const isPublic = file.startsWith('certificate');
@@ -303,7 +303,7 @@ describe.skipIf(!hasAll)('the command names a file', () => {
     60_000,
   );
 
-  test.each(said.filter(([file]) => /^(old|PBE|pbes2|store|openssh-locked)/.test(file)))(
+  test.each(messages.filter(([file]) => /^(old|PBE|pbes2|store|openssh-locked)/.test(file)))(
     'on a terminal, and asks for nothing: %s',
     async (file, text) => {
       const output = await say('on a terminal', 'listen', '--identity', file, '127.0.0.1:0');

@@ -276,11 +276,11 @@ describe('add', () => {
     const names = Array.from({ length: 40 }, (_, index) => `host-${index}`);
     let isDone = false;
     const reading = (async () => {
-      let most = 0;
+      let max = 0;
       while (!isDone) {
         const { length } = await hosts.list();
-        expect(length).toBeGreaterThanOrEqual(most);
-        most = length;
+        expect(length).toBeGreaterThanOrEqual(max);
+        max = length;
         await sleep(1);
       }
     })();

@@ -5,12 +5,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   clientOf,
   identityFor,
-  listening,
   pair,
   pause,
   portOf,
   protocols,
   rejection,
+  startListening,
 } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -51,7 +51,7 @@ async function slowRelay(port: number, bytesPerSecond: number): Promise<number> 
 
 describe.each(protocols)('%s', (protocol) => {
   it('close() lets a slow peer take everything, however long that is, as long as it goes on taking', async () => {
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     const port = await slowRelay(portOf(server), 2_500_000);
     const client = clientOf(server, { protocol, closeTimeout: 1500 });
     await client.connect({ port, host: '127.0.0.1' });
@@ -122,7 +122,7 @@ describe.each(protocols)('%s', (protocol) => {
     silent.listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as { port: number };
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     for (const act of ['close', 'destroy'] as const) {
       const client = clientOf(server, { protocol });
       const connecting = rejection(client.connect({ port, host: '127.0.0.1' }));

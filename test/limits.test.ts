@@ -15,7 +15,7 @@ import { readServerOptions } from '../src/options/server-settings.js';
 import { readDocument } from './helpers/documents.js';
 import { readTables } from './helpers/markdown.js';
 import { Recorder } from './helpers/recorder.js';
-import { clientOf, identityFor, listening, portOf, rawConnection } from './helpers/sockets.js';
+import { clientOf, identityFor, portOf, rawConnection, startListening } from './helpers/sockets.js';
 
 const { text } = readDocument('docs/limits.md');
 
@@ -66,9 +66,9 @@ describe('docs/limits.md', () => {
 describe('limits of a turn are as docs/limits.md says', () => {
   it('for messages given at once', async () => {
     const limit = documented.get('messages given at once') as number;
-    const incoming = new ReceiveQueue(2 ** 30, () => {});
+    const queue = new ReceiveQueue(2 ** 30, () => {});
     let left = 2 * limit;
-    incoming.push({
+    queue.push({
       ...{ count: left, bytes: left, held: left },
       next: () => (left-- > 0 ? Uint8Array.of(1) : undefined),
     });
@@ -78,7 +78,7 @@ describe('limits of a turn are as docs/limits.md says', () => {
       isLater = true;
     });
     while (!isLater) {
-      await incoming.recv();
+      await queue.recv();
       given++;
     }
     // the one that waited for the next turn is among them
@@ -87,13 +87,13 @@ describe('limits of a turn are as docs/limits.md says', () => {
 
   it('for requests of a protocol', () => {
     let answered = 0;
-    function* asking(): Script {
+    function* askForever(): Script {
       for (;;) {
         yield* read(1);
         answered++;
       }
     }
-    const recorder = new Recorder(asking());
+    const recorder = new Recorder(askForever());
     recorder.session.start();
     recorder.session.receive(new Uint8Array(10_000));
     expect(recorder.session.turnIsOver).toBe(true);
@@ -113,7 +113,7 @@ describe('limits of a turn are as docs/limits.md says', () => {
 });
 
 /** Counts what a server computes with keys. */
-function counting(): { backend: Backend; counts: Record<string, number> } {
+function countOperations(): { backend: Backend; counts: Record<string, number> } {
   const counts: Record<string, number> = {};
   const count = (name: string): void => {
     counts[name] = (counts[name] ?? 0) + 1;
@@ -153,7 +153,7 @@ function counting(): { backend: Backend; counts: Record<string, number> } {
     },
     rsaPrivateKey: (numbers) => {
       const key = node.rsaPrivateKey(numbers);
-      const counted = <Arguments extends unknown[], Result>(
+      const countPrivate = <Arguments extends unknown[], Result>(
         operation: (...args: Arguments) => Result,
       ): ((...args: Arguments) => Result) => {
         return (...args) => {
@@ -163,9 +163,9 @@ function counting(): { backend: Backend; counts: Record<string, number> } {
       };
       return {
         modulusLength: key.modulusLength,
-        decryptRaw: counted((ciphertext) => key.decryptRaw(ciphertext)),
-        decryptOaep: counted((ciphertext, label) => key.decryptOaep(ciphertext, label)),
-        signPss: counted((message) => key.signPss(message)),
+        decryptRaw: countPrivate((ciphertext) => key.decryptRaw(ciphertext)),
+        decryptOaep: countPrivate((ciphertext, label) => key.decryptOaep(ciphertext, label)),
+        signPss: countPrivate((message) => key.signPss(message)),
       };
     },
   };
@@ -174,9 +174,9 @@ function counting(): { backend: Backend; counts: Record<string, number> } {
 
 describe('one stranger costs a server at most', () => {
   it('in sealed, whatever is asked of a client: one operation of each kind', async () => {
-    const { backend, counts } = counting();
+    const { backend, counts } = countOperations();
     const suites = ['X25519MLKEM768', 'X25519'] as const;
-    const server = await listening('sealed', { backend, suites, verifyClient: () => false });
+    const server = await startListening('sealed', { backend, suites, verifyClient: () => false });
     const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
     const client = clientOf(server, { identity, suites });
     await expect(client.connect({ port: portOf(server), host: '127.0.0.1' })).rejects.toMatchObject({
@@ -193,8 +193,8 @@ describe('one stranger costs a server at most', () => {
   });
 
   it('in classic, one private operation', async () => {
-    const { backend, counts } = counting();
-    const server = await listening('classic', { backend });
+    const { backend, counts } = countOperations();
+    const server = await startListening('classic', { backend });
     const socket = (await rawConnection(server)).resume();
     socket.write(Buffer.alloc(256, 1));
     await server.accept();
@@ -204,8 +204,8 @@ describe('one stranger costs a server at most', () => {
   });
 
   it('and nothing as long as he says nothing', async () => {
-    const { backend, counts } = counting();
-    const server = await listening('sealed', { backend });
+    const { backend, counts } = countOperations();
+    const server = await startListening('sealed', { backend });
     const socket = await rawConnection(server);
     await expect.poll(() => server.stats.pending).toBe(1);
     expect(counts).toEqual({});

@@ -2,7 +2,15 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { SecureClient } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
-import { clientOf, listening, pair, portOf, protocols, rawConnection, rejection } from './helpers/sockets.js';
+import {
+  clientOf,
+  pair,
+  portOf,
+  protocols,
+  rawConnection,
+  rejection,
+  startListening,
+} from './helpers/sockets.js';
 
 setFlagsFromString('--expose_gc');
 const collect = runInNewContext('gc') as () => void;
@@ -13,7 +21,7 @@ afterEach(async () => {
 });
 
 /** Waits until everything of a list has been collected; says how many have not. */
-async function collected(references: readonly WeakRef<object>[]): Promise<number> {
+async function countCollected(references: readonly WeakRef<object>[]): Promise<number> {
   let left = references.length;
   for (let attempt = 0; attempt < 50 && left > 0; attempt++) {
     // what a promise has just handed over lives until the turn is over
@@ -61,7 +69,7 @@ describe.each(protocols)('nothing is left of %s connections', (protocol) => {
 
   // defences: no timer, listener, set or closure holds on to what is over
   it.each(Object.keys(endings))('%s', async (name) => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     open.push(server);
     const references: WeakRef<object>[] = [];
     // a function of its own, whose variables are gone when it has returned
@@ -75,13 +83,13 @@ describe.each(protocols)('nothing is left of %s connections', (protocol) => {
     };
     for (let i = 0; i < 20; i++) await cycle();
     await expect.poll(() => server.stats.open).toBe(0);
-    expect(await collected(references)).toBe(0);
+    expect(await countCollected(references)).toBe(0);
     await expect.poll(resources).toEqual(nothing);
     await expect.poll(() => server.stats.buffered).toBe(0);
   });
 
   it('that never got that far', async () => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     open.push(server);
     const references: WeakRef<object>[] = [];
     const cycle = async (i: number): Promise<void> => {
@@ -97,7 +105,7 @@ describe.each(protocols)('nothing is left of %s connections', (protocol) => {
     };
     for (let i = 0; i < 30; i++) await cycle(i);
     await expect.poll(() => server.stats.pending).toBe(0);
-    expect(await collected(references)).toBe(0);
+    expect(await countCollected(references)).toBe(0);
     await expect.poll(resources).toEqual(nothing);
   });
 
@@ -110,7 +118,7 @@ describe.each(protocols)('nothing is left of %s connections', (protocol) => {
       await client.close();
     };
     for (let i = 0; i < 5; i++) await cycle();
-    expect(await collected(references)).toBe(0);
+    expect(await countCollected(references)).toBe(0);
     await expect.poll(resources).toEqual(nothing);
   });
 });

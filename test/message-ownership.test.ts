@@ -38,7 +38,7 @@ const uses: [string, (message: Uint8Array) => void][] = [
 describe.each(protocols)('a received message of %s', (protocol) => {
   describe.each(backends)('on $name', (backend) => {
     it.each(uses)('may be %s, and no other message notices', async (_, use) => {
-      const { client, peer } = await connected({ server: { backend }, client: { backend } });
+      const { client, peer } = await connectPair({ server: { backend }, client: { backend } });
       const messages = sizes.map((size) => randomBytes(size));
       const sending = Promise.all(messages.map((message) => client.send(message)));
       const kept: [Uint8Array, Uint8Array][] = [];
@@ -56,7 +56,7 @@ describe.each(protocols)('a received message of %s', (protocol) => {
     });
   });
 
-  async function connected(options: Parameters<typeof pair>[1]): Promise<Pair> {
+  async function connectPair(options: Parameters<typeof pair>[1]): Promise<Pair> {
     const made = await pair(protocol, options);
     open.push(made);
     return made;

@@ -15,7 +15,7 @@ import { node } from '../backends/node.js';
 import type { Backend } from '../src/backend.js';
 import { behindProxy as readHeaderOf } from '../src/server/proxy-protocol.js';
 import type { Transport, TransportEvents } from '../src/transports/transport.js';
-import { clientOf, listening, pause, protocols, rawConnection, rejection } from './helpers/sockets.js';
+import { clientOf, pause, protocols, rawConnection, rejection, startListening } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -45,7 +45,7 @@ async function behindProxy(
   options: ServerOptions = {},
 ): Promise<{ server: SecureServer; reports: Report[] }> {
   const reports: Report[] = [];
-  const server = await listening(protocol, {
+  const server = await startListening(protocol, {
     trustedProxies: proxies,
     onHandshakeError: (error: Error & { code?: string }, from) =>
       reports.push({
@@ -71,10 +71,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     clientOf(server, { protocol, ...options });
 
   /** A client that comes by a proxy which says this header. */
-  async function connectedBy(
-    server: SecureServer,
-    header: Uint8Array,
-  ): Promise<[SecureClient, SecureClient]> {
+  async function connectBy(server: SecureServer, header: Uint8Array): Promise<[SecureClient, SecureClient]> {
     const socket = await proxyTo(server);
     socket.write(header);
     const client = clientFor(server);
@@ -100,7 +97,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     ],
   ])('a client has the address that %s says', async (_, header, address, port) => {
     const { server, reports } = await behindProxy(protocol);
-    const [client, peer] = await connectedBy(server, header);
+    const [client, peer] = await connectBy(server, header);
     expect([peer.remoteAddress, peer.remotePort]).toEqual([address, port]);
     expect(peer.localAddress).toBe('127.0.0.1');
     const large = randomBytes(3_000_000);
@@ -120,7 +117,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     ['version 2 of a Unix domain socket', binary(`21 31 00d8 ${'2f'.repeat(216)}`)],
   ])('with %s it has the address of the proxy', async (_, header) => {
     const { server } = await behindProxy(protocol);
-    const [client, peer] = await connectedBy(server, header);
+    const [client, peer] = await connectBy(server, header);
     expect([peer.remoteAddress, peer.remotePort]).toEqual([client.localAddress, client.localPort]);
   });
 
@@ -311,7 +308,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
         'maxPendingPerSource 2001:db8::3',
         'maxPendingPerSource ::ffff:192.0.2.1',
       ]);
-      const [, peer] = await connectedBy(server, line('192.0.2.2'));
+      const [, peer] = await connectBy(server, line('192.0.2.2'));
       expect(peer.remoteAddress).toBe('192.0.2.2');
     });
 
@@ -324,7 +321,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
       socket.write(line('192.0.2.66'));
       await once(socket.resume(), 'close');
       expect(reports).toMatchObject([{ code: 'BUSY', from: '192.0.2.66 50000' }]);
-      const [, peer] = await connectedBy(server, line('192.0.2.67'));
+      const [, peer] = await connectBy(server, line('192.0.2.67'));
       expect(peer.remoteAddress).toBe('192.0.2.67');
     });
 
@@ -412,10 +409,10 @@ it('a transport that reports more before anybody takes over loses nothing and is
     memory.fill(0);
   }
   reporting?.end();
-  const proxied = await waiting;
+  const behind = await waiting;
   expect(calls.splice(0)).toEqual(['pause']);
   const seen: unknown[] = [];
-  proxied.start({
+  behind.start({
     data: (bytes) => seen.push(...bytes),
     end: () => seen.push('end'),
     written: () => seen.push('written'),
@@ -424,10 +421,10 @@ it('a transport that reports more before anybody takes over loses nothing and is
   reporting?.written();
   reporting?.close();
   expect(seen).toEqual([1, 2, 3, 4, 'end', 'written', 'close']);
-  proxied.write([new Uint8Array(1)]);
-  for (const act of ['pause', 'resume', 'end', 'destroy', 'ref', 'unref'] as const) proxied[act]?.();
+  behind.write([new Uint8Array(1)]);
+  for (const act of ['pause', 'resume', 'end', 'destroy', 'ref', 'unref'] as const) behind[act]?.();
   expect(calls).toEqual(['resume', 'write 1', 'pause', 'resume', 'end', 'destroy', 'ref', 'unref']);
-  const { pending, unsent, remoteAddress, localAddress, localPort } = proxied;
+  const { pending, unsent, remoteAddress, localAddress, localPort } = behind;
   expect([pending, unsent, remoteAddress, localAddress, localPort]).toEqual([
     7,
     7,

@@ -21,7 +21,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { havePrograms } from './cli/command.js';
 import { tunnelTo, usePlace } from './cli/place.js';
 import { freePort } from './helpers/examples.js';
-import { finished, type Outcome } from './helpers/pack.js';
+import { type Outcome, outcomeOf } from './helpers/pack.js';
 
 // What programs of others do through a tunnel, and without it. Redis and HTTP are in tunnel.test.ts.
 
@@ -219,14 +219,14 @@ function beginPsql(port: number, script: string): { child: ChildProcess; ended: 
   const args = ['-X', '-h', '127.0.0.1', '-p', String(port), '-U', 'test', 'postgres', '-c', script];
   const child = spawn('psql', args);
   place.undo.push(() => child.kill('SIGKILL'));
-  return { child, ended: finished(child) };
+  return { child, ended: outcomeOf(child) };
 }
 
 function psql(port: number, script: string): Promise<Outcome> {
   const args = ['-X', '-h', '127.0.0.1', '-p', String(port), '-U', 'test', 'postgres'];
   const child = spawn('psql', args);
   child.stdin.end(script);
-  return finished(child);
+  return outcomeOf(child);
 }
 
 /** Waits until the server has the statement. */
@@ -295,7 +295,7 @@ function ssh(port: number, input: Uint8Array, command: string): Promise<Outcome>
   const child = spawn('ssh', ['-p', String(port), ...sshOptions(), '127.0.0.1', command]);
   place.undo.push(() => child.kill('SIGKILL'));
   child.stdin.end(input);
-  return finished(child);
+  return outcomeOf(child);
 }
 
 /** Waits until a program has said so. */

@@ -9,7 +9,7 @@ import {
   type TcpAddress,
 } from 'secure-sockets';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { identityFor, listening, portOf, protocols, rejection } from './helpers/sockets.js';
+import { identityFor, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -102,7 +102,10 @@ describe.each(protocols)('%s', (protocol) => {
   }
 
   /** A server, on a port where another one was before, which does so with each client. */
-  async function serving(act: (client: SecureClient) => Promise<unknown>, port = 0): Promise<SecureServer> {
+  async function startServer(
+    act: (client: SecureClient) => Promise<unknown>,
+    port = 0,
+  ): Promise<SecureServer> {
     const server = new SecureServer({ protocol, identity: await identityFor(protocol), closeTimeout: 1000 });
     await server.listen({ host: '127.0.0.1', port });
     open.push({ [Symbol.asyncDispose]: () => server.close({ timeout: 1 }) });
@@ -118,7 +121,7 @@ describe.each(protocols)('%s', (protocol) => {
   const to = (server: SecureServer): TcpAddress => ({ host: '127.0.0.1', port: portOf(server) });
 
   it('gives one client after the other, the one before closed', async () => {
-    const server = await serving(echo);
+    const server = await startServer(echo);
     const clients: SecureClient[] = [];
     for await (const client of reconnecting(to(server), await clientOptions(), { initialDelay: 1 })) {
       for (const before of clients) expect((await rejection(before.send(bytes('late')))).code).toBe('CLOSED');
@@ -134,7 +137,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   it('closes the client in order when the body throws, and passes the error on', async () => {
     const ends: unknown[] = [];
-    const server = await serving(async (client) => {
+    const server = await startServer(async (client) => {
       ends.push(text(await client.recv()));
       ends.push(await client.recv());
     });
@@ -152,7 +155,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   // defence: leaving the loop closes, and does not wait for the peer's end
   it.each(['throws', 'breaks'])('does not wait for a peer that stays when the body %s', async (way) => {
-    const server = await serving(() => new Promise(() => {}));
+    const server = await startServer(() => new Promise(() => {}));
     const mistake = new Error('a mistake of the program');
     const loop = async (): Promise<SecureClient> => {
       const options = { ...(await clientOptions()), closeTimeout: 60_000 };
@@ -172,32 +175,32 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('waits for a server to start, and goes on with the next one on the same port', async () => {
-    const first = await serving(echo);
+    const first = await startServer(echo);
     const address = to(first);
     await first.close();
     const refused: (string | undefined)[] = [];
     let server: SecureServer | undefined;
-    const said: unknown[] = [];
+    const replies: unknown[] = [];
     for await (const client of reconnecting(address, await clientOptions(), {
       initialDelay: 5,
       maxDelay: 50,
       onError: (error) => {
         refused.push((error as NodeJS.ErrnoException).code);
         if (refused.length % 3 === 0)
-          void serving(echo, address.port).then((started) => {
+          void startServer(echo, address.port).then((started) => {
             server = started;
           });
       },
     })) {
-      await client.send(bytes(`round ${said.length}`));
-      said.push(text(await client.recv()));
-      if (said.length === 3) break;
+      await client.send(bytes(`round ${replies.length}`));
+      replies.push(text(await client.recv()));
+      if (replies.length === 3) break;
       await server?.close({ timeout: 1 });
       expect(await client.recv().catch((error) => error.code)).toSatisfy(
         (end) => end === null || end === 'TRUNCATED',
       );
     }
-    expect(said).toEqual(['round 0', 'round 1', 'round 2']);
+    expect(replies).toEqual(['round 0', 'round 1', 'round 2']);
     expect(refused.length).toBeGreaterThanOrEqual(9);
     expect(new Set(refused)).toEqual(new Set(['ECONNREFUSED']));
   });
@@ -209,7 +212,7 @@ describe.each(protocols)('%s', (protocol) => {
     // time passes for lifetimes alone
     vi.useFakeTimers({ toFake: ['performance'] });
     vi.spyOn(Math, 'random').mockReturnValue(0);
-    const server = await serving(async (client) => client.destroy());
+    const server = await startServer(async (client) => client.destroy());
     const address = to(server);
     const waits: number[] = [];
     const times: number[] = [];
@@ -217,8 +220,8 @@ describe.each(protocols)('%s', (protocol) => {
       initialDelay: 20,
       onError: (_error, delay) => {
         waits.push(delay);
-        if (waits.length === 2) void serving(echo, address.port);
-        if (waits.length === 3) void serving(echo, address.port);
+        if (waits.length === 2) void startServer(echo, address.port);
+        if (waits.length === 3) void startServer(echo, address.port);
       },
     })) {
       times.push(Date.now());
@@ -248,13 +251,13 @@ describe.each(protocols)('%s', (protocol) => {
     };
 
     it('another server', async () => {
-      const server = await serving(echo);
+      const server = await startServer(echo);
       const options = { ...(await clientOptions()), serverKey: `SHA256:${'A'.repeat(43)}` };
       expect((await attempt(to(server), options)).code).toBe('UNTRUSTED_SERVER');
     });
 
     it('a wrong option or address', async () => {
-      const server = await serving(echo);
+      const server = await startServer(echo);
       const options = await clientOptions();
       expect((await attempt(to(server), { ...options, maxMessage: 1 })).code).toBe('BAD_OPTION');
       expect((await attempt({ port: -1 }, options)).code).toBe('BAD_ARGUMENT');
@@ -262,12 +265,12 @@ describe.each(protocols)('%s', (protocol) => {
 
     if (protocol === 'sealed') {
       it('no trust', async () => {
-        const server = await serving(echo);
+        const server = await startServer(echo);
         expect((await attempt(to(server), {})).code).toBe('NO_TRUST');
       });
 
       it('a client that is not let in', async () => {
-        const server = await listening(protocol, { authorizedKeys: [`SHA256:${'A'.repeat(43)}`] });
+        const server = await startListening(protocol, { authorizedKeys: [`SHA256:${'A'.repeat(43)}`] });
         open.push(server);
         expect((await attempt(to(server), await clientOptions())).code).toBe('UNAUTHORIZED_CLIENT');
       });
@@ -287,7 +290,7 @@ describe.each(protocols)('%s', (protocol) => {
     const reason = new Error('enough');
 
     it('before it begins', async () => {
-      const server = await serving(echo);
+      const server = await startServer(echo);
       const iteration = reconnecting(to(server), await clientOptions(), {
         signal: AbortSignal.abort(reason),
       });
@@ -306,7 +309,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('while a client is in use, which is destroyed', async () => {
-      const server = await serving(echo);
+      const server = await startServer(echo);
       const controller = new AbortController();
       let ended: unknown;
       const loop = async (): Promise<void> => {
@@ -322,7 +325,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('and leaves no listener at it after any number of clients', async () => {
-      const server = await serving(echo);
+      const server = await startServer(echo);
       const { signal } = new AbortController();
       let count = 0;
       const options = { signal, initialDelay: 1, maxDelay: 1 };

@@ -23,7 +23,7 @@ import { sodium } from 'secure-sockets/backends/sodium';
 import { web } from 'secure-sockets/backends/web';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sessionsAccess } from '../src/sessions/sessions.js';
-import { clientOf, identityFor, listening, portOf, rejection } from './helpers/sockets.js';
+import { clientOf, identityFor, portOf, rejection, startListening } from './helpers/sockets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-resumption-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -78,18 +78,18 @@ async function visit(
   return { client, peer };
 }
 
-const resumedOf = async (...visits: Promise<{ client: SecureClient }>[]): Promise<boolean[]> =>
+const resumptionsOf = async (...visits: Promise<{ client: SecureClient }>[]): Promise<boolean[]> =>
   (await Promise.all(visits)).map(({ client }) => client.resumed);
 
 /** Visits one after the other, and which of them were resumed. */
 async function visits(server: SecureServer, ...options: ClientOptions[]): Promise<boolean[]> {
   const seen: boolean[] = [];
-  for (const each of options) seen.push(...(await resumedOf(visit(server, each))));
+  for (const each of options) seen.push(...(await resumptionsOf(visit(server, each))));
   return seen;
 }
 
 const serve = async (options: ServerOptions = {}): Promise<SecureServer> =>
-  keep(await listening('sealed', options));
+  keep(await startListening('sealed', options));
 
 describe('a client with sessions', () => {
   it('resumes, without RSA at either end, and knows the same peer', async () => {
@@ -295,7 +295,7 @@ describe('a server', () => {
     // another server on the same address
     const { port } = local(one);
     await one.close();
-    const moved = keep(await listeningAt(port, { ticketKeys, identity: identityOfOther }));
+    const moved = keep(await listenAt(port, { ticketKeys, identity: identityOfOther }));
     const { client } = await visit(moved, { sessions, ...trusting });
     expect(client.resumed).toBe(false);
     expect(client.peer?.fingerprint).toBe(identityOfOther.fingerprint);
@@ -309,10 +309,10 @@ describe('a server', () => {
     await visit(first, { sessions });
     await first.close();
     // rotated: the old one is still taken, and the young one encrypts
-    const second = keep(await listeningAt(port, { ticketKeys: [young, old] }));
+    const second = keep(await listenAt(port, { ticketKeys: [young, old] }));
     expect(await visits(second, { sessions })).toEqual([true]);
     await second.close();
-    const third = keep(await listeningAt(port, { ticketKeys: [strange] }));
+    const third = keep(await listenAt(port, { ticketKeys: [strange] }));
     expect(await visits(third, { sessions }, { sessions })).toEqual([false, true]);
   });
 
@@ -356,7 +356,7 @@ describe('a server', () => {
     await visit(before, shown === null ? { sessions, identity } : { sessions });
     await before.close();
     const now = keep(
-      await listeningAt(port, {
+      await listenAt(port, {
         ticketKeys,
         ...('clientAuth' in wanted ? { clientAuth: 'none' } : { authorizedKeys: keys }),
       }),
@@ -397,7 +397,7 @@ describe('every pair of backends resumes, over every suite', () => {
   });
 });
 
-async function listeningAt(port: number, options: ServerOptions): Promise<SecureServer> {
+async function listenAt(port: number, options: ServerOptions): Promise<SecureServer> {
   const { SecureServer: Server } = await import('secure-sockets');
   const server = new Server({ identity: await identityFor('sealed'), closeTimeout: 1000, ...options });
   await server.listen({ port, host: '127.0.0.1' });

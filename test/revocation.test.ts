@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuthorizedKeys, Identity, SecureClient, SecureServer, type ServerOptions } from 'secure-sockets';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listening, pause, portOf, rejection } from './helpers/sockets.js';
+import { pause, portOf, rejection, startListening } from './helpers/sockets.js';
 
 let ann: Identity;
 let bob: Identity;
@@ -30,7 +30,7 @@ interface Pair {
 }
 
 async function pairs(options: ServerOptions): Promise<{ server: SecureServer; ann: Pair; bob: Pair }> {
-  const server = await listening('sealed', options);
+  const server = await startListening('sealed', options);
   open.push({ [Symbol.asyncDispose]: () => server.close({ timeout: 50 }) });
   return { server, ann: await pair(server, ann), bob: await pair(server, bob) };
 }

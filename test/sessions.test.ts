@@ -148,15 +148,15 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
   const content = (since?: number): { psk: Uint8Array; since: number | undefined; spki: Uint8Array } => ({
     ...{ psk: new Uint8Array(32).fill(9), since, spki },
   });
-  const sealed = (keys: TicketKeys, since?: number): Uint8Array =>
+  const seal = (keys: TicketKeys, since?: number): Uint8Array =>
     keys.seal(content(since))?.ticket ?? expect.fail('no ticket');
   const nameOf = (one: Uint8Array): string => Buffer.from(one.subarray(0, 16)).toString('hex');
 
   it('give back what they took, and the time when the chain began', () => {
     const keys = keysOf();
     const since = Date.now() - 5 * SECOND - 250;
-    expect(keys.open(sealed(keys))).toEqual(content(Date.now()));
-    expect(keys.open(sealed(keys, since))).toEqual(content(since));
+    expect(keys.open(seal(keys))).toEqual(content(Date.now()));
+    expect(keys.open(seal(keys, since))).toEqual(content(since));
   });
 
   it('say how many seconds are left, and give none when none is', () => {
@@ -169,7 +169,7 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
 
   it('take no ticket whose chain has ended, and none from the future', () => {
     const keys = keysOf();
-    const one = sealed(keys);
+    const one = seal(keys);
     vi.setSystemTime(Date.now() - 1);
     expect(keys.open(one)).toBe(undefined);
     vi.setSystemTime(Date.now() + 8 * HOUR);
@@ -180,7 +180,7 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
 
   it('make no two tickets alike, nor under one derived key', () => {
     const keys = keysOf({ shared: [new Uint8Array(32).fill(1)] });
-    const [one, two] = [sealed(keys), sealed(keys)];
+    const [one, two] = [seal(keys), seal(keys)];
     expect(nameOf(one)).toBe(nameOf(two));
     expect(one.subarray(16, 48)).not.toEqual(two.subarray(16, 48));
     expect(one.subarray(48)).not.toEqual(two.subarray(48));
@@ -205,14 +205,14 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
 
   it('are bound to the RSA key of the server', () => {
     const shared = [new Uint8Array(32).fill(1)];
-    const one = sealed(keysOf({ shared }));
+    const one = seal(keysOf({ shared }));
     expect(keysOf({ shared }).open(one)).toEqual(expect.objectContaining({ spki }));
     expect(keysOf({ shared, serverHash: new Uint8Array(32) }).open(one)).toBe(undefined);
   });
 
   it('wipe the secret of a ticket that they do not take', () => {
     const shared = [new Uint8Array(32).fill(1)];
-    const one = sealed(keysOf({ shared }));
+    const one = seal(keysOf({ shared }));
     const secret = Buffer.from(content().psk);
     const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
     const { fill } = typedArray;
@@ -230,12 +230,12 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
 
   it('change every hour, and an old one is forgotten when its last ticket has expired', () => {
     const keys = keysOf({ lifetime: 2 * HOUR });
-    const first = sealed(keys);
+    const first = seal(keys);
     vi.advanceTimersByTime(HOUR - 1);
-    const last = sealed(keys);
+    const last = seal(keys);
     expect(nameOf(last)).toBe(nameOf(first));
     vi.advanceTimersByTime(1);
-    const next = sealed(keys);
+    const next = seal(keys);
     expect(nameOf(next)).not.toBe(nameOf(first));
     expect(keys.open(last)).toEqual(expect.objectContaining({ spki }));
     vi.advanceTimersByTime(2 * HOUR - 2);
@@ -250,33 +250,33 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
   it('that are shared neither change nor go: the first encrypts, all decrypt', () => {
     const [old, young] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
     const before = keysOf({ shared: [old] });
-    const [one, now] = [sealed(before), keysOf({ shared: [young, old] })];
+    const [one, now] = [seal(before), keysOf({ shared: [young, old] })];
     expect(now.open(one)).toEqual(expect.objectContaining({ spki }));
-    expect(before.open(sealed(now))).toBe(undefined);
+    expect(before.open(seal(now))).toBe(undefined);
     vi.advanceTimersByTime(7 * HOUR);
-    expect(nameOf(sealed(now))).toBe(nameOf(sealed(keysOf({ shared: [young] }))));
+    expect(nameOf(seal(now))).toBe(nameOf(seal(keysOf({ shared: [young] }))));
     expect(now.open(one)).toEqual(expect.objectContaining({ spki }));
     vi.advanceTimersByTime(20 * HOUR);
-    expect(now.open(sealed(now))).toEqual(expect.objectContaining({ spki }));
+    expect(now.open(seal(now))).toEqual(expect.objectContaining({ spki }));
   });
 
   it('are a copy of what was handed over, and are forgotten at the end', () => {
     const handed = new Uint8Array(32).fill(1);
     const keys = keysOf({ shared: [handed] });
-    const one = sealed(keys);
+    const one = seal(keys);
     handed.fill(0);
     expect(keys.open(one)).toEqual(expect.objectContaining({ spki }));
     keys.close();
     expect([keys.open(one), keys.seal(content())]).toEqual([undefined, undefined]);
     const alone = keysOf();
-    const another = sealed(alone);
+    const another = seal(alone);
     alone.close();
     expect([alone.open(another), alone.seal(content())]).toEqual([undefined, undefined]);
   });
 
   it.each([0, 1, 15, 16, 47, 63])('take %i bytes for no ticket', (length) => {
     const keys = keysOf();
-    expect(keys.open(sealed(keys).slice(0, length))).toBe(undefined);
+    expect(keys.open(seal(keys).slice(0, length))).toBe(undefined);
     expect(keys.open(new Uint8Array(length))).toBe(undefined);
   });
 });

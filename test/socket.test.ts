@@ -10,7 +10,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   clientOf,
   identityFor,
-  listening,
   type Pair,
   pair,
   pause,
@@ -18,6 +17,7 @@ import {
   protocols,
   rawConnection,
   rejection,
+  startListening,
 } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -36,12 +36,12 @@ const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 describe.each(protocols)('%s', (protocol) => {
-  const connected = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
+  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
     keep(await pair(protocol, options));
 
   describe('messages', () => {
     it('arrive whole and in order in both directions, whatever their size', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const sizes = [
         0, 1, 15, 16, 17, 31, 32, 33, 1000, 16_384, 32_767, 32_768, 65_536, 1_000_000, 3_000_000, 0, 5,
       ];
@@ -62,7 +62,7 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('take up to maxMessage and no more', async () => {
       const limits = { maxMessage: 2000 };
-      const { client, peer } = await connected({ server: limits, client: limits });
+      const { client, peer } = await connectPair({ server: limits, client: limits });
       await client.send(new Uint8Array(2000));
       expect((await peer.recv())?.length).toBe(2000);
       const error = await rejection(client.send(new Uint8Array(2001)));
@@ -73,7 +73,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('leave the buffer to the caller once send() has resolved', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const sizes = [1, 100, 5000, 40_000, 200_000, 1_500_000];
       const rounds = 8;
       const reading = (async () => {
@@ -97,7 +97,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('keep the order of concurrent calls, above the high-water mark too', async () => {
-      const { client, peer } = await connected({ client: { highWaterMark: 1000 } });
+      const { client, peer } = await connectPair({ client: { highWaterMark: 1000 } });
       const count = 500;
       const sending = Promise.all(
         Array.from({ length: count }, (_, i) => client.send(bytes(`${i} ${'x'.repeat((i * 37) % 3000)}`))),
@@ -107,7 +107,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('belong to their reader: 10,000 kept over many reads are unchanged at the end', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const count = 10_000;
       const kept: Uint8Array[] = [];
       const reading = (async () => {
@@ -129,7 +129,7 @@ describe.each(protocols)('%s', (protocol) => {
       ['null', null],
       ['an ArrayBuffer', new ArrayBuffer(4)],
     ])('cannot be %s', async (_, wrong) => {
-      const { client } = await connected();
+      const { client } = await connectPair();
       const error = await rejection(client.send(wrong as never));
       expect(error).toBeInstanceOf(TypeError);
       expect(error).toMatchObject({ code: 'BAD_ARGUMENT', blame: 'caller' });
@@ -139,7 +139,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   describe('receiving', () => {
     it('ends the iteration at a clean end', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       await client.send(bytes('a'));
       await client.send(bytes('b'));
       void client.close();
@@ -150,7 +150,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('loses nothing when a loop is left', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       for (const word of ['one', 'two', 'three', 'four']) await client.send(bytes(word));
       for await (const message of peer) {
         expect(text(message)).toBe('one');
@@ -165,7 +165,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('takes one waiting recv() at a time', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const first = peer.recv();
       expect((await rejection(peer.recv())).code).toBe('RECV_PENDING');
       await client.send(bytes('for the first'));
@@ -173,7 +173,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('can be aborted without losing a message', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const reason = new Error('enough');
       const controller = new AbortController();
       const waiting = peer.recv({ signal: controller.signal });
@@ -186,7 +186,7 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('stops reading when nobody takes the messages, so that the sender waits', async () => {
       const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
-      const { client, peer } = await connected({
+      const { client, peer } = await connectPair({
         server: limits,
         client: { highWaterMark: 100_000, maxMessage: 100_000 },
       });
@@ -209,7 +209,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('notices the end of a connection that nobody reads from', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       await client.send(bytes('unread'));
       await client.close();
       await expect
@@ -225,7 +225,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   describe('the end', () => {
     it('comes after everything that was sent', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const count = 300;
       for (let i = 0; i < count; i++) void client.send(new Uint8Array(20_000).fill(i));
       const closing = client.close();
@@ -235,7 +235,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('of one half leaves the other open with allowHalfOpen', async () => {
-      const { client, peer } = await connected({ server: { allowHalfOpen: true } });
+      const { client, peer } = await connectPair({ server: { allowHalfOpen: true } });
       await client.send(bytes('question'));
       await client.end();
       expect((await rejection(client.send(bytes('more')))).code).toBe('CLOSED');
@@ -248,7 +248,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('is answered with the end without it', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       await client.end();
       expect(await client.recv()).toBeNull();
       expect(await peer.recv()).toBeNull();
@@ -256,14 +256,14 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('can be asked for many times', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       await Promise.all([client.close(), client.close(), peer.close()]);
       await client.close();
       expect((await rejection(client.send(bytes('x')))).code).toBe('CLOSED');
     });
 
     it('works with await using', async () => {
-      const { peer, client } = await connected();
+      const { peer, client } = await connectPair();
       {
         await using scoped = client;
         await scoped.send(bytes('inside'));
@@ -273,7 +273,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('is not waited for longer than closeTimeout', async () => {
-      const { client, peer } = await connected({
+      const { client, peer } = await connectPair({
         client: { closeTimeout: 200 },
         server: { allowHalfOpen: true },
       });
@@ -285,7 +285,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('by destroy() is at once, and waiting calls reject with its error', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const waiting = client.recv();
       const reason = new Error('my own');
       client.destroy(reason);
@@ -299,7 +299,9 @@ describe.each(protocols)('%s', (protocol) => {
 
   describe('back-pressure', () => {
     it('makes send() wait, and bounds what waits', async () => {
-      const { client, peer } = await connected({ client: { highWaterMark: 50_000, maxSendQueue: 300_000 } });
+      const { client, peer } = await connectPair({
+        client: { highWaterMark: 50_000, maxSendQueue: 300_000 },
+      });
       const results: Promise<unknown>[] = [];
       let refused = 0;
       for (let i = 0; i < 2000; i++)
@@ -320,7 +322,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('rejects what waits when the connection dies', async () => {
-      const { client, peer } = await connected({ client: { highWaterMark: 50_000 } });
+      const { client, peer } = await connectPair({ client: { highWaterMark: 50_000 } });
       const waiting = Array.from({ length: 600 }, () => client.send(new Uint8Array(50_000)));
       await pause(50);
       peer.destroy();
@@ -333,7 +335,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   describe('connecting', () => {
     it('passes on the system error when refused', async () => {
-      const server = await listening(protocol);
+      const server = await startListening(protocol);
       const port = portOf(server);
       const client = clientOf(server, { protocol });
       await server.close();
@@ -345,7 +347,7 @@ describe.each(protocols)('%s', (protocol) => {
       silent.listen(0, '127.0.0.1');
       await once(silent, 'listening');
       const address = silent.address() as { port: number };
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const client = clientOf(server, { protocol, handshakeTimeout: 150 });
       expect((await rejection(client.connect({ port: address.port, host: '127.0.0.1' }))).code).toBe(
         'HANDSHAKE_TIMEOUT',
@@ -358,7 +360,7 @@ describe.each(protocols)('%s', (protocol) => {
       silent.listen(0, '127.0.0.1');
       await once(silent, 'listening');
       const { port } = silent.address() as { port: number };
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const reason = new Error('changed my mind');
       expect(
         await rejection(
@@ -397,7 +399,7 @@ describe.each(protocols)('%s', (protocol) => {
         await client.close();
       }
       if (duplexPair === undefined) return;
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const [ours, theirs] = duplexPair({ allowHalfOpen: true });
       const upstream = await rawConnection(server);
       theirs.pipe(upstream).pipe(theirs);
@@ -410,12 +412,12 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('happens once a client', async () => {
-      const { client, server } = await connected();
+      const { client, server } = await connectPair();
       expect((await rejection(client.connect({ port: portOf(server) }))).code).toBe('ALREADY_CONNECTED');
     });
 
     it('tells where it goes', async () => {
-      const { client, peer, server } = await connected();
+      const { client, peer, server } = await connectPair();
       expect(client.remotePort).toBe(portOf(server));
       expect(client.localPort).toBe(peer.remotePort);
       expect(client.remoteAddress).toBe('127.0.0.1');
@@ -433,7 +435,7 @@ describe.each(protocols)('%s', (protocol) => {
     it('accepts 100 clients at once, beside silent ones', async () => {
       const errors: Error[] = [];
       const server = keep(
-        await listening(protocol, {
+        await startListening(protocol, {
           onHandshakeError: (error) => errors.push(error),
           handshakeTimeout: 8000,
         }),
@@ -464,7 +466,7 @@ describe.each(protocols)('%s', (protocol) => {
     it('reports peers that fail, stall or vanish, and none of them reaches accept()', async () => {
       const errors: { error: Error & { code?: string }; port: number | undefined }[] = [];
       const server = keep(
-        await listening(protocol, {
+        await startListening(protocol, {
           handshakeTimeout: 300,
           onHandshakeError: (error, { remotePort }) => errors.push({ error, port: remotePort }),
         }),
@@ -496,7 +498,7 @@ describe.each(protocols)('%s', (protocol) => {
     it('drops connections beyond maxPendingHandshakes, and takes new ones when there is room again', async () => {
       const errors: string[] = [];
       const server = keep(
-        await listening(protocol, {
+        await startListening(protocol, {
           maxPendingHandshakes: 3,
           onHandshakeError: (error) => errors.push((error as SecureSocketError).code),
         }),
@@ -512,7 +514,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('lets accept() be aborted without losing a client', async () => {
-      const server = keep(await listening(protocol));
+      const server = keep(await startListening(protocol));
       const reason = new Error('no patience');
       const controller = new AbortController();
       const waiting = server.accept({ signal: controller.signal });
@@ -527,7 +529,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('lets several accept() wait, and rejects them when it closes', async () => {
-      const server = await listening(protocol);
+      const server = await startListening(protocol);
       const acceptWaiters = [server.accept(), server.accept(), server.accept()];
       const client = clientOf(server, { protocol });
       await client.connect({ port: portOf(server), host: '127.0.0.1' });
@@ -546,7 +548,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('closes its clients in order, and destroys those that do not end', async () => {
-      const server = await listening(protocol);
+      const server = await startListening(protocol);
       const good = clientOf(server, { protocol });
       await good.connect({ port: portOf(server), host: '127.0.0.1' });
       const stubborn = clientOf(server, { protocol, allowHalfOpen: true });
@@ -564,7 +566,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('says EADDRINUSE at listen(), and misuse as misuse', async () => {
-      const first = keep(await listening(protocol));
+      const first = keep(await startListening(protocol));
       const identity = await identityFor(protocol);
       const second = keep(new SecureServer({ protocol, identity }));
       expect(() => second.fingerprint).toThrow(expect.objectContaining({ code: 'NOT_LISTENING' }));
@@ -587,7 +589,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('survives a reset at every stage of a recorded session', async () => {
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     const upstreamBytes: Buffer[] = [];
     const record = createServer((downstream) => {
       const upstream = rawConnection(server);

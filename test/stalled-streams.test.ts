@@ -6,11 +6,11 @@ const impatient = { closeTimeout: 150 };
 
 // in classic the end of the stream between two messages is an end in order
 describe('a stream over sealed whose peer is gone', () => {
-  const connected = (): ReturnType<typeof pair> => pair('sealed', { server: impatient, client: impatient });
+  const connectPair = (): ReturnType<typeof pair> => pair('sealed', { server: impatient, client: impatient });
 
   // defence: a stream that nobody reads from learns of the end too
   it.each(['client', 'peer'] as const)('is destroyed though nobody reads what it has: %s', async (end) => {
-    await using ends = await connected();
+    await using ends = await connectPair();
     const other = end === 'client' ? ends.peer : ends.client;
     const stream = ends[end].toDuplex();
     await other.send(new Uint8Array(100));
@@ -22,7 +22,7 @@ describe('a stream over sealed whose peer is gone', () => {
   });
 
   it('closes without an error where no one listens for one', async () => {
-    await using ends = await connected();
+    await using ends = await connectPair();
     const stream = ends.peer.toDuplex();
     ends.client.destroy();
     await new Promise((resolve) => stream.once('close', resolve));
@@ -30,7 +30,7 @@ describe('a stream over sealed whose peer is gone', () => {
   });
 
   it('lets a pipe to a target without room go', async () => {
-    await using ends = await connected();
+    await using ends = await connectPair();
     const target = new WritableStream<Uint8Array>({}, { highWaterMark: 0 });
     const piping = ends.peer.readable.pipeTo(target).catch((error: { code?: string }) => error.code);
     await ends.client.send(new Uint8Array(100));
@@ -40,7 +40,7 @@ describe('a stream over sealed whose peer is gone', () => {
   });
 
   it('gives a slow reader everything first', async () => {
-    await using ends = await connected();
+    await using ends = await connectPair();
     for (let i = 0; i < 8; i++) await ends.client.send(new Uint8Array(20_000).fill(i));
     await pause(50);
     ends.client.destroy();

@@ -21,13 +21,13 @@ import { SecureClient, type SecureServer } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   clientOf,
-  listening,
   type Pair,
   pair,
   pause,
   portOf,
   protocols,
   rejection,
+  startListening,
 } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -46,12 +46,12 @@ const text = (message: Uint8Array | null | undefined): string | undefined =>
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
 describe.each(protocols)('%s', (protocol) => {
-  const connected = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
+  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
     keep(await pair(protocol, options));
 
   describe('readable', () => {
     it('gives one chunk a message, empty ones too, and ends where the peer ends', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const messages = ['one', '', 'two', 'x'.repeat(300_000)];
       for (const message of messages) await client.send(bytes(message));
       void client.close();
@@ -61,7 +61,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('is the same stream each time, and not there before the connection is', async () => {
-      const { peer } = await connected();
+      const { peer } = await connectPair();
       expect(peer.readable).toBe(peer.readable);
       expect(peer.writable).toBe(peer.writable);
       expect(peer.toDuplex()).toBe(peer.toDuplex());
@@ -71,7 +71,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('takes nothing that nobody asked for', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const { readable } = peer;
       await client.send(bytes('for recv'));
       await client.send(bytes('for the stream'));
@@ -81,7 +81,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('fails as recv() does when the connection is cut, after the messages before that', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       await client.send(bytes('complete'));
       const reader = peer.readable.getReader();
       expect(text((await reader.read()).value)).toBe('complete');
@@ -92,7 +92,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('closes the connection when it is cancelled', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       await client.send(bytes('unread'));
       const reader = peer.readable.getReader();
       await reader.read();
@@ -105,7 +105,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   describe('writable', () => {
     it('sends each chunk as one message, and ends this side when it is closed', async () => {
-      const { client, peer } = await connected({ server: { allowHalfOpen: true } });
+      const { client, peer } = await connectPair({ server: { allowHalfOpen: true } });
       const writer = client.writable.getWriter();
       const messages = ['one', '', 'x'.repeat(100_000), 'two'];
       for (const message of messages) void writer.write(bytes(message));
@@ -117,7 +117,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('refuses what is no Uint8Array, as send() does', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const writer = client.writable.getWriter();
       const error = await rejection(writer.write('text' as never));
       expect(error).toBeInstanceOf(TypeError);
@@ -129,7 +129,7 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('waits when the peer does not read', async () => {
       const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
-      const { client, peer } = await connected({
+      const { client, peer } = await connectPair({
         server: limits,
         client: { highWaterMark: 100_000, maxMessage: 100_000 },
       });
@@ -157,7 +157,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('gives up the connection when it is aborted', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const reason = new Error('changed my mind');
       await client.send(bytes('complete'));
       await pause(20);
@@ -168,7 +168,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('fails when the connection does, with nothing to write', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const writer = client.writable.getWriter();
       const reason = new Error('given up');
       client.destroy(reason);
@@ -182,7 +182,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('stays closed when the connection is over', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const writer = client.writable.getWriter();
       await writer.close();
       await peer.close();
@@ -193,7 +193,7 @@ describe.each(protocols)('%s', (protocol) => {
 
   describe('pipes', () => {
     it('carry messages through a transformation and back', async () => {
-      const { client, peer } = await connected({ server: { allowHalfOpen: true } });
+      const { client, peer } = await connectPair({ server: { allowHalfOpen: true } });
       const upperCase = new TransformStream<Uint8Array, Uint8Array>({
         transform: (chunk, controller) => controller.enqueue(bytes(text(chunk)?.toUpperCase() ?? '')),
       });
@@ -208,7 +208,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('end with the error of their source, and the peer notices', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const broken = new Error('the source broke');
       const source = new ReadableStream<Uint8Array>({
         pull: (controller) => controller.error(broken),
@@ -219,7 +219,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('end when the destination breaks, and the connection is closed in order', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const broken = new Error('the destination broke');
       const destination = new WritableStream<Uint8Array>({ write: () => Promise.reject(broken) });
       await client.send(bytes('one'));
@@ -229,7 +229,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('stop at a signal', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const controller = new AbortController();
       const reason = new Error('stop');
       const piping = peer.readable.pipeTo(client.writable, { signal: controller.signal });
@@ -242,7 +242,7 @@ describe.each(protocols)('%s', (protocol) => {
     const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-streams-'));
 
     it('carries a file in a pipeline, whatever the pieces', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const content = randomBytes(3_000_001);
       const [from, to] = [join(folder, 'from'), join(folder, 'to')];
       writeFileSync(from, content);
@@ -255,7 +255,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('cuts what is larger than the peer takes, and passes empty messages over', async () => {
-      const { client, peer } = await connected({
+      const { client, peer } = await connectPair({
         server: { maxMessage: 2000 },
         client: { maxMessage: protocol === 'sealed' ? 16 * 2 ** 20 : 2000 },
       });
@@ -275,14 +275,14 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('does not take an empty message for the end', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       for (const message of ['', 'a', '', '', 'b', '']) await client.send(bytes(message));
       void client.end();
       expect(await allText(peer.toDuplex())).toBe('ab');
     });
 
     it('gives the peer the beginning of a long write before its end', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       let taken = 0;
       const stream = peer.toDuplex().on('data', (chunk: Uint8Array) => {
         taken = chunk.length;
@@ -298,7 +298,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('ends one direction at a time with allowHalfOpen on both ends', async () => {
-      const { client, peer } = await connected({
+      const { client, peer } = await connectPair({
         client: { allowHalfOpen: true },
         server: { allowHalfOpen: true },
       });
@@ -313,21 +313,21 @@ describe.each(protocols)('%s', (protocol) => {
       await pause(20);
       far.end('answer');
       expect(await allText(near)).toBe('long answer');
-      await Promise.all([closed(near), closed(far)]);
+      await Promise.all([waitForClose(near), waitForClose(far)]);
     });
 
     it('is ended with the peer without it', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const far = peer.toDuplex().resume();
       client.toDuplex().resume().end();
-      await closed(far);
+      await waitForClose(far);
       expect(far.writableEnded).toBe(true);
       expect(far.errored).toBeNull();
     });
 
     it('delivers what was written and ended, destroyed at once after that', async () => {
       const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
-      const { client, peer } = await connected({ server: limits, client: limits });
+      const { client, peer } = await connectPair({ server: limits, client: limits });
       // a socket closed with something unread resets, and what the peer has not read is lost to it
       for (let i = 0; i < 20; i++) void peer.send(new Uint8Array(20_000)).catch(() => {});
       await expect.poll(() => client.bytesRead).toBeGreaterThan(50_000);
@@ -340,11 +340,11 @@ describe.each(protocols)('%s', (protocol) => {
       const received: Uint8Array[] = [];
       for await (const message of peer) received.push(message);
       expect(sha256(Buffer.concat(received))).toBe(sha256(content));
-      await closed(stream);
+      await waitForClose(stream);
     });
 
     it('gives up the connection when it is destroyed before', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const reason = new Error('given up');
       const stream = client.toDuplex();
       const failed = once(stream, 'error');
@@ -355,22 +355,22 @@ describe.each(protocols)('%s', (protocol) => {
       expect(await rejection(client.recv())).toBe(reason);
       expect(text(await peer.recv())).toBe('begun');
       if (protocol === 'sealed') expect((await rejection(peer.recv())).code).toBe('TRUNCATED');
-      await closed(stream);
+      await waitForClose(stream);
     });
 
     it('fails with the error of the connection', async () => {
-      const { client } = await connected();
+      const { client } = await connectPair();
       const reason = new Error('given up');
       const stream = client.toDuplex().resume();
       const failed = once(stream, 'error');
       client.destroy(reason);
       expect((await failed)[0]).toBe(reason);
-      await closed(stream);
+      await waitForClose(stream);
     });
 
     it('is closed with the connection by this side, without an error that nobody asked for', async () => {
-      const { peer, server } = await connected();
-      const { client } = await connected();
+      const { peer, server } = await connectPair();
+      const { client } = await connectPair();
       const errors: unknown[] = [];
       const far = peer.toDuplex().on('error', (error) => errors.push(error));
       const lost: unknown[] = [];
@@ -378,17 +378,17 @@ describe.each(protocols)('%s', (protocol) => {
       await pause(20);
       // nobody reads there, so the server cannot close in order
       await server.close({ timeout: 1 });
-      await closed(far);
+      await waitForClose(far);
       expect(lost).toEqual([expect.objectContaining({ code: 'CLOSED' })]);
       const near = client.toDuplex().on('error', (error) => errors.push(error));
       near.resume();
       client.destroy();
-      await closed(near);
+      await waitForClose(near);
       expect(errors).toEqual([]);
     });
 
     it('tells a writer that the peer has ended', async () => {
-      const { client, peer } = await connected({ client: { maxSendQueue: 2 ** 30 } });
+      const { client, peer } = await connectPair({ client: { maxSendQueue: 2 ** 30 } });
       const near = client.toDuplex().resume();
       near.write(Buffer.alloc(40_000_000));
       await pause(20);
@@ -399,7 +399,7 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('makes the writer wait while nobody reads', async () => {
       const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
-      const { client, peer } = await connected({
+      const { client, peer } = await connectPair({
         server: limits,
         client: { highWaterMark: 100_000, maxMessage: 100_000 },
       });
@@ -427,7 +427,7 @@ describe.each(protocols)('%s', (protocol) => {
     });
 
     it('tells of silence, once, as a socket does', async () => {
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       const stream = client.toDuplex() as Duplex & { setTimeout(ms: number, listener?: () => void): Duplex };
       stream.resume();
       let times = 0;
@@ -455,7 +455,7 @@ describe.each(protocols)('%s', (protocol) => {
     ['toDuplex()', (client) => client.toDuplex()[Symbol.asyncIterator]()],
   ])('%s, all that is left of a client,', (_, reader) => {
     it('gives what came before the end, however much memory is collected in between', async () => {
-      const { client, server } = await connected({ client: { closeTimeout: 200 } });
+      const { client, server } = await connectPair({ client: { closeTimeout: 200 } });
       let received = 0;
       const left = await (async () => {
         const accepting = server.accept();
@@ -484,7 +484,7 @@ describe.each(protocols)('%s', (protocol) => {
     /** An HTTP server whose connections are those of a server of ours. */
     async function serve(): Promise<SecureServer> {
       const web = createServer(answer);
-      const server = await listening(protocol);
+      const server = await startListening(protocol);
       const serving = (async () => {
         for await (const client of server) web.emit('connection', client.toDuplex());
       })();
@@ -550,7 +550,7 @@ describe.each(protocols)('%s', (protocol) => {
 
     it('carries HTTP/2', async () => {
       const web = createHttp2Server((question, reply) => reply.end(`${question.url} by 2`));
-      const { client, peer } = await connected();
+      const { client, peer } = await connectPair();
       web.emit('connection', peer.toDuplex());
       const session = connectHttp2('http://inside', { createConnection: () => client.toDuplex() });
       const answers = await Promise.all(
@@ -577,6 +577,6 @@ function collectGarbage(): void {
   runInNewContext('gc')();
 }
 
-async function closed(stream: Duplex): Promise<void> {
+async function waitForClose(stream: Duplex): Promise<void> {
   if (!stream.closed) await once(stream, 'close');
 }

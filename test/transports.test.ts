@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 /** A server on loopback, gone after the test, and its port. */
-async function serving(server: ReturnType<typeof createTcpServer>): Promise<number> {
+async function listen(server: ReturnType<typeof createTcpServer>): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   cleanups.push(() => server.close());
@@ -33,7 +33,7 @@ async function serving(server: ReturnType<typeof createTcpServer>): Promise<numb
 
 async function tcpPair(): Promise<[Socket, Socket]> {
   const server = createTcpServer({ allowHalfOpen: true, pauseOnConnect: true });
-  const port = await serving(server);
+  const port = await listen(server);
   const near = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'connect')])) as [
     [Socket],
@@ -46,7 +46,7 @@ async function tcpPair(): Promise<[Socket, Socket]> {
 async function wsPair(): Promise<[WebSocket, WebSocket]> {
   const http = createServer();
   const server = new WebSocketServer({ server: http });
-  const port = await serving(http);
+  const port = await listen(http);
   const near = new WebSocket(`ws://127.0.0.1:${port}`, WEB_SOCKET_PROTOCOL);
   const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'open')])) as [
     [WebSocket, IncomingMessage],
@@ -87,7 +87,7 @@ const kinds: [name: string, pair: () => Promise<Pair>, options?: CheckTransportO
     async () => {
       const http = createServer();
       const server = new WebSocketServer({ server: http });
-      const port = await serving(http);
+      const port = await listen(http);
       const near = webSocket(`ws://127.0.0.1:${port}`, { WebSocket, maxReadAhead: 2 ** 28 });
       const [far] = (await once(server, 'connection')) as [WebSocket];
       return [near, webSocket(far)];

@@ -13,7 +13,7 @@ import {
   type ServerOptions,
 } from 'secure-sockets';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { clientOf, identityFor, listening, pause, portOf, rejection } from './helpers/sockets.js';
+import { clientOf, identityFor, pause, portOf, rejection, startListening } from './helpers/sockets.js';
 
 const hasIPv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === '::1'),
@@ -43,7 +43,7 @@ async function server(
   options: ServerOptions = {},
 ): Promise<{ server: SecureServer; errors: SecureSocketError[] }> {
   const errors: SecureSocketError[] = [];
-  const made = await listening('sealed', {
+  const made = await startListening('sealed', {
     onHandshakeError: (error) => errors.push(error as SecureSocketError),
     ...options,
   });
@@ -242,7 +242,7 @@ describe('a client', () => {
   });
 
   it('says so when it meets a classic peer, and the server when it meets one', async () => {
-    const classic = await listening('classic');
+    const classic = await startListening('classic');
     open.push({ [Symbol.asyncDispose]: () => classic.close({ timeout: 50 }) });
     const error = await rejection(connect(classic, { serverKey: other.fingerprint }));
     expect(error.code).toBe('NOT_SEALED');
@@ -264,7 +264,7 @@ describe('a client', () => {
   });
 
   it('pins in classic too, before it sends its key', async () => {
-    const classic = await listening('classic');
+    const classic = await startListening('classic');
     open.push({ [Symbol.asyncDispose]: () => classic.close({ timeout: 50 }) });
     const wrong = clientOf(classic, { protocol: 'classic', serverKey: other.fingerprint });
     const error = await rejection(wrong.connect({ port: portOf(classic), host: '127.0.0.1' }));

@@ -88,14 +88,14 @@ describe('connections through a tunnel', () => {
   });
 
   test('a client that resets is seen to reset at the target', async () => {
-    let seen: (what: string) => void = () => {};
+    let onSeen: (what: string) => void = () => {};
     const ending = new Promise<string>((resolve) => {
-      seen = resolve;
+      onSeen = resolve;
     });
     const target = await plainServer((socket) => {
       socket.on('data', () => {});
-      socket.on('end', () => seen('end'));
-      socket.on('error', (error: Error & { code?: string }) => seen(String(error.code)));
+      socket.on('end', () => onSeen('end'));
+      socket.on('error', (error: Error & { code?: string }) => onSeen(String(error.code)));
     });
     const { port } = await tunnelTo(target);
     const socket = plainClient(port);
@@ -120,13 +120,13 @@ describe('connections through a tunnel', () => {
   });
 
   test('a client that resets is cut off from a target at a Unix domain socket too', async () => {
-    let closed: () => void = () => {};
+    let onClosed: () => void = () => {};
     const ending = new Promise<void>((resolve) => {
-      closed = resolve;
+      onClosed = resolve;
     });
     const path = join(place.folder, 'target.sock');
     const target = createServer({ allowHalfOpen: true }, (socket) => {
-      socket.on('error', () => {}).on('close', closed);
+      socket.on('error', () => {}).on('close', onClosed);
       socket.once('data', (bytes) => socket.write(bytes));
       socket.on('end', () => socket.end());
     });

@@ -126,12 +126,12 @@ describe('a strict program', () => {
     const lines = wrong.map(([code], index) => `async function f${index}() { ${code} }`);
     const text = `import { SecureClient, SecureServer } from 'secure-sockets';
       declare const s: SecureServer; declare const c: SecureClient;\n${lines.join('\n')}\nexport {};`;
-    for (const [index, [code, said]] of wrong.entries()) {
+    for (const [index, [code, pattern]] of wrong.entries()) {
       const one = text
         .split('\n')
         .filter((line, at) => at < 2 || line.includes(`f${index}()`) || at > lines.length + 1);
       const found = problems(one.join('\n'), strict).join('\n');
-      expect(found, code).toMatch(said);
+      expect(found, code).toMatch(pattern);
     }
   }, 120_000);
 

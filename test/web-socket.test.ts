@@ -16,7 +16,7 @@ import {
 } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { clientOf, listening, protocols, rejection } from './helpers/sockets.js';
+import { clientOf, protocols, rejection, startListening } from './helpers/sockets.js';
 import { asStandard } from './helpers/web-sockets.js';
 
 const cleanups: (() => unknown)[] = [];
@@ -25,7 +25,11 @@ afterEach(async () => {
 });
 
 /** A WebSocket server, its address, and the next socket of it. */
-async function serving(): Promise<{ url: string; next: () => Promise<WebSocket>; sockets: WebSocketServer }> {
+async function startServer(): Promise<{
+  url: string;
+  next: () => Promise<WebSocket>;
+  sockets: WebSocketServer;
+}> {
   const http = createServer().listen(0, '127.0.0.1');
   await once(http, 'listening');
   const sockets = new WebSocketServer({ server: http });
@@ -66,9 +70,9 @@ describe.each(protocols)('%s over a WebSocket', (protocol) => {
     ['the socket is cut', (socket: WebSocket) => socket.terminate()],
     ['the socket is closed with a code of failure', (socket: WebSocket) => socket.close(1011)],
   ])('ends with TRUNCATED at both ends once it is open and %s', async (_, cut) => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     cleanups.push(() => server.close({ timeout: 100 }));
-    const { url, sockets } = await serving();
+    const { url, sockets } = await startServer();
     sockets.on('connection', (socket) => void server.attach(webSocket(socket)));
     const client = clientOf(server, { protocol });
     await client.connect(webSocket(new WebSocket(url, WEB_SOCKET_PROTOCOL)));
@@ -85,9 +89,9 @@ describe.each(protocols)('%s over a WebSocket', (protocol) => {
   it.each(['client', 'server'] as const)(
     'closes the WebSocket in order at both ends when the %s ends',
     async (side) => {
-      const server = await listening(protocol);
+      const server = await startListening(protocol);
       cleanups.push(() => server.close({ timeout: 100 }));
-      const { url, sockets } = await serving();
+      const { url, sockets } = await startServer();
       const codes: Promise<unknown>[] = [];
       sockets.on('connection', (socket) => {
         codes.push(once(socket, 'close'));
@@ -110,9 +114,9 @@ describe.each(protocols)('%s over a WebSocket', (protocol) => {
   );
 
   it('cuts a WebSocket whose peer does not answer the close', async () => {
-    const server = await listening(protocol, { closeTimeout: 200 });
+    const server = await startListening(protocol, { closeTimeout: 200 });
     cleanups.push(() => server.close({ timeout: 100 }));
-    const { url, sockets } = await serving();
+    const { url, sockets } = await startServer();
     sockets.on('connection', (socket) => void server.attach(webSocket(socket)));
     const socket = new WebSocket(url, WEB_SOCKET_PROTOCOL);
     const client = clientOf(server, { protocol });
@@ -126,9 +130,9 @@ describe.each(protocols)('%s over a WebSocket', (protocol) => {
   });
 
   it.each(['ws', 'standard'])('carries messages of 0 bytes to 8 MiB both ways, by %s', async (kind) => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     cleanups.push(() => server.close({ timeout: 100 }));
-    const { url, sockets } = await serving();
+    const { url, sockets } = await startServer();
     sockets.on('connection', (socket, { socket: { remoteAddress, remotePort } }) => {
       void server.attach(webSocket(socket, { remoteAddress, remotePort }));
     });
@@ -157,14 +161,14 @@ describe.each(protocols)('%s over a WebSocket', (protocol) => {
 
 describe('webSocket()', () => {
   it('offers the subprotocol', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     record(webSocket(url, { WebSocket }));
     expect((await accepted).protocol).toBe('secure-sockets.1');
   });
 
   it('refuses text', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const log = record(webSocket(url, { WebSocket }));
     const far = await accepted;
@@ -176,7 +180,7 @@ describe('webSocket()', () => {
   });
 
   it('that cannot pause holds what comes meanwhile, and no more than maxReadAhead', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const socket = asStandard(new WebSocket(url));
     const transport = webSocket(socket, { maxReadAhead: 100_000 });
@@ -199,7 +203,7 @@ describe('webSocket()', () => {
   });
 
   it('counts empty and tiny chunks too', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const transport = webSocket(asStandard(new WebSocket(url)), { maxReadAhead: 65_536 });
     const log = record(transport);
@@ -210,7 +214,7 @@ describe('webSocket()', () => {
   });
 
   it('of ws makes the peer wait', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const transport = webSocket(url, { WebSocket, maxReadAhead: 65_536 });
     const log = record(transport);
@@ -236,7 +240,7 @@ describe('webSocket()', () => {
       ['a cut', (far) => far.terminate(), ['close'], 'TRANSPORT_FAILED'],
     ];
   it.each(endings)('takes %s for what it is', async (_, act, events, code) => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const log = record(webSocket(url, { WebSocket }));
     const far = await accepted;
@@ -249,7 +253,7 @@ describe('webSocket()', () => {
   });
 
   it('says so if it cannot be opened', async () => {
-    const { url } = await serving();
+    const { url } = await startServer();
     const refused = url.replace(/\d+$/, '1');
     const log = record(webSocket(refused, { WebSocket }));
     await expect.poll(() => log.events).toEqual(['close']);
@@ -260,7 +264,7 @@ describe('webSocket()', () => {
   });
 
   it('says so if it was closed before', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const socket = new WebSocket(url);
     (await accepted).close();
@@ -271,9 +275,9 @@ describe('webSocket()', () => {
   });
 
   it('may be given up while it connects, and connect() with it', async () => {
-    const server = await listening('sealed');
+    const server = await startListening('sealed');
     cleanups.push(() => server.close());
-    const { url } = await serving();
+    const { url } = await startServer();
     const controller = new AbortController();
     const client = clientOf(server);
     const connecting = client.connect(webSocket(url, { WebSocket }), { signal: controller.signal });
@@ -299,7 +303,7 @@ describe('webSocket()', () => {
   });
 
   it('sends no more than a server takes at once', async () => {
-    const { url, next } = await serving();
+    const { url, next } = await startServer();
     const accepted = next();
     const transport = webSocket(url, { WebSocket });
     record(transport);
@@ -432,13 +436,13 @@ describe('webStreams()', () => {
     ]) {
       let count = 0;
       const { readable, writable } = new TransformStream();
-      const counting = (): unknown => {
+      const countListeners = (): unknown => {
         count++;
         return close();
       };
-      const log = record(webStreams({ readable, writable }, { close: counting }));
+      const log = record(webStreams({ readable, writable }, { close: countListeners }));
       webStreams(new TransformStream());
-      const transport = webStreams(new TransformStream(), { close: counting });
+      const transport = webStreams(new TransformStream(), { close: countListeners });
       transport.destroy();
       transport.destroy();
       expect(count).toBe(1);
@@ -477,7 +481,7 @@ describe('messagePort()', () => {
   });
 
   it.each(protocols)('carries %s', async (protocol) => {
-    const server = await listening(protocol);
+    const server = await startListening(protocol);
     const { port1, port2 } = new MessageChannel();
     await server.attach(messagePort(port2));
     const client = clientOf(server, { protocol });

@@ -15,8 +15,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { suiteNames } from '../src/core/sealed/suites.js';
 import { CaptureProxy } from './helpers/capture.js';
-import { finished, type Outcome, root } from './helpers/pack.js';
-import { clientOf, listening, pause, portOf } from './helpers/sockets.js';
+import { type Outcome, outcomeOf, root } from './helpers/pack.js';
+import { clientOf, pause, portOf, startListening } from './helpers/sockets.js';
 
 const programs = ['tshark', 'dumpcap'].every((name) => spawnSync(name, ['-v']).status === 0);
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-wireshark-'));
@@ -41,7 +41,7 @@ interface Captured {
 
 let count = 0;
 
-function kept(pcap: Uint8Array, lines: readonly string[]): Captured {
+function keep(pcap: Uint8Array, lines: readonly string[]): Captured {
   const file = join(folder, `${++count}.pcap`);
   writeFileSync(file, pcap);
   return { file, keys: keyFile(lines) };
@@ -60,13 +60,13 @@ async function conversation(
   const { protocol = 'sealed' } = options;
   const lines: string[] = [];
   const keylog = (line: string): void => void lines.push(line);
-  await using server = await listening(protocol, { keylog, ...options.server });
+  await using server = await startListening(protocol, { keylog, ...options.server });
   await using proxy = await CaptureProxy.listen(portOf(server), options.segment);
   await using client = clientOf(server, { protocol, ...options.client });
   const accepted = server.accept();
   await client.connect({ host: '127.0.0.1', port: proxy.port });
   await talk(client, await accepted);
-  return kept(proxy.pcap, lines);
+  return keep(proxy.pcap, lines);
 }
 
 async function talk(client: SecureClient, peer: SecureClient): Promise<void> {
@@ -83,7 +83,7 @@ async function talk(client: SecureClient, peer: SecureClient): Promise<void> {
   await client.close(client.protocol === 'classic' ? {} : { code: 16_384 });
 }
 
-async function opened({ file, keys }: Captured): Promise<string> {
+async function openCapture({ file, keys }: Captured): Promise<string> {
   const outcome = await run(process.execPath, join(root, 'docs/wireshark/open-capture.mjs'), file, keys);
   expect(outcome).toMatchObject({ code: 0, stderr: '' });
   const path = join(folder, `${++count}.opened`);
@@ -92,7 +92,7 @@ async function opened({ file, keys }: Captured): Promise<string> {
 }
 
 function run(program: string, ...args: string[]): Promise<Outcome> {
-  return finished(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  return outcomeOf(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
 /** Fields of all frames, in order, without those that a frame has not. */
@@ -133,7 +133,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
       });
       const [types, records, texts, messages, lengths, code, keys, unopened] = await fields(
         captured,
-        await opened(captured),
+        await openCapture(captured),
         ...['sealed.handshake.type', 'sealed.record.type', 'sealed.message.text', 'sealed.message'],
         ...['sealed.message.length', 'sealed.close', 'sealed.record.key', 'sealed.unopened'],
       );
@@ -177,7 +177,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     const captured = await conversation({ server: { suites: ['X25519'] }, segment: 7 });
     const [types, texts] = await fields(
       captured,
-      await opened(captured),
+      await openCapture(captured),
       'sealed.handshake.type',
       'sealed.message.text',
     );
@@ -189,7 +189,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
   it('reads a resumed connection', async () => {
     const lines: string[] = [];
     const keylog = (line: string): void => void lines.push(line);
-    await using server = await listening('sealed', { keylog });
+    await using server = await startListening('sealed', { keylog });
     await using proxy = await CaptureProxy.listen(portOf(server));
     const sessions = new Sessions();
     for (const resumed of [false, true]) {
@@ -199,10 +199,10 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
       expect(one.resumed).toBe(resumed);
       await talk(one, await accepted);
     }
-    const captured = kept(proxy.pcap, lines);
+    const captured = keep(proxy.pcap, lines);
     const [types, records, texts, unopened, lifetimes, nonces] = await fields(
       captured,
-      await opened(captured),
+      await openCapture(captured),
       ...['sealed.handshake.type', 'sealed.record.type', 'sealed.message.text', 'sealed.unopened'],
       ...['sealed.ticket.lifetime', 'sealed.ticket.nonce'],
     );
@@ -220,7 +220,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     const more = ['sealed.padded.length', 'sealed.padded.zeros', 'sealed.malformed'];
     const [types, texts, messages, lengths, used, zeros, malformed] = await fields(
       captured,
-      await opened(captured),
+      await openCapture(captured),
       ...names,
       ...more,
     );
@@ -242,7 +242,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     const [one, other] = [await conversation(), await conversation()];
     const [clear, unopened] = await fields(
       one,
-      await opened({ file: one.file, keys: other.keys }),
+      await openCapture({ file: one.file, keys: other.keys }),
       'sealed.message',
       'sealed.unopened',
     );
@@ -258,30 +258,30 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     const keys = keyFile(lines);
     const readable = await fields(
       { ...captured, keys },
-      await opened({ ...captured, keys }),
+      await openCapture({ ...captured, keys }),
       'sealed.record.type',
     );
     // the last byte of the capture belongs to the tag of the last CLOSE
     const pcap = readFileSync(captured.file);
     pcap[pcap.length - 1] = (pcap.at(-1) as number) ^ 1;
-    const changed = kept(pcap, lines);
-    const [types] = await fields(changed, await opened(changed), 'sealed.record.type');
+    const changed = keep(pcap, lines);
+    const [types] = await fields(changed, await openCapture(changed), 'sealed.record.type');
     expect(types).toEqual(readable[0]?.slice(0, -1));
   });
 
   it('reads a capture of the loopback interface', async ({ skip }) => {
     const lines: string[] = [];
-    await using server = await listening('sealed', { keylog: (line) => lines.push(line) });
+    await using server = await startListening('sealed', { keylog: (line) => lines.push(line) });
     const file = join(folder, 'loopback.pcapng');
     const filter = `tcp port ${portOf(server)}`;
     const child: ChildProcess = spawn('dumpcap', ['-q', '-i', 'lo', '-f', filter, '-w', file]);
-    const said: string[] = [];
+    const output: string[] = [];
     for await (const line of createInterface({ input: child.stderr as Readable })) {
-      said.push(line);
+      output.push(line);
       if (line.startsWith('File: ')) break;
     }
-    if (child.exitCode !== null || !said.some((line) => line.startsWith('File: '))) {
-      skip(`dumpcap may not capture: ${said.join(' ')}`);
+    if (child.exitCode !== null || !output.some((line) => line.startsWith('File: '))) {
+      skip(`dumpcap may not capture: ${output.join(' ')}`);
     }
     await using one = clientOf(server);
     const accepted = server.accept();
@@ -293,7 +293,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     const captured = { file, keys: keyFile(lines) };
     const [texts, types] = await fields(
       captured,
-      await opened(captured),
+      await openCapture(captured),
       'sealed.message.text',
       'sealed.handshake.type',
     );
@@ -308,7 +308,7 @@ describe.runIf(programs)('the dissector', { timeout: 60_000 }, () => {
     it('shows messages in clear with the key log, and lengths without', async () => {
       const captured = await conversation(ends);
       const names = ['classic.message.text', 'classic.message', 'classic.frame.length', 'classic.key.bits'];
-      const [texts, messages, , bits] = await fields(captured, await opened(captured), ...names);
+      const [texts, messages, , bits] = await fields(captured, await openCapture(captured), ...names);
       expect(texts).toContain(secret);
       expect(texts).toContain('and an answer');
       expect(messages?.filter((hex) => hex === large.toString('hex'))).toHaveLength(2);

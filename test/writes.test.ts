@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { clientOf, identityFor, protocols } from './helpers/sockets.js';
 
 /** A transport that keeps how many bytes each write had. */
-function counted(transport: Transport): { transport: Transport; writes: number[] } {
+function countWrites(transport: Transport): { transport: Transport; writes: number[] } {
   const writes: number[] = [];
   const counting = new Proxy(transport, {
     get(target, name) {
@@ -30,7 +30,7 @@ describe.each(protocols)('%s: what leaves in one write', (protocol) => {
     const server = new SecureServer({ protocol, identity: await identityFor(protocol), closeTimeout: 300 });
     const [near, far] = duplexPair();
     await server.attach(fromDuplex(far));
-    const { transport, writes } = counted(fromDuplex(near));
+    const { transport, writes } = countWrites(fromDuplex(near));
     const client = clientOf(server, { protocol, closeTimeout: 300 });
     await client.connect(transport);
     const peer = await server.accept();

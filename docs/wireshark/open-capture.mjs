@@ -21,13 +21,13 @@ async function exportRecords(from, to) {
   const options = ['-X', `lua_script:${script}`, '-X', `lua_script1:export=${to}`];
   const args = [...options, '-o', 'tcp.reassemble_out_of_order:TRUE', '-q', '-r', from];
   const child = spawn('tshark', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const said = [];
-  child.stderr.on('data', (text) => said.push(text));
+  const errors = [];
+  child.stderr.on('data', (text) => errors.push(text));
   const code = await new Promise((resolve, reject) => {
     child.on('error', (cause) => reject(new Error(`tshark cannot be started: ${cause.message}`, { cause })));
     child.on('close', resolve);
   });
-  if (code !== 0) throw new Error(`tshark ended with ${code}: ${Buffer.concat(said).toString().trim()}`);
+  if (code !== 0) throw new Error(`tshark ended with ${code}: ${Buffer.concat(errors).toString().trim()}`);
 }
 
 /** The secrets of a key log by label and connection; lines that are something else are passed over. */

@@ -65,7 +65,7 @@ describe.each(backends)('$name: X25519', (backend) => {
 
   it('returns plain Uint8Arrays in memory of their own', () => {
     const key = backend.x25519();
-    expectOwnMemory([key.publicKey, agreed(key, key.publicKey), agreed(key, key.publicKey)]);
+    expectOwnMemory([key.publicKey, agree(key, key.publicKey), agree(key, key.publicKey)]);
   });
 });
 
@@ -83,7 +83,7 @@ describe.each(backends)('$name: ML-KEM-768', (backend) => {
     const kem = await backend.mlKem768();
     const [one, two] = [kem.keyPair(), kem.keyPair()];
     expect(hex(one.encapsulationKey)).not.toBe(hex(two.encapsulationKey));
-    const [first, second] = [encapsulated(kem, one), encapsulated(kem, one)];
+    const [first, second] = [encapsulate(kem, one), encapsulate(kem, one)];
     expect(hex(first.sharedSecret)).not.toBe(hex(second.sharedSecret));
     for (const { ciphertext, sharedSecret } of [first, second])
       expect(hex(one.decapsulate(ciphertext))).toBe(hex(sharedSecret));
@@ -120,7 +120,7 @@ describe.each(backends)('$name: ML-KEM-768', (backend) => {
     expect(seed).toEqual(pattern(64));
     seed.fill(0);
     const lent = key.encapsulationKey.slice();
-    const { ciphertext, sharedSecret } = encapsulated(kem, key);
+    const { ciphertext, sharedSecret } = encapsulate(kem, key);
     expect(hex(lent)).toBe(hex(key.encapsulationKey));
     const sent = ciphertext.slice();
     expect(hex(key.decapsulate(sent))).toBe(hex(sharedSecret));
@@ -138,14 +138,14 @@ describe.each(backends)('$name: ML-KEM-768', (backend) => {
 describe.each(pairs)('$name', ({ one, other }) => {
   it('X25519', () => {
     const [a, b] = [one.x25519(), other.x25519()];
-    expect(hex(agreed(a, b.publicKey))).toBe(hex(agreed(b, a.publicKey)));
+    expect(hex(agree(a, b.publicKey))).toBe(hex(agree(b, a.publicKey)));
     expect(hex(one.x25519(pattern(32)).publicKey)).toBe(hex(other.x25519(pattern(32)).publicKey));
   });
 
   it('ML-KEM-768', async () => {
     const [ours, theirs] = [await one.mlKem768(), await other.mlKem768()];
     const key = ours.keyPair();
-    const { ciphertext, sharedSecret } = encapsulated(theirs, key);
+    const { ciphertext, sharedSecret } = encapsulate(theirs, key);
     expect(hex(key.decapsulate(ciphertext))).toBe(hex(sharedSecret));
     const [same, again] = [ours.keyPair(pattern(64)), theirs.keyPair(pattern(64))];
     expect(hex(same.encapsulationKey)).toBe(hex(again.encapsulationKey));
@@ -153,7 +153,7 @@ describe.each(pairs)('$name', ({ one, other }) => {
   });
 });
 
-function agreed(key: KeyAgreement, peer: Uint8Array): Uint8Array {
+function agree(key: KeyAgreement, peer: Uint8Array): Uint8Array {
   const secret = key.agree(peer);
   expect(secret).toHaveLength(32);
   return secret as Uint8Array;
@@ -164,7 +164,7 @@ interface Encapsulated {
   sharedSecret: Uint8Array;
 }
 
-function encapsulated(
+function encapsulate(
   kem: { encapsulate(key: Uint8Array): Encapsulated | null },
   key: DecapsulationKey,
 ): Encapsulated {

@@ -32,7 +32,7 @@ describe("noble's OAEP decoding", () => {
   it('opens what is right, and a changed message too, which OAEP alone does not protect', () => {
     expect(hex(decodeOaep(encodeOaep(block), label))).toBe(hex(message));
     for (let index = beforeMessage; index < block.length; index++) {
-      const changed = flipped(block, index, 0x40);
+      const changed = flip(block, index, 0x40);
       expect(hex(decodeOaep(encodeOaep(changed), label))).toBe(hex(changed.subarray(beforeMessage)));
     }
     const empty = Uint8Array.from([...sha256(label), ...new Uint8Array(15), 1]);
@@ -43,19 +43,19 @@ describe("noble's OAEP decoding", () => {
   it('refuses every change in front of the message', () => {
     for (let index = 0; index < beforeMessage; index++)
       for (const mask of [2, 4, 0x80, 0xfe]) {
-        expect(decodeOaep(encodeOaep(flipped(block, index, mask)), label)).toBeNull();
-        expect(decodeOaep(flipped(encodeOaep(block), index, mask), label)).toBeNull();
+        expect(decodeOaep(encodeOaep(flip(block, index, mask)), label)).toBeNull();
+        expect(decodeOaep(flip(encodeOaep(block), index, mask), label)).toBeNull();
       }
     expect(decodeOaep(encodeOaep(block, 1), label)).toBeNull();
     expect(decodeOaep(encodeOaep(block, 0x80), label)).toBeNull();
     expect(decodeOaep(encodeOaep(block), pattern(3))).toBeNull();
     expect(
-      decodeOaep(encodeOaep(flipped(block, beforeMessage - 1, 1).fill(0, beforeMessage)), label),
+      decodeOaep(encodeOaep(flip(block, beforeMessage - 1, 1).fill(0, beforeMessage)), label),
     ).toBeNull();
   });
 
   it('takes the first byte of 1 for the separator', () => {
-    const early = flipped(block, beforeMessage - 3, 1);
+    const early = flip(block, beforeMessage - 3, 1);
     expect(hex(decodeOaep(encodeOaep(early), label))).toBe(hex(block.subarray(beforeMessage - 2)));
   });
 });
@@ -95,7 +95,7 @@ function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((byte, index) => byte ^ (b[index] as number));
 }
 
-function flipped(data: Uint8Array, index: number, mask: number): Uint8Array {
+function flip(data: Uint8Array, index: number, mask: number): Uint8Array {
   const copy = data.slice();
   copy[index] = (copy[index] as number) ^ mask;
   return copy;

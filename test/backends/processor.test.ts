@@ -6,7 +6,7 @@ const WITH = 'processor\t: 0\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 c
 const WITHOUT = 'processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n';
 
 /** Without a text, reading it fails. */
-function asked(platform: NodeJS.Platform, arch: NodeJS.Architecture, cpuInfo?: string): boolean {
+function ask(platform: NodeJS.Platform, arch: NodeJS.Architecture, cpuInfo?: string): boolean {
   return hasAesInstructions({ platform, arch }, () => {
     if (cpuInfo === undefined) throw new Error('no such file');
     return cpuInfo;
@@ -28,6 +28,6 @@ describe('instructions for AES', () => {
     ['linux', 'ia32', WITH, false],
     ['linux', 'riscv64', WITH, false],
   ])('on %s %s, which says %j: %s', (platform, arch, cpuInfo, expected) => {
-    expect(asked(platform, arch, cpuInfo)).toBe(expected);
+    expect(ask(platform, arch, cpuInfo)).toBe(expected);
   });
 });

@@ -119,7 +119,7 @@ describe.each(backends)('$name: RSA decryption refuses', (backend) => {
   it('whatever is wrong with OAEP, always with the same error', async () => {
     const { publicKey, privateKey, k, n } = both(backend, '2048');
     const good = publicKey.encryptOaep(pattern(32), LABEL);
-    const wrong = [0, 1, 100, k - 1].map((index) => flipped(good, index));
+    const wrong = [0, 1, 100, k - 1].map((index) => flip(good, index));
     wrong.push(n, new Uint8Array(k), new Uint8Array(k).fill(0xff), publicKey.encryptPkcs1(pattern(32)));
     wrong.push(
       new Uint8Array(0),
@@ -129,7 +129,7 @@ describe.each(backends)('$name: RSA decryption refuses', (backend) => {
     );
     const errors = wrong.map((ciphertext) => failure(privateKey.decryptOaep(ciphertext, LABEL)));
     errors.push(failure(privateKey.decryptOaep(good, NO_LABEL)));
-    errors.push(failure(privateKey.decryptOaep(good, flipped(LABEL, 3))));
+    errors.push(failure(privateKey.decryptOaep(good, flip(LABEL, 3))));
     for (const error of await Promise.all(errors)) {
       expect([error.name, error.message, error.cause]).toEqual(['Error', FAILED, undefined]);
       expect(Object.keys(error)).toEqual([]);
@@ -160,7 +160,7 @@ describe.each(backends)('$name: RSA signatures', (backend) => {
     // With a leading zero, so that the same number can be written shorter.
     while (signature[0] !== 0) signature = await privateKey.signPss(LABEL);
     for (let index = 0; index < k; index++)
-      expect(publicKey.verifyPss(LABEL, flipped(signature, index))).toBe(false);
+      expect(publicKey.verifyPss(LABEL, flip(signature, index))).toBe(false);
     const wrong = [
       n,
       new Uint8Array(k),
@@ -359,7 +359,7 @@ async function failure(promise: Promise<unknown>): Promise<Error> {
   );
 }
 
-function flipped(data: Uint8Array, index: number): Uint8Array {
+function flip(data: Uint8Array, index: number): Uint8Array {
   const copy = data.slice();
   copy[index] = (copy[index] as number) ^ 1;
   return copy;

@@ -36,10 +36,10 @@ describe.each(backends)('$name: hashes', (backend) => {
 
   it('expands to any length up to 8160 bytes, each a beginning of the next', () => {
     const key = pattern(32);
-    const most = backend.hkdfExpand(key, bytes('01'), 8160);
-    expect(most).toHaveLength(8160);
+    const longest = backend.hkdfExpand(key, bytes('01'), 8160);
+    expect(longest).toHaveLength(8160);
     for (const length of SIZES.filter((size) => size <= 8160))
-      expect(hex(backend.hkdfExpand(key, bytes('01'), length))).toBe(hex(most.subarray(0, length)));
+      expect(hex(backend.hkdfExpand(key, bytes('01'), length))).toBe(hex(longest.subarray(0, length)));
     for (const length of [8161, -1, 1.5, Number.NaN])
       expect(() => backend.hkdfExpand(key, bytes('01'), length)).toThrow(RangeError);
   });
@@ -164,10 +164,9 @@ describe.each(ofAll)('$backend.name: $title', ({ backend, aead: name, cases }) =
     const [nonce, data] = [pattern(12), pattern(5)];
     const sealed = join(aead.seal(nonce, data, [pattern(37)]));
     for (let index = 0; index < sealed.length; index++)
-      expect(aead.open(nonce, data, flipped(sealed, index))).toBeNull();
-    for (let index = 0; index < 12; index++)
-      expect(aead.open(flipped(nonce, index), data, sealed)).toBeNull();
-    for (let index = 0; index < 5; index++) expect(aead.open(nonce, flipped(data, index), sealed)).toBeNull();
+      expect(aead.open(nonce, data, flip(sealed, index))).toBeNull();
+    for (let index = 0; index < 12; index++) expect(aead.open(flip(nonce, index), data, sealed)).toBeNull();
+    for (let index = 0; index < 5; index++) expect(aead.open(nonce, flip(data, index), sealed)).toBeNull();
     expect(aead.open(nonce, new Uint8Array(0), sealed)).toBeNull();
     expect(backend[name](pattern(32, 2)).open(nonce, data, sealed)).toBeNull();
     expect(hex(aead.open(nonce, data, sealed))).toBe(hex(pattern(37)));
@@ -269,7 +268,7 @@ describe.each(backends)('$name: memory', (backend) => {
       const used = isThere ? 3 + size : 3;
       expect(around.subarray(0, 3).every((byte) => byte === 0xee)).toBe(true);
       expect(around.subarray(used).every((byte) => byte === 0xee)).toBe(true);
-      expect(cipher.open(pattern(12), pattern(3), flipped(sealed, size), output)).toBeNull();
+      expect(cipher.open(pattern(12), pattern(3), flip(sealed, size), output)).toBeNull();
     }
   });
 
@@ -284,7 +283,7 @@ describe.each(backends)('$name: memory', (backend) => {
   });
 });
 
-function flipped(data: Uint8Array, index: number): Uint8Array {
+function flip(data: Uint8Array, index: number): Uint8Array {
   const copy = data.slice();
   copy[index] = (copy[index] as number) ^ 1;
   return copy;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { noble } from '../../backends/noble.js';
 import { web } from '../../backends/web.js';
 import type { Aead, Backend, LaterAead } from '../../src/backend.js';
-import { clientOf, listening, pair, rejection } from '../helpers/sockets.js';
+import { clientOf, pair, rejection, startListening } from '../helpers/sockets.js';
 
 const KEY = new Uint8Array(32).fill(3);
 const NONCE = new Uint8Array(12).fill(4);
@@ -133,10 +133,10 @@ describe('a connection whose platform computes later', () => {
 
   it('bounds what is under way, as it bounds what waits for the network', async () => {
     let underWay = 0;
-    let most = 0;
+    let max = 0;
     const backend = slow(async (operation) => {
       if (operation === 'open') return;
-      most = Math.max(most, ++underWay);
+      max = Math.max(max, ++underWay);
       await pause(5);
       underWay--;
     });
@@ -146,9 +146,9 @@ describe('a connection whose platform computes later', () => {
     })();
     for (let i = 0; i < 200; i++) await ends.client.send(new Uint8Array(65_536));
     await receiving;
-    expect(most).toBeGreaterThan(1);
+    expect(max).toBeGreaterThan(1);
     // the high-water mark of a mebibyte, and what one send() may add
-    expect(most).toBeLessThanOrEqual(18);
+    expect(max).toBeLessThanOrEqual(18);
   });
 
   it('fails if the platform fails, on either half', async () => {
@@ -182,7 +182,7 @@ describe('a connection whose platform computes later', () => {
 
   it('sends final bytes behind what is still being encrypted', async () => {
     const backend = slow((operation) => (operation === 'seal' ? pause(50) : pause(0)));
-    const server = await listening('sealed', { maxMessage: 2000 });
+    const server = await startListening('sealed', { maxMessage: 2000 });
     const client = clientOf(server, { backend, suites, maxMessage: 2000 });
     const accepted = server.accept();
     const { address } = server;

@@ -43,7 +43,7 @@ async function run(): Promise<object> {
     fingerprint: one.fingerprint,
     role: one.role,
     extractable: one.keyPair?.privateKey.extractable,
-    exported: await exported(one.keyPair?.privateKey),
+    tryExport: await tryExport(one.keyPair?.privateKey),
     again: await failure(store.save('me', one)),
     absent: await store.load('nobody'),
     known,
@@ -52,7 +52,7 @@ async function run(): Promise<object> {
   };
 }
 
-async function exported(privateKey: unknown): Promise<string> {
+async function tryExport(privateKey: unknown): Promise<string> {
   const { subtle } = crypto as unknown as {
     subtle: { exportKey(format: string, key: unknown): Promise<unknown> };
   };

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { inheritedAddress } from '../../src/cli/shared/inherited.js';
 import { freePort } from '../helpers/examples.js';
-import { finished } from '../helpers/pack.js';
+import { outcomeOf } from '../helpers/pack.js';
 import { havePrograms, run, script } from './command.js';
 import { addressOf, plainClient, plainServer, tunnelClient, usePlace } from './place.js';
 
@@ -192,7 +192,7 @@ function watched(child: ChildProcess): Activated {
   child.stderr?.on('data', (chunk) => {
     errors += String(chunk);
   });
-  const ended = finished(child).then(({ code }) => code);
+  const ended = outcomeOf(child).then(({ code }) => code);
   return {
     child,
     ended,

@@ -29,7 +29,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
   test('a message stays a message, of every size', async () => {
     const peer = await startPython<Ready>('server.py', 'echo', JSON.stringify(large));
     const running = inward(peer.ready.ports[4], '--max-message', String(2 ** 24));
-    const client = await sealedClient(running);
+    const client = await connectSealed(running);
     for (const size of large) {
       await client.send(Buffer.alloc(size, size));
       expect(Buffer.compare(Buffer.alloc(size, size), (await client.recv()) as Uint8Array)).toBe(0);
@@ -42,7 +42,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
 
   test('a client is told the longest message that the library takes', async () => {
     const peer = await startPython<Ready>('server.py', 'echo', '[]');
-    const client = await sealedClient(inward(peer.ready.ports[4]));
+    const client = await connectSealed(inward(peer.ready.ports[4]));
     await expect(client.send(new Uint8Array(16_385))).rejects.toMatchObject({
       code: 'MESSAGE_TOO_BIG_FOR_PEER',
     });
@@ -55,7 +55,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
   test('a server that is killed does not look like one that has ended', async () => {
     const peer = spawnPython('server.py', ['echo', '[]']);
     const [line] = await once(peer.stdout as NodeJS.ReadableStream, 'data');
-    const client = await sealedClient(inward((JSON.parse(String(line)) as Ready).ports[4]));
+    const client = await connectSealed(inward((JSON.parse(String(line)) as Ready).ports[4]));
     await client.send(new Uint8Array(10));
     await client.recv();
     peer.kill('SIGKILL');
@@ -70,7 +70,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
   }, async () => {
     const peer = await startPython<{ port: number }>('mute.py');
     const running = inward(peer.ready.port, '--max-connections', '1');
-    const client = await sealedClient(running);
+    const client = await connectSealed(running);
     let sent = 0;
     const sending = (async () => {
       for (; sent < 4096; sent++) await client.send(new Uint8Array(16_384));
@@ -90,7 +90,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
       'exchange',
       JSON.stringify(new Array(600).fill(2 ** 20)),
     );
-    const client = await sealedClient(inward(peer.ready.ports[4]));
+    const client = await connectSealed(inward(peer.ready.ports[4]));
     await client.send(new Uint8Array(1));
     await sleep(3000);
     expect(client.bytesRead).toBeLessThan(100 * 2 ** 20);
@@ -101,7 +101,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
 
 describe.skipIf(pythonProblem)('bridge outward, for a Python client', () => {
   test('every message arrives as it was', async () => {
-    const server = await sealedServer(async (client) => {
+    const server = await startSealedServer(async (client) => {
       for await (const message of client) await client.send(message);
     });
     const running = outward(portOfServer(server), '--max-message', String(2 ** 24));
@@ -144,7 +144,7 @@ describe.skipIf(pythonProblem)('bridge outward, for a Python client', () => {
       '127.0.0.1:0',
       `127.0.0.1:${peer.ready.ports[4]}`,
     );
-    const client = await sealedClient(running);
+    const client = await connectSealed(running);
     await expect(client.recv()).rejects.toMatchObject({ code: 'TRUNCATED' });
     await running.until(/lost .*: .*512/);
     await peer.stop();
@@ -215,7 +215,7 @@ function outward(port: number, ...flags: string[]): Running {
   return begin('bridge', 'outward', '-v', ...trust, ...flags, '127.0.0.1:0', `127.0.0.1:${port}`);
 }
 
-async function sealedClient(running: Running): Promise<SecureClient> {
+async function connectSealed(running: Running): Promise<SecureClient> {
   const { Identity } = await import('secure-sockets');
   const identity = await Identity.load(`${place.folder}/client.pem`, { role: 'client' });
   const client = new SecureClient({ serverKey: place.serverKey, identity, allowHalfOpen: true });
@@ -224,7 +224,7 @@ async function sealedClient(running: Running): Promise<SecureClient> {
   return client;
 }
 
-async function sealedServer(serve: (client: SecureClient) => Promise<void>): Promise<SecureServer> {
+async function startSealedServer(serve: (client: SecureClient) => Promise<void>): Promise<SecureServer> {
   const { Identity } = await import('secure-sockets');
   const server = new SecureServer({ identity: await Identity.load(`${place.folder}/server.pem`) });
   await server.listen({ host: '127.0.0.1', port: 0 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { finished, type Outcome, root } from '../helpers/pack.js';
+import { type Outcome, outcomeOf, root } from '../helpers/pack.js';
 
 /** The command as it was built. */
 export const script: string = join(root, 'dist/cli.js');
@@ -47,7 +47,7 @@ export function start(
   (child.stderr as Readable | null)?.on('data', (text) => {
     errors += String(text);
   });
-  const ended = finished(child, 120_000);
+  const ended = outcomeOf(child, 120_000);
   return {
     child,
     errors: () => errors,

@@ -7,10 +7,10 @@ import { flagsOfTunnel } from '../../src/cli/shared/tunnel-plan.js';
 import { root } from '../helpers/pack.js';
 import { run } from './command.js';
 import {
-  configured,
   greeter,
-  greeting,
   portOf,
+  readGreeting,
+  startConfigured,
   tunnelClient,
   tunnelServer,
   usePlaceForConfigurations,
@@ -24,12 +24,12 @@ const place = usePlaceForConfigurations();
 describe('a configuration', () => {
   test('has several tunnels in one process, which say by their names what they do', async () => {
     const [one, two] = [await greeter('one'), await greeter('two')];
-    const server = await configured(
+    const server = await startConfigured(
       'server.toml',
       `log-format = "json"\nmetrics = "127.0.0.1:0"\n${tunnelServer('first', one)}${tunnelServer('second', `{ one = "${one}", two = "${two}" }`)}`,
     );
     const [first, second] = [await portOf(server, 'first'), await portOf(server, 'second')];
-    const client = await configured(
+    const client = await startConfigured(
       'client.toml',
       `${tunnelClient('to-first', '"127.0.0.1:0"', first)}${tunnelClient('to-second', '{ one = "127.0.0.1:0", two = "127.0.0.1:0" }', second)}`,
       '--log-format',
@@ -39,7 +39,7 @@ describe('a configuration', () => {
     const ports = [...client.errors().matchAll(/"listening".*?127\.0\.0\.1:(\d+)"/g)].map(([, port]) =>
       Number(port),
     );
-    const greetings = await Promise.all(ports.map(async (port) => greeting(plainClient(port))));
+    const greetings = await Promise.all(ports.map(async (port) => readGreeting(plainClient(port))));
     expect(greetings).toEqual(['one', 'one', 'two']);
     const [, metrics = ''] = await server.until(/"event":"metrics","address":"([^"]*)"/);
     const told = await (await fetch(`http://${metrics}/metrics`)).text();
@@ -132,7 +132,7 @@ describe('a configuration', () => {
           ? whole.replace(/\d+"$/, whole.includes('8000') || whole.includes('6379') ? '1"' : '0"')
           : whole;
       });
-    const running = await configured('example.toml', text);
+    const running = await startConfigured('example.toml', text);
     await running.until(/("event":"listening"[\s\S]*){4}/);
     for (const name of ['redis', 'shop', 'old'])
       expect(running.errors()).toContain(`"listening","service":"${name}"`);

@@ -39,7 +39,7 @@ export function write(name: string, text: string): void {
 }
 
 /** Starts a process with a configuration. */
-export async function configured(name: string, text: string, ...flags: string[]): Promise<Running> {
+export async function startConfigured(name: string, text: string, ...flags: string[]): Promise<Running> {
   write(name, text);
   const running = begin('tunnel', '--config', `etc/${name}`, ...flags);
   await running.until(/listening/);
@@ -66,15 +66,15 @@ export async function greeter(name: string): Promise<string> {
 }
 
 /** What a connection gets next. */
-export async function greeting(socket: Socket): Promise<string> {
+export async function readGreeting(socket: Socket): Promise<string> {
   const [data] = await once(socket, 'data');
   return String(data);
 }
 
 /** Whether a connection still carries. */
-export async function echoed(socket: Socket): Promise<string> {
+export async function readEcho(socket: Socket): Promise<string> {
   socket.write('still there');
-  return greeting(socket);
+  return readGreeting(socket);
 }
 
 /** A plain connection through a tunnel client of its own. */
@@ -94,9 +94,9 @@ export async function through(port: number): Promise<Socket> {
 }
 
 /** A plain connection that has been greeted. */
-export async function connected(port: number): Promise<Socket> {
+export async function connectTo(port: number): Promise<Socket> {
   const socket = await through(port);
-  await greeting(socket);
+  await readGreeting(socket);
   return socket;
 }
 

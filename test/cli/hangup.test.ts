@@ -37,12 +37,12 @@ describe('a tunnel server', () => {
     const running = await server(...flags);
     const client = await tunnelClient(await portOf(running), ['--identity', 'client.pem', ...flags]);
     const held = plainClient(client.port);
-    expect(await echoed(held)).toBe('hello');
+    expect(await echo(held)).toBe('hello');
     replace('live-server.pem', 'other-server.pem');
     await hangUp(running);
-    expect(await echoed(held)).toBe('hello');
+    expect(await echo(held)).toBe('hello');
     const pinned = await tunnelClient(await portOf(running), ['--identity', 'client.pem'], others.server);
-    expect(await echoed(plainClient(pinned.port))).toBe('hello');
+    expect(await echo(plainClient(pinned.port))).toBe('hello');
     await expect(fingerprintOf(running)).resolves.toBe(others.server);
   });
 
@@ -50,7 +50,7 @@ describe('a tunnel server', () => {
     const running = await server('--keep-revoked');
     const sessions = new Sessions();
     const identity = await Identity.load(path('client.pem'), { role: 'client' });
-    const resumed = async (): Promise<boolean> => {
+    const hasResumed = async (): Promise<boolean> => {
       const client = new SecureClient({ serverKey: place.serverKey, identity, sessions });
       await client.connect({ port: await portOf(running), host: '127.0.0.1' });
       await client.send(new TextEncoder().encode('hello'));
@@ -58,19 +58,19 @@ describe('a tunnel server', () => {
       await client.close();
       return client.resumed;
     };
-    expect(await resumed()).toBe(false);
+    expect(await hasResumed()).toBe(false);
     await hangUp(running);
-    expect(await resumed()).toBe(true);
+    expect(await hasResumed()).toBe(true);
     writeFileSync(path('live-keys'), `${others.client} another\n`);
     await hangUp(running);
-    await expect(resumed()).rejects.toMatchObject({ code: 'UNAUTHORIZED_CLIENT' });
+    await expect(hasResumed()).rejects.toMatchObject({ code: 'UNAUTHORIZED_CLIENT' });
   });
 
   test('keeps what it has when a file is broken, and says which, where and why', async () => {
     const running = await server();
     const client = await tunnelClient(await portOf(running));
     const held = plainClient(client.port);
-    expect(await echoed(held)).toBe('hello');
+    expect(await echo(held)).toBe('hello');
     replace('live-server.pem', 'other-server.pem');
     writeFileSync(path('live-keys'), `${others.client} one\nnonsense\n`);
     running.child.kill('SIGHUP');
@@ -83,8 +83,8 @@ describe('a tunnel server', () => {
     rmSync(path('live-server.pem'));
     running.child.kill('SIGHUP');
     await running.until(/warning: nothing has changed: ENOENT.*live-server\.pem/);
-    expect(await echoed(held)).toBe('hello');
-    expect(await echoed(plainClient(client.port))).toBe('hello');
+    expect(await echo(held)).toBe('hello');
+    expect(await echo(plainClient(client.port))).toBe('hello');
   });
 });
 
@@ -96,12 +96,12 @@ test('a tunnel client takes another key for connections to come', async () => {
     'live-client.pem',
   ]);
   const held = plainClient(port);
-  expect(await echoed(held)).toBe('hello');
+  expect(await echo(held)).toBe('hello');
   replace('live-client.pem', 'other-client.pem');
   await hangUp(client);
-  expect(await echoed(plainClient(port))).toBe('hello');
+  expect(await echo(plainClient(port))).toBe('hello');
   await running.until(new RegExp(`connected: .*other ${others.client.replace(/[+/]/g, '\\$&')}`));
-  expect(await echoed(held)).toBe('hello');
+  expect(await echo(held)).toBe('hello');
 });
 
 test('a key that came through a pipe stays, and SIGHUP that comes before it listens is minded then', async () => {
@@ -140,7 +140,7 @@ async function hangUp(running: Running): Promise<void> {
   await running.until(new RegExp(`(read the files again[^]*){${before}}`));
 }
 
-async function echoed(socket: ReturnType<typeof plainClient>): Promise<string> {
+async function echo(socket: ReturnType<typeof plainClient>): Promise<string> {
   socket.write('hello');
   const [data] = await once(socket, 'data');
   return String(data);

@@ -9,11 +9,11 @@ import { begin, usePlace } from './place.js';
 const place = usePlace();
 
 /** A server that says all that it is asked for, about itself, a peer that it refuses and a client that it serves. */
-async function served(...flags: string[]): Promise<Running> {
+async function serveLogged(...flags: string[]): Promise<Running> {
   const path = join(place.folder, 'log.sock');
   const server = begin('listen', '-k', '--unlink', '--identity', 'server.pem', ...flags, path);
   server.child.stdin?.end();
-  while (!(await refused(path))) expect(server.child.exitCode).toBe(null);
+  while (!(await connectRefused(path))) expect(server.child.exitCode).toBe(null);
   const { code } = await run(place.folder, 'connect', '--server-key', place.serverKey, '--wait', '0', path);
   expect(code).toBe(0);
   await server.stop();
@@ -21,7 +21,7 @@ async function served(...flags: string[]): Promise<Running> {
 }
 
 /** Whether a server is there, and lets no one in who does not speak as it does. */
-function refused(path: string): Promise<boolean> {
+function connectRefused(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     let isThere = false;
     const peer = connect(path, () => {
@@ -39,7 +39,7 @@ test.each([
   ['info', ['listening', 'refused']],
   ['debug', ['listening', 'refused', 'connected']],
 ])('--log-level %s', async (level, expected) => {
-  const lines = (await served('--log-level', level)).errors().trimEnd().split('\n').filter(Boolean);
+  const lines = (await serveLogged('--log-level', level)).errors().trimEnd().split('\n').filter(Boolean);
   expect(lines.map((line) => /^secure-sockets: (\w+)/.exec(line)?.[1])).toEqual(expected);
 });
 
@@ -56,7 +56,7 @@ test.each([
   [['--json', '--log-level', 'warning'], ['warning refused']],
 ])('%j gives each line a time and a level', async (flags, expected) => {
   const begun = new Date().toISOString();
-  const lines = (await served(...flags)).errors().trimEnd().split('\n');
+  const lines = (await serveLogged(...flags)).errors().trimEnd().split('\n');
   const events = lines.map((line) => JSON.parse(line) as Record<string, string>);
   expect(events.map(({ level, event }) => `${level} ${event}`)).toEqual(expected);
   const times = events.map(({ time = '' }) => time);

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Identity, SecureServer } from 'secure-sockets';
 import { expect, test } from 'vitest';
-import { finished, root } from '../helpers/pack.js';
+import { outcomeOf, root } from '../helpers/pack.js';
 import { portOf as portOfServer } from '../helpers/sockets.js';
 import { havePrograms, portOf, script } from './command.js';
 import { begin, usePlace } from './place.js';
@@ -95,7 +95,7 @@ test.skipIf(!havePrograms('python3'))('the Python of docs/python.md runs as writ
   writeFileSync(join(bin, 'secure-sockets'), `#!/bin/sh\nexec ${process.execPath} ${script} "$@"\n`);
   chmodSync(join(bin, 'secure-sockets'), 0o755);
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
-  const outcome = await finished(spawn('python3', ['-c', adapted], { cwd: place.folder, env }));
+  const outcome = await outcomeOf(spawn('python3', ['-c', adapted], { cwd: place.folder, env }));
   expect(outcome).toMatchObject({ code: 0, stdout: "b'hello'\n", stderr: '' });
 });
 

@@ -27,7 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('connect, with a server of the library', () => {
   test('prints what an echo server of ten lines answers', async () => {
-    const port = await serving(async (client) => {
+    const port = await startServing(async (client) => {
       for await (const message of client) await client.send(message);
       await client.close();
     });
@@ -39,7 +39,7 @@ describe('connect, with a server of the library', () => {
   test('sends the input and nothing else, and says at its end that it reads on', async () => {
     const messages: string[] = [];
     let code: number | undefined;
-    const port = await serving(
+    const port = await startServing(
       async (client) => {
         for await (const message of client) messages.push(new TextDecoder().decode(message));
         code = client.closeCode;
@@ -59,11 +59,11 @@ describe('connect, with a server of the library', () => {
     [16384, 'it is heard to the end', 'first last'],
     [0, 'it is taken to have closed', 'first '],
   ])('of a server that ends with code %i %s', async (code, _, expected) => {
-    let heard = '';
-    const port = await serving(
+    let received = '';
+    const port = await startServing(
       async (client) => {
         await client.end({ code });
-        for await (const message of client) heard += new TextDecoder().decode(message);
+        for await (const message of client) received += new TextDecoder().decode(message);
         await client.close();
       },
       { allowHalfOpen: true },
@@ -72,11 +72,11 @@ describe('connect, with a server of the library', () => {
     client.child.stdin?.write('first ');
     setTimeout(() => client.child.stdin?.end('last'), 2500);
     expect(await client.ended).toMatchObject({ code: 0 });
-    expect(heard).toBe(expected);
+    expect(received).toBe(expected);
   });
 
   test('ends when the server closes, though its own input stays open', async () => {
-    const port = await serving(async (client) => {
+    const port = await startServing(async (client) => {
       await client.send(new TextEncoder().encode('bye\n'));
       await client.close();
     });
@@ -86,7 +86,7 @@ describe('connect, with a server of the library', () => {
   });
 
   test('says so when the server closes before all of the input is sent', async () => {
-    const port = await serving(async (client) => {
+    const port = await startServing(async (client) => {
       await client.recv();
       await client.close();
     });
@@ -103,7 +103,7 @@ describe('connect, with a server of the library', () => {
     const content = randomBytes(30_000_000);
     writeFileSync(join(folder, 'content'), content);
     const hash = createHash('sha256');
-    const port = await serving(
+    const port = await startServing(
       async (client) => {
         await client.end();
         for await (const message of client) hash.update(message);
@@ -118,7 +118,7 @@ describe('connect, with a server of the library', () => {
   });
 
   test('waits as long as --wait says for a late answer', async () => {
-    const port = await serving(async (client) => {
+    const port = await startServing(async (client) => {
       await client.recv();
       await sleep(2000);
       await client.send(new TextEncoder().encode('late\n'));
@@ -131,7 +131,7 @@ describe('connect, with a server of the library', () => {
   });
 
   test('prints what came before the connection was cut off, and exits with 4', async () => {
-    const port = await serving(async (client) => {
+    const port = await startServing(async (client) => {
       await client.send(new TextEncoder().encode('half of '));
       await sleep(200);
       client.destroy();
@@ -145,7 +145,7 @@ describe('connect, with a server of the library', () => {
 describe('listen, with a client of the library', () => {
   test('without any input leaves the end to the client', async () => {
     const server = listen('ignore');
-    const client = await connected(server);
+    const client = await connectTo(server);
     await sleep(1500);
     await client.send(new TextEncoder().encode('still there?\n'));
     await client.close();
@@ -154,7 +154,7 @@ describe('listen, with a client of the library', () => {
 
   test('ends when the client closes, though its own input stays open', async () => {
     const server = listen('pipe');
-    const client = await connected(server);
+    const client = await connectTo(server);
     await client.send(new TextEncoder().encode('hello\n'));
     await client.close();
     expect(await server.ended).toMatchObject({ code: 0, stdout: 'hello\n' });
@@ -216,17 +216,17 @@ describe('long pipes', () => {
     const server = listen('pipe');
     const client = connect(await portOf(server));
     const [up, down] = [pour(client, server, mebibytes), pour(server, client, mebibytes)];
-    let most = 0;
+    let max = 0;
     const watch = setInterval(() => {
-      for (const { child } of [client, server]) most = Math.max(most, residentMiB(child.pid));
+      for (const { child } of [client, server]) max = Math.max(max, residentMiB(child.pid));
     }, 50);
     expect(await up).toBe(await contentHash(mebibytes));
     expect(await down).toBe(await contentHash(mebibytes));
     clearInterval(watch);
     expect(await client.ended).toMatchObject({ code: 0 });
     expect(await server.ended).toMatchObject({ code: 0 });
-    expect(most).toBeGreaterThan(20);
-    expect(most).toBeLessThan(300);
+    expect(max).toBeGreaterThan(20);
+    expect(max).toBeLessThan(300);
   });
 
   test('a reader that is slow slows the writer', { timeout: 60_000 }, async () => {
@@ -243,7 +243,7 @@ describe('long pipes', () => {
   });
 });
 
-async function serving(
+async function startServing(
   serve: (client: SecureClient) => Promise<void>,
   options: ServerOptions = {},
 ): Promise<number> {
@@ -266,7 +266,7 @@ function listen(stdin: 'ignore' | 'pipe', ...args: string[]): Running {
   return running;
 }
 
-async function connected(server: Running): Promise<SecureClient> {
+async function connectTo(server: Running): Promise<SecureClient> {
   const client = new SecureClient({ serverKey: identity.fingerprint });
   await client.connect({ host: '127.0.0.1', port: await portOf(server) });
   undo.push(() => client.destroy());

@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { finished, root } from '../helpers/pack.js';
+import { outcomeOf, root } from '../helpers/pack.js';
 import { pythonProblem, startPython } from '../helpers/python.js';
 import { havePrograms, script } from './command.js';
 import { plainClient, plainServer, usePlace } from './place.js';
@@ -65,7 +65,7 @@ describe('docs/cli.md', () => {
     });
     const server = await serve(there.replace(':9000', `127.0.0.1:${port}`), 'there');
     const exited = once(server, 'exit');
-    await sh(adapted(here, { 'there.example:9000': `127.0.0.1:${port}` }), 'here');
+    await sh(adapt(here, { 'there.example:9000': `127.0.0.1:${port}` }), 'here');
     await exited;
     expect(readFileSync(join(place.folder, 'there/folder/file'), 'utf8')).toBe('content');
   });
@@ -77,9 +77,9 @@ describe('docs/cli.md', () => {
       flag: 'a',
     });
     mkdirSync(join(place.folder, 'backup'));
-    await serve(adapted(receive, { '/backup': 'backup', ':9000': `127.0.0.1:${port}` }));
+    await serve(adapt(receive, { '/backup': 'backup', ':9000': `127.0.0.1:${port}` }));
     writeFileSync(join(place.folder, 'dump.sql.gz'), 'dump');
-    await sh(adapted(send, { 'backup.example:9000': `127.0.0.1:${port}` }));
+    await sh(adapt(send, { 'backup.example:9000': `127.0.0.1:${port}` }));
     expect(readFileSync(join(place.folder, 'backup/dump.sql.gz'), 'utf8')).toBe('dump');
   });
 
@@ -92,9 +92,9 @@ describe('docs/cli.md', () => {
     });
     started.push(child);
     for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept')) break;
-    await serve(adapted(there, { ' :9000': ` 127.0.0.1:${sealed}`, '127.0.0.1:6379': `127.0.0.1:${redis}` }));
+    await serve(adapt(there, { ' :9000': ` 127.0.0.1:${sealed}`, '127.0.0.1:6379': `127.0.0.1:${redis}` }));
     await serve(
-      adapted(here, { 'there.example:9000': `127.0.0.1:${sealed}`, '127.0.0.1:6379': `127.0.0.1:${local}` }),
+      adapt(here, { 'there.example:9000': `127.0.0.1:${sealed}`, '127.0.0.1:6379': `127.0.0.1:${local}` }),
     );
     expect(await sh(ping.replace('redis-cli', `redis-cli -p ${local}`))).toBe('PONG\n');
   });
@@ -206,19 +206,19 @@ describe.skipIf(pythonProblem)('docs/python.md', () => {
     const [sealed, local] = [await freePort(), await freePort()];
     const fresh = { 'server.pem': 'bridge-server.pem', 'client.pem': 'bridge-client.pem' };
     const [makeServer = '', inward = ''] = linesOf(first);
-    const fingerprint = /SHA256:\S+/.exec(await sh(adapted(makeServer, fresh)))?.[0] as string;
+    const fingerprint = /SHA256:\S+/.exec(await sh(adapt(makeServer, fresh)))?.[0] as string;
     const [makeClient = '', outward = ''] = linesOf(second);
-    const line = (await sh(adapted(makeClient, fresh))).split('public key: ')[1];
+    const line = (await sh(adapt(makeClient, fresh))).split('public key: ')[1];
     writeFileSync(join(place.folder, 'keys'), String(line), { flag: 'a' });
     await serve(
-      adapted(inward, {
+      adapt(inward, {
         ...fresh,
         ' :9000': ` 127.0.0.1:${sealed}`,
         '127.0.0.1:8000': `127.0.0.1:${peer.ready.ports[4]}`,
       }),
     );
     await serve(
-      adapted(outward, {
+      adapt(outward, {
         ...fresh,
         'SHA256:...': fingerprint,
         'server.example:9000': `127.0.0.1:${sealed}`,
@@ -239,13 +239,13 @@ describe.skipIf(pythonProblem)('docs/python.md', () => {
     );
     const [sealed, local] = [await freePort(), await freePort()];
     await serve(
-      adapted(server, {
+      adapt(server, {
         ' :9000': ` 127.0.0.1:${sealed}`,
         '127.0.0.1:8000': `127.0.0.1:${peer.ready.ports[4]}`,
       }),
     );
     await serve(
-      adapted(client, {
+      adapt(client, {
         'server.example:9000': `127.0.0.1:${sealed}`,
         '127.0.0.1:8000': `127.0.0.1:${local}`,
       }),
@@ -276,7 +276,7 @@ function linesOf(block: string): string[] {
     .filter(Boolean);
 }
 
-function adapted(command: string, names: Record<string, string>): string {
+function adapt(command: string, names: Record<string, string>): string {
   let text = command;
   for (const [from, to] of Object.entries({ ...names, 'SHA256:...': names['SHA256:...'] ?? place.serverKey }))
     text = text.replace(from, to);
@@ -285,7 +285,7 @@ function adapted(command: string, names: Record<string, string>): string {
 
 /** Runs a line to its end; what it printed. */
 async function sh(command: string, folder = '.'): Promise<string> {
-  const outcome = await finished(spawn('sh', ['-c', command], { cwd: join(place.folder, folder), env }));
+  const outcome = await outcomeOf(spawn('sh', ['-c', command], { cwd: join(place.folder, folder), env }));
   expect(outcome, `${command}\n${outcome.stderr}`).toMatchObject({ code: 0 });
   return outcome.stdout;
 }

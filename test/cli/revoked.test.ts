@@ -19,7 +19,7 @@ describe.each([
   ['with carriers', []],
   ['with a sealed connection each', ['--carriers', '0']],
 ])('a tunnel server, %s', (_, args) => {
-  const echoed = async (socket: ReturnType<typeof plainClient>): Promise<string> => {
+  const echo = async (socket: ReturnType<typeof plainClient>): Promise<string> => {
     socket.write('hello');
     const [data] = await once(socket, 'data');
     return String(data);
@@ -31,14 +31,14 @@ describe.each([
       server: args,
     });
     const socket = plainClient(port);
-    expect(await echoed(socket)).toBe('hello');
+    expect(await echo(socket)).toBe('hello');
     writeFileSync(join(place.folder, 'keys'), `${stranger}nonsense\n`);
     await server.until(
       /warning: the authorised keys stay as they were: keys:2: not a fingerprint: "nonsense"/,
     );
     await sleep(2500);
-    expect(await echoed(socket)).toBe('hello');
-    expect(await echoed(plainClient(port))).toBe('hello');
+    expect(await echo(socket)).toBe('hello');
+    expect(await echo(plainClient(port))).toBe('hello');
     const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
     writeFileSync(join(place.folder, 'keys'), stranger);
     await closed;
@@ -52,9 +52,9 @@ describe.each([
       server: [...args, '--keep-revoked'],
     });
     const socket = plainClient(port);
-    expect(await echoed(socket)).toBe('hello');
+    expect(await echo(socket)).toBe('hello');
     writeFileSync(join(place.folder, 'keys'), stranger);
     await sleep(3000);
-    expect(await echoed(socket)).toBe('hello');
+    expect(await echo(socket)).toBe('hello');
   });
 });

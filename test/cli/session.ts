@@ -94,7 +94,7 @@ class Session {
   }
 
   async perform(step: Step): Promise<void> {
-    const command = this.#filled(step.command);
+    const command = this.#fillIn(step.command);
     const waited = /^wait %(\d+)$/.exec(command);
     const killed = /^kill -(\w+) %(\d+)$/.exec(command);
     if (waited) await this.#finish(this.#job(waited[1]), step);
@@ -122,7 +122,7 @@ class Session {
   async #finish(job: Job, step: Step): Promise<void> {
     this.#stays.add(job);
     await this.#expect(job, step.output);
-    await job.ended();
+    await job.waitForEnd();
     this.#stays.delete(job);
     const expected = step.exitCode ?? 0;
     const rest = step.output.at(-1) === '...' ? '' : job.unread();
@@ -149,7 +149,7 @@ class Session {
     await job.text(prompt);
     job.type(`${answer.replaceAll('⌫', '\u007f')}\n`);
     const shown = secret === '' ? answer : '';
-    await job.line(new RegExp(`^${escaped(shown)}$`), shown, false, () => {});
+    await job.line(new RegExp(`^${escapePattern(shown)}$`), shown, false, () => {});
   }
 
   #job(number: string | undefined): Job {
@@ -158,16 +158,16 @@ class Session {
     throw new Error(`there is no %${number}`);
   }
 
-  #filled(text: string): string {
+  #fillIn(text: string): string {
     return text.replace(/<(\w+)>/g, (whole, name) => this.#names.get(name) ?? whole);
   }
 
   #pattern(line: string): RegExp {
     const parts = line.split(/(<\w+(?::\w+)?>)/).map((part) => {
       const [, name, kind] = /^<(\w+)(?::(\w+))?>$/.exec(part) ?? [];
-      if (name === undefined) return escaped(part);
+      if (name === undefined) return escapePattern(part);
       const known = this.#names.get(name);
-      if (kind === undefined && known !== undefined) return escaped(known);
+      if (kind === undefined && known !== undefined) return escapePattern(known);
       const looks = kinds[kind ?? name];
       if (looks === undefined) throw new Error(`<${kind ?? name}> is unknown`);
       return kind === undefined ? `(?:${looks})` : `(?<${name}>${looks})`;
@@ -243,7 +243,7 @@ class Job {
     this.#child.stdin?.write(text);
   }
 
-  async ended(): Promise<void> {
+  async waitForEnd(): Promise<void> {
     const isLate = sleep(TIMEOUT, true, { ref: false });
     if (await Promise.race([this.#closed.then(() => false), isLate]))
       throw new Error(`it does not end, after\n${this.#output}`);
@@ -292,6 +292,6 @@ class Job {
   }
 }
 
-function escaped(text: string): string {
+function escapePattern(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }

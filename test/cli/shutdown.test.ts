@@ -12,7 +12,7 @@ import { begin, plainClient, plainServer, tunnelTo, usePlace } from './place.js'
 const place = usePlace();
 
 /** Waits until connections to the port are refused by the system. */
-async function refused(port: number): Promise<void> {
+async function expectRefused(port: number): Promise<void> {
   const knock = async (): Promise<unknown> => {
     const socket = createConnection({ port, host: '127.0.0.1' });
     const [error] = await Promise.race([once(socket, 'error'), once(socket, 'connect')]).catch((e) => [e]);
@@ -39,7 +39,7 @@ describe.each([
     });
     const tunnel = await tunnelTo(target, { client: flags, server: flags });
     const socket = plainClient(tunnel.port);
-    const heard = (async () => {
+    const received = (async () => {
       let text = '';
       for await (const chunk of socket) text += chunk;
       return text;
@@ -47,10 +47,10 @@ describe.each([
     socket.write('a question');
     await expect.poll(() => answer, { timeout: 10_000 }).toBeTypeOf('function');
     const stopped = tunnel[end].stop('SIGTERM');
-    await refused(end === 'server' ? tunnel.serverPort : tunnel.port);
+    await expectRefused(end === 'server' ? tunnel.serverPort : tunnel.port);
     expect(runs(tunnel[end])).toBe(true);
     answer?.();
-    expect(await heard).toBe('the answer');
+    expect(await received).toBe('the answer');
     socket.end();
     expect(await stopped).toMatchObject({ code: 0 });
   });
@@ -72,7 +72,7 @@ describe('a bridge', () => {
     await client.send(Buffer.from('a question'));
     expect(String(Buffer.from((await served.recv()) as Uint8Array))).toBe('a question');
     const stopped = running.stop('SIGTERM');
-    await refused(at);
+    await expectRefused(at);
     await served.send(Buffer.from('the answer'));
     await served.close();
     expect(String(Buffer.from((await client.recv()) as Uint8Array))).toBe('the answer');
@@ -90,7 +90,7 @@ describe('listen -k', () => {
     await client.connect({ host: '127.0.0.1', port });
     await client.send(Buffer.from('first, '));
     const stopped = server.stop('SIGTERM');
-    await refused(port);
+    await expectRefused(port);
     expect(await client.recv()).toBeNull();
     expect(client.closeCode).toBe(1);
     await sleep(200);
@@ -129,6 +129,6 @@ describe('receive -k', () => {
     await sender.close();
     expect(await stopped).toMatchObject({ code: 0 });
     expect(performance.now() - begun).toBeLessThan(4000);
-    await refused(port);
+    await expectRefused(port);
   });
 });

@@ -20,7 +20,7 @@ const cellsOf = (row: string): string[] =>
     .map((cell) => cell.trim());
 
 /** The table of states in docs/protocol.md, as the code writes it. */
-function documented(): Record<string, Record<string, string>> {
+function readDocument(): Record<string, Record<string, string>> {
   const text = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
   const lines = text.slice(text.indexOf('## The states of an end')).split('\n');
   const first = lines.findIndex((line) => line.startsWith('| State |'));
@@ -37,7 +37,7 @@ function documented(): Record<string, Record<string, string>> {
 
 describe('the phases of a connection', () => {
   it('move as docs/protocol.md says', () => {
-    expect(documented()).toEqual(transitions);
+    expect(readDocument()).toEqual(transitions);
   });
 
   it.each(phases)('%s has no move but those of the table', (phase) => {
@@ -55,13 +55,14 @@ describe('the phases of a connection', () => {
   });
 
   it('lead from the handshake to each other, and from each of them to closed', () => {
-    const reached = (from: Phase, seen = new Set<Phase>([from])): Set<Phase> => {
+    const reachableFrom = (from: Phase, seen = new Set<Phase>([from])): Set<Phase> => {
       for (const next of Object.values(transitions[from]))
-        if (!seen.has(next)) reached(next, new Set(seen.add(next))).forEach((phase) => void seen.add(phase));
+        if (!seen.has(next))
+          reachableFrom(next, new Set(seen.add(next))).forEach((phase) => void seen.add(phase));
       return seen;
     };
-    expect([...reached('handshake')].sort()).toEqual([...phases].sort());
-    for (const phase of phases) expect([...reached(phase)]).toContain('closed');
+    expect([...reachableFrom('handshake')].sort()).toEqual([...phases].sort());
+    for (const phase of phases) expect([...reachableFrom(phase)]).toContain('closed');
   });
 
   it('do not come back from over', () => {

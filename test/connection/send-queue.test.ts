@@ -11,7 +11,7 @@ interface Queue {
   take(): void;
 }
 
-function opened(limits: Partial<{ highWaterMark: number; maxSendQueue: number }> = {}): Queue {
+function openQueue(limits: Partial<{ highWaterMark: number; maxSendQueue: number }> = {}): Queue {
   const transport = new StillTransport();
   const failures: unknown[] = [];
   const queue = new SendQueue(transport, { highWaterMark: 4, maxSendQueue: 10_000, ...limits }, (error) =>
@@ -27,7 +27,7 @@ function opened(limits: Partial<{ highWaterMark: number; maxSendQueue: number }>
 
 describe('whoever waits to send', () => {
   it('waits while the transport is busy, each in its way', async () => {
-    const { queue, transport, take } = opened();
+    const { queue, transport, take } = openQueue();
     const sent = [queue.send(bytes('full')), queue.send(bytes('next'))];
     const end = queue.whenEnded();
     expect(await outcomes([...sent, end])).toEqual(['waits', 'waits', 'waits']);
@@ -44,7 +44,7 @@ describe('whoever waits to send', () => {
 
   it('is told when the connection fails, whatever it waits for', async () => {
     for (const isGone of [false, true]) {
-      const { queue } = opened();
+      const { queue } = openQueue();
       const sent = [queue.send(bytes('full')), queue.send(bytes('a long one')), queue.send(bytes('c'))];
       const end = queue.whenEnded();
       await setImmediate();
@@ -56,14 +56,14 @@ describe('whoever waits to send', () => {
   });
 
   it('is told when the connection fails in the midst of a large message', async () => {
-    const { queue } = opened({ highWaterMark: 1000 });
+    const { queue } = openQueue({ highWaterMark: 1000 });
     const sent = queue.send(bytes('a message in parts'));
     queue.fail(new Error('cut'), false);
     expect(await outcome(sent)).toBe('cut');
   });
 
   it('is told when the connection ends in order: there is no error then', async () => {
-    const { queue, take } = opened();
+    const { queue, take } = openQueue();
     queue.end(0);
     const end = queue.whenEnded();
     await setImmediate();
@@ -75,7 +75,7 @@ describe('whoever waits to send', () => {
   });
 
   it('is told when the peer has ended, unless a part was sent: that message is finished', async () => {
-    const { queue, transport, take } = opened({ highWaterMark: 8 });
+    const { queue, transport, take } = openQueue({ highWaterMark: 8 });
     const sent = [queue.send(bytes('begun and long')), queue.send(bytes('next'))];
     queue.endNow(0);
     expect(await outcome(sent[1] as Promise<void>)).toContain('this message was not sent');
@@ -88,7 +88,7 @@ describe('whoever waits to send', () => {
   });
 
   it('and is aborted frees its place', async () => {
-    const { queue, transport, take } = opened();
+    const { queue, transport, take } = openQueue();
     const giveUp = new AbortController();
     const sent = [
       queue.send(bytes('full')),
@@ -114,7 +114,7 @@ describe('a message that the system has to its last byte', () => {
       // a transport that is gone tells nothing new
       [0, true, 'cut'],
     ] as const) {
-      const { queue, transport } = opened();
+      const { queue, transport } = openQueue();
       const sent = queue.send(bytes('full'));
       await setImmediate();
       expect(await outcome(sent)).toBe('waits');
@@ -125,7 +125,7 @@ describe('a message that the system has to its last byte', () => {
   });
 
   it('was not, if it is not even encrypted', async () => {
-    const { queue, transport } = opened();
+    const { queue, transport } = openQueue();
     transport.left = 0;
     const sent = queue.send(bytes('full'));
     queue.fail(new Error('cut'), false);
@@ -133,7 +133,7 @@ describe('a message that the system has to its last byte', () => {
   });
 
   it('was sent, also if the transport is gone, when it has said so before', async () => {
-    const { queue, transport, take } = opened({ highWaterMark: 2 });
+    const { queue, transport, take } = openQueue({ highWaterMark: 2 });
     const sent = queue.send(bytes('ab'));
     await setImmediate();
     queue.write([bytes('a PING that waits')]);
@@ -146,7 +146,7 @@ describe('a message that the system has to its last byte', () => {
 
 describe('the memory of a message that waits', () => {
   it('is sent as it is when its turn comes', async () => {
-    const { queue, transport, take } = opened();
+    const { queue, transport, take } = openQueue();
     void queue.send(bytes('full'));
     const message = bytes('old');
     const sent = queue.send(message);
@@ -161,7 +161,7 @@ describe('the memory of a message that waits', () => {
   });
 
   it('that was transferred is no message: the caller is told, and all others are sent', async () => {
-    const { queue, transport, take, failures } = opened();
+    const { queue, transport, take, failures } = openQueue();
     void queue.send(bytes('full'));
     const message = bytes('gone');
     const sent = [queue.send(message), queue.send(bytes('next'))];
@@ -177,7 +177,7 @@ describe('the memory of a message that waits', () => {
   });
 
   it('that was transferred when a part had been sent ends the connection, and no other bytes take its place', async () => {
-    const { queue, transport, take, failures } = opened();
+    const { queue, transport, take, failures } = openQueue();
     const message = bytes('a message in parts');
     void queue.send(message).catch(() => {});
     const next = queue.send(bytes('next'));

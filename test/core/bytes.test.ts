@@ -98,7 +98,7 @@ describe('ByteQueue', () => {
   describe('reading straight into place', () => {
     const KIB = 1024;
     /** A queue that has kept so many bytes of a request. */
-    const having = (have: number, wanted: number): ByteQueue => {
+    const queueWith = (have: number, wanted: number): ByteQueue => {
       const queue = new ByteQueue();
       queue.lend(new Uint8Array(have));
       queue.keep(wanted);
@@ -109,7 +109,7 @@ describe('ByteQueue', () => {
       ['64 KiB have come and as many are missing', 64 * KIB, 128 * KIB, 64 * KIB],
       ['the request is the largest that is given all its memory', 64 * KIB, 1152 * KIB, 1088 * KIB],
     ])('is offered if %s', (_, have, wanted, room) => {
-      expect(having(have, wanted).target(wanted)).toHaveLength(room);
+      expect(queueWith(have, wanted).target(wanted)).toHaveLength(room);
     });
 
     it.each([
@@ -118,17 +118,17 @@ describe('ByteQueue', () => {
       ['nothing is missing', 64 * KIB, 64 * KIB],
       ['the request is larger than the largest', 64 * KIB, 1152 * KIB + 1],
     ])('is not offered if %s', (_, have, wanted) => {
-      expect(having(have, wanted).target(wanted)).toBeUndefined();
+      expect(queueWith(have, wanted).target(wanted)).toBeUndefined();
     });
 
     it('is not offered while a chunk is lent, whose bytes come first', () => {
-      const queue = having(64 * KIB, 200 * KIB);
+      const queue = queueWith(64 * KIB, 200 * KIB);
       queue.lend(new Uint8Array(1));
       expect(queue.target(200 * KIB)).toBeUndefined();
     });
 
     it('goes on behind bytes that were taken', () => {
-      const queue = having(10 + 64 * KIB, 10);
+      const queue = queueWith(10 + 64 * KIB, 10);
       queue.take(10);
       const target = queue.target(128 * KIB) as Uint8Array;
       expect(target).toHaveLength(64 * KIB);
@@ -141,7 +141,7 @@ describe('ByteQueue', () => {
   });
 
   it('takes all the memory of a large request at once when 64 KiB have come, and of a small one no more than it', () => {
-    for (const [have, wanted, least, most] of [
+    for (const [have, wanted, min, max] of [
       [65_536, 500_000, 500_000, 500_000],
       [65_535, 500_000, 65_535, 131_070],
       [100, 150, 100, 150],
@@ -153,8 +153,8 @@ describe('ByteQueue', () => {
       const queue = new ByteQueue();
       queue.lend(new Uint8Array(have));
       queue.keep(wanted);
-      expect(queue.capacity, `${have} of ${wanted}`).toBeGreaterThanOrEqual(least);
-      expect(queue.capacity, `${have} of ${wanted}`).toBeLessThanOrEqual(most);
+      expect(queue.capacity, `${have} of ${wanted}`).toBeGreaterThanOrEqual(min);
+      expect(queue.capacity, `${have} of ${wanted}`).toBeLessThanOrEqual(max);
     }
   });
 
@@ -175,27 +175,27 @@ describe('ByteQueue', () => {
 
   it('uses the memory of a large request again, and never that of one that is not done with', () => {
     const length = 400 * 1024;
-    const begun = (wanted: number): { queue: ByteQueue; buffer: unknown } => {
+    const beginRequest = (wanted: number): { queue: ByteQueue; buffer: unknown } => {
       const queue = new ByteQueue();
       queue.lend(new Uint8Array(70_000));
       queue.keep(wanted);
       return { queue, buffer: queue.target(wanted)?.buffer };
     };
-    const first = begun(length);
-    const second = begun(length);
+    const first = beginRequest(length);
+    const second = beginRequest(length);
     expect(second.buffer).not.toBe(first.buffer);
     first.queue.addFilled(length - 70_000);
     first.queue.take(length);
     first.queue.keep(0);
     expect(first.queue.capacity).toBe(0);
-    expect(begun(length + 1).buffer).not.toBe(first.buffer);
-    expect(begun(length - 65_537).buffer).not.toBe(first.buffer);
-    const third = begun(length - 65_536);
+    expect(beginRequest(length + 1).buffer).not.toBe(first.buffer);
+    expect(beginRequest(length - 65_537).buffer).not.toBe(first.buffer);
+    const third = beginRequest(length - 65_536);
     expect(third.buffer).toBe(first.buffer);
     expect(third.queue.capacity).toBe(length);
     // what is given up may be read into still
     third.queue.clear();
-    expect(begun(length).buffer).not.toBe(first.buffer);
+    expect(beginRequest(length).buffer).not.toBe(first.buffer);
   });
 
   it('forgets everything when it is cleared', () => {

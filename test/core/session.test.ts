@@ -19,10 +19,10 @@ const opening: HandshakeResult = {
 type Wish = Effect | number;
 
 const effectOf = (wish: Wish): Effect => (typeof wish === 'number' ? { type: 'read', count: wish } : wish);
-const holding = (held: number): Effect => ({ type: 'received', batch: undefined, held });
+const holdMessage = (held: number): Effect => ({ type: 'received', batch: undefined, held });
 
 /** A session whose script is what it is told to ask for; the answers are kept, copied. */
-function asking(...wishes: Wish[]): { end: Recorder; answers: unknown[] } {
+function makeAsker(...wishes: Wish[]): { end: Recorder; answers: unknown[] } {
   const answers: unknown[] = [];
   const end = new Recorder(ask(wishes, answers));
   end.session.start();
@@ -38,7 +38,7 @@ function* ask(wishes: readonly Wish[], answers: unknown[]): Script {
 
 describe('bytes', () => {
   it('are given in the portions asked for, however they arrive', () => {
-    const { end, answers } = asking(
+    const { end, answers } = makeAsker(
       ...[2, 3],
       { type: 'peek', min: 2, used: 0 },
       { type: 'peek', min: 3, used: 1 },
@@ -57,7 +57,7 @@ describe('bytes', () => {
   });
 
   it("that wait are the session's own: the chunk may be used again", () => {
-    const { end, answers } = asking(4);
+    const { end, answers } = makeAsker(4);
     const chunk = run(1, 2);
     end.session.receive(chunk);
     chunk.fill(0xee);
@@ -66,7 +66,7 @@ describe('bytes', () => {
   });
 
   it('of no number are given at once, even if none have come', () => {
-    const { answers } = asking(0, { type: 'peek', min: 0, used: 0 });
+    const { answers } = makeAsker(0, { type: 'peek', min: 0, used: 0 });
     expect(answers).toEqual([[], []]);
   });
 
@@ -81,7 +81,7 @@ describe('bytes', () => {
   });
 
   it('of a large request may be read straight into their place', () => {
-    const { end, answers } = asking(200_000, 1);
+    const { end, answers } = makeAsker(200_000, 1);
     end.session.receive(run(0, 70_000));
     const target = end.session.target();
     expect(target).toHaveLength(130_000);
@@ -94,7 +94,7 @@ describe('bytes', () => {
   });
 
   it('have no place of their own while the session takes none', () => {
-    const { end } = asking(200_000);
+    const { end } = makeAsker(200_000);
     end.session.receive(run(0, 70_000));
     end.session.paused = true;
     expect(end.session.target()).toBeUndefined();
@@ -114,7 +114,7 @@ describe('the end of the stream', () => {
   ];
 
   it.each(ends)('%s is what the script said it would be', (_, wish, have, outcome) => {
-    const { end, answers } = asking({ type: 'open', result: opening }, wish);
+    const { end, answers } = makeAsker({ type: 'open', result: opening }, wish);
     end.session.receive(run(0, have));
     expect(end.code).toBeUndefined();
     end.session.endOfStream();
@@ -128,7 +128,7 @@ describe('the end of the stream', () => {
   });
 
   it('during the handshake says so', () => {
-    const { end } = asking(12);
+    const { end } = makeAsker(12);
     end.session.receive(run(0, 5));
     end.session.endOfStream();
     expect(end.code).toBe('HANDSHAKE_FAILED');
@@ -136,7 +136,7 @@ describe('the end of the stream', () => {
   });
 
   it('comes after the bytes before it', () => {
-    const { end, answers } = asking(2, { type: 'peek', min: 2, used: 0 });
+    const { end, answers } = makeAsker(2, { type: 'peek', min: 2, used: 0 });
     end.session.paused = true;
     end.session.receive(run(1, 2));
     end.session.endOfStream();
@@ -172,7 +172,7 @@ describe('what a script wants to happen', () => {
       { type: 'write', chunks: [run(1, 1)] },
       { type: 'open', result: opening },
       { type: 'received', batch, held: 7 },
-      holding(7),
+      holdMessage(7),
       { type: 'pong' },
       { type: 'ended', closeCode: 3 },
     ];
@@ -203,7 +203,7 @@ describe('what a script wants to happen', () => {
   });
 
   it('is nothing more when it has returned, and nothing is kept for it', () => {
-    const { end } = asking(1);
+    const { end } = makeAsker(1);
     end.session.receive(run(0, 50));
     expect([end.error, end.session.held, end.session.isBlocked]).toEqual([undefined, 0, false]);
     end.session.receive(run(0, 50));
@@ -214,7 +214,7 @@ describe('what a script wants to happen', () => {
 
 describe('memory', () => {
   it('is what waits here and what the script holds', () => {
-    const { end } = asking(holding(1000), 10, holding(0), 10);
+    const { end } = makeAsker(holdMessage(1000), 10, holdMessage(0), 10);
     expect(end.session.held).toBe(1000);
     end.session.receive(run(0, 4));
     expect(end.session.held).toBeGreaterThanOrEqual(1004);
@@ -227,7 +227,7 @@ describe('memory', () => {
 
 describe('a host without room', () => {
   it('has the script wait, bytes and all, until there is some', () => {
-    const { end, answers } = asking(1, 1, 1);
+    const { end, answers } = makeAsker(1, 1, 1);
     end.session.receive(run(1, 1));
     end.session.paused = true;
     expect(end.session.isBlocked).toBe(true);
@@ -241,8 +241,8 @@ describe('a host without room', () => {
 
   it('may say so while messages are handed over', () => {
     const batch: Batch = { count: 0, bytes: 0, held: 0, next: () => undefined };
-    const { end, answers } = asking(1, { type: 'received', batch, held: 0 }, 1);
-    end.received = () => {
+    const { end, answers } = makeAsker(1, { type: 'received', batch, held: 0 }, 1);
+    end.onReceived = () => {
       end.session.paused = true;
     };
     end.session.receive(run(1, 2));
@@ -253,7 +253,7 @@ describe('a host without room', () => {
 
 describe('what is put off', () => {
   it('waits for work, and so does the end behind it', () => {
-    const { end, answers } = asking(1, 2, { type: 'peek', min: 1, used: 0 });
+    const { end, answers } = makeAsker(1, 2, { type: 'peek', min: 1, used: 0 });
     end.session.defer();
     end.session.receive(run(0, 2));
     end.session.receive(run(2, 1));
@@ -275,7 +275,7 @@ describe('what is put off', () => {
   });
 
   it('is no more than 4 KiB before reading stops', () => {
-    const { end } = asking(5000);
+    const { end } = makeAsker(5000);
     end.session.defer();
     end.session.receive(new Uint8Array(4096));
     expect(end.session.isBlocked).toBe(false);
@@ -286,7 +286,7 @@ describe('what is put off', () => {
   });
 
   it('is nothing any more once the session has ended', () => {
-    const { end } = asking(1);
+    const { end } = makeAsker(1);
     end.session.stop();
     end.session.defer();
     expect(end.session.turnIsOver).toBe(false);
@@ -294,14 +294,14 @@ describe('what is put off', () => {
 });
 
 describe('a flood', () => {
-  function flooded(count: number): { end: Recorder; answers: unknown[] } {
-    const flood = asking(...new Array<number>(count).fill(1));
-    flood.end.session.receive(run(0, count));
-    return flood;
+  function flood(count: number): { end: Recorder; answers: unknown[] } {
+    const asker = makeAsker(...new Array<number>(count).fill(1));
+    asker.end.session.receive(run(0, count));
+    return asker;
   }
 
   it('is taken in turns of 512 requests, and between them no bytes', () => {
-    const { end, answers } = flooded(1100);
+    const { end, answers } = flood(1100);
     expect(answers).toHaveLength(512);
     expect([end.session.turnIsOver, end.session.isBlocked]).toEqual([true, true]);
     end.session.work();
@@ -313,13 +313,13 @@ describe('a flood', () => {
   });
 
   it('of 512 is one turn', () => {
-    const { end, answers } = flooded(512);
+    const { end, answers } = flood(512);
     expect(answers).toHaveLength(512);
     expect(end.session.turnIsOver).toBe(false);
   });
 
   it('goes on in the next turn only, whatever arrives meanwhile', () => {
-    const { end, answers } = asking(...new Array<number>(600).fill(1), { type: 'peek', min: 1, used: 0 });
+    const { end, answers } = makeAsker(...new Array<number>(600).fill(1), { type: 'peek', min: 1, used: 0 });
     end.session.receive(run(0, 550));
     end.session.receive(run(550, 50));
     end.session.endOfStream();
@@ -329,7 +329,7 @@ describe('a flood', () => {
   });
 
   it('of bytes is taken in turns of 64 KiB', () => {
-    const { end, answers } = asking(40_000, 40_000, 40_000, 1);
+    const { end, answers } = makeAsker(40_000, 40_000, 40_000, 1);
     end.session.receive(run(0, 120_001));
     expect(answers).toHaveLength(2);
     expect([end.session.turnIsOver, end.session.isBlocked]).toEqual([true, true]);
@@ -340,7 +340,7 @@ describe('a flood', () => {
 
   it('of bytes is taken in turns of what is worth decrypting at once, when that is known', () => {
     const numbers = [60, 60, 60, 60];
-    const { end, answers } = asking(
+    const { end, answers } = makeAsker(
       { type: 'open', result: opening },
       ...numbers,
       { type: 'peek', min: 1, used: 0 },
@@ -358,7 +358,7 @@ describe('a flood', () => {
   });
 
   it('is over with its end', () => {
-    const { end } = flooded(1100);
+    const { end } = flood(1100);
     end.session.stop();
     expect([end.session.turnIsOver, end.session.isBlocked, end.session.held]).toEqual([false, false, 0]);
   });
@@ -368,7 +368,7 @@ describe('a step that takes time', () => {
   const task = { type: 'task', run: () => 'done', kind: 'decision' } as const;
 
   it('is performed by the host, and its result is the answer', async () => {
-    const { end, answers } = asking(task, 1);
+    const { end, answers } = makeAsker(task, 1);
     end.session.receive(run(1, 1));
     expect(answers).toEqual([]);
     expect(end.tasks).toEqual([task]);
@@ -377,7 +377,7 @@ describe('a step that takes time', () => {
   });
 
   it('that fails is an error in the script', () => {
-    const { end } = asking(task);
+    const { end } = makeAsker(task);
     const error = new SecureSocketError('UNTRUSTED_SERVER', 'as an example');
     end.session.reject(error);
     expect(end.error).toBe(error);
@@ -402,7 +402,7 @@ describe('a step that takes time', () => {
   });
 
   it('does not keep the peer from being heard, up to 4096 bytes', () => {
-    const { end } = asking(task, 1);
+    const { end } = makeAsker(task, 1);
     end.session.receive(run(0, 4096));
     expect(end.session.isBlocked).toBe(false);
     end.session.receive(run(0, 1));
@@ -412,7 +412,7 @@ describe('a step that takes time', () => {
   });
 
   it('is not waited for when the session is over', () => {
-    const { end } = asking(task, 1);
+    const { end } = makeAsker(task, 1);
     end.session.receive(run(0, 5000));
     end.session.stop();
     expect(end.session.isBlocked).toBe(false);

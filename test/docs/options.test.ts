@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { serverTable } from '../../src/options/server-table.js';
 import { clientTable, commonTable, type OptionRow } from '../../src/options/table.js';
 import { readDocument } from '../helpers/documents.js';
-import { documentedOptions, optionSentences, optionsOf } from '../helpers/option-rows.js';
+import { optionSentences, optionsOf, readOptions } from '../helpers/option-rows.js';
 
 type Table = Readonly<Record<string, OptionRow<unknown>>>;
 
@@ -18,7 +18,7 @@ const ends: [name: string, table: Table][] = [
 ];
 
 describe('docs/api.md says of the options', () => {
-  const documented = documentedOptions(readDocument('docs/api.md').text);
+  const documented = readOptions(readDocument('docs/api.md').text);
 
   test.each(ends.map(([name], index) => [name, index] as const))('of %s what the table says', (_, index) => {
     const table = ends[index]?.[1] as Table;
@@ -65,9 +65,7 @@ function mentions(value: unknown): RegExp {
 test('a document that differs is found out', () => {
   const rows =
     '| Option | Default | Unit, range | |\n|---|---|---|---|\n| `a` | 5 | ms, 1 to 9 | Sealed only. Text. |\n';
-  expect(documentedOptions(rows)).toEqual([
-    [{ name: 'a', default: '5', range: 'ms, 1 to 9', only: 'sealed' }],
-  ]);
+  expect(readOptions(rows)).toEqual([[{ name: 'a', default: '5', range: 'ms, 1 to 9', only: 'sealed' }]]);
   const integer = { wanted: 'a whole number of milliseconds from 1 to 9', accepts: () => true };
   const table = { a: { rule: integer, default: 6 } } as unknown as Table;
   expect(optionsOf(table)).toEqual([{ name: 'a', default: '6', range: 'ms, 1 to 9', only: undefined }]);

@@ -9,7 +9,7 @@ import { readHeadings, readTables } from '../helpers/markdown.js';
 
 describe('docs/api.md', () => {
   test('has a heading for every error code, and for no other', () => {
-    expect(documentedCodes(readDocument('docs/api.md').text)).toEqual([...errorCodes].sort());
+    expect(readCodes(readDocument('docs/api.md').text)).toEqual([...errorCodes].sort());
   });
 });
 
@@ -36,7 +36,7 @@ test('docs/api.md has every member of the classes', () => {
 
 test('codes are the headings that are one, or look like one', () => {
   const text = '# API\n## `BAD_KEY`\n### CLOSED\n## A heading with BAD_KEY in it\n## `NO_MORE`\n';
-  expect(documentedCodes(text)).toEqual(['BAD_KEY', 'CLOSED', 'NO_MORE']);
+  expect(readCodes(text)).toEqual(['BAD_KEY', 'CLOSED', 'NO_MORE']);
 });
 
 /** Those of the classes it extends, too. */
@@ -46,7 +46,7 @@ function membersOf(prototype: object): string[] {
   return above === Object.prototype ? own : [...own, ...membersOf(above)];
 }
 
-function documentedCodes(markdown: string): string[] {
+function readCodes(markdown: string): string[] {
   const known: ReadonlySet<string> = new Set(errorCodes);
   const headings = readHeadings(markdown).map(({ text }) => text);
   return headings.filter((text) => known.has(text) || /^[A-Z]+(_[A-Z]+)+$/.test(text)).sort();

@@ -21,23 +21,23 @@ describe('a document on its way to the site', () => {
     ['what Vue would take for its own', 'a {{ b }}', 'a &#123;&#123; b }}\n'],
     ['a part for the tests', 'a\n\n<!-- example: x\nconst a = 1;\n-->\nb', 'a\n\nb\n'],
   ])('%s', (_what, text, expected) => {
-    expect(staged(text)).toBe(expected);
+    expect(stage(text)).toBe(expected);
   });
 
   it('takes its images along', () => {
     const images = new Set<string>();
-    expect(staged('![a](images/a.svg)', { images })).toBe('![a](/docs/images/a.svg)\n');
+    expect(stage('![a](images/a.svg)', { images })).toBe('![a](/docs/images/a.svg)\n');
     expect([...images]).toEqual(['docs/images/a.svg']);
   });
 
   it('links to sources in the repository, and names them where there is none', () => {
     file('src/a.ts', '');
-    expect(staged('[a](../src/a.ts)')).toBe('a (`src/a.ts`)\n');
+    expect(stage('[a](../src/a.ts)')).toBe('a (`src/a.ts`)\n');
     const repository = 'https://example.org/us/it';
-    expect(staged('[a](../src/a.ts)', { repository })).toBe(
+    expect(stage('[a](../src/a.ts)', { repository })).toBe(
       '[a](https://example.org/us/it/blob/main/src/a.ts)\n',
     );
-    expect(staged('[a](../src)', { repository })).toBe('[a](https://example.org/us/it/tree/main/src)\n');
+    expect(stage('[a](../src)', { repository })).toBe('[a](https://example.org/us/it/tree/main/src)\n');
   });
 });
 
@@ -46,7 +46,7 @@ interface Context {
   readonly repository?: string;
 }
 
-function staged(text: string, { images = new Set(), repository }: Context = {}): string {
+function stage(text: string, { images = new Set(), repository }: Context = {}): string {
   file('docs/this.md', `${text}\n`);
   const documents = ['README.md', 'docs/api.md', 'docs/this.md'];
   return stageDocument({ root, documents, images, repository }, 'docs/this.md');

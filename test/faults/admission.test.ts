@@ -6,12 +6,12 @@ import { HandshakeLimiter } from '../../src/server/handshake-limiter.js';
 import {
   clientOf,
   identityFor,
-  listening,
   pause,
   portOf,
   protocols,
   rawConnection,
   rejection,
+  startListening,
 } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -100,10 +100,10 @@ describe('the room for handshakes', () => {
 describe.each(protocols)('a %s server', (protocol) => {
   // defence: maxPendingHandshakes, random early drop
   it('under 600 silent sockets never has more than 256 handshakes, and a good client gets in', async () => {
-    const server = keep(await listening(protocol));
-    let most = 0;
+    const server = keep(await startListening(protocol));
+    let max = 0;
     const watch = setInterval(() => {
-      most = Math.max(most, server.stats.pending);
+      max = Math.max(max, server.stats.pending);
     }, 1);
     await silent(server, 600);
     await expect.poll(() => server.stats.pending + (server.stats.rejected.BUSY ?? 0)).toBe(600);
@@ -119,12 +119,12 @@ describe.each(protocols)('a %s server', (protocol) => {
     }
     clearInterval(watch);
     expect(attempts).toBeGreaterThan(0);
-    expect(Math.max(most, server.stats.pending)).toBeLessThanOrEqual(256);
+    expect(Math.max(max, server.stats.pending)).toBeLessThanOrEqual(256);
   });
 
   // defence: maxPendingPerSource
   it('gives one source 32 places at most, whatever form its address has', async () => {
-    const server = keep(await listening(protocol));
+    const server = keep(await startListening(protocol));
     const attach = async (address: string): Promise<Stranger> => {
       const stranger = new Stranger(address);
       await server.attach(stranger);
@@ -146,7 +146,7 @@ describe.each(protocols)('a %s server', (protocol) => {
 
   // defence: maxConnections
   it('takes maxConnections connections, open ones included', async () => {
-    const server = keep(await listening(protocol, { maxConnections: 2 }));
+    const server = keep(await startListening(protocol, { maxConnections: 2 }));
     const client = clientOf(server, { protocol });
     await client.connect({ port: portOf(server), host: '127.0.0.1' });
     // a client of classic is connected before its server is
@@ -166,7 +166,7 @@ describe.each(protocols)('a %s server', (protocol) => {
   // defence: turned-away.ts, bounded in number, in time and in bytes
   it('tells those it turns away that it is busy, 32 at a time, and waits for none of them', async () => {
     if (protocol === 'classic') return;
-    const server = keep(await listening(protocol, { maxConnections: 1 }));
+    const server = keep(await startListening(protocol, { maxConnections: 1 }));
     await silent(server, 1);
     await expect.poll(() => server.stats.pending).toBe(1);
     const told: Buffer[] = [];
@@ -219,7 +219,7 @@ describe.each(protocols)('a %s server', (protocol) => {
     blockList.addSubnet('127.0.0.0', 8);
     const seen: string[] = [];
     const server = keep(
-      await listening(protocol, { blockList, onHandshakeError: (error) => seen.push(error.message) }),
+      await startListening(protocol, { blockList, onHandshakeError: (error) => seen.push(error.message) }),
     );
     const [socket] = await silent(server, 1);
     let bytes = 0;
@@ -265,7 +265,7 @@ describe.each(protocols)('a %s server', (protocol) => {
   it('that closes lets go of connections whose proxy has not said who is behind it', async () => {
     const proxies = new BlockList();
     proxies.addAddress('127.0.0.1');
-    const server = await listening(protocol, { trustedProxies: proxies, handshakeTimeout: 60_000 });
+    const server = await startListening(protocol, { trustedProxies: proxies, handshakeTimeout: 60_000 });
     const [socket] = await silent(server, 1);
     await expect.poll(() => server.stats.pending).toBe(1);
     const gone = once(socket as Socket, 'close');

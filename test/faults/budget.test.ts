@@ -12,7 +12,7 @@ const SIZE = 60_000;
 const limits = { maxMessage: 2 ** 20, maxBuffered: 600_000 };
 
 describe.each(protocols)('what the connections of a %s server hold together', (protocol) => {
-  const connected = async (server: ServerOptions = limits): Promise<Pair> => {
+  const connectPair = async (server: ServerOptions = limits): Promise<Pair> => {
     const ends = await pair(protocol, { server });
     open.push(ends);
     return ends;
@@ -26,7 +26,7 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
 
   // defence: MemoryBudget, and that what it evicts is dropped
   it('is bounded: the one that holds the most goes, with what it held', async () => {
-    const { server, client, peer } = await connected();
+    const { server, client, peer } = await connectPair();
     const other = clientOf(server, { protocol });
     const [, second] = await Promise.all([
       other.connect({ port: portOf(server), host: '127.0.0.1' }),
@@ -44,7 +44,7 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
 
   // defence: ended connections go on counting while their messages can be read
   it('includes what ended connections have left unread', async () => {
-    const { server, client, peer } = await connected({ ...limits, maxBuffered: 2 ** 20 });
+    const { server, client, peer } = await connectPair({ ...limits, maxBuffered: 2 ** 20 });
     const wave = async (): Promise<SecureClient> => {
       const next = clientOf(server, { protocol });
       const [, accepted] = await Promise.all([
@@ -70,7 +70,7 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
 
   // defence: unfinished messages are charged as they grow
   it('includes messages that are never finished', async () => {
-    const { server, client, peer } = await connected({ maxMessage: 2 ** 20, maxBuffered: 400_000 });
+    const { server, client, peer } = await connectPair({ maxMessage: 2 ** 20, maxBuffered: 400_000 });
     // a message that does not fit: the most of it arrives, and then the budget is used up
     void client.send(new Uint8Array(2 ** 20)).catch((error: Error) => error);
     expect((await rejection(peer.recv())).code).toBe('BUFFER_LIMIT');
@@ -79,7 +79,7 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
 
   // defences: every send is charged, not large ones alone, and each message that waits with its overhead
   it('includes small messages that wait to be sent', async () => {
-    const { server, peer } = await connected({ ...limits, maxBuffered: 400_000, highWaterMark: 20_000 });
+    const { server, peer } = await connectPair({ ...limits, maxBuffered: 400_000, highWaterMark: 20_000 });
     // within one tick: nothing of it has left when the budget is used up
     const few = Array.from({ length: 2000 }, () => peer.send(new Uint8Array(10)));
     expect(server.stats.buffered).toBeGreaterThan(20_000 + 500 * MESSAGE_OVERHEAD);
@@ -98,10 +98,10 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
     'is bounded for %i clients that each leave little unread',
     { timeout: 120_000 },
     async (count, size, messages, maxBuffered) => {
-      const { server } = await connected({ maxBuffered, maxPendingHandshakes: 1000 });
+      const { server } = await connectPair({ maxBuffered, maxPendingHandshakes: 1000 });
       const accepted: SecureClient[] = [];
       const clients: SecureClient[] = [];
-      let most = 0;
+      let max = 0;
       for (let i = 0; i < count; i++) {
         const client = clientOf(server, { protocol });
         clients.push(client);
@@ -112,11 +112,11 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
         accepted.push(peer);
         const gone = client.recv().catch((error: Error) => error);
         for (let m = 0; m < messages; m++) await client.send(new Uint8Array(size)).catch(() => gone);
-        most = Math.max(most, server.stats.buffered);
+        max = Math.max(max, server.stats.buffered);
       }
       await expect.poll(() => server.stats.buffered).toBeLessThanOrEqual(maxBuffered);
       // what one client may add before it is noticed
-      expect(most).toBeLessThanOrEqual(maxBuffered + 32_768);
+      expect(max).toBeLessThanOrEqual(maxBuffered + 32_768);
       const outcomes = await Promise.all(accepted.map((peer) => peer.recv().catch(({ code }) => code)));
       const evicted = outcomes.filter((outcome) => outcome === 'BUFFER_LIMIT').length;
       expect(evicted).toBeGreaterThan(0);
@@ -128,7 +128,7 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
 
   // defence: what waits to be sent is charged as well
   it('includes what clients do not take', async () => {
-    const { server, client, peer } = await connected({ ...limits, highWaterMark: 2 ** 26 });
+    const { server, client, peer } = await connectPair({ ...limits, highWaterMark: 2 ** 26 });
     const stop = new AbortController();
     const sending = (async () => {
       while (!stop.signal.aborted) await peer.send(new Uint8Array(SIZE));

@@ -18,7 +18,7 @@ const HASH_LENGTH = 32;
 const HEADER_LENGTH = 8;
 
 /** The message of a number in a conversation: both numbers, a body, and the hash of all that. */
-function numbered(conversation: number, number: number, length: number): Uint8Array {
+function makeMessage(conversation: number, number: number, length: number): Uint8Array {
   const message = Buffer.alloc(HEADER_LENGTH + length + HASH_LENGTH);
   message.writeUInt32BE(conversation, 0);
   message.writeUInt32BE(number, 4);
@@ -37,7 +37,7 @@ export async function ask(
   const account: Account = { received: 0, resumed: client.resumed, ending: '?', offences: [] };
   const sending = (async () => {
     for (const [number, length] of lengths.entries())
-      await client.send(numbered(conversation, number, length));
+      await client.send(makeMessage(conversation, number, length));
   })();
   // the reason is the same as the reader's, which reports it
   sending.catch(() => {});

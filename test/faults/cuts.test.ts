@@ -51,7 +51,7 @@ describe.each(protocols)('a %s connection', (protocol) => {
     const endings = new Set<string>();
     for (const [place, outcome] of outcomes.entries()) {
       for (const account of [outcome.client, outcome.server]) {
-        const ending = endingOf(account);
+        const ending = endOf(account);
         endings.add(ending);
         expect(ending, `place ${place}`).toMatch(protocol === 'sealed' ? possible : possibleInClassic);
         if (typeof account === 'string') continue;
@@ -65,6 +65,6 @@ describe.each(protocols)('a %s connection', (protocol) => {
   });
 });
 
-function endingOf(account: Account | string): string {
+function endOf(account: Account | string): string {
   return typeof account === 'string' ? account : account.ending;
 }

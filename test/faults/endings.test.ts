@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream';
 import { fromDuplex, SecureServer } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../helpers/proxy.js';
-import { clientOf, identityFor, listening, portOf, protocols } from '../helpers/sockets.js';
+import { clientOf, identityFor, portOf, protocols, startListening } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -27,7 +27,7 @@ const link = { bandwidth: 12_000_000 };
 describe.each(protocols)('a %s server whose client has ended its half, on a slow link,', (protocol) => {
   /** What a client gets that asks, ends its half and then reads. */
   async function answerTo(allowHalfOpen: boolean, lengths: readonly number[]): Promise<number[]> {
-    const server = keep(await listening(protocol, { allowHalfOpen, closeTimeout, maxMessage }));
+    const server = keep(await startListening(protocol, { allowHalfOpen, closeTimeout, maxMessage }));
     const proxy = keep(await FaultProxy.listen(portOf(server), { toClient: link }));
     const client = clientOf(server, { protocol, maxMessage });
     keep({ [Symbol.asyncDispose]: async () => client.destroy() });
@@ -86,7 +86,7 @@ class Quiet extends Duplex {
 }
 
 describe.each(protocols)('over streams that never emit close, %s', (protocol) => {
-  async function connected(): Promise<{
+  async function connectPair(): Promise<{
     server: SecureServer;
     client: ReturnType<typeof clientOf>;
     streams: Quiet[];
@@ -102,7 +102,7 @@ describe.each(protocols)('over streams that never emit close, %s', (protocol) =>
 
   // defence: the transport sees the stream's own last step
   it('close() resolves when both ends have ended', async () => {
-    const { server, client } = await connected();
+    const { server, client } = await connectPair();
     const peer = await server.accept();
     await client.send(Uint8Array.of(1));
     expect((await peer.recv())?.length).toBe(1);
@@ -113,7 +113,7 @@ describe.each(protocols)('over streams that never emit close, %s', (protocol) =>
 
   it('destroy() and a broken stream end the connection, and server.close() resolves', async () => {
     for (const act of ['destroy', 'break'] as const) {
-      const { server, client, streams } = await connected();
+      const { server, client, streams } = await connectPair();
       const peer = await server.accept();
       if (act === 'destroy') client.destroy();
       else streams[0]?.destroy(Object.assign(new Error('cut'), { code: 'ECONNRESET' }));

@@ -21,7 +21,7 @@ import {
 } from 'secure-sockets';
 import { node } from 'secure-sockets/backends/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { clientOf, identityFor, listening, pair, pause, portOf, rejection } from '../helpers/sockets.js';
+import { clientOf, identityFor, pair, pause, portOf, rejection, startListening } from '../helpers/sockets.js';
 
 // What the application hands in may throw, reject, return nonsense or never settle: that is the end of one connection at
 // most, and never of the process or of another connection.
@@ -71,7 +71,7 @@ const misdeeds: [string, () => unknown][] = [
 ];
 
 async function serverWith(options: ServerOptions): Promise<SecureServer> {
-  const server = await listening('sealed', options);
+  const server = await startListening('sealed', options);
   open.push(() => server.close({ timeout: 100 }));
   return server;
 }
@@ -103,7 +103,7 @@ describe('callbacks', () => {
 
   it.each(misdeeds)('keylog %s', async (_, misdeed) => {
     for (const protocol of ['sealed', 'classic'] as const) {
-      const server = await listening(protocol, { keylog: misdeed as never });
+      const server = await startListening(protocol, { keylog: misdeed as never });
       open.push(() => server.close({ timeout: 100 }));
       const client = clientOf(server, { protocol, keylog: misdeed as never });
       await client.connect(server.address);
@@ -215,7 +215,7 @@ describe('transports', () => {
     await works(other);
   }
 
-  const changed = (transport: Transport, member: string, value: PropertyDescriptor): Transport =>
+  const change = (transport: Transport, member: string, value: PropertyDescriptor): Transport =>
     Object.defineProperty(
       new Proxy({} as Transport, {
         get: (_, name) => {
@@ -234,19 +234,19 @@ describe('transports', () => {
       const value = (): never => {
         throw new Error('mine');
       };
-      await over((transport) => changed(transport, name, { value }), side);
+      await over((transport) => change(transport, name, { value }), side);
     });
 
     it.each(getters)(`the ${side}'s throws in %s`, async (name) => {
       const get = (): never => {
         throw new Error('mine');
       };
-      await over((transport) => changed(transport, name, { get }), side);
+      await over((transport) => change(transport, name, { get }), side);
     });
 
     it.each(getters)(`the ${side}'s has nonsense in %s`, async (name) => {
       for (const nonsense of [Number.NaN, -1, {}, 'x', null])
-        await over((transport) => changed(transport, name, { get: () => nonsense }), side);
+        await over((transport) => change(transport, name, { get: () => nonsense }), side);
     });
 
     const reports: [string, (events: TransportEvents) => void][] = [
@@ -271,12 +271,12 @@ describe('transports', () => {
           transport.start(events);
           setTimeout(() => report(events), 5);
         };
-        return changed(transport, 'start', { value: start });
+        return change(transport, 'start', { value: start });
       }, side);
     });
 
     it(`the ${side}'s never reports its end`, async () => {
-      await over((transport) => changed(transport, 'destroy', { value: () => {} }), side);
+      await over((transport) => change(transport, 'destroy', { value: () => {} }), side);
     });
   }
 });
@@ -389,7 +389,7 @@ describe('what backends make', () => {
   const nonsense: [string, () => unknown][] = [...misdeeds, ['gives nothing', () => undefined]];
 
   /** An object whose method does what it should not. */
-  const spoiled = (made: Made, name: string, misdeed: () => unknown): Made =>
+  const spoil = (made: Made, name: string, misdeed: () => unknown): Made =>
     new Proxy(made, {
       get: (target, member) => {
         if (member === name) return misdeed;
@@ -405,8 +405,8 @@ describe('what backends make', () => {
       const making = (...given: unknown[]): unknown => {
         const made = make(...given);
         return made instanceof Promise
-          ? made.then((one) => spoiled(one, name, misdeed))
-          : spoiled(made, name, misdeed);
+          ? made.then((one) => spoil(one, name, misdeed))
+          : spoil(made, name, misdeed);
       };
       const backend = { ...node, [factory]: making } as Backend;
       const server = await serverWith({

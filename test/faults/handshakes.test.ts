@@ -8,13 +8,13 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FaultProxy } from '../helpers/proxy.js';
 import {
   clientOf,
-  listening,
   pair,
   pause,
   portOf,
   protocols,
   rawConnection,
   rejection,
+  startListening,
 } from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
@@ -54,11 +54,11 @@ async function firstBytes(protocol: 'sealed' | 'classic'): Promise<Buffer> {
 }
 
 /** A backend whose private operations are counted, and can be held up. */
-function counted(): { backend: Backend; count: number; inFlight: number; most: number } {
-  const seen = { backend: node, count: 0, inFlight: 0, most: 0 };
-  const watched = async <T>(operation: () => Promise<T>): Promise<T> => {
+function countOperations(): { backend: Backend; count: number; inFlight: number; max: number } {
+  const seen = { backend: node, count: 0, inFlight: 0, max: 0 };
+  const watch = async <T>(operation: () => Promise<T>): Promise<T> => {
     seen.count++;
-    seen.most = Math.max(seen.most, ++seen.inFlight);
+    seen.max = Math.max(seen.max, ++seen.inFlight);
     try {
       return await operation();
     } finally {
@@ -71,9 +71,9 @@ function counted(): { backend: Backend; count: number; inFlight: number; most: n
       const key = node.rsaPrivateKey(numbers);
       return {
         modulusLength: key.modulusLength,
-        decryptRaw: (ciphertext) => watched(() => key.decryptRaw(ciphertext)),
-        decryptOaep: (ciphertext, label) => watched(() => key.decryptOaep(ciphertext, label)),
-        signPss: (message) => watched(() => key.signPss(message)),
+        decryptRaw: (ciphertext) => watch(() => key.decryptRaw(ciphertext)),
+        decryptOaep: (ciphertext, label) => watch(() => key.decryptOaep(ciphertext, label)),
+        signPss: (message) => watch(() => key.signPss(message)),
       };
     },
   };
@@ -82,7 +82,7 @@ function counted(): { backend: Backend; count: number; inFlight: number; most: n
 
 describe.each(protocols)('a %s handshake', (protocol) => {
   const server = async (options: ServerOptions = {}): Promise<SecureServer> =>
-    keep(await listening(protocol, options));
+    keep(await startListening(protocol, options));
 
   // defence: one deadline that no byte moves
   it('that comes a byte a second is over after ten seconds', async () => {
@@ -130,7 +130,7 @@ describe.each(protocols)('a %s handshake', (protocol) => {
 
   // defence: at most two private operations at a time, and the event loop goes on meanwhile
   it('costs one private operation, two of them at a time', async () => {
-    const seen = counted();
+    const seen = countOperations();
     const target = await server({ backend: seen.backend });
     const clients = await Promise.all(
       Array.from({ length: 60 }, async () => {
@@ -141,14 +141,14 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     );
     await expect.poll(() => target.stats.handshakesCompleted).toBe(60);
     expect(seen.count).toBe(60);
-    expect(seen.most).toBeLessThanOrEqual(2);
+    expect(seen.max).toBeLessThanOrEqual(2);
     expect(target.stats.privateKeyOperations).toBe(60);
     for (const client of clients) client.destroy();
   });
 
   // defences: what a stranger can cost before any check: in sealed nothing but the key exchange
   it('of garbage costs no private operation in sealed, and one in classic', async () => {
-    const seen = counted();
+    const seen = countOperations();
     const target = await server({ backend: seen.backend });
     const bytes = await firstBytes(protocol);
     for (let i = 0; i < 30; i++) {
@@ -166,12 +166,12 @@ describe.each(protocols)('a %s handshake', (protocol) => {
 
   // defences: reading goes on while an operation waits, and one whose connection has died is skipped
   it('that was given up costs no private operation any more', async () => {
-    const seen = counted();
+    const seen = countOperations();
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const target = await server({ backend: slowed(seen.backend, () => held) });
+    const target = await server({ backend: slowDown(seen.backend, () => held) });
     const proxy = keep(await FaultProxy.listen(portOf(target)));
     const connecting = Array.from({ length: 12 }, async () => {
       const client = clientOf(target, { protocol });
@@ -213,8 +213,8 @@ describe('private operations of a sealed server', () => {
 
   // defences: a few operations at a time, and one error for whatever is wrong with a ciphertext
   it('for ciphertexts that are none come two at a time, one a stranger, and lead nowhere', async () => {
-    const seen = counted();
-    const target = keep(await listening('sealed', { backend: seen.backend }));
+    const seen = countOperations();
+    const target = keep(await startListening('sealed', { backend: seen.backend }));
     const nonsense: Backend = {
       ...node,
       rsaPublicKey: (numbers) => ({
@@ -225,19 +225,19 @@ describe('private operations of a sealed server', () => {
     const strangers = Array.from({ length: 40 }, () => connect(target, portOf(target), nonsense));
     expect(new Set(await Promise.all(strangers))).toEqual(new Set(['HANDSHAKE_FAILED']));
     expect(seen.count).toBe(40);
-    expect(seen.most).toBe(2);
+    expect(seen.max).toBe(2);
     expect(target.stats).toMatchObject({ handshakesCompleted: 0, rejected: { HANDSHAKE_FAILED: 40 } });
   });
 
   // defences: the bound of the waiting line, and that a server asks it before it computes anything
   it('for strangers who have gone stand in line, and when it is full newcomers are told BUSY', async () => {
-    const seen = counted();
+    const seen = countOperations();
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const backend = slowed(seen.backend, () => held);
-    const target = keep(await listening('sealed', { backend, maxPendingHandshakes: 4 }));
+    const backend = slowDown(seen.backend, () => held);
+    const target = keep(await startListening('sealed', { backend, maxPendingHandshakes: 4 }));
     const proxy = keep(await FaultProxy.listen(portOf(target)));
     for (const waiting of [2, 4]) {
       const strangers = [0, 1, 2, 3].slice(0, waiting === 2 ? 4 : 2).map(() => connect(target, proxy.port));
@@ -264,15 +264,15 @@ describe.each([noble, forge])('private operations of $name', (backend) => {
       ...backend,
       rsaPrivateKey: (numbers) => {
         const key = backend.rsaPrivateKey(numbers);
-        const done = async <T>(operation: Promise<T>): Promise<T> => {
+        const expectDone = async <T>(operation: Promise<T>): Promise<T> => {
           const result = await operation;
           events.push('operation');
           return result;
         };
         return {
           ...key,
-          decryptRaw: (ciphertext) => done(key.decryptRaw(ciphertext)),
-          decryptOaep: (ciphertext, label) => done(key.decryptOaep(ciphertext, label)),
+          decryptRaw: (ciphertext) => expectDone(key.decryptRaw(ciphertext)),
+          decryptOaep: (ciphertext, label) => expectDone(key.decryptOaep(ciphertext, label)),
         };
       },
     };
@@ -281,7 +281,7 @@ describe.each([noble, forge])('private operations of $name', (backend) => {
       server: target,
       client,
       peer,
-    } = keep(await pair(protocol, { server: { backend: slowed(noted, () => held) } }));
+    } = keep(await pair(protocol, { server: { backend: slowDown(noted, () => held) } }));
     const echoing = (async () => {
       for await (const message of peer) {
         events.push('question');
@@ -324,7 +324,7 @@ describe('decisions that never come', () => {
     let decide: (verdict: boolean) => void = () => {};
     const asked: string[] = [];
     const target = keep(
-      await listening('sealed', {
+      await startListening('sealed', {
         handshakeTimeout: 400,
         verifyClient: (_, fingerprint) => {
           asked.push(fingerprint);
@@ -345,7 +345,7 @@ describe('decisions that never come', () => {
 
   // defence: the deadline covers the client's decision
   it('by verifyServer end with the deadline, and a late one changes nothing', async () => {
-    const target = keep(await listening('sealed'));
+    const target = keep(await startListening('sealed'));
     const client = new SecureClient({ handshakeTimeout: 300, verifyServer: never });
     expect((await rejection(client.connect(local(target)))).code).toBe('HANDSHAKE_TIMEOUT');
     await expect.poll(() => target.stats.rejected).toEqual({ HANDSHAKE_FAILED: 1 });
@@ -371,7 +371,7 @@ describe.each(protocols)('closing a %s server', (protocol) => {
 });
 
 /** The same backend, whose private operations wait for something. */
-function slowed(backend: Backend, until: () => Promise<void>): Backend {
+function slowDown(backend: Backend, until: () => Promise<void>): Backend {
   return {
     ...backend,
     rsaPrivateKey: (numbers) => {

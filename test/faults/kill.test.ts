@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Identity, SecureClient } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { root } from '../helpers/pack.js';
-import { clientOf, listening, portOf, protocols } from '../helpers/sockets.js';
+import { clientOf, portOf, protocols, startListening } from '../helpers/sockets.js';
 import { type Account, answer, ask } from './conversation.js';
 
 const children: ChildProcess[] = [];
@@ -93,7 +93,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 
   it('a server notices that the process of its clients is killed, and serves on', async () => {
-    const ours = await listening(protocol);
+    const ours = await startListening(protocol);
     const port = portOf(ours);
     const { child } = await start(clients, { PROTOCOL: protocol, PORT: String(port), KEY: ours.fingerprint });
     const peers = await Promise.all(Array.from({ length: 8 }, () => ours.accept()));

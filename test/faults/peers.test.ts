@@ -7,7 +7,15 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inHand } from '../helpers/hand.js';
 import { root } from '../helpers/pack.js';
 import { FaultProxy } from '../helpers/proxy.js';
-import { clientOf, identityFor, listening, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
+import {
+  clientOf,
+  identityFor,
+  pair,
+  portOf,
+  protocols,
+  rejection,
+  startListening,
+} from '../helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -21,7 +29,7 @@ function keep<T extends AsyncDisposable>(resource: T): T {
 }
 
 /** A sealed client in the test's hand, connected to a server of its own. */
-async function held(options: ServerOptions = {}): ReturnType<typeof inHand> {
+async function hold(options: ServerOptions = {}): ReturnType<typeof inHand> {
   const server = new SecureServer({ identity: await identityFor('sealed'), ...options });
   keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 1 }) });
   return inHand(server);
@@ -32,30 +40,30 @@ async function turn(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-const joined = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat(chunks);
+const join = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat(chunks);
 
 describe('a sealed peer', () => {
   // defence: one answer waits at most
   it('that asks for a sign of life a thousand times and takes nothing gets one answer', async () => {
-    const { hand, client } = await held();
+    const { hand, client } = await hold();
     hand.take();
     const { sender } = client.opening ?? {};
-    hand.give(joined(sender?.ping?.()));
+    hand.give(join(sender?.ping?.()));
     const one = hand.written.length;
     expect(one).toBe(20);
-    for (let i = 0; i < 1000; i++) hand.give(joined(sender?.ping?.()));
+    for (let i = 0; i < 1000; i++) hand.give(join(sender?.ping?.()));
     expect(hand.written.length).toBe(one);
     hand.take();
-    hand.give(joined(sender?.ping?.()));
+    hand.give(join(sender?.ping?.()));
     expect(hand.written.length).toBe(one);
   });
 
   // defence: bytes after CLOSE are not looked at
   it('that goes on after its CLOSE is not listened to', async () => {
-    const { hand, client, peer } = await held();
+    const { hand, client, peer } = await hold();
     const { sender } = client.opening ?? {};
     sender?.stage(Uint8Array.of(1));
-    hand.give(joined(sender?.close(0)));
+    hand.give(join(sender?.close(0)));
     hand.give(Buffer.alloc(100_000, 0xff));
     expect((await peer.recv())?.length).toBe(1);
     expect(await peer.recv()).toBeNull();
@@ -66,7 +74,7 @@ describe('a sealed peer', () => {
   // defence: closeTimeout
   it('that does not answer our CLOSE is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, peer } = await held();
+    const { hand, peer } = await hold();
     const closing = peer.close();
     await new Promise((resolve) => setImmediate(resolve));
     hand.take();
@@ -82,10 +90,10 @@ describe('a sealed peer', () => {
     'that never ends its stream is not waited for once both have closed: we %s',
     async (order) => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-      const { hand, client, peer } = await held({ allowHalfOpen: order === 'keeps its half open' });
+      const { hand, client, peer } = await hold({ allowHalfOpen: order === 'keeps its half open' });
       const { sender } = client.opening ?? {};
       const closing = order === 'close() first' ? peer.close() : undefined;
-      hand.give(joined(sender?.close(0)));
+      hand.give(join(sender?.close(0)));
       await turn();
       if (order === 'keeps its half open') {
         await peer.send(Uint8Array.of(1));
@@ -107,7 +115,7 @@ describe('a sealed peer', () => {
   // defence: final bytes is bounded in time too
   it('that breaks the protocol and stays is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, client, peer } = await held();
+    const { hand, client, peer } = await hold();
     const { sender } = client.opening ?? {};
     // a record of no length
     hand.give(Uint8Array.of(0, 0, 0));
@@ -121,7 +129,7 @@ describe('a sealed peer', () => {
   // defence: heartbeat
   it('that has vanished is noticed after pingInterval and pingTimeout', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, peer } = await held();
+    const { hand, peer } = await hold();
     hand.take();
     vi.advanceTimersByTime(30_010);
     expect(hand.written.length).toBe(20);
@@ -135,12 +143,12 @@ describe('a sealed peer', () => {
   // defence: reading stops above the limit, and the heartbeat does not take that for death
   it('whose messages nobody reads is not read from, and not taken for dead', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, client, peer } = await held();
+    const { hand, client, peer } = await hold();
     const { sender } = client.opening ?? {};
     let given = 0;
     while (!hand.isPaused) {
       sender?.stage(new Uint8Array(2 ** 20));
-      hand.give(joined(sender?.flush()));
+      hand.give(join(sender?.flush()));
       await new Promise((resolve) => setImmediate(resolve));
       given++;
     }
@@ -161,7 +169,7 @@ describe('a sealed peer', () => {
 describe.each(protocols)('a %s peer', (protocol) => {
   // defence: idleTimeout, which needs nothing of the protocol
   it('swallowed by the network is noticed by idleTimeout, at both ends', async () => {
-    const server = keep(await listening(protocol, { idleTimeout: 300 }));
+    const server = keep(await startListening(protocol, { idleTimeout: 300 }));
     const proxy = keep(await FaultProxy.listen(portOf(server)));
     const client = clientOf(server, { protocol, idleTimeout: 300 });
     const accepted = server.accept();
@@ -178,7 +186,7 @@ describe.each(protocols)('a %s peer', (protocol) => {
   // defence: send() waits above the high-water mark and refuses above maxSendQueue
   it('that never reads makes send() wait, and then refuse', async () => {
     const server = keep(
-      await listening(protocol, { highWaterMark: 100_000, maxSendQueue: 400_000, maxBuffered: 2 ** 30 }),
+      await startListening(protocol, { highWaterMark: 100_000, maxSendQueue: 400_000, maxBuffered: 2 ** 30 }),
     );
     const proxy = keep(await FaultProxy.listen(portOf(server)));
     const client = clientOf(server, { protocol });
@@ -230,11 +238,11 @@ describe.skipIf(process.platform !== 'linux')('a machine that has gone (Linux on
         const { server, client } = keep(
           await pair(protocol, { server: { keepAlive }, client: { keepAlive } }),
         );
-        const watched = (): (number | undefined)[] => probes(portOf(server));
-        if (!keepAlive) expect(watched()).toEqual([undefined, undefined]);
+        const probesNow = (): (number | undefined)[] => probes(portOf(server));
+        if (!keepAlive) expect(probesNow()).toEqual([undefined, undefined]);
         else
           await expect
-            .poll(() => watched().filter((due) => due !== undefined && due > 50 && due <= 60))
+            .poll(() => probesNow().filter((due) => due !== undefined && due > 50 && due <= 60))
             .toHaveLength(2);
         client.destroy();
       }

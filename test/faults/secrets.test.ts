@@ -12,12 +12,12 @@ import { privateNumbersOf } from '../../src/identity/identity.js';
 import {
   clientOf,
   identityFor,
-  listening,
   pair,
   portOf,
   protocols,
   rawConnection,
   rejection,
+  startListening,
 } from '../helpers/sockets.js';
 
 const channels = ['handshake:start', 'handshake:end', 'handshake:error', 'open', 'close', 'limit'];
@@ -28,25 +28,25 @@ class Spy {
   readonly #seen: { readonly place: Uint8Array; readonly was: Buffer }[] = [];
 
   constructor() {
-    const wiped = <T extends Uint8Array | null>(secret: T): T => this.#note(secret);
+    const note = <T extends Uint8Array | null>(secret: T): T => this.#note(secret);
     this.backend = {
       ...node,
-      hkdfExtract: (salt, input) => wiped(node.hkdfExtract(salt, input)),
-      hkdfExpand: (key, info, length) => wiped(node.hkdfExpand(key, info, length)),
-      aesGcm: (key) => node.aesGcm(wiped(key)),
-      chaCha20Poly1305: (key) => node.chaCha20Poly1305(wiped(key)),
-      aesEcb: (key) => node.aesEcb(wiped(key)),
+      hkdfExtract: (salt, input) => note(node.hkdfExtract(salt, input)),
+      hkdfExpand: (key, info, length) => note(node.hkdfExpand(key, info, length)),
+      aesGcm: (key) => node.aesGcm(note(key)),
+      chaCha20Poly1305: (key) => node.chaCha20Poly1305(note(key)),
+      aesEcb: (key) => node.aesEcb(note(key)),
       x25519: () => {
         const pair = node.x25519();
-        return { publicKey: pair.publicKey, agree: (peer) => wiped(pair.agree(peer)) };
+        return { publicKey: pair.publicKey, agree: (peer) => note(pair.agree(peer)) };
       },
       rsaPrivateKey: (numbers) => {
         const key = node.rsaPrivateKey(numbers);
         return {
           modulusLength: key.modulusLength,
           signPss: (message) => key.signPss(message),
-          decryptRaw: async (ciphertext) => wiped(await key.decryptRaw(ciphertext)),
-          decryptOaep: async (ciphertext, label) => wiped(await key.decryptOaep(ciphertext, label)),
+          decryptRaw: async (ciphertext) => note(await key.decryptRaw(ciphertext)),
+          decryptOaep: async (ciphertext, label) => note(await key.decryptOaep(ciphertext, label)),
         };
       },
     };
@@ -166,9 +166,9 @@ describe('keys of one connection', () => {
   const ofZeros = noble.x25519(new Uint8Array(32)).agree(peerKey);
 
   /** A backend that remembers the ephemeral keys and ciphers it made, and can tell those that still work. */
-  function remembering(backend: Backend): { backend: Backend; made: () => number; left: () => number } {
+  function remember(backend: Backend): { backend: Backend; made: () => number; left: () => number } {
     const works: (() => boolean)[] = [];
-    const watched = (cipher: Aead): Aead => {
+    const watch = (cipher: Aead): Aead => {
       const [nonce, nothing] = [new Uint8Array(12), new Uint8Array(0)];
       const probe = Buffer.concat(cipher.seal(nonce, nothing, [Uint8Array.of(1)]));
       // a cipher that has no key to overwrite goes with the connection
@@ -193,8 +193,8 @@ describe('keys of one connection', () => {
           },
         };
       },
-      aesGcm: (key) => watched(backend.aesGcm(key)),
-      chaCha20Poly1305: (key) => watched(backend.chaCha20Poly1305(key)),
+      aesGcm: (key) => watch(backend.aesGcm(key)),
+      chaCha20Poly1305: (key) => watch(backend.chaCha20Poly1305(key)),
     };
     return { backend: spied, made: () => works.length, left: () => works.filter((still) => still()).length };
   }
@@ -209,8 +209,8 @@ describe('keys of one connection', () => {
     'of $name over $suite are overwritten, also when a connection comes to nothing',
     async ({ backend, suite }) => {
       const suites = [suite, 'X25519'] as const;
-      const [ofServer, ofClient] = [remembering(backend), remembering(backend)];
-      const server = await listening('sealed', { backend: ofServer.backend, suites });
+      const [ofServer, ofClient] = [remember(backend), remember(backend)];
+      const server = await startListening('sealed', { backend: ofServer.backend, suites });
       for (const verdict of [true, false]) {
         const client = new SecureClient({ backend: ofClient.backend, suites, verifyServer: () => verdict });
         const connecting = client.connect({ port: portOf(server), host: '127.0.0.1' });
@@ -241,15 +241,15 @@ describe('keys of one connection', () => {
   it('that are exported from are overwritten when this side closes, and not before', async () => {
     for (const end of ['close', 'destroy'] as const) {
       const { server, client, peer } = await pair('sealed');
-      const exported = (of: SecureClient): Uint8Array => of.exportKey('label', new Uint8Array(0), 32);
-      const before = exported(client);
+      const exportFrom = (of: SecureClient): Uint8Array => of.exportKey('label', new Uint8Array(0), 32);
+      const before = exportFrom(client);
       await client[end]();
-      expect(() => exported(client)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+      expect(() => exportFrom(client)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
       await peer.recv().catch((error: Error) => error);
       // a message that is read after the peer has gone may have to be checked against the connection
-      expect(exported(peer)).toEqual(before);
+      expect(exportFrom(peer)).toEqual(before);
       await peer[end]();
-      expect(() => exported(peer)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+      expect(() => exportFrom(peer)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
       await server.close();
     }
   });

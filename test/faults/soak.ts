@@ -153,7 +153,7 @@ async function standFor(
 
 async function finish(summary: Summary, { name, stand }: NamedStand): Promise<void> {
   await stand[Symbol.asyncDispose]();
-  await stand.settled();
+  await stand.settle();
   const { open, pending, buffered } = stand.server.stats;
   if (open + pending + buffered > 0)
     summary.offences.push(`${name}: ${open} open, ${pending} pending, ${buffered} bytes left`);

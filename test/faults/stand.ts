@@ -13,7 +13,7 @@ import {
 import { WebSocket, WebSocketServer } from 'ws';
 import { type Break, type Damage, FaultProxy } from '../helpers/proxy.js';
 import type { Random } from '../helpers/random.js';
-import { clientOf, listening, portOf } from '../helpers/sockets.js';
+import { clientOf, portOf, startListening } from '../helpers/sockets.js';
 import { type Account, answer, ask } from './conversation.js';
 
 /** Both ends' accounts of one connection. A code stands for a connection that never opened. */
@@ -60,7 +60,7 @@ export class Stand implements AsyncDisposable {
 
   static async open(options: StandOptions): Promise<Stand> {
     let stand: Stand | undefined;
-    const server = await listening(options.protocol, {
+    const server = await startListening(options.protocol, {
       ...options.server,
       onHandshakeError: (error) => stand?.note((error as { code?: string }).code ?? 'no code'),
     });
@@ -94,7 +94,7 @@ export class Stand implements AsyncDisposable {
   }
 
   /** Resolves once all connections so far are over at the server. */
-  async settled(): Promise<void> {
+  async settle(): Promise<void> {
     await Promise.all([...this.#running]);
   }
 

@@ -24,10 +24,10 @@ const READ_AHEAD = 2 ** 30;
 describe('a reader', () => {
   // defence: MESSAGES_A_TURN
   it('of a flood leaves turns to others', async () => {
-    const incoming = new ReceiveQueue(READ_AHEAD, () => {});
-    incoming.push(batchOf(400_000));
+    const queue = new ReceiveQueue(READ_AHEAD, () => {});
+    queue.push(batchOf(400_000));
     const counted = turns();
-    for (let i = 0; i < 400_000; i++) await incoming.recv();
+    for (let i = 0; i < 400_000; i++) await queue.recv();
     counted.stop();
     expect(counted.count).toBeGreaterThan(90);
   });
@@ -37,17 +37,16 @@ describe('a reader', () => {
       [() => undefined, null],
       [() => new Error('over'), 'over'],
     ] as const) {
-      const incoming = new ReceiveQueue(READ_AHEAD, () => {});
-      incoming.push(batchOf(6000));
+      const queue = new ReceiveQueue(READ_AHEAD, () => {});
+      queue.push(batchOf(6000));
       const error = end();
       const results: unknown[] = [];
       const reading = (async () => {
         for (;;) {
-          const message = await incoming.recv();
+          const message = await queue.recv();
           if (message === null) return null;
           results.push(message);
-          if (results.length === 4096)
-            queueMicrotask(() => (error ? incoming.fail(error) : incoming.finish()));
+          if (results.length === 4096) queueMicrotask(() => (error ? queue.fail(error) : queue.finish()));
         }
       })().catch((thrown: Error) => thrown.message);
       expect(await reading).toBe(outcome);
@@ -56,24 +55,24 @@ describe('a reader', () => {
   });
 
   it('that waits for its turn is told if what it waits for is dropped meanwhile', async () => {
-    const incoming = new ReceiveQueue(READ_AHEAD, () => {});
-    incoming.push(batchOf(6000));
-    for (let i = 0; i < 4096; i++) await incoming.recv();
-    const waiting = incoming.recv();
-    incoming.drop(new Error('dropped'));
+    const queue = new ReceiveQueue(READ_AHEAD, () => {});
+    queue.push(batchOf(6000));
+    for (let i = 0; i < 4096; i++) await queue.recv();
+    const waiting = queue.recv();
+    queue.drop(new Error('dropped'));
     await expect(waiting).rejects.toThrow('dropped');
-    await expect(incoming.recv()).rejects.toThrow('dropped');
+    await expect(queue.recv()).rejects.toThrow('dropped');
   });
 
   it('that waits for its turn may give up, and the next one gets the message', async () => {
-    const incoming = new ReceiveQueue(READ_AHEAD, () => {});
-    incoming.push(batchOf(6000));
-    for (let i = 0; i < 4096; i++) await incoming.recv();
+    const queue = new ReceiveQueue(READ_AHEAD, () => {});
+    queue.push(batchOf(6000));
+    for (let i = 0; i < 4096; i++) await queue.recv();
     const controller = new AbortController();
-    const waiting = incoming.recv(controller.signal);
-    await expect(incoming.recv()).rejects.toMatchObject({ code: 'RECV_PENDING' });
+    const waiting = queue.recv(controller.signal);
+    await expect(queue.recv()).rejects.toMatchObject({ code: 'RECV_PENDING' });
     controller.abort(new Error('enough'));
     await expect(waiting).rejects.toThrow('enough');
-    for (let i = 4096; i < 6000; i++) expect((await incoming.recv())?.length).toBe(1);
+    for (let i = 4096; i < 6000; i++) expect((await queue.recv())?.length).toBe(1);
   });
 });

@@ -58,21 +58,19 @@ async function outcome(operation: () => Uint8Array | null | Promise<Uint8Array |
   }
 }
 
-const resized = (input: Uint8Array, length: number): Uint8Array => {
+const resize = (input: Uint8Array, length: number): Uint8Array => {
   const right = new Uint8Array(length);
   right.set(input.subarray(0, length));
   return right;
 };
 
-const joined = (...pieces: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(pieces));
+const join = (...pieces: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(pieces));
 
 function aead(name: string, cipher: AeadName): Target {
-  const sealed = joined(...node[cipher](KEY).seal(NONCE, HEADER, [MESSAGE]));
+  const replaySealed = join(...node[cipher](KEY).seal(NONCE, HEADER, [MESSAGE]));
   const aeads = new Map<Backend, Aead>(backends.map((backend) => [backend, backend[cipher](KEY)]));
-  return target(name, [sealed], async (backend, input) =>
-    outcome(
-      () => aeads.get(backend)?.open(NONCE, HEADER, resized(input, Math.max(17, input.length))) ?? null,
-    ),
+  return target(name, [replaySealed], async (backend, input) =>
+    outcome(() => aeads.get(backend)?.open(NONCE, HEADER, resize(input, Math.max(17, input.length))) ?? null),
   );
 }
 
@@ -83,7 +81,7 @@ function primitives(): Target[] {
     aead('gcm', 'aesGcm'),
     aead('chacha20', 'chaCha20Poly1305'),
     target('x25519', [KEY, node.x25519(KEY).publicKey], (backend, input) =>
-      outcome(() => backend.x25519(KEY).agree(resized(input, 32))),
+      outcome(() => backend.x25519(KEY).agree(resize(input, 32))),
     ),
     target('rsa-public', [encodeSpki(testKey('server2048'))], async (backend, input) => {
       try {
@@ -115,18 +113,18 @@ async function asynchronous(): Promise<Target[]> {
       String(backend.rsaPublicKey(testKey('client2048')).verifyPss(MESSAGE, input)),
     ),
     target('kem-key', [pair.encapsulationKey], async (backend, input) => {
-      const result = (await backend.mlKem768()).encapsulate(resized(input, 1184));
+      const result = (await backend.mlKem768()).encapsulate(resize(input, 1184));
       return result ? 'taken' : 'null';
     }),
     target('kem-ciphertext', [encapsulated.ciphertext], async (backend, input) => {
       const own = (await backend.mlKem768()).keyPair(new Uint8Array(64).fill(9));
-      return hex(own.decapsulate(resized(input, 1088)));
+      return hex(own.decapsulate(resize(input, 1088)));
     }),
   ];
 }
 
 /** The same private key, which computes everything once only: JavaScript takes its time. */
-function remembering(key: RsaPrivateKey): RsaPrivateKey {
+function remember(key: RsaPrivateKey): RsaPrivateKey {
   const known = new Map<string, Promise<Uint8Array>>();
   const once = (name: string, input: Uint8Array, compute: () => Promise<Uint8Array>): Promise<Uint8Array> => {
     const place = `${name} ${hex(input)}`;
@@ -146,10 +144,10 @@ function remembering(key: RsaPrivateKey): RsaPrivateKey {
 function classic(): Target {
   const numbers = testKey('server2048');
   const rejectionSecret = privateExponentHash(node, numbers.d, numbers.n.length);
-  const keys = new Map(backends.map((backend) => [backend, remembering(privateKey(backend, 'server2048'))]));
+  const keys = new Map(backends.map((backend) => [backend, remember(privateKey(backend, 'server2048'))]));
   const sender = new ClassicSender(node.aesEcb(KEY), 4096, 4096);
   for (const length of [0, 1, 31, 32, 200]) sender.stage(new Uint8Array(length).fill(5));
-  const seed = joined(node.rsaPublicKey(numbers).encryptPkcs1(KEY), ...sender.flush());
+  const seed = join(node.rsaPublicKey(numbers).encryptPkcs1(KEY), ...sender.flush());
   return target('classic', [seed], (backend, input) => {
     const make = (): Recorder => {
       const options = { backend, keyLength: 32, maxMessage: 4096, rejectionSecret } as const;
@@ -163,11 +161,11 @@ function classic(): Target {
 }
 
 /** A sealed server that repeats its part of a recorded handshake over such a suite. */
-function sealed(name: string, isWanted: (vector: SealedVector) => boolean): Target {
+function replaySealed(name: string, isWanted: (vector: SealedVector) => boolean): Target {
   const vector = vectors.find((each) => each.server_bits === 2048 && isWanted(each)) as SealedVector;
-  const keys = new Map(backends.map((backend) => [backend, remembering(privateKey(backend, 'server2048'))]));
+  const keys = new Map(backends.map((backend) => [backend, remember(privateKey(backend, 'server2048'))]));
   const flights = [bytes(vector.flights['1 C->S']), bytes(vector.flights['3 C->S'])] as const;
-  return target(name, [joined(...flights), flights[0]], (backend, input) => {
+  return target(name, [join(...flights), flights[0]], (backend, input) => {
     const make = async (): Promise<Recorder> => {
       const { backend: replayed, mlKem768 } = await replay(backend, vector, 'server');
       const end = serverEnd({
@@ -184,8 +182,8 @@ function sealed(name: string, isWanted: (vector: SealedVector) => boolean): Targ
 /** All backends against each other: on the same bytes they have to do the same. */
 export async function differentialTargets(): Promise<Target[]> {
   const sealedTargets = [
-    sealed('sealed', ({ suite }) => suite === 0x0101),
-    sealed('sealed-chacha20', ({ suite }) => suite === 0x0104),
+    replaySealed('sealed', ({ suite }) => suite === 0x0101),
+    replaySealed('sealed-chacha20', ({ suite }) => suite === 0x0104),
   ];
   return [...primitives(), ...(await asynchronous()), classic(), ...sealedTargets];
 }

@@ -41,7 +41,7 @@ export async function mutateFor(
   random: Random,
   coverage?: Coverage,
 ): Promise<Tally> {
-  const corpus = [...target.seeds, ...kept(target)];
+  const corpus = [...target.seeds, ...readKept(target)];
   const seen = new Set<string>();
   let slowest = 0;
   let inputs = 0;
@@ -95,7 +95,7 @@ async function pioneersOneByOne(
 }
 
 /** Makes inputs of the right form for so many milliseconds. */
-export async function structuredFor(target: Target, milliseconds: number, seed: number): Promise<void> {
+export async function runStructured(target: Target, milliseconds: number, seed: number): Promise<void> {
   if (target.structured === undefined) return;
   const property = fc.asyncProperty(target.structured, async (input) => void (await examine(target, input)));
   const until = performance.now() + milliseconds;
@@ -106,7 +106,7 @@ export async function structuredFor(target: Target, milliseconds: number, seed: 
 }
 
 /** Inputs of earlier runs that run code which no right input does. */
-export function kept(target: Target): Uint8Array[] {
+export function readKept(target: Target): Uint8Array[] {
   return read(join(corpora, `${target.name}.hex`));
 }
 
@@ -121,7 +121,7 @@ export async function keep(
   coverage.gain();
   const shortFirst = [...corpus].sort((a, b) => a.length - b.length);
   const needed = await pioneersOneByOne(target, shortFirst, coverage);
-  if (needed.length === 0 && kept(target).length === 0) return 0;
+  if (needed.length === 0 && readKept(target).length === 0) return 0;
   mkdirSync(corpora, { recursive: true });
   const lines = needed.map((input) => `${Buffer.from(input).toString('hex')}\n`);
   writeFileSync(join(corpora, `${target.name}.hex`), lines.join(''));
@@ -130,7 +130,7 @@ export async function keep(
 
 /** Keeps an input for later, made as short as it can be and still break the law. */
 export async function save(target: Target, offence: Offence): Promise<string> {
-  const input = await shortened(target, offence.input);
+  const input = await shorten(target, offence.input);
   const name = createHash('sha256').update(input).digest('hex').slice(0, 16);
   mkdirSync(join(regressions, target.name), { recursive: true });
   const path = join(regressions, target.name, `${name}.hex`);
@@ -139,7 +139,7 @@ export async function save(target: Target, offence: Offence): Promise<string> {
 }
 
 /** The inputs that broke a law of a target once. */
-export function saved(target: Target): Uint8Array[] {
+export function readSaved(target: Target): Uint8Array[] {
   const folder = join(regressions, target.name);
   if (!existsSync(folder)) return [];
   return readdirSync(folder).flatMap((file) => read(join(folder, file)));
@@ -152,7 +152,7 @@ function read(path: string): Uint8Array[] {
 }
 
 /** Leaves out parts, the large ones first, as long as what is left breaks a law. */
-async function shortened(target: Target, input: Uint8Array): Promise<Uint8Array> {
+async function shorten(target: Target, input: Uint8Array): Promise<Uint8Array> {
   let shortest = input;
   for (let part = Math.ceil(input.length / 2); part >= 1; part = part === 1 ? 0 : Math.ceil(part / 2)) {
     for (let at = 0; at < shortest.length; ) {

@@ -16,9 +16,9 @@ const LONGEST = 6000;
 
 type Way = (random: Random, bytes: Uint8Array, other: Uint8Array) => Uint8Array;
 
-const flipBit: Way = (random, bytes) => changed(random, bytes, (byte) => byte ^ (1 << random.below(8)));
-const setByte: Way = (random, bytes) => changed(random, bytes, () => random.pick(interesting));
-const addToByte: Way = (random, bytes) => changed(random, bytes, (byte) => byte + random.below(9) - 4);
+const flipBit: Way = (random, bytes) => changeByte(random, bytes, (byte) => byte ^ (1 << random.below(8)));
+const setByte: Way = (random, bytes) => changeByte(random, bytes, () => random.pick(interesting));
+const addToByte: Way = (random, bytes) => changeByte(random, bytes, (byte) => byte + random.below(9) - 4);
 
 /** Changes a number of two or four bytes, as lengths are. */
 const setNumber: Way = (random, bytes) => {
@@ -44,7 +44,7 @@ const repeat: Way = (random, bytes) => {
 
 /** Begins like one input and goes on like another. */
 const cross: Way = (random, bytes, other) =>
-  joined(bytes.subarray(0, random.below(bytes.length + 1)), other.subarray(random.below(other.length + 1)));
+  join(bytes.subarray(0, random.below(bytes.length + 1)), other.subarray(random.below(other.length + 1)));
 
 /** A part of another input in the middle. */
 const graft: Way = (random, bytes, other) => {
@@ -58,7 +58,7 @@ const ways: readonly Way[] = [
   ...[cutOff, remove, insert, repeat, cross, graft],
 ];
 
-function changed(random: Random, bytes: Uint8Array, change: (byte: number) => number): Uint8Array {
+function changeByte(random: Random, bytes: Uint8Array, change: (byte: number) => number): Uint8Array {
   if (bytes.length === 0) return random.bytes(1);
   const copy = bytes.slice();
   const at = random.below(copy.length);
@@ -72,9 +72,9 @@ function splice(
   drop: number,
   put: Uint8Array = new Uint8Array(0),
 ): Uint8Array {
-  return joined(bytes.subarray(0, at), put, bytes.subarray(at + drop));
+  return join(bytes.subarray(0, at), put, bytes.subarray(at + drop));
 }
 
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
+function join(...parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(parts));
 }

@@ -106,10 +106,10 @@ const texts: readonly Target[] = [
     streams: false,
     verdict: (input) => verdictOf(() => new PortableAuthorizedKeys(textOf(input).split(/\r?\n/), insecure)),
   },
-  knownHosts(),
+  knownHostsTarget(),
 ];
 
-function knownHosts(): Target {
+function knownHostsTarget(): Target {
   const path = join(mkdtempSync(join(tmpdir(), 'secure-sockets-fuzz-')), 'known_hosts');
   return {
     name: 'known-hosts',
@@ -190,15 +190,15 @@ const keyKinds: Target = {
   verdict: (input) => {
     const error = new SecureSocketError('BAD_IDENTITY', 'malformed');
     const text = textOf(input);
-    const said = [
+    const errors = [
       explainText(text, 'a b'),
       explainPem(text, error),
       explainDer(input, error),
       explainBytes(input, "it's"),
       explainEncryption(input),
     ];
-    for (const one of said) if (one !== undefined && one.code !== 'BAD_IDENTITY') throw one;
-    return `ok: ${said.map((one) => one?.message.slice(0, 60) ?? '-').join('; ')}`;
+    for (const one of errors) if (one !== undefined && one.code !== 'BAD_IDENTITY') throw one;
+    return `ok: ${errors.map((one) => one?.message.slice(0, 60) ?? '-').join('; ')}`;
   },
 };
 

@@ -31,8 +31,8 @@ const suites: readonly SuiteName[] = [
   'X25519MLKEM768-CHACHA20',
 ];
 
-function sealedServerEnd(clientAuth: SealedServerOptions['clientAuth'] = 'optional'): Recorder {
-  return started(
+function makeSealedServer(clientAuth: SealedServerOptions['clientAuth'] = 'optional'): Recorder {
+  return start(
     sealedServer({
       ...common,
       ...{ suites, clientAuth, authorize: (_, fingerprint) => fingerprint !== '' },
@@ -41,9 +41,9 @@ function sealedServerEnd(clientAuth: SealedServerOptions['clientAuth'] = 'option
   );
 }
 
-function sealedClientEnd(hasIdentity = true, offered: readonly SuiteName[] = suites): Recorder {
+function makeSealedClient(hasIdentity = true, offered: readonly SuiteName[] = suites): Recorder {
   const identity = { spki: encodeSpki(clientKey), key: insecure.rsaPrivateKey(clientKey) };
-  return started(
+  return start(
     sealedClient({
       ...common,
       ...{ suites: offered, decide: () => true, ...(hasIdentity ? { identity } : {}) },
@@ -58,8 +58,8 @@ const tickets: TicketIssuer = {
   seal: () => ({ ticket: new Uint8Array(40).fill(84), seconds: 3600 }),
 };
 
-function resumingServerEnd(): Recorder {
-  return started(
+function makeResumingServer(): Recorder {
+  return start(
     sealedServer({
       ...{ ...common, suites, clientAuth: 'optional', authorize: () => true, tickets },
       ...{ spki: encodeSpki(serverKey), key: insecure.rsaPrivateKey(serverKey), padding: 'padme' },
@@ -67,9 +67,9 @@ function resumingServerEnd(): Recorder {
   );
 }
 
-function resumingClientEnd(): Recorder {
+function makeResumingClient(): Recorder {
   const peer = { spki: encodeSpki(serverKey), fingerprint: 'SHA256:' };
-  return started(
+  return start(
     sealedClient({
       ...{ ...common, suites, decide: () => true, padding: 64, keepTicket: () => {} },
       takeTicket: () => ({ ticket: new Uint8Array(40).fill(84), psk: new Uint8Array(32), peer }),
@@ -79,7 +79,7 @@ function resumingClientEnd(): Recorder {
 
 function classicServerEnd(): Recorder {
   const { n, e } = serverKey;
-  return started(
+  return start(
     classicServer({
       ...{ backend: insecure, keyLength: 32, maxMessage: MAX_MESSAGE, publicKey: { n, e } },
       ...{ privateKey: insecure.rsaPrivateKey(serverKey), rejectionSecret: new Uint8Array(32) },
@@ -89,20 +89,20 @@ function classicServerEnd(): Recorder {
 
 function classicClientEnd(): Recorder {
   const options = { keyLength: 32, maxMessage: MAX_MESSAGE, minModulusBits: 512, settleMs: 0 } as const;
-  return started(classicClient({ backend: insecure, ...options }));
+  return start(classicClient({ backend: insecure, ...options }));
 }
 
 /** What two ends say to each other, from the first byte to their final bytes. */
-async function recorded(
+async function record(
   makeClient: () => Recorder,
   makeServer: () => Recorder,
 ): Promise<{ toServer: Uint8Array; toClient: Uint8Array }> {
   const ends = [makeClient(), makeServer()] as const;
-  const said: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
+  const sent: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
   const carry = async (): Promise<boolean> => {
     const [toServer, toClient] = [ends[0].takeWritten(), ends[1].takeWritten()];
-    said[0] = Buffer.concat([said[0], toServer]);
-    said[1] = Buffer.concat([said[1], toClient]);
+    sent[0] = Buffer.concat([sent[0], toServer]);
+    sent[1] = Buffer.concat([sent[1], toClient]);
     ends[1].session.receive(toServer);
     ends[0].session.receive(toClient);
     await Promise.all([ends[0].settle(), ends[1].settle()]);
@@ -112,7 +112,7 @@ async function recorded(
   while (await carry());
   for (const end of ends) end.write(speech(end));
   while (await carry());
-  return { toServer: new Uint8Array(said[0]), toClient: new Uint8Array(said[1]) };
+  return { toServer: new Uint8Array(sent[0]), toClient: new Uint8Array(sent[1]) };
 }
 
 /** Something of everything that an open end can say. */
@@ -128,47 +128,47 @@ function speech({ opening }: Recorder): Uint8Array[] {
   return [...chunks, ...sender.close(0)];
 }
 
-async function sealedTargets(): Promise<Target[]> {
+async function makeSealedTargets(): Promise<Target[]> {
   const conversations = await Promise.all([
-    recorded(sealedClientEnd, sealedServerEnd),
-    recorded(
-      () => sealedClientEnd(false),
-      () => sealedServerEnd('none'),
+    record(makeSealedClient, makeSealedServer),
+    record(
+      () => makeSealedClient(false),
+      () => makeSealedServer('none'),
     ),
-    recorded(
-      () => sealedClientEnd(true, ['X25519-CHACHA20', 'X25519']),
-      () => sealedServerEnd('required'),
+    record(
+      () => makeSealedClient(true, ['X25519-CHACHA20', 'X25519']),
+      () => makeSealedServer('required'),
     ),
   ]);
-  const resumed = await recorded(resumingClientEnd, resumingServerEnd);
+  const resumed = await record(makeResumingClient, makeResumingServer);
   return [
     {
       name: 'sealed-server',
       seeds: conversations.map(({ toServer }) => toServer),
       structured: helloAndRecords('client', encodeSpki(clientKey)),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(sealedServerEnd, input, cutting, limits),
+      verdict: (input, cutting) => verdictOfSession(makeSealedServer, input, cutting, limits),
     },
     {
       name: 'sealed-client',
       seeds: conversations.map(({ toClient }) => toClient),
       structured: helloAndRecords('server', encodeSpki(serverKey)),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(sealedClientEnd, input, cutting, limits),
+      verdict: (input, cutting) => verdictOfSession(makeSealedClient, input, cutting, limits),
     },
     {
       name: 'sealed-resuming-server',
       seeds: [resumed.toServer],
       structured: helloAndRecords('client', encodeSpki(clientKey)),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(resumingServerEnd, input, cutting, limits),
+      verdict: (input, cutting) => verdictOfSession(makeResumingServer, input, cutting, limits),
     },
     {
       name: 'sealed-resuming-client',
       seeds: [resumed.toClient],
       structured: helloAndRecords('server', encodeSpki(serverKey)),
       streams: true,
-      verdict: (input, cutting) => verdictOfSession(resumingClientEnd, input, cutting, limits),
+      verdict: (input, cutting) => verdictOfSession(makeResumingClient, input, cutting, limits),
     },
   ];
 }
@@ -191,14 +191,14 @@ function openRecords(padding?: Padding): Recorder {
   return openEnd({ backend: insecure, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, padding });
 }
 
-function started(script: Script): Recorder {
+function start(script: Script): Recorder {
   const end = new Recorder(script);
   end.session.start();
   return end;
 }
 
 async function classicTargets(): Promise<Target[]> {
-  const { toServer, toClient } = await recorded(classicClientEnd, classicServerEnd);
+  const { toServer, toClient } = await record(classicClientEnd, classicServerEnd);
   return [
     {
       name: 'classic-server',
@@ -230,5 +230,5 @@ function pickleLength(input: Uint8Array): number {
 
 /** The whole ends of both protocols, on a backend that lets changed bytes through. */
 export async function sessionTargets(): Promise<Target[]> {
-  return [...(await sealedTargets()), recordsTarget(), ...(await classicTargets())];
+  return [...(await makeSealedTargets()), recordsTarget(), ...(await classicTargets())];
 }

@@ -7,7 +7,7 @@ type Bytes = Arbitrary<Uint8Array>;
 
 const exactly = (length: number): Bytes => fc.uint8Array({ minLength: length, maxLength: length });
 const upTo = (length: number): Bytes => fc.uint8Array({ maxLength: length });
-const fixed = (...bytes: number[]): Bytes => fc.constant(Uint8Array.from(bytes));
+const fixedBytes = (...bytes: number[]): Bytes => fc.constant(Uint8Array.from(bytes));
 const concat = (...parts: Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts));
 const sequence = (...parts: Bytes[]): Bytes => fc.tuple(...parts).map((each) => concat(...each));
 const many = (part: Bytes, maxLength: number): Bytes =>
@@ -24,7 +24,7 @@ function number(width: number, value: number): Uint8Array {
 }
 
 /** Bytes behind their length, which is wrong now and then. */
-function prefixed(width: number, content: Bytes, overhead = 0): Bytes {
+function withPrefix(width: number, content: Bytes, overhead = 0): Bytes {
   return content.chain((bytes) =>
     mostly(fc.constant(bytes.length + overhead), fc.nat(256 ** width - 1)).map((length) =>
       concat(number(width, length), bytes),
@@ -35,44 +35,44 @@ function prefixed(width: number, content: Bytes, overhead = 0): Bytes {
 const u32 = (usual: number): Bytes =>
   mostly(fc.constant(usual), fc.nat(2 ** 31)).map((value) => number(4, value));
 
-const extensions: Bytes = prefixed(
+const extensions: Bytes = withPrefix(
   2,
   mostly(
-    fixed(),
+    fixedBytes(),
     fc
       .uniqueArray(fc.nat(65_535), { maxLength: 4 })
       .chain((types) =>
         mostly(fc.constant(types.sort((a, b) => a - b)), fc.constant(types.reverse())).chain((order) =>
-          sequence(...order.map((type) => sequence(fc.constant(number(2, type)), prefixed(2, upTo(20))))),
+          sequence(...order.map((type) => sequence(fc.constant(number(2, type)), withPrefix(2, upTo(20))))),
         ),
       ),
   ),
 );
 
 const extension = (type: number, content: Bytes): Bytes =>
-  sequence(fc.constant(number(2, type)), prefixed(2, content));
+  sequence(fc.constant(number(2, type)), withPrefix(2, content));
 
-const ticket = prefixed(2, mostly(upTo(90), fc.constant(new Uint8Array(2049))));
+const ticket = withPrefix(2, mostly(upTo(90), fc.constant(new Uint8Array(2049))));
 
 /** Those of a CLIENT_HELLO that asks for tickets and offers one, and of the SERVER_HELLO that accepts it. */
-const offer: Bytes = prefixed(
+const offer: Bytes = withPrefix(
   2,
   sequence(
-    mostly(extension(0xff01, mostly(fixed(), upTo(2))), fixed()),
+    mostly(extension(0xff01, mostly(fixedBytes(), upTo(2))), fixedBytes()),
     extension(0xfffe, sequence(ticket, mostly(exactly(32), upTo(40)))),
-    mostly(fixed(), extension(0xffff, upTo(2))),
+    mostly(fixedBytes(), extension(0xffff, upTo(2))),
   ),
 );
-const acceptance: Bytes = prefixed(2, extension(0xfffe, mostly(fixed(), upTo(2))));
+const acceptance: Bytes = withPrefix(2, extension(0xfffe, mostly(fixedBytes(), upTo(2))));
 
 /** A handshake message with its header of eight bytes. */
 function message(type: number, body: Bytes): Bytes {
   const header = sequence(
     mostly(fc.constant(Uint8Array.from(Buffer.from('SEAL'))), exactly(4)),
-    mostly(fixed(type), exactly(1)),
-    mostly(fixed(1), exactly(1)),
+    mostly(fixedBytes(type), exactly(1)),
+    mostly(fixedBytes(1), exactly(1)),
   );
-  return sequence(header, prefixed(2, body));
+  return sequence(header, withPrefix(2, body));
 }
 
 const suite = fc.oneof(
@@ -90,10 +90,10 @@ const clientHello: Bytes = fc
       1,
       sequence(
         exactly(32),
-        mostly(fixed(suites.length), exactly(1)),
+        mostly(fixedBytes(suites.length), exactly(1)),
         fc.constant(concat(...suites.map((id) => number(2, id)))),
         point,
-        prefixed(2, mostly(exactly(suites.some(isHybrid) ? 1184 : 0), upTo(40))),
+        withPrefix(2, mostly(exactly(suites.some(isHybrid) ? 1184 : 0), upTo(40))),
         fc.oneof(extensions, offer),
       ),
     ),
@@ -106,7 +106,7 @@ const serverHello: Bytes = suite.chain((id) =>
       exactly(32),
       fc.constant(number(2, id)),
       point,
-      prefixed(2, mostly(exactly(isHybrid(id) ? 1088 : 0), upTo(40))),
+      withPrefix(2, mostly(exactly(isHybrid(id) ? 1088 : 0), upTo(40))),
       fc.oneof(extensions, acceptance),
     ),
   ),
@@ -124,15 +124,15 @@ const limits = sequence(u32(2 ** 20), u32(16_384));
 
 /** A record as a backend without tags opens it. */
 function record(type: number, payload: Bytes): Bytes {
-  return prefixed(3, sequence(mostly(fixed(type), exactly(1)), payload, exactly(16)));
+  return withPrefix(3, sequence(mostly(fixedBytes(type), exactly(1)), payload, exactly(16)));
 }
 
 const handshake = (type: number, body: Bytes): Bytes => record(1, message(type, body));
 
 /** A piece of a stream of messages, which need not begin or end with one. */
 const messages = fc.oneof(
-  many(prefixed(4, upTo(60)), 12),
-  prefixed(4, upTo(600)),
+  many(withPrefix(4, upTo(60)), 12),
+  withPrefix(4, upTo(600)),
   upTo(5),
   fc.nat(5000).map((length) => concat(number(4, length), new Uint8Array(Math.min(length, 900)))),
   // about as long as a message may be, and a little longer
@@ -143,9 +143,9 @@ const zeros = fc.nat(700).map((length) => new Uint8Array(length));
 
 const openRecord = fc.oneof(
   { weight: 6, arbitrary: record(2, messages) },
-  { weight: 1, arbitrary: record(3, mostly(fixed(), upTo(2))) },
-  { weight: 2, arbitrary: record(4, mostly(fixed(), upTo(2))) },
-  { weight: 1, arbitrary: record(5, fixed()) },
+  { weight: 1, arbitrary: record(3, mostly(fixedBytes(), upTo(2))) },
+  { weight: 2, arbitrary: record(4, mostly(fixedBytes(), upTo(2))) },
+  { weight: 1, arbitrary: record(5, fixedBytes()) },
   {
     weight: 1,
     arbitrary: record(
@@ -165,11 +165,11 @@ const openRecord = fc.oneof(
         u32(3600),
         mostly(exactly(8), fc.constant(new Uint8Array(8))),
         ticket,
-        mostly(fixed(), upTo(3)),
+        mostly(fixedBytes(), upTo(3)),
       ),
     ),
   },
-  { weight: 3, arbitrary: record(8, sequence(prefixed(3, messages), zeros)) },
+  { weight: 3, arbitrary: record(8, sequence(withPrefix(3, messages), zeros)) },
 );
 
 /** Records of an open connection. */
@@ -179,7 +179,7 @@ export const records: Bytes = many(openRecord, 25);
 export function helloAndRecords(role: 'client' | 'server', spki: Uint8Array): Bytes {
   const key = fc.oneof(
     { weight: 8, arbitrary: fc.constant(spki) },
-    { weight: 4, arbitrary: fixed() },
+    { weight: 4, arbitrary: fixedBytes() },
     { weight: 1, arbitrary: upTo(500) },
   );
   if (role === 'server') {
@@ -188,7 +188,7 @@ export function helloAndRecords(role: 'client' | 'server', spki: Uint8Array): By
       sequence(
         fc.nat(3).map((mode) => Uint8Array.of(mode)),
         limits,
-        prefixed(2, key),
+        withPrefix(2, key),
         extensions,
       ),
     );
@@ -201,13 +201,13 @@ export function helloAndRecords(role: 'client' | 'server', spki: Uint8Array): By
     );
   }
   const proof = fc.oneof(
-    sequence(fixed(1), prefixed(2, key), prefixed(2, mostly(exactly(256), upTo(300)))),
-    sequence(fixed(0), prefixed(2, fixed()), prefixed(2, mostly(fixed(), upTo(9)))),
+    sequence(fixedBytes(1), withPrefix(2, key), withPrefix(2, mostly(exactly(256), upTo(300)))),
+    sequence(fixedBytes(0), withPrefix(2, fixedBytes()), withPrefix(2, mostly(fixedBytes(), upTo(9)))),
   );
   return sequence(
     clientHello,
     // a client that resumes has none
-    fc.oneof(handshake(4, prefixed(2, mostly(exactly(256), upTo(300)))), fixed()),
+    fc.oneof(handshake(4, withPrefix(2, mostly(exactly(256), upTo(300)))), fixedBytes()),
     handshake(5, sequence(limits, proof, extensions)),
     handshake(6, mostly(exactly(32), upTo(40))),
     records,
@@ -250,8 +250,13 @@ function element(tag: number, content: Bytes): Bytes {
   return content.chain((bytes) =>
     mostly(
       fc.constant(lengthOctets(bytes.length)),
-      fc.oneof(fixed(0x80), fixed(0x81, bytes.length % 256), fixed(0x82, 0, bytes.length % 256), upTo(6)),
-    ).chain((length) => mostly(fixed(tag), exactly(1)).map((octet) => concat(octet, length, bytes))),
+      fc.oneof(
+        fixedBytes(0x80),
+        fixedBytes(0x81, bytes.length % 256),
+        fixedBytes(0x82, 0, bytes.length % 256),
+        upTo(6),
+      ),
+    ).chain((length) => mostly(fixedBytes(tag), exactly(1)).map((octet) => concat(octet, length, bytes))),
   );
 }
 
@@ -262,7 +267,7 @@ const integerOf = (value: Uint8Array): Bytes => {
 
 const rsa = testKey('server2048');
 const algorithm = mostly(
-  fixed(0x30, 13, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0),
+  fixedBytes(0x30, 13, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0),
   element(0x30, upTo(20)),
 );
 
@@ -273,25 +278,33 @@ export const spki: Bytes = element(
     algorithm,
     element(
       3,
-      sequence(mostly(fixed(0), exactly(1)), element(0x30, sequence(integerOf(rsa.n), integerOf(rsa.e)))),
+      sequence(
+        mostly(fixedBytes(0), exactly(1)),
+        element(0x30, sequence(integerOf(rsa.n), integerOf(rsa.e))),
+      ),
     ),
-    mostly(fixed(), upTo(4)),
+    mostly(fixedBytes(), upTo(4)),
   ),
 );
 
 const rsaPrivateKey = element(
   0x30,
   sequence(
-    mostly(fixed(2, 1, 0), element(2, upTo(2))),
+    mostly(fixedBytes(2, 1, 0), element(2, upTo(2))),
     ...[rsa.n, rsa.e, rsa.d, rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.qi].map(integerOf),
-    mostly(fixed(), upTo(4)),
+    mostly(fixedBytes(), upTo(4)),
   ),
 );
 
 /** PKCS#8. */
 export const pkcs8: Bytes = element(
   0x30,
-  sequence(mostly(fixed(2, 1, 0), upTo(4)), algorithm, element(4, rsaPrivateKey), mostly(fixed(), upTo(4))),
+  sequence(
+    mostly(fixedBytes(2, 1, 0), upTo(4)),
+    algorithm,
+    element(4, rsaPrivateKey),
+    mostly(fixedBytes(), upTo(4)),
+  ),
 );
 
 const text = (part: Arbitrary<string>): Bytes => part.map((each) => Uint8Array.from(Buffer.from(each)));
@@ -365,36 +378,36 @@ export const authorizedKeys: Bytes = lines(
 /** Opcodes of pickles, in the order of a public key's and in others. */
 export const pickle: Bytes = (() => {
   const memo = fc.oneof(
-    fixed(),
-    fixed(0x94),
-    fixed(0x71, 1),
-    fixed(0x72, 1, 0, 0, 0),
+    fixedBytes(),
+    fixedBytes(0x94),
+    fixedBytes(0x71, 1),
+    fixedBytes(0x72, 1, 0, 0, 0),
     text(fc.constant('p7\n')),
   );
   const integer = fc.oneof(
     fc.constant(concat(Uint8Array.of(0x8a, rsa.n.length % 256), rsa.n.toReversed())),
-    prefixedLittle(0x8a, upTo(200)),
+    withLittlePrefix(0x8a, upTo(200)),
     text(fc.bigInt({ min: 0n, max: 2n ** 300n }).map((value) => `L${value}L\n`)),
-    fixed(0x4a, 1, 0, 1, 0),
-    fixed(0x4b, 3),
-    fixed(0x4d, 1, 1),
+    fixedBytes(0x4a, 1, 0, 1, 0),
+    fixedBytes(0x4b, 3),
+    fixedBytes(0x4d, 1, 1),
   );
   const name = text(fc.constantFrom('crsa.key\nPublicKey\n', 'crsa.key\nPrivateKey\n', 'cos\nsystem\n'));
-  const short = (value: string): Bytes => fixed(0x8c, value.length, ...Buffer.from(value));
+  const short = (value: string): Bytes => fixedBytes(0x8c, value.length, ...Buffer.from(value));
   const start = fc.oneof(
-    sequence(fixed(0x80, 3), name),
-    sequence(fixed(0x80, 4), short('rsa.key'), memo, short('PublicKey'), memo, fixed(0x93)),
+    sequence(fixedBytes(0x80, 3), name),
+    sequence(fixedBytes(0x80, 4), short('rsa.key'), memo, short('PublicKey'), memo, fixedBytes(0x93)),
     sequence(
       text(fc.constant('ccopy_reg\n_reconstructor\n')),
       memo,
       text(fc.constant('(crsa.key\nPublicKey\n')),
     ),
   );
-  const end = mostly(fixed(0x62, 0x2e), fc.oneof(fixed(0x52, 0x2e), upTo(4)));
-  return sequence(start, memo, fixed(0x29, 0x81), memo, integer, integer, fixed(0x86), memo, end);
+  const end = mostly(fixedBytes(0x62, 0x2e), fc.oneof(fixedBytes(0x52, 0x2e), upTo(4)));
+  return sequence(start, memo, fixedBytes(0x29, 0x81), memo, integer, integer, fixedBytes(0x86), memo, end);
 })();
 
-function prefixedLittle(opcode: number, content: Bytes): Bytes {
+function withLittlePrefix(opcode: number, content: Bytes): Bytes {
   return content.map((bytes) => concat(Uint8Array.of(opcode, bytes.length), bytes));
 }
 
@@ -412,7 +425,7 @@ export const proxyHeader: Bytes = (() => {
       .map(([protocol, fields, end]) => `PROXY ${protocol} ${fields.join(' ')}${end}`),
   );
   const v2 = sequence(
-    fixed(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a),
+    fixedBytes(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a),
     mostly(
       fc.constantFrom(0x20, 0x21).map((command) => Uint8Array.of(command)),
       exactly(1),
@@ -421,7 +434,7 @@ export const proxyHeader: Bytes = (() => {
       fc.constantFrom(0x11, 0x21, 0x00, 0x31).map((family) => Uint8Array.of(family)),
       exactly(1),
     ),
-    prefixed(2, fc.oneof(exactly(12), exactly(36), upTo(60))),
+    withPrefix(2, fc.oneof(exactly(12), exactly(36), upTo(60))),
   );
   return sequence(fc.oneof(v1, v2), upTo(30));
 })();

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import ts from 'typescript';
 import type { Program } from './markdown.js';
-import { finished, type Outcome, type Project, root, spawnNode } from './pack.js';
+import { type Outcome, outcomeOf, type Project, root, spawnNode } from './pack.js';
 
 /** Where programs are written to. */
 export type Workshop = Pick<Project, 'write'>;
@@ -23,16 +23,18 @@ export async function runProgram(
   server?: Program,
 ): Promise<string | undefined> {
   const setting = { project, folder: folderOf(program), port: await freePort() };
-  if (!server) return complaint(program, await finished(start(setting, program)));
+  if (!server) return complaint(program, await outcomeOf(start(setting, program)));
   const running = startServer(setting, server);
   try {
     await running.until('listens', () => running.messages.find((message) => message === 'listening'));
     const fingerprint = wantsFingerprint(program)
       ? await running.until('prints its fingerprint', () => /SHA256:[\w+/]{43}/.exec(running.output())?.[0])
       : undefined;
-    const problem = complaint(program, await finished(start(setting, program, [], fingerprint)));
+    const problem = complaint(program, await outcomeOf(start(setting, program, [], fingerprint)));
     if (problem) return `${problem}\nand its server:\n${running.output()}`;
-    await running.until('wrote its lines', () => (missingLine(server, running.output()) ? undefined : true));
+    await running.until('wrote its lines', () =>
+      findMissingLine(server, running.output()) ? undefined : true,
+    );
   } finally {
     await running.stop();
   }
@@ -134,12 +136,14 @@ function slug(name: string): string {
 // A program is fine if it ends by itself, with exit code 0, and wrote the lines that it announces.
 function complaint(program: Program, { code, signal, stdout, stderr }: Outcome): string | undefined {
   const problem =
-    code === 0 ? missingLine(program, stdout) : `${program.name} ended with ${signal ?? `exit code ${code}`}`;
+    code === 0
+      ? findMissingLine(program, stdout)
+      : `${program.name} ended with ${signal ?? `exit code ${code}`}`;
   return problem && `${problem} and wrote:\n${stdout}${stderr}`;
 }
 
 // `// => text` announces a line of output.
-function missingLine({ name, source }: Program, stdout: string): string | undefined {
+function findMissingLine({ name, source }: Program, stdout: string): string | undefined {
   const lines = stdout.split(/\r?\n/);
   let at = 0;
   for (const [, expected = ''] of source.matchAll(/\/\/ => (.*?)\s*$/gm)) {
@@ -174,7 +178,7 @@ function startServer(setting: Setting, program: Program): Server {
   const written: string[] = [];
   child.on('message', (message) => messages.push(message));
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => written.push(String(text)));
-  const ended = finished(child, 120_000);
+  const ended = outcomeOf(child, 120_000);
   return {
     messages,
     output: () => written.join(''),

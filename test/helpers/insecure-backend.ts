@@ -62,7 +62,7 @@ const unchecked: Aead = {
 };
 
 function publicKey(n: Uint8Array): RsaPublicKey {
-  const padded = (message: Uint8Array): Uint8Array => {
+  const pad = (message: Uint8Array): Uint8Array => {
     const block = new Uint8Array(n.length).fill(1);
     block.set([0, 2]);
     block[n.length - message.length - 1] = 0;
@@ -71,8 +71,8 @@ function publicKey(n: Uint8Array): RsaPublicKey {
   };
   return {
     modulusLength: 8 * n.length,
-    encryptPkcs1: padded,
-    encryptOaep: padded,
+    encryptPkcs1: pad,
+    encryptOaep: pad,
     verifyPss: (_message, signature) => signature.length === n.length,
   };
 }

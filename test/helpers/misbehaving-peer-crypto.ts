@@ -36,13 +36,13 @@ export const record = {
 
 export const concat = (...parts: readonly Uint8Array[]): Buffer => Buffer.concat(parts);
 export const u8 = (value: number): Buffer => Buffer.from([value]);
-export const u16 = (value: number): Buffer => unsigned(value, 2);
-export const u24 = (value: number): Buffer => unsigned(value, 3);
-export const u32 = (value: number): Buffer => unsigned(value, 4);
+export const u16 = (value: number): Buffer => encodeUnsigned(value, 2);
+export const u24 = (value: number): Buffer => encodeUnsigned(value, 3);
+export const u32 = (value: number): Buffer => encodeUnsigned(value, 4);
 export const vec16 = (bytes: Uint8Array): Buffer => concat(u16(bytes.length), bytes);
-export const framed = (body: string | Uint8Array): Buffer => concat(u32(body.length), Buffer.from(body));
+export const frame = (body: string | Uint8Array): Buffer => concat(u32(body.length), Buffer.from(body));
 
-function unsigned(value: number, length: number): Buffer {
+function encodeUnsigned(value: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   bytes.writeUIntBE(value, 0, length);
   return bytes;
@@ -85,7 +85,7 @@ export function cipherOf(suite: number): Cipher {
 }
 
 // the declarations tell the two apart, the objects are the same
-const declared = (cipher: Cipher): 'aes-256-gcm' => cipher as 'aes-256-gcm';
+const asCipher = (cipher: Cipher): 'aes-256-gcm' => cipher as 'aes-256-gcm';
 
 /** The keys of one direction. */
 export class Keys {
@@ -109,7 +109,7 @@ export class Keys {
   sealRaw(plaintext: Uint8Array): Buffer {
     const header = u24(plaintext.length + 16);
     const options = { authTagLength: 16 };
-    const cipher = createCipheriv(declared(this.#cipher), this.#key, this.#nonce(), options).setAAD(header);
+    const cipher = createCipheriv(asCipher(this.#cipher), this.#key, this.#nonce(), options).setAAD(header);
     return concat(header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
   }
 
@@ -117,7 +117,7 @@ export class Keys {
   open(wire: Buffer): { kind: number; payload: Buffer; length: number } | null {
     const end = 3 + wire.readUIntBE(0, 3);
     const options = { authTagLength: 16 };
-    const decipher = createDecipheriv(declared(this.#cipher), this.#key, this.#nonce(), options);
+    const decipher = createDecipheriv(asCipher(this.#cipher), this.#key, this.#nonce(), options);
     decipher.setAAD(wire.subarray(0, 3)).setAuthTag(wire.subarray(end - 16, end));
     const plaintext = decipher.update(wire.subarray(3, end - 16));
     try {
@@ -169,7 +169,7 @@ export class Schedule {
     return expandLabel(derive(this.#secret, 'res master', transcript), 'resumption', nonce, 32);
   }
 
-  finished(label: string, transcript: Uint8Array = this.transcript): Buffer {
+  finishedMac(label: string, transcript: Uint8Array = this.transcript): Buffer {
     return hmac(expandLabel(this.#secret, label, EMPTY, 32), sha256(transcript));
   }
 }

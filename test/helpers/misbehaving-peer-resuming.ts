@@ -80,7 +80,7 @@ export interface ResumingHelloLies {
 const extension = (kind: number, content: Buffer): Buffer => concat(u16(kind), vec16(content));
 
 /** T1, T2: a CLIENT_HELLO with a ticket and its binder. */
-export function resumingHello(client: PeerClient, grant: Grant, lies: ResumingHelloLies = {}): Buffer {
+export function makeResumingHello(client: PeerClient, grant: Grant, lies: ResumingHelloLies = {}): Buffer {
   const build = (mac: Buffer): Buffer => {
     const entries = concat(
       lies.before ?? EMPTY,
@@ -116,7 +116,7 @@ export async function resume(client: PeerClient, { psk }: Grant, hello: Buffer, 
   let rest = flight.subarray(8 + flight.readUInt16BE(6));
   rest = rest.subarray(3 + rest.readUIntBE(0, 3));
   const opened = client.handshakeKeys?.[1].open(rest);
-  const expected = message(type.serverFinished, schedule.finished('s finished'));
+  const expected = message(type.serverFinished, schedule.finishedMac('s finished'));
   if (!opened?.payload.equals(expected)) throw new Error('SERVER_FINISHED is another one');
   if (rest.length > opened.length) throw new Error('the server sends more than its flight');
   schedule.add(opened.payload);
@@ -135,7 +135,7 @@ export async function confirm(client: PeerClient, lies: ResumingFlightLies = {})
   const anonymous = message(type.clientAuth, LIMITS, u8(0), vec16(EMPTY), vec16(EMPTY), vec16(EMPTY));
   const auth = lies.auth?.(anonymous) ?? anonymous;
   schedule.add(auth);
-  const good = message(type.clientFinished, schedule.finished('c finished'));
+  const good = message(type.clientFinished, schedule.finishedMac('c finished'));
   const finished = lies.finished?.(good) ?? good;
   schedule.add(finished);
   client.sending = schedule.keys('c ap traffic');
@@ -199,7 +199,7 @@ export class ResumingServer {
     schedule.add(identity);
     schedule.mix(ZEROS);
     schedule.mix(ZEROS);
-    const good = message(type.serverFinished, schedule.finished('s finished'));
+    const good = message(type.serverFinished, schedule.finishedMac('s finished'));
     const finished = lies.finished?.(good, this) ?? good;
     schedule.add(finished);
     const [own] = this.keys as [Keys, Keys];
@@ -224,7 +224,7 @@ export class ResumingServer {
     const auth = theirs.open(flight);
     if (!auth) throw new Error('CLIENT_AUTH does not open');
     schedule.add(auth.payload);
-    const expected = message(type.clientFinished, schedule.finished('c finished'));
+    const expected = message(type.clientFinished, schedule.finishedMac('c finished'));
     const finished = theirs.open(flight.subarray(auth.length));
     if (!finished?.payload.equals(expected)) throw new Error('CLIENT_FINISHED is another one');
     schedule.add(finished.payload);

@@ -147,15 +147,18 @@ export class PeerClient {
     const [own] = this.handshakeKeys as [Keys, Keys];
     const secret = lies.secret ?? randomBytes(32);
     const ciphertext = lies.ciphertext?.(this.serverSpki) ?? oaep(this.serverSpki, secret);
-    const clientKey = changed(message(type.clientKey, vec16(ciphertext)), lies.clientKey);
+    const clientKey = applyChange(message(type.clientKey, vec16(ciphertext)), lies.clientKey);
     schedule.add(clientKey);
     schedule.mix(lies.derivedFrom ?? secret);
     const authKey = schedule.keys('c ahs traffic');
     this.authKeys = [authKey, schedule.keys('s ahs traffic')];
-    const auth = changed(this.#auth(lies), lies.clientAuth);
+    const auth = applyChange(this.#auth(lies), lies.clientAuth);
     schedule.add(auth);
     schedule.mix(ZEROS);
-    const finished = changed(message(type.clientFinished, schedule.finished('c finished')), lies.finished);
+    const finished = applyChange(
+      message(type.clientFinished, schedule.finishedMac('c finished')),
+      lies.finished,
+    );
     schedule.add(finished);
     const records = {
       key: () => own.seal(record.handshake, clientKey),
@@ -172,7 +175,7 @@ export class PeerClient {
   finish(flight: Buffer): void {
     const opened = this.authKeys?.[1].open(flight);
     if (!opened) throw new Error('SERVER_FINISHED does not open');
-    const expected = message(type.serverFinished, this.schedule.finished('s finished'));
+    const expected = message(type.serverFinished, this.schedule.finishedMac('s finished'));
     if (!opened.payload.equals(expected)) throw new Error('SERVER_FINISHED is another one');
     this.schedule.add(opened.payload);
     this.receiving = this.schedule.keys('s ap traffic');
@@ -243,7 +246,7 @@ export class PeerServer {
   }
 
   /** The first flight, upon the client's hello. */
-  greeting(hello: Buffer): Buffer {
+  makeGreeting(hello: Buffer): Buffer {
     const { lies, schedule } = this;
     this.clientHello = hello;
     const {
@@ -255,22 +258,22 @@ export class PeerServer {
     const good = message(
       ...([type.serverHello, randomBytes(32), u16(suite), share, vec16(kemCiphertext), extensions] as const),
     );
-    const serverHello = changed(good, lies.serverHello);
+    const serverHello = applyChange(good, lies.serverHello);
     schedule.cipher = lies.cipher ?? cipherOf(suite);
     schedule.add(lies.seenHello ?? hello, serverHello);
     const suites = hello.readUInt8(40);
     schedule.mix(lies.dh ?? this.#share.agree(hello.subarray(41 + 2 * suites, 73 + 2 * suites)));
     this.#handshakeKeys = [schedule.keys('s hs traffic'), schedule.keys('c hs traffic')];
-    const identity = changed(this.#identity(), lies.identity);
+    const identity = applyChange(this.#identity(), lies.identity);
     schedule.add(identity);
     return concat(
       serverHello,
-      changed(this.#handshakeKeys[0].seal(record.handshake, identity), lies.identityRecord),
+      applyChange(this.#handshakeKeys[0].seal(record.handshake, identity), lies.identityRecord),
     );
   }
 
   /** The last flight, upon the client's second one. Keys without the RSA secret are no use to read that one. */
-  finishing(flight: Buffer): Buffer {
+  makeFinish(flight: Buffer): Buffer {
     const { lies, schedule } = this;
     this.clientFlight = flight;
     const clientKey = this.#handshakeKeys?.[1].open(flight);
@@ -288,7 +291,10 @@ export class PeerServer {
       rest = rest.subarray(opened.length);
     }
     this.receiving = schedule.keys('c ap traffic');
-    const finished = changed(message(type.serverFinished, schedule.finished('s finished')), lies.finished);
+    const finished = applyChange(
+      message(type.serverFinished, schedule.finishedMac('s finished')),
+      lies.finished,
+    );
     this.serverFinished = finished;
     schedule.add(finished);
     this.sending = schedule.keys('s ap traffic');
@@ -300,9 +306,9 @@ export class PeerServer {
 
   /** Both flights, and what the client says to the last. */
   async accept(hello: Buffer): Promise<Buffer> {
-    const flight = await this.wire.send(this.greeting(hello));
+    const flight = await this.wire.send(this.makeGreeting(hello));
     if (flight.length === 0) return flight;
-    return await this.wire.send(this.finishing(flight));
+    return await this.wire.send(this.makeFinish(flight));
   }
 
   #identity(): Buffer {
@@ -325,6 +331,6 @@ export class PeerServer {
   }
 }
 
-function changed(good: Buffer, change: ((good: Buffer) => Buffer) | undefined): Buffer {
+function applyChange(good: Buffer, change: ((good: Buffer) => Buffer) | undefined): Buffer {
   return change?.(good) ?? good;
 }

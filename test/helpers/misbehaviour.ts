@@ -39,7 +39,7 @@ export type Play = (wire: Wire, keys: TestKeys, connect: () => Wire) => Promise<
 export const extension = (kind: number, data = ''): Buffer => concat(u16(kind), vec16(Buffer.from(data)));
 export const extensions = (...entries: Buffer[]): Buffer => vec16(concat(...entries));
 
-export function changedByte(bytes: Buffer, place: number, value: number): Buffer {
+export function changeByte(bytes: Buffer, place: number, value: number): Buffer {
   const changed = Buffer.from(bytes);
   changed[place] = value;
   return changed;
@@ -61,9 +61,9 @@ export const badKeys: readonly [string, (key: KeyObject, weak: KeyObject) => Buf
   ['with an even modulus', (key) => flip(spkiOf(key), -6)],
   ['with a negative modulus', (key) => negative(spkiOf(key))],
   ['with the exponent 65539', (key) => concat(spkiOf(key).subarray(0, -1), u8(3))],
-  ['of the algorithm RSASSA-PSS', (key) => changedByte(spkiOf(key), 16, 0x0a)],
+  ['of the algorithm RSASSA-PSS', (key) => changeByte(spkiOf(key), 16, 0x0a)],
   ['without the NULL of its algorithm', (key) => withoutNull(spkiOf(key))],
-  ['with unused bits', (key) => changedByte(spkiOf(key), 23, 1)],
+  ['with unused bits', (key) => changeByte(spkiOf(key), 23, 1)],
   ['of no bytes', () => Buffer.alloc(0)],
 ];
 

@@ -4,7 +4,7 @@ import { type ClientLies, describeWire, PeerClient } from './misbehaving-peer.js
 import {
   concat,
   flip,
-  framed,
+  frame,
   type Keys,
   message,
   modulusOf,
@@ -24,7 +24,7 @@ import {
 } from './misbehaving-peer-crypto.js';
 import {
   badKeys,
-  changedByte,
+  changeByte,
   extension,
   extensions,
   type Misbehaviour,
@@ -60,7 +60,7 @@ const flights: [string, Play][] = [
   [
     'early data in place of CLIENT_KEY',
     flight({
-      records: (_, client) => (client.handshakeKeys as [Keys, Keys])[0].seal(record.data, framed('early')),
+      records: (_, client) => (client.handshakeKeys as [Keys, Keys])[0].seal(record.data, frame('early')),
     }),
   ],
   [
@@ -117,7 +117,7 @@ const flights: [string, Play][] = [
     'data in place of CLIENT_FINISHED',
     flight({
       records: ({ key, auth }, client) =>
-        concat(key(), auth(), (client.authKeys as [Keys, Keys])[0].seal(record.data, framed('early'))),
+        concat(key(), auth(), (client.authKeys as [Keys, Keys])[0].seal(record.data, frame('early'))),
     }),
   ],
   [
@@ -136,7 +136,7 @@ const flights: [string, Play][] = [
   [
     'CLIENT_FINISHED with the MAC that a server makes',
     flight((client) => ({
-      finished: () => message(type.clientFinished, client.schedule.finished('s finished')),
+      finished: () => message(type.clientFinished, client.schedule.finishedMac('s finished')),
     })),
   ],
   [
@@ -145,7 +145,7 @@ const flights: [string, Play][] = [
       finished: () =>
         message(
           type.clientFinished,
-          client.schedule.finished('c finished', client.schedule.transcript.subarray(0, -40)),
+          client.schedule.finishedMac('c finished', client.schedule.transcript.subarray(0, -40)),
         ),
     })),
   ],
@@ -250,10 +250,10 @@ const proofs: [string, (client: PeerClient, keys: TestKeys) => ClientLies][] = [
       signature: (transcript) => pss(client, signatureInput(transcript), 20),
     }),
   ],
-  ['an unknown mode', () => ({ clientAuth: (good) => changedByte(good, 16, 2) })],
+  ['an unknown mode', () => ({ clientAuth: (good) => changeByte(good, 16, 2) })],
   [
     'a key shown anonymously',
-    (_, { client }) => ({ identity: client, clientAuth: (good) => changedByte(good, 16, 0) }),
+    (_, { client }) => ({ identity: client, clientAuth: (good) => changeByte(good, 16, 0) }),
   ],
   ['max_message 1023', () => ({ limits: concat(u32(1023), u32(16384)) })],
   ['max_message 2^31', () => ({ limits: concat(u32(2 ** 31), u32(16384)) })],
@@ -266,18 +266,18 @@ const proofs: [string, (client: PeerClient, keys: TestKeys) => ClientLies][] = [
 
 /** What a client can do wrong in its second flight. */
 export const flightsOfClients: readonly Misbehaviour[] = [
-  ...flights.map(([name, play]) => failing(`flight 3: ${name}`, play)),
+  ...flights.map(([name, play]) => expectFailure(`flight 3: ${name}`, play)),
   ...oaepFailures.map(([name, encrypt, derivedFrom = Buffer.alloc(32)]) =>
-    failing(
+    expectFailure(
       `CLIENT_KEY: RSA ciphertext of ${name}`,
       flight((_, keys) => ({ ciphertext: (spki) => encrypt(spki, keys), derivedFrom })),
     ),
   ),
-  failing(
+  expectFailure(
     'CLIENT_KEY: keys without the RSA secret (mut_norsasecret)',
     flight({ derivedFrom: Buffer.alloc(32) }),
   ),
-  failing('flight 3 of another connection, replayed', async (wire, _, connect) => {
+  expectFailure('flight 3 of another connection, replayed', async (wire, _, connect) => {
     const [recorded, client] = [new PeerClient(connect()), new PeerClient(wire)];
     const hello = recorded.hello();
     await recorded.greet(hello);
@@ -285,19 +285,19 @@ export const flightsOfClients: readonly Misbehaviour[] = [
     await client.wire.send(hello);
     return describeWire(await client.wire.send(recorded.lastFlight), undefined);
   }),
-  ...proofs.map(([name, lies]) => failing(`CLIENT_AUTH: ${name}`, flight(lies))),
+  ...proofs.map(([name, lies]) => expectFailure(`CLIENT_AUTH: ${name}`, flight(lies))),
   ...badKeys.map(([name, encode]) =>
-    failing(
+    expectFailure(
       `CLIENT_AUTH: a key ${name}`,
       flight((_, { client, weak }) => ({ identity: client, spki: encode(client, weak) })),
     ),
   ),
-  failing(
+  expectFailure(
     'CLIENT_AUTH: a key of 1024 bits and its own signature',
     flight((_, { weak }) => ({ identity: weak })),
   ),
   {
-    ...failing(
+    ...expectFailure(
       'CLIENT_AUTH: an identity that was not asked for',
       flight((_, { client }) => ({ identity: client })),
     ),
@@ -330,6 +330,6 @@ export const flightsOfClients: readonly Misbehaviour[] = [
   { name: 'none: an anonymous client is served', code: null, wire: 'handshake', play: flight({}) },
 ];
 
-function failing(name: string, play: Play): Misbehaviour {
+function expectFailure(name: string, play: Play): Misbehaviour {
   return { name, code: 'HANDSHAKE_FAILED', wire: 'nothing', play };
 }

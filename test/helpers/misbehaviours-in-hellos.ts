@@ -25,7 +25,7 @@ const hello =
   async (wire) =>
     describeWire(await wire.send(new PeerClient(wire).hello(fields)), undefined);
 
-const alteredHello =
+const alterHello =
   (change: (hello: Buffer) => Buffer): Play =>
   async (wire) =>
     describeWire(await wire.send(change(new PeerClient(wire).hello())), undefined);
@@ -33,7 +33,7 @@ const alteredHello =
 const kemKey = (length: number): Buffer => Buffer.alloc(length);
 
 /** A whole handshake after such a hello. */
-const greeting =
+const greet =
   (fields: HelloFields): Play =>
   async (wire) => {
     const client = new PeerClient(wire);
@@ -56,13 +56,13 @@ const notSealed: Misbehaviour[] = [
 }));
 
 const badHellos: [string, Play, ('hybrid' | undefined)?][] = [
-  ['another layout', alteredHello((good) => concat(good.subarray(0, 5), u8(2), good.subarray(6)))],
-  ['the type of SERVER_HELLO', alteredHello((good) => concat(good.subarray(0, 4), u8(2), good.subarray(5)))],
-  ['an unknown type', alteredHello((good) => concat(good.subarray(0, 4), u8(0), good.subarray(5)))],
-  ['a body beyond 4096 bytes', alteredHello((good) => concat(good.subarray(0, 6), u16(4097)))],
-  ['a byte too many', alteredHello((good) => message(type.clientHello, good.subarray(8), u8(0)))],
-  ['a byte too few', alteredHello((good) => message(type.clientHello, good.subarray(8, -1)))],
-  ['an empty body', alteredHello(() => message(type.clientHello))],
+  ['another layout', alterHello((good) => concat(good.subarray(0, 5), u8(2), good.subarray(6)))],
+  ['the type of SERVER_HELLO', alterHello((good) => concat(good.subarray(0, 4), u8(2), good.subarray(5)))],
+  ['an unknown type', alterHello((good) => concat(good.subarray(0, 4), u8(0), good.subarray(5)))],
+  ['a body beyond 4096 bytes', alterHello((good) => concat(good.subarray(0, 6), u16(4097)))],
+  ['a byte too many', alterHello((good) => message(type.clientHello, good.subarray(8), u8(0)))],
+  ['a byte too few', alterHello((good) => message(type.clientHello, good.subarray(8, -1)))],
+  ['an empty body', alterHello(() => message(type.clientHello))],
   ['no suite', hello({ suites: [] })],
   ['nine suites', hello({ suites: [X25519, 0x201, 0x301, 0x401, 0x501, 0x601, 0x701, 0x801, 0x901] })],
   ['a suite twice', hello({ suites: [X25519, X25519] })],
@@ -107,6 +107,6 @@ export const hellos: readonly Misbehaviour[] = [
     play: hello({ suites: [0x0a0a, 0x0201] }),
   },
   ...toleratedHellos.map(([name, fields]) => ({
-    ...{ name: `CLIENT_HELLO: ${name} are ignored`, code: null, wire: 'handshake', play: greeting(fields) },
+    ...{ name: `CLIENT_HELLO: ${name} are ignored`, code: null, wire: 'handshake', play: greet(fields) },
   })),
 ];

@@ -5,7 +5,7 @@ import {
   binder,
   concat,
   flip,
-  framed,
+  frame,
   type Keys,
   lowOrderPoints,
   message,
@@ -24,14 +24,14 @@ import {
   confirm,
   type Grant,
   isAccepted,
+  makeResumingHello,
   type ResumingFlightLies,
   type ResumingHelloLies,
   resume,
-  resumingHello,
   ticketPayload,
   ticketsIn,
 } from './misbehaving-peer-resuming.js';
-import { changedByte, extension, type TestKeys } from './misbehaviour.js';
+import { changeByte, extension, type TestKeys } from './misbehaviour.js';
 
 /** Which ticket: one of the server under test, anonymous and made now, unless something else is said. */
 export interface GrantOf {
@@ -73,7 +73,7 @@ const hello =
     const grant = stage.grant(of);
     const client = new PeerClient(stage.wire);
     const told = typeof lies === 'function' ? lies(grant, stage) : lies;
-    return describeWire(await stage.wire.send(resumingHello(client, grant, told)), undefined);
+    return describeWire(await stage.wire.send(makeResumingHello(client, grant, told)), undefined);
   };
 
 /** A ticket that the server accepts, and a second flight. */
@@ -82,7 +82,7 @@ const flight =
   async (stage) => {
     const grant = stage.grant();
     const client = new PeerClient(stage.wire);
-    await resume(client, grant, resumingHello(client, grant));
+    await resume(client, grant, makeResumingHello(client, grant));
     const written = await confirm(client, typeof lies === 'function' ? lies(client, stage) : lies);
     return describeWire(written, client.receiving);
   };
@@ -92,7 +92,7 @@ const inFull =
   (of: (stage: Stage) => Grant, lies: (stage: Stage) => ClientLies = () => ({})): Play =>
   async (stage) => {
     const client = new PeerClient(stage.wire);
-    await client.greet(resumingHello(client, of(stage)));
+    await client.greet(makeResumingHello(client, of(stage)));
     if (isAccepted(client.serverFlight)) return 'the ticket is accepted';
     const written = await client.prove(lies(stage));
     // tickets that follow are under other keys
@@ -105,27 +105,27 @@ const withTicket = (grant: Grant, change: (ticket: Buffer) => Buffer): Grant => 
 });
 
 /** With a ticket that the server cannot read, so that no binder is checked: the form alone is wrong. */
-const malformed = (lies: Parameters<typeof hello>[0]): Play => hello(lies, { isUnderOtherKey: true });
+const sendMalformed = (lies: Parameters<typeof hello>[0]): Play => hello(lies, { isUnderOtherKey: true });
 
 const hellos: [string, Play][] = [
-  ['TICKET_REQUEST with content', malformed({ request: u8(0) })],
-  ['a ticket of no bytes', malformed({ ticket: vec16(Buffer.alloc(0)) })],
-  ['a ticket of 2049 bytes', malformed({ ticket: vec16(Buffer.alloc(2049)) })],
+  ['TICKET_REQUEST with content', sendMalformed({ request: u8(0) })],
+  ['a ticket of no bytes', sendMalformed({ ticket: vec16(Buffer.alloc(0)) })],
+  ['a ticket of 2049 bytes', sendMalformed({ ticket: vec16(Buffer.alloc(2049)) })],
   [
     'a ticket that ends behind its extension',
-    malformed(({ ticket }) => ({ ticket: concat(u16(999), ticket) })),
+    sendMalformed(({ ticket }) => ({ ticket: concat(u16(999), ticket) })),
   ],
-  ['RESUME with a byte too many', malformed({ binder: (good) => concat(good, u8(0)) })],
-  ['RESUME with a byte too few', malformed({ binder: (good) => good.subarray(1) })],
-  ['RESUME without a binder', malformed({ binder: () => Buffer.alloc(0) })],
-  ['RESUME that is not the last extension', malformed({ after: extension(0xffff) })],
-  ['RESUME before another extension', malformed({ after: extension(7) })],
-  ['RESUME twice', malformed((grant) => ({ before: extensionOf(grant) }))],
+  ['RESUME with a byte too many', sendMalformed({ binder: (good) => concat(good, u8(0)) })],
+  ['RESUME with a byte too few', sendMalformed({ binder: (good) => good.subarray(1) })],
+  ['RESUME without a binder', sendMalformed({ binder: () => Buffer.alloc(0) })],
+  ['RESUME that is not the last extension', sendMalformed({ after: extension(0xffff) })],
+  ['RESUME before another extension', sendMalformed({ after: extension(7) })],
+  ['RESUME twice', sendMalformed((grant) => ({ before: extensionOf(grant) }))],
   ...lowOrderPoints
     .slice(0, 2)
     .map((share): [string, Play] => [
       `a ticket with the low-order key ${share.toString('hex')}`,
-      malformed({ share }),
+      sendMalformed({ share }),
     ]),
 ];
 
@@ -151,13 +151,13 @@ const binders: [string, Play][] = [
   [
     'the binder of another hello',
     hello((grant, stage) => ({
-      binder: () => resumingHello(new PeerClient(stage.wire), grant).subarray(-32),
+      binder: () => makeResumingHello(new PeerClient(stage.wire), grant).subarray(-32),
     })),
   ],
   [
     'a hello that was changed behind the making of its binder',
     async (stage) => {
-      const good = resumingHello(new PeerClient(stage.wire), stage.grant());
+      const good = makeResumingHello(new PeerClient(stage.wire), stage.grant());
       return describeWire(await stage.wire.send(flip(good, 20)), undefined);
     },
   ],
@@ -171,7 +171,7 @@ const binders: [string, Play][] = [
       first.finish(written);
       const [grant] = ticketsIn(first, written.subarray(3 + written.readUIntBE(0, 3)));
       const psk = first.schedule.ticketSecret(Buffer.alloc(8), before);
-      const bad = resumingHello(new PeerClient(stage.wire), { ticket: grant?.ticket as Buffer, psk });
+      const bad = makeResumingHello(new PeerClient(stage.wire), { ticket: grant?.ticket as Buffer, psk });
       return describeWire(await stage.wire.send(bad), undefined);
     },
   ],
@@ -196,9 +196,9 @@ const rules: [string, Play][] = [
     flight((_, { keys }) => ({ auth: () => clientAuth(0, spkiOf(keys.client)) })),
   ],
   ['CLIENT_AUTH with a signature of no key', flight({ auth: () => clientAuth(0, Buffer.alloc(0), u8(1)) })],
-  ['CLIENT_AUTH of an unknown mode', flight({ auth: (good) => changedByte(good, 16, 2) })],
+  ['CLIENT_AUTH of an unknown mode', flight({ auth: (good) => changeByte(good, 16, 2) })],
   ['CLIENT_AUTH with a byte too many', flight({ auth: (good) => message(5, good.subarray(8), u8(0)) })],
-  ['CLIENT_AUTH with max_record 16383', flight({ auth: (good) => changedByte(good, 14, 0x3f) })],
+  ['CLIENT_AUTH with max_record 16383', flight({ auth: (good) => changeByte(good, 14, 0x3f) })],
   ['CLIENT_AUTH left out', flight({ records: ({ finished }) => finished() })],
   ['CLIENT_AUTH twice', flight({ records: ({ auth }) => concat(auth(), auth()) })],
   [
@@ -213,12 +213,12 @@ const rules: [string, Play][] = [
   ],
   [
     'data in place of CLIENT_AUTH',
-    flight({ records: (_, client) => handshakeKeys(client).seal(record.data, framed('early')) }),
+    flight({ records: (_, client) => handshakeKeys(client).seal(record.data, frame('early')) }),
   ],
   [
     'data in place of CLIENT_FINISHED',
     flight({
-      records: ({ auth }, client) => concat(auth(), handshakeKeys(client).seal(record.data, framed('early'))),
+      records: ({ auth }, client) => concat(auth(), handshakeKeys(client).seal(record.data, frame('early'))),
     }),
   ],
   [
@@ -241,14 +241,14 @@ const unproven: [string, Play][] = [
   [
     'CLIENT_FINISHED with the MAC that a server makes',
     flight((client) => ({
-      finished: () => message(6, client.schedule.finished('s finished')),
+      finished: () => message(6, client.schedule.finishedMac('s finished')),
     })),
   ],
   [
     'CLIENT_FINISHED with a MAC over less',
     flight((client) => {
       const before = client.schedule.transcript;
-      return { finished: () => message(6, client.schedule.finished('c finished', before)) };
+      return { finished: () => message(6, client.schedule.finishedMac('c finished', before)) };
     }),
   ],
   [
@@ -264,7 +264,7 @@ const unproven: [string, Play][] = [
     async (stage) => {
       const grant = stage.grant();
       const client = new PeerClient(stage.wire);
-      const answer = await stage.wire.send(resumingHello(client, grant));
+      const answer = await stage.wire.send(makeResumingHello(client, grant));
       const { schedule } = client;
       schedule.startWith(grant.psk);
       schedule.add(answer.subarray(0, 8 + answer.readUInt16BE(6)));
@@ -278,10 +278,10 @@ const unproven: [string, Play][] = [
     async (stage) => {
       const recorded = new PeerClient(stage.connect());
       const grant = stage.grant();
-      const said = resumingHello(recorded, grant);
-      await resume(recorded, grant, said);
-      await confirm(recorded, { data: ({ sending }) => sending.seal(record.data, framed('again')) });
-      const answer = await stage.wire.send(said);
+      const hello = makeResumingHello(recorded, grant);
+      await resume(recorded, grant, hello);
+      await confirm(recorded, { data: ({ sending }) => sending.seal(record.data, frame('again')) });
+      const answer = await stage.wire.send(hello);
       if (!isAccepted(answer)) return 'the replayed hello is not answered';
       return describeWire(await stage.wire.send(recorded.lastFlight), undefined);
     },
@@ -321,22 +321,22 @@ const ignored: [string, (stage: Stage) => Grant][] = [
   ],
 ];
 
-const known = ({ grant, keys }: Stage): Grant => grant({ spki: spkiOf(keys.client) });
-const showing = ({ keys }: Stage): ClientLies => ({ identity: keys.client });
+const grantToClient = ({ grant, keys }: Stage): Grant => grant({ spki: spkiOf(keys.client) });
+const showIdentity = ({ keys }: Stage): ClientLies => ({ identity: keys.client });
 
 /** Who is not let in any more gets a full handshake, which says so. */
 const notAdmitted: ResumptionMisbehaviour[] = [
   {
     ...{ name: 'the ticket of a client that is no longer authorised', setUp: 'refusing', opened: 'no' },
-    ...{ code: 'UNAUTHORIZED_CLIENT', wire: 'CLOSE 2', play: inFull(known, showing) },
+    ...{ code: 'UNAUTHORIZED_CLIENT', wire: 'CLOSE 2', play: inFull(grantToClient, showIdentity) },
   },
   {
     ...{ name: 'the ticket of a client about which nothing can be decided', setUp: 'failing', opened: 'no' },
-    ...{ code: 'UNAUTHORIZED_CLIENT', wire: 'CLOSE 2', play: inFull(known, showing) },
+    ...{ code: 'UNAUTHORIZED_CLIENT', wire: 'CLOSE 2', play: inFull(grantToClient, showIdentity) },
   },
   {
     ...{ name: 'the ticket of an identity where none is asked for any more', setUp: 'clients none' },
-    ...{ code: null, wire: 'handshake', opened: 'full', play: inFull(known) },
+    ...{ code: null, wire: 'handshake', opened: 'full', play: inFull(grantToClient) },
   },
   {
     ...{ name: 'an anonymous ticket where an identity is required now', setUp: 'clients required' },
@@ -349,30 +349,32 @@ const notAdmitted: ResumptionMisbehaviour[] = [
 ];
 
 const tolerated: ResumptionMisbehaviour[] = [
-  resumed('none: a ticket is resumed', 'ticket', flight({})),
-  resumed('data right behind CLIENT_FINISHED', 'ticket', flight({ data: dataOf('at once') }), ['at once']),
-  resumed('an unknown extension before RESUME', 'ticket', async (stage) => {
+  expectResumed('none: a ticket is resumed', 'ticket', flight({})),
+  expectResumed('data right behind CLIENT_FINISHED', 'ticket', flight({ data: dataOf('at once') }), [
+    'at once',
+  ]),
+  expectResumed('an unknown extension before RESUME', 'ticket', async (stage) => {
     const [grant, client] = [stage.grant(), new PeerClient(stage.wire)];
-    await resume(client, grant, resumingHello(client, grant, { before: extension(7, 'x') }));
+    await resume(client, grant, makeResumingHello(client, grant, { before: extension(7, 'x') }));
     return describeWire(await confirm(client), client.receiving);
   }),
-  resumed('no request for tickets, so that none come', 'nothing', async (stage) => {
+  expectResumed('no request for tickets, so that none come', 'nothing', async (stage) => {
     const [grant, client] = [stage.grant(), new PeerClient(stage.wire)];
-    await resume(client, grant, resumingHello(client, grant, { wantsTickets: false }));
+    await resume(client, grant, makeResumingHello(client, grant, { wantsTickets: false }));
     return describeWire(await confirm(client), client.receiving);
   }),
-  resumed('a ticket of a resumed connection is resumed, and so on', 'ticket', async (stage) => {
+  expectResumed('a ticket of a resumed connection is resumed, and so on', 'ticket', async (stage) => {
     let grant = stage.grant();
     for (let i = 0; i < 3; i++) {
       const client = new PeerClient(stage.connect());
-      await resume(client, grant, resumingHello(client, grant));
+      await resume(client, grant, makeResumingHello(client, grant));
       [grant] = ticketsIn(client, await confirm(client)) as [Grant];
     }
     const last = new PeerClient(stage.wire);
-    await resume(last, grant, resumingHello(last, grant));
+    await resume(last, grant, makeResumingHello(last, grant));
     return describeWire(await confirm(last), last.receiving);
   }),
-  resumed('both tickets of a full handshake are resumed', 'ticket', async (stage) => {
+  expectResumed('both tickets of a full handshake are resumed', 'ticket', async (stage) => {
     const first = new PeerClient(stage.connect());
     await first.greet(first.hello({ extensions: vec16(extension(0xff01)) }));
     const written = await first.prove();
@@ -382,7 +384,7 @@ const tolerated: ResumptionMisbehaviour[] = [
     const clients = [new PeerClient(stage.connect()), new PeerClient(stage.wire)];
     const seen: string[] = [];
     for (const [i, client] of clients.entries()) {
-      await resume(client, grants[i] as Grant, resumingHello(client, grants[i] as Grant));
+      await resume(client, grants[i] as Grant, makeResumingHello(client, grants[i] as Grant));
       seen.push(describeWire(await confirm(client), client.receiving));
     }
     return seen[1] as string;
@@ -390,10 +392,10 @@ const tolerated: ResumptionMisbehaviour[] = [
 ];
 
 function dataOf(text: string): (client: PeerClient) => Buffer {
-  return ({ sending }) => sending.seal(record.data, framed(text));
+  return ({ sending }) => sending.seal(record.data, frame(text));
 }
 
-function resumed(
+function expectResumed(
   name: string,
   wire: string,
   play: Play,
@@ -402,16 +404,16 @@ function resumed(
   return { name: `tolerated: ${name}`, code: null, wire, opened: 'resumed', delivered, play };
 }
 
-const failing =
+const expectFailure =
   (code: string, opened: 'resumed' | 'no', wire: string) =>
   ([name, play]: [string, Play]): ResumptionMisbehaviour => ({ name, code, wire, opened, play });
 
 /** All of them. */
 export const resumingClients: readonly ResumptionMisbehaviour[] = [
-  ...hellos.map(failing('PROTOCOL', 'no', 'nothing')),
-  ...binders.map(failing('PROTOCOL', 'no', 'nothing')),
-  ...rules.map(failing('PROTOCOL', 'no', 'nothing')),
-  ...unproven.map(failing('HANDSHAKE_FAILED', 'no', 'nothing')),
+  ...hellos.map(expectFailure('PROTOCOL', 'no', 'nothing')),
+  ...binders.map(expectFailure('PROTOCOL', 'no', 'nothing')),
+  ...rules.map(expectFailure('PROTOCOL', 'no', 'nothing')),
+  ...unproven.map(expectFailure('HANDSHAKE_FAILED', 'no', 'nothing')),
   ...ignored.map(
     ([name, of]): ResumptionMisbehaviour => ({
       ...{ name: `a ticket ${name}`, code: null, wire: 'handshake', opened: 'full', play: inFull(of) },
@@ -419,7 +421,7 @@ export const resumingClients: readonly ResumptionMisbehaviour[] = [
   ),
   ...notAdmitted,
   ...tolerated,
-  failing(
+  expectFailure(
     'PROTOCOL',
     'resumed',
     'ticket, CLOSE 6',

@@ -4,7 +4,7 @@ import { describeWire, PeerServer, type ServerLies } from './misbehaving-peer.js
 import {
   concat,
   flip,
-  framed,
+  frame,
   type Keys,
   lowOrderPoints,
   message,
@@ -15,7 +15,7 @@ import {
   vec16,
 } from './misbehaving-peer-crypto.js';
 import { ResumingServer, type ResumingServerLies, ticketPayload } from './misbehaving-peer-resuming.js';
-import { changedByte, extension, extensions, type TestKeys } from './misbehaviour.js';
+import { changeByte, extension, extensions, type TestKeys } from './misbehaviour.js';
 import type { ResumptionMisbehaviour, Stage } from './misbehaviours-in-resumption.js';
 
 /** The same for a client; `offers` says whether it has a ticket. */
@@ -34,7 +34,7 @@ const NOTHING = Buffer.alloc(0);
 const accepted = extension(0xfffe);
 
 /** A flight that resumes, with lies. */
-const resuming =
+const resumeWith =
   (
     lies: ResumingServerLies | ((keys: TestKeys) => ResumingServerLies),
     of?: (stage: Stage) => Buffer,
@@ -55,39 +55,39 @@ const full =
   };
 
 const rules: [string, Play][] = [
-  ['RESUME with content', resuming({ extensions: extensions(extension(0xfffe, 'x')) })],
-  ['RESUME twice', resuming({ extensions: extensions(accepted, accepted) })],
-  ['RESUME before a smaller number', resuming({ extensions: extensions(accepted, extension(7)) })],
-  ['a suite that was not offered', resuming({ suite: 0x0104 })],
-  ['a suite that does not exist', resuming({ suite: 0x0201 })],
+  ['RESUME with content', resumeWith({ extensions: extensions(extension(0xfffe, 'x')) })],
+  ['RESUME twice', resumeWith({ extensions: extensions(accepted, accepted) })],
+  ['RESUME before a smaller number', resumeWith({ extensions: extensions(accepted, extension(7)) })],
+  ['a suite that was not offered', resumeWith({ suite: 0x0104 })],
+  ['a suite that does not exist', resumeWith({ suite: 0x0201 })],
   ...lowOrderPoints
     .slice(0, 2)
-    .map((share): [string, Play] => [`the low-order key ${share.toString('hex')}`, resuming({ share })]),
-  ['SERVER_IDENTITY with its key', resuming(({ server }) => ({ spki: spkiOf(server) }))],
-  ['SERVER_IDENTITY with one byte for a key', resuming({ spki: u8(0) })],
+    .map((share): [string, Play] => [`the low-order key ${share.toString('hex')}`, resumeWith({ share })]),
+  ['SERVER_IDENTITY with its key', resumeWith(({ server }) => ({ spki: spkiOf(server) }))],
+  ['SERVER_IDENTITY with one byte for a key', resumeWith({ spki: u8(0) })],
   [
     'SERVER_IDENTITY with a byte too many',
-    resuming({ identity: (good) => message(3, good.subarray(8), u8(0)) }),
+    resumeWith({ identity: (good) => message(3, good.subarray(8), u8(0)) }),
   ],
   [
     'SERVER_IDENTITY with max_message 1023',
-    resuming({ identity: (good) => changedByte(changedByte(good, 9, 0), 11, 0) }),
+    resumeWith({ identity: (good) => changeByte(changeByte(good, 9, 0), 11, 0) }),
   ],
-  ['SERVER_FINISHED in its place', resuming({ records: ({ finished }) => finished() })],
+  ['SERVER_FINISHED in its place', resumeWith({ records: ({ finished }) => finished() })],
   [
     'data in place of SERVER_IDENTITY',
-    resuming({ records: (_, { keys }) => (keys as [Keys, Keys])[0].seal(record.data, framed('early')) }),
+    resumeWith({ records: (_, { keys }) => (keys as [Keys, Keys])[0].seal(record.data, frame('early')) }),
   ],
 ];
 
 /** What a server without the ticket's secret would send, or one that saw another handshake. */
 const unproven: [string, Play][] = [
-  ['a server that cannot read the ticket', resuming({}, () => Buffer.alloc(32))],
+  ['a server that cannot read the ticket', resumeWith({}, () => Buffer.alloc(32))],
   [
     'the secret of another ticket',
-    resuming({}, (stage) => Buffer.from(stage.grant().psk.map((byte) => byte ^ 1))),
+    resumeWith({}, (stage) => Buffer.from(stage.grant().psk.map((byte) => byte ^ 1))),
   ],
-  ['the secret without that of X25519 (mutr_nodh)', resuming({ dh: Buffer.alloc(32) })],
+  ['the secret without that of X25519 (mutr_nodh)', resumeWith({ dh: Buffer.alloc(32) })],
   [
     'another hello than was sent',
     async (stage) => {
@@ -98,35 +98,35 @@ const unproven: [string, Play][] = [
     },
   ],
   ['the cipher of another suite', cipherOfAnother()],
-  ['SERVER_FINISHED with a wrong MAC', resuming({ finished: (good) => flip(good, -1) })],
+  ['SERVER_FINISHED with a wrong MAC', resumeWith({ finished: (good) => flip(good, -1) })],
   [
     'SERVER_FINISHED with the MAC that a client makes',
-    resuming({ finished: (_, { schedule }) => message(7, schedule.finished('c finished')) }),
+    resumeWith({ finished: (_, { schedule }) => message(7, schedule.finishedMac('c finished')) }),
   ],
   [
     'SERVER_FINISHED with a MAC over the hellos only',
-    resuming({
+    resumeWith({
       finished: (_, { schedule }) =>
-        message(7, schedule.finished('s finished', schedule.transcript.subarray(0, -29))),
+        message(7, schedule.finishedMac('s finished', schedule.transcript.subarray(0, -29))),
     }),
   ],
-  ['SERVER_FINISHED as CLIENT_FINISHED', resuming({ finished: (good) => message(6, good.subarray(8)) })],
-  ['SERVER_FINISHED a byte short', resuming({ finished: (good) => message(7, good.subarray(8, -1)) })],
+  ['SERVER_FINISHED as CLIENT_FINISHED', resumeWith({ finished: (good) => message(6, good.subarray(8)) })],
+  ['SERVER_FINISHED a byte short', resumeWith({ finished: (good) => message(7, good.subarray(8, -1)) })],
   [
     'SERVER_FINISHED with a changed tag',
-    resuming({ records: ({ identity, finished }) => concat(identity(), flip(finished(), -1)) }),
+    resumeWith({ records: ({ identity, finished }) => concat(identity(), flip(finished(), -1)) }),
   ],
-  ['SERVER_IDENTITY twice', resuming({ records: ({ identity }) => concat(identity(), identity()) })],
+  ['SERVER_IDENTITY twice', resumeWith({ records: ({ identity }) => concat(identity(), identity()) })],
   [
     'data before SERVER_FINISHED',
-    resuming({
+    resumeWith({
       records: ({ identity, finished }, { keys }) =>
-        concat(identity(), (keys as [Keys, Keys])[0].seal(record.data, framed('early')), finished()),
+        concat(identity(), (keys as [Keys, Keys])[0].seal(record.data, frame('early')), finished()),
     }),
   ],
   [
     'CLOSE in place of SERVER_FINISHED',
-    resuming({
+    resumeWith({
       records: ({ identity }, { keys }) =>
         concat(identity(), (keys as [Keys, Keys])[0].seal(record.close, u16(2))),
     }),
@@ -136,12 +136,12 @@ const unproven: [string, Play][] = [
 function cipherOfAnother(): Play {
   return async (stage) => {
     const cipher = stage.wire.suite === 0x0103 ? 'aes-256-gcm' : 'chacha20-poly1305';
-    return await resuming({ cipher })(stage);
+    return await resumeWith({ cipher })(stage);
   };
 }
 
 /** A connection that was resumed, and some records of its server. */
-const opened =
+const sendWhenOpen =
   (records: (sending: Keys) => Buffer): Play =>
   async (stage) => {
     const server = new ResumingServer(stage.wire, stage.grant().psk);
@@ -168,7 +168,7 @@ const badTickets: [string, (sending: Keys) => Buffer, number?][] = [
 ];
 
 /** A server that gives a ticket that was not asked for, behind either handshake. */
-const unasked: Play = async (stage) => {
+const acceptUnasked: Play = async (stage) => {
   const server = new PeerServer(stage.wire, stage.keys.server);
   await server.accept(await stage.wire.send(NOTHING));
   return describeWire(await stage.wire.send(ticket(server.sending)), server.receiving);
@@ -189,11 +189,11 @@ const tolerated: ClientMisbehaviour[] = [
   {
     ...{ name: 'tolerated: a ticket inside a message, and four of them', ...TAKEN, wire: 'nothing' },
     ...{ delivered: ['whole'], kept: 4 },
-    play: opened((sending) =>
+    play: sendWhenOpen((sending) =>
       concat(
-        sending.seal(record.data, framed('whole').subarray(0, 6)),
+        sending.seal(record.data, frame('whole').subarray(0, 6)),
         tickets(sending, 4),
-        sending.seal(record.data, framed('whole').subarray(6)),
+        sending.seal(record.data, frame('whole').subarray(6)),
       ),
     ),
   },
@@ -226,38 +226,45 @@ function fullAnswer(): Play {
 
 /** All of them. */
 export const resumingServers: readonly ClientMisbehaviour[] = [
-  ...rules.map(([name, play]) => ({ ...failing('PROTOCOL'), name, play })),
-  ...unproven.map(([name, play]) => ({ ...failing('HANDSHAKE_FAILED'), name, play })),
+  ...rules.map(([name, play]) => ({ ...expectedFailure('PROTOCOL'), name, play })),
+  ...unproven.map(([name, play]) => ({ ...expectedFailure('HANDSHAKE_FAILED'), name, play })),
   {
-    ...{ ...failing('PROTOCOL'), name: 'RESUME that was not offered', offers: false },
-    play: resuming({}, () => Buffer.alloc(32)),
+    ...{ ...expectedFailure('PROTOCOL'), name: 'RESUME that was not offered', offers: false },
+    play: resumeWith({}, () => Buffer.alloc(32)),
   },
   {
-    ...{ ...failing('UNTRUSTED_SERVER'), name: 'a full handshake of another server in answer to a ticket' },
+    ...{
+      ...expectedFailure('UNTRUSTED_SERVER'),
+      name: 'a full handshake of another server in answer to a ticket',
+    },
     play: full({}, 'other'),
   },
   {
-    ...{ ...failing('HANDSHAKE_FAILED'), name: 'RESUME, and then a full handshake with its key' },
+    ...{ ...expectedFailure('HANDSHAKE_FAILED'), name: 'RESUME, and then a full handshake with its key' },
     play: full({ hello: { extensions: vec16(accepted) } }),
   },
   {
-    ...{ ...failing('PROTOCOL'), name: 'RESUME that was not offered, and a full handshake', offers: false },
+    ...{
+      ...expectedFailure('PROTOCOL'),
+      name: 'RESUME that was not offered, and a full handshake',
+      offers: false,
+    },
     play: full({ hello: { extensions: vec16(accepted) } }),
   },
-  ...badTickets.map(([name, records, kept = 0]) => ({ ...CLOSED, name, kept, play: opened(records) })),
+  ...badTickets.map(([name, records, kept = 0]) => ({ ...CLOSED, name, kept, play: sendWhenOpen(records) })),
   {
     ...CLOSED,
     name: 'a ticket that was not asked for',
     asks: false,
-    play: opened((sending) => ticket(sending)),
+    play: sendWhenOpen((sending) => ticket(sending)),
   },
   {
     ...{ ...CLOSED, name: 'a ticket that was not asked for, behind a full handshake', opened: 'full' },
-    ...{ asks: false, offers: false, play: unasked },
+    ...{ asks: false, offers: false, play: acceptUnasked },
   },
   ...tolerated,
 ];
 
-function failing(code: string): { code: string; wire: string; opened: 'no' } {
+function expectedFailure(code: string): { code: string; wire: string; opened: 'no' } {
   return { code, wire: 'nothing', opened: 'no' };
 }

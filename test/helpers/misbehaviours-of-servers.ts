@@ -5,7 +5,7 @@ import {
   CHACHA20,
   concat,
   flip,
-  framed,
+  frame,
   HYBRID,
   HYBRID_CHACHA20,
   type Keys,
@@ -38,11 +38,11 @@ const answer =
     describeWire(await wire.send(of(await wire.send(NOTHING))), undefined);
 
 /** A first flight with lies. */
-const greeting =
+const greet =
   (lies: ServerLies | ((keys: TestKeys) => ServerLies)): Play =>
   async (wire, keys) => {
     const server = new PeerServer(wire, keys.server, typeof lies === 'function' ? lies(keys) : lies);
-    return describeWire(await wire.send(server.greeting(await wire.send(NOTHING))), undefined);
+    return describeWire(await wire.send(server.makeGreeting(await wire.send(NOTHING))), undefined);
   };
 
 /** Both flights, with lies. */
@@ -72,31 +72,31 @@ const hellos: [string, Play][] = [
   ["the client's own hello, reflected", answer((hello) => hello)],
   [
     'SERVER_HELLO of another layout',
-    greeting({ serverHello: (good) => concat(good.subarray(0, 5), u8(2), good.subarray(6)) }),
+    greet({ serverHello: (good) => concat(good.subarray(0, 5), u8(2), good.subarray(6)) }),
   ],
   [
     'SERVER_HELLO of an unknown type',
-    greeting({ serverHello: (good) => concat(good.subarray(0, 4), u8(9), good.subarray(5)) }),
+    greet({ serverHello: (good) => concat(good.subarray(0, 4), u8(9), good.subarray(5)) }),
   ],
   [
     'SERVER_IDENTITY in the open',
-    greeting({ serverHello: (good) => concat(good.subarray(0, 4), u8(3), good.subarray(5)) }),
+    greet({ serverHello: (good) => concat(good.subarray(0, 4), u8(3), good.subarray(5)) }),
   ],
   ['SERVER_HELLO with a body beyond 4096 bytes', answer(() => Buffer.from('5345414c02011001', 'hex'))],
   [
     'SERVER_HELLO with a byte too many',
-    greeting({ serverHello: (good) => message(type.serverHello, good.subarray(8), u8(0)) }),
+    greet({ serverHello: (good) => message(type.serverHello, good.subarray(8), u8(0)) }),
   ],
   [
     'SERVER_HELLO with a byte too few',
-    greeting({ serverHello: (good) => message(type.serverHello, good.subarray(8, -1)) }),
+    greet({ serverHello: (good) => message(type.serverHello, good.subarray(8, -1)) }),
   ],
-  ['a suite that was not offered', greeting({ hello: { suite: HYBRID, kemCiphertext: Buffer.alloc(1088) } })],
+  ['a suite that was not offered', greet({ hello: { suite: HYBRID, kemCiphertext: Buffer.alloc(1088) } })],
   [
     'the suite of the other cipher that was not offered',
-    greeting({ hello: { suite: HYBRID_CHACHA20, kemCiphertext: Buffer.alloc(1088) } }),
+    greet({ hello: { suite: HYBRID_CHACHA20, kemCiphertext: Buffer.alloc(1088) } }),
   ],
-  ['a suite that nobody knows', greeting({ hello: { suite: 0x0201 } })],
+  ['a suite that nobody knows', greet({ hello: { suite: 0x0201 } })],
   [
     'the GREASE suite that was offered',
     answer((hello) =>
@@ -109,10 +109,10 @@ const hellos: [string, Play][] = [
       ),
     ),
   ],
-  ['a ciphertext of the hybrid suite in another', greeting({ hello: { kemCiphertext: Buffer.alloc(1088) } })],
+  ['a ciphertext of the hybrid suite in another', greet({ hello: { kemCiphertext: Buffer.alloc(1088) } })],
   ...lowOrderPoints.map((share): [string, Play] => [
     `the low-order key ${share.toString('hex')}`,
-    greeting({ hello: { share }, dh: Buffer.alloc(32) }),
+    greet({ hello: { share }, dh: Buffer.alloc(32) }),
   ]),
 ];
 
@@ -146,7 +146,7 @@ const lastRecords: [string, NonNullable<ServerLies['finishedRecord']>][] = [
   ['SERVER_FINISHED with a changed byte', (good) => flip(good(), 15)],
   ['a record of 16 bytes', () => Buffer.from([0, 0, 16])],
   ['a record of 4122 bytes', () => Buffer.from([0, 0x10, 0x1a])],
-  ['data', (_, server) => authKey(server).seal(record.data, framed('early'))],
+  ['data', (_, server) => authKey(server).seal(record.data, frame('early'))],
   ['a PING', (_, server) => authKey(server).seal(record.ping)],
   ['CLOSE 0', (_, server) => authKey(server).seal(record.close, u16(0))],
   ['CLOSE 5', (_, server) => authKey(server).seal(record.close, u16(5))],
@@ -190,27 +190,27 @@ export const flightsOfServers: readonly Misbehaviour[] = [
     ),
   ),
   ...hellos.map(([name, play]) => wrong(`flight 2: ${name}`, 'PROTOCOL', play)),
-  ...identities.map(([name, lies]) => wrong(`SERVER_IDENTITY: ${name}`, 'PROTOCOL', greeting(lies))),
+  ...identities.map(([name, lies]) => wrong(`SERVER_IDENTITY: ${name}`, 'PROTOCOL', greet(lies))),
   ...badKeys.map(([name, encode]) =>
     wrong(
       `SERVER_IDENTITY: a key ${name}`,
       'PROTOCOL',
-      greeting(({ server, weak }) => ({ spki: encode(server, weak) })),
+      greet(({ server, weak }) => ({ spki: encode(server, weak) })),
     ),
   ),
   ...identityRecords.map(([name, lies]) =>
-    wrong(`SERVER_IDENTITY: a record ${name}`, 'HANDSHAKE_FAILED', greeting(lies)),
+    wrong(`SERVER_IDENTITY: a record ${name}`, 'HANDSHAKE_FAILED', greet(lies)),
   ),
   wrong(
     'SERVER_IDENTITY: a key that is not pinned (mut_nopin)',
     'UNTRUSTED_SERVER',
-    greeting(({ other }) => ({ spki: spkiOf(other) })),
+    greet(({ other }) => ({ spki: spkiOf(other) })),
   ),
   {
     ...wrong(
       "SERVER_IDENTITY: the client's own key",
       'UNTRUSTED_SERVER',
-      greeting(({ client }) => ({ spki: spkiOf(client) })),
+      greet(({ client }) => ({ spki: spkiOf(client) })),
     ),
     setUp: 'trusting, with identity',
   },
@@ -235,7 +235,7 @@ export const flightsOfServers: readonly Misbehaviour[] = [
     'HANDSHAKE_FAILED',
     async (wire, keys) => {
       const server = new PeerServer(wire, keys.server);
-      server.finishing(await wire.send(server.greeting(await wire.send(NOTHING))));
+      server.makeFinish(await wire.send(server.makeGreeting(await wire.send(NOTHING))));
       const more = await wire.send(NOTHING);
       return describeWire(concat(more, await wire.end()), undefined);
     },

@@ -3,7 +3,7 @@ import { describeWire, type Wire } from './misbehaving-peer.js';
 import {
   concat,
   flip,
-  framed,
+  frame,
   type Keys,
   message,
   record,
@@ -44,10 +44,10 @@ const bytes =
 
 const one = (kind: number, payload?: Uint8Array): OpenMisbehaviour['play'] =>
   bytes(({ sending }) => sending.seal(kind, payload));
-const data = ({ sending }: OpenPeer, text: string): Buffer => sending.seal(record.data, framed(text));
+const data = ({ sending }: OpenPeer, text: string): Buffer => sending.seal(record.data, frame(text));
 
 const NOTHING = Buffer.alloc(0);
-const padded = ({ sending }: OpenPeer, content: Uint8Array, zeros = 0): Buffer =>
+const pad = ({ sending }: OpenPeer, content: Uint8Array, zeros = 0): Buffer =>
   sending.seal(record.padded, concat(u24(content.length), content, Buffer.alloc(zeros)));
 
 const againstTheRules: [string, OpenMisbehaviour['play']][] = [
@@ -74,21 +74,21 @@ const againstTheRules: [string, OpenMisbehaviour['play']][] = [
   ['PADDED without a payload', one(record.padded)],
   ['PADDED of two bytes', one(record.padded, u16(0))],
   ['PADDED with a byte less than it announces', one(record.padded, concat(u24(2), u8(0)))],
-  ['PADDED that announces 16 MiB', one(record.padded, concat(u24(2 ** 24 - 1), framed('x')))],
+  ['PADDED that announces 16 MiB', one(record.padded, concat(u24(2 ** 24 - 1), frame('x')))],
   ['PADDED a byte beyond max_record', one(record.padded, concat(u24(0), Buffer.alloc(MAX_RECORD - 2)))],
   [
     'KEY_UPDATE as the first record behind one, with cover traffic before',
-    bytes((peer) => concat(padded(peer, NOTHING), updated(peer), updated(peer))),
+    bytes((peer) => concat(pad(peer, NOTHING), updateKey(peer), updateKey(peer))),
   ],
   ['KEY_UPDATE as the first record', one(record.keyUpdate)],
-  ['KEY_UPDATE twice', bytes((peer) => concat(data(peer, 'x'), updated(peer), updated(peer)))],
+  ['KEY_UPDATE twice', bytes((peer) => concat(data(peer, 'x'), updateKey(peer), updateKey(peer)))],
 ];
 
 const unreadable: [string, OpenMisbehaviour['play']][] = [
   ['a changed byte', bytes((peer) => flip(data(peer, 'x'), 5))],
   ['a changed tag', bytes((peer) => flip(data(peer, 'x'), -1))],
-  ['a changed zero of PADDED', bytes((peer) => flip(padded(peer, framed('x'), 30), 25))],
-  ['PADDED without its zeros', bytes((peer) => shortened(padded(peer, framed('x'), 30)))],
+  ['a changed zero of PADDED', bytes((peer) => flip(pad(peer, frame('x'), 30), 25))],
+  ['PADDED without its zeros', bytes((peer) => shorten(pad(peer, frame('x'), 30)))],
   ['a changed length', bytes((peer) => concat(flip(data(peer, 'abc'), 2), u8(0)))],
   ['a record left out', bytes((peer) => data(peer, 'lost') && data(peer, 'x'))],
   ['records in another order', bytes((peer) => concat(...[data(peer, 'a'), data(peer, 'b')].reverse()))],
@@ -101,24 +101,24 @@ const unreadable: [string, OpenMisbehaviour['play']][] = [
       return describeWire(await peer.wire.send(pong), peer.receiving);
     },
   ],
-  ['a new key that was not announced', bytes((peer) => peer.sending.next().seal(record.data, framed('x')))],
+  ['a new key that was not announced', bytes((peer) => peer.sending.next().seal(record.data, frame('x')))],
   [
     'the old key after a KEY_UPDATE',
     bytes((peer) => {
       const old = peer.sending;
-      return concat(data(peer, 'x'), updated(peer), old.seal(record.data, framed('y')));
+      return concat(data(peer, 'x'), updateKey(peer), old.seal(record.data, frame('y')));
     }),
   ],
 ];
 
 /** A record without the last 16 bytes of its ciphertext, and a length that fits. */
-function shortened(sealed: Buffer): Buffer {
+function shorten(sealed: Buffer): Buffer {
   return concat(u24(sealed.length - 19), sealed.subarray(3, -32), sealed.subarray(-16));
 }
 
 const tooBig: [string, OpenMisbehaviour['play']][] = [
   ['a message a byte beyond max_message', one(record.data, u32(MAX_MESSAGE + 1))],
-  ['a message a byte beyond max_message, in PADDED', bytes((peer) => padded(peer, u32(MAX_MESSAGE + 1), 30))],
+  ['a message a byte beyond max_message, in PADDED', bytes((peer) => pad(peer, u32(MAX_MESSAGE + 1), 30))],
   ['a message of 4 GiB', one(record.data, u32(2 ** 32 - 1))],
   ['a message of 2 GiB, a negative number to the careless', one(record.data, u32(2 ** 31))],
   [
@@ -135,15 +135,12 @@ const tooBig: [string, OpenMisbehaviour['play']][] = [
 const unfinishedInPadded: [string, OpenMisbehaviour['play']][] = [
   [
     'CLOSE 0 inside a message that began in PADDED',
-    bytes((peer) => concat(padded(peer, concat(u32(5), u8(1)), 20), peer.sending.seal(record.close, u16(0)))),
+    bytes((peer) => concat(pad(peer, concat(u32(5), u8(1)), 20), peer.sending.seal(record.close, u16(0)))),
   ],
   [
     'a message whose rest stands in the zeros of PADDED',
     bytes(({ sending }) =>
-      concat(
-        sending.seal(record.padded, concat(u24(5), framed('hello'))),
-        sending.seal(record.close, u16(0)),
-      ),
+      concat(sending.seal(record.padded, concat(u24(5), frame('hello'))), sending.seal(record.close, u16(0))),
     ),
   ],
 ];
@@ -206,13 +203,13 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
   {
     ...{ name: 'CLOSE 5 inside a message', code: 'PEER_CLOSED', wire: 'CLOSE 0', delivered: ['whole'] },
     play: bytes(({ sending }) =>
-      concat(sending.seal(record.data, concat(framed('whole'), u32(9))), sending.seal(record.close, u16(5))),
+      concat(sending.seal(record.data, concat(frame('whole'), u32(9))), sending.seal(record.close, u16(5))),
     ),
   },
   {
     ...{ name: 'messages, and one beyond the limit behind them', code: 'MESSAGE_TOO_BIG', wire: 'CLOSE 3' },
     delivered: ['one', 'two'],
-    play: one(record.data, concat(framed('one'), framed('two'), u32(MAX_MESSAGE + 1), Buffer.from('three'))),
+    play: one(record.data, concat(frame('one'), frame('two'), u32(MAX_MESSAGE + 1), Buffer.from('three'))),
   },
   {
     ...{
@@ -234,9 +231,9 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
     ...{ name: 'a PING inside a message is answered', code: null, wire: 'pong', delivered: ['ping'] },
     play: bytes(({ sending }) =>
       concat(
-        sending.seal(record.data, framed('ping').subarray(0, 5)),
+        sending.seal(record.data, frame('ping').subarray(0, 5)),
         sending.seal(record.ping),
-        sending.seal(record.data, framed('ping').subarray(5)),
+        sending.seal(record.data, frame('ping').subarray(5)),
       ),
     ),
   },
@@ -244,14 +241,14 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
     ...{ name: 'a KEY_UPDATE after every record is followed', code: null, wire: 'nothing' },
     delivered: Array.from({ length: 50 }, (_, i) => `${i}`),
     play: bytes((peer) =>
-      concat(...Array.from({ length: 50 }, (_, i) => concat(data(peer, `${i}`), updated(peer)))),
+      concat(...Array.from({ length: 50 }, (_, i) => concat(data(peer, `${i}`), updateKey(peer)))),
     ),
   },
   {
     ...{ name: 'PADDED with something else than zeros is taken', code: null, wire: 'nothing' },
     delivered: ['whole'],
     play: bytes(({ sending }) =>
-      sending.seal(record.padded, concat(u24(9), framed('whole'), Buffer.alloc(50, 0xff))),
+      sending.seal(record.padded, concat(u24(9), frame('whole'), Buffer.alloc(50, 0xff))),
     ),
   },
   {
@@ -259,10 +256,10 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
     delivered: ['padded', ''],
     play: bytes((peer) =>
       concat(
-        padded(peer, framed('padded').subarray(0, 2), 30),
-        peer.sending.seal(record.data, framed('padded').subarray(2, 7)),
-        padded(peer, NOTHING, 100),
-        padded(peer, concat(framed('padded').subarray(7), framed('')), 1),
+        pad(peer, frame('padded').subarray(0, 2), 30),
+        peer.sending.seal(record.data, frame('padded').subarray(2, 7)),
+        pad(peer, NOTHING, 100),
+        pad(peer, concat(frame('padded').subarray(7), frame('')), 1),
       ),
     ),
   },
@@ -270,8 +267,8 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
     ...{ name: 'cover traffic is nothing, and the largest record of it is taken', code: null, wire: 'pong' },
     play: bytes((peer) =>
       concat(
-        ...Array.from({ length: 50 }, () => padded(peer, NOTHING, 7)),
-        padded(peer, NOTHING, MAX_RECORD - 3),
+        ...Array.from({ length: 50 }, () => pad(peer, NOTHING, 7)),
+        pad(peer, NOTHING, MAX_RECORD - 3),
         peer.sending.seal(record.ping),
       ),
     ),
@@ -284,13 +281,13 @@ export const whenOpen: readonly OpenMisbehaviour[] = [
       delivered: ['slowly', ''],
     },
     play: bytes(({ sending }) =>
-      concat(...[...concat(framed('slowly'), framed(''))].map((byte) => sending.seal(record.data, u8(byte)))),
+      concat(...[...concat(frame('slowly'), frame(''))].map((byte) => sending.seal(record.data, u8(byte)))),
     ),
   },
 ];
 
 /** A KEY_UPDATE, upon which the peer goes on with the next key. */
-function updated(peer: OpenPeer): Buffer {
+function updateKey(peer: OpenPeer): Buffer {
   const announcement = peer.sending.seal(record.keyUpdate);
   peer.sending = peer.sending.next();
   return announcement;

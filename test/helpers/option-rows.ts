@@ -18,18 +18,13 @@ export interface DocumentedOption {
 type Table = Readonly<Record<string, OptionRow<unknown>>>;
 
 /** The rows of the tables headed `Option`, table by table. */
-export function documentedOptions(markdown: string): DocumentedOption[][] {
+export function readOptions(markdown: string): DocumentedOption[][] {
   return readTables(markdown)
     .filter(({ header }) => header[0] === 'Option')
-    .map(({ rows }) => rows.map(documentedOption));
+    .map(({ rows }) => rows.map(readOption));
 }
 
-function documentedOption([
-  name = '',
-  byDefault = '',
-  range = '',
-  text = '',
-]: readonly string[]): DocumentedOption {
+function readOption([name = '', byDefault = '', range = '', text = '']: readonly string[]): DocumentedOption {
   const only = /^(Sealed|Classic) only\./.exec(text)?.[1]?.toLowerCase();
   return { name: plain(name), default: plain(byDefault), range: plain(range), only };
 }
@@ -53,11 +48,11 @@ export function optionsOf(table: Table): DocumentedOption[] {
 }
 
 function rangeOf({ rule, classic }: OptionRow<unknown>): string {
-  const shown = shortened(rule.wanted);
-  return classic ? `${shown}; classic: ${shortened(classic.rule.wanted)}` : shown;
+  const show = shorten(rule.wanted);
+  return classic ? `${show}; classic: ${shorten(classic.rule.wanted)}` : show;
 }
 
-function shortened(wanted: string): string {
+function shorten(wanted: string): string {
   return wanted
     .replace(/^a whole number of (\w+) from (.*) to (\d+)(?=$|,)/, '$1, $2 to $3')
     .replace(/^milliseconds/, 'ms')
@@ -68,14 +63,14 @@ function defaultOf(row: OptionRow<unknown>): string {
   if (row.shown !== undefined) return row.shown;
   if (row.default === undefined) return 'none';
   const inClassic = row.classic?.default;
-  return inClassic === undefined ? byBackend(row) : `${byBackend(row)}; classic: ${shown(inClassic, row)}`;
+  return inClassic === undefined ? byBackend(row) : `${byBackend(row)}; classic: ${show(inClassic, row)}`;
 }
 
 /** The default, and that of the backends with which it is another. */
 function byBackend(row: OptionRow<unknown>): string {
   const value: unknown = row.default;
-  if (typeof value !== 'function') return shown(value, row);
-  const withEach = backends.map((backend) => ({ name: backend.name, text: shown(value({}, backend), row) }));
+  if (typeof value !== 'function') return show(value, row);
+  const withEach = backends.map((backend) => ({ name: backend.name, text: show(value({}, backend), row) }));
   const [{ text: first } = { text: '' }] = withEach;
   const others = withEach.filter(({ text }) => text !== first);
   const [other] = others;
@@ -86,7 +81,7 @@ function byBackend(row: OptionRow<unknown>): string {
     .replace(/, (?=[^,]*$)/, ' and ')}`;
 }
 
-function shown(value: unknown, { rule }: OptionRow<unknown>): string {
+function show(value: unknown, { rule }: OptionRow<unknown>): string {
   if (typeof value === 'string') return `'${value}'`;
   const zero = / from 0 \((\w+)\)/.exec(rule.wanted)?.[1];
   if (value === 0 && zero !== undefined) return `0 (${zero})`;

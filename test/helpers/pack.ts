@@ -56,7 +56,7 @@ export async function installPackage(
   return {
     path,
     write: (name, text) => writeInto(path, name, text),
-    node: (...args) => finished(spawnNode(path, args)),
+    node: (...args) => outcomeOf(spawnNode(path, args)),
     remove: () => rmSync(path, { recursive: true, force: true }),
   };
 }
@@ -87,7 +87,7 @@ export function spawnNode(folder: string, args: readonly string[]): ChildProcess
 }
 
 /** Waits for the end of a child, collecting its output. After `limit` milliseconds it is killed. */
-export async function finished(child: ChildProcess, limit = 60_000): Promise<Outcome> {
+export async function outcomeOf(child: ChildProcess, limit = 60_000): Promise<Outcome> {
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const timer = setTimeout(() => child.kill('SIGKILL'), limit);

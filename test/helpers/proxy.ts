@@ -120,9 +120,9 @@ class Link {
 
   constructor(client: Socket, server: Socket, damage: Damage, random: Random) {
     this.#sockets = [client, server];
-    const broken = (by: Break, direction: Direction): void => this.break(by, direction);
-    this.toServer = new Direction(client, server, damage.toServer ?? {}, random.fork(), broken);
-    this.toClient = new Direction(server, client, damage.toClient ?? {}, random.fork(), broken);
+    const onBreak = (by: Break, direction: Direction): void => this.break(by, direction);
+    this.toServer = new Direction(client, server, damage.toServer ?? {}, random.fork(), onBreak);
+    this.toClient = new Direction(server, client, damage.toClient ?? {}, random.fork(), onBreak);
     this.over = Promise.all(this.#sockets.map((socket) => new Promise((gone) => socket.on('close', gone))));
     for (const [socket, other] of [
       [client, server],
@@ -185,13 +185,13 @@ class Direction {
     to: Socket,
     faults: Faults,
     random: Random,
-    broken: (by: Break, direction: Direction) => void,
+    onBreak: (by: Break, direction: Direction) => void,
   ) {
     this.#from = from;
     this.#to = to;
     this.#faults = faults;
     this.#random = random;
-    this.#broken = broken;
+    this.#broken = onBreak;
     from.on('data', (chunk: Buffer) => this.#take(chunk));
     from.on('end', () => {
       this.#isEnding = true;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { finished, type Outcome, root } from './pack.js';
+import { type Outcome, outcomeOf, root } from './pack.js';
 
 const { PYTHON, REQUIRE_PYTHON } = process.env;
 // Debian installs its packages for its own interpreter, which need not be the first python3 on PATH.
@@ -23,7 +23,7 @@ export const sealedPythonProblem: string | undefined = probe('cryptography', 'py
 
 /** Runs a script of `test/interop` to its end. */
 export function runPython(script: string, ...args: string[]): Promise<Outcome> {
-  return finished(spawnPython(script, args));
+  return outcomeOf(spawnPython(script, args));
 }
 
 /** A script of `test/interop` that has said it is ready. */
@@ -41,7 +41,7 @@ export interface PythonPeer<T> {
 /** Starts a script that runs until its standard input ends, and reads its first line. */
 export async function startPython<T>(script: string, ...args: string[]): Promise<PythonPeer<T>> {
   const child = spawnPython(script, args);
-  const outcome = finished(child, 120_000);
+  const outcome = outcomeOf(child, 120_000);
   const lines = createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]();
   const next = async <U>(): Promise<U> => {
     const { value, done } = await lines.next();

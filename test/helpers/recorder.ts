@@ -112,10 +112,10 @@ export class Recorder {
         this.write(event.chunks as readonly Uint8Array[]);
         break;
       case 'open':
-        this.opened(event.result);
+        this.onOpen(event.result);
         break;
       case 'received':
-        this.received(event.batch);
+        this.onReceived(event.batch);
         break;
       case 'task':
         this.tasks.push(event);
@@ -124,10 +124,10 @@ export class Recorder {
         this.answer();
         break;
       case 'ended':
-        this.ended(event.closeCode);
+        this.onEnded(event.closeCode);
         break;
       case 'failed':
-        this.failed(event.error, event.finalBytes);
+        this.onFailed(event.error, event.finalBytes);
     }
   }
 
@@ -135,11 +135,11 @@ export class Recorder {
     this.written.push(...chunks.map((chunk) => chunk.slice()));
   }
 
-  opened(opening: HandshakeResult): void {
+  onOpen(opening: HandshakeResult): void {
     this.opening = opening as ImmediateResult;
   }
 
-  received(batch: Batch | undefined): void {
+  onReceived(batch: Batch | undefined): void {
     this.progress++;
     if (batch === undefined) return;
     for (let message = batch.next(); message !== undefined; message = batch.next())
@@ -150,11 +150,11 @@ export class Recorder {
     this.answers++;
   }
 
-  ended(closeCode: number): void {
+  onEnded(closeCode: number): void {
     this.endCode = closeCode;
   }
 
-  failed(error: unknown, finalBytes: readonly Chunk[] | undefined): void {
+  onFailed(error: unknown, finalBytes: readonly Chunk[] | undefined): void {
     this.error = error;
     this.finalBytes = finalBytes as readonly Uint8Array[] | undefined;
   }

@@ -25,7 +25,7 @@ export interface OpenWishes extends Partial<OpenOptions> {
 export function openEnd(wishes: OpenWishes = {}): Recorder {
   const backend = wishes.backend ?? node;
   const end = new Recorder(
-    sealedConnection(() => established(backend, wishes), {
+    sealedConnection(() => establish(backend, wishes), {
       ...{ backend, maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD, ...wishes },
     }),
   );
@@ -33,7 +33,7 @@ export function openEnd(wishes: OpenWishes = {}): Recorder {
   return end;
 }
 
-function* established(backend: Backend, wishes: OpenWishes): Handshaking<Established> {
+function* establish(backend: Backend, wishes: OpenWishes): Handshaking<Established> {
   const { secret = SECRET, cipher = 'aesGcm' } = wishes;
   yield { type: 'write', chunks: [] };
   return {

@@ -25,7 +25,7 @@ export interface Told {
   readonly text?: string;
   readonly suite?: number;
   readonly peer?: string | null;
-  readonly exported?: string;
+  readonly exportHex?: string;
   readonly close_code?: number | null;
   readonly count?: number;
   readonly right?: number;
@@ -83,12 +83,12 @@ function python<T>(config: object): Promise<PythonPeer<T>> {
 }
 
 /** Ends a server that has served what it was to serve. */
-export async function ended(peer: PythonPeer<unknown>): Promise<void> {
+export async function expectEnd(peer: PythonPeer<unknown>): Promise<void> {
   expect(await peer.stop()).toMatchObject({ code: 0, stderr: '' });
 }
 
 /** A client of ours, connected to a Python server. */
-export async function connected(
+export async function connectTo(
   { ready }: PythonPeer<Ready>,
   options: ClientOptions = {},
 ): Promise<SecureClient> {
@@ -99,12 +99,12 @@ export async function connected(
 }
 
 /** Options of a server that lets in these clients, and nobody else. */
-export function admitting(fingerprints: string[]): ServerOptions {
+export function admitOnly(fingerprints: string[]): ServerOptions {
   return { verifyClient: (_, fingerprint) => fingerprints.includes(fingerprint), clientAuth: 'required' };
 }
 
 /** What both ends export. */
-export const exported = (client: SecureClient): string =>
+export const exportHex = (client: SecureClient): string =>
   Buffer.from(client.exportKey('test', Buffer.from('of both'), 40)).toString('hex');
 
 /** The content of a message of that size. */

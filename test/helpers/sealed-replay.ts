@@ -4,7 +4,7 @@ import { clientEnd, privateKey, serverEnd } from './sealed-ends.js';
 import { bytes, replay, replaySigner, type SealedVector, suiteNamesIn } from './sealed-vectors.js';
 
 /** A client that repeats its part of a vector, started. */
-export async function replayedClient(vector: SealedVector): Promise<Recorder> {
+export async function replayClient(vector: SealedVector): Promise<Recorder> {
   const { backend, mlKem768 } = await replay(node, vector, 'client');
   const identity = vector.client_spki && {
     spki: bytes(vector.client_spki),
@@ -19,7 +19,7 @@ export async function replayedClient(vector: SealedVector): Promise<Recorder> {
 }
 
 /** A server that repeats its part of a vector, started. */
-export async function replayedServer(vector: SealedVector): Promise<Recorder> {
+export async function replayServer(vector: SealedVector): Promise<Recorder> {
   const { backend, mlKem768 } = await replay(node, vector, 'server');
   const name = `server${vector.server_bits}` as 'server2048' | 'server3072' | 'server4096';
   const end = serverEnd({

@@ -5,7 +5,7 @@ import { settle } from './sealed-ends.js';
 
 /** An end as its peer sees it. PINGs are answered at once, as a connection would do. */
 export function wireTo(end: Recorder, suite: number = X25519): Wire {
-  const written = async (): Promise<Buffer> => {
+  const takeWritten = async (): Promise<Buffer> => {
     await settle(end);
     for (; end.answers > 0; end.answers--) end.write(end.opening?.sender.pong?.() ?? []);
     const finalBytes = end.finalBytes ?? [];
@@ -16,11 +16,11 @@ export function wireTo(end: Recorder, suite: number = X25519): Wire {
     suite,
     send: (bytes) => {
       end.session.receive(bytes);
-      return written();
+      return takeWritten();
     },
     end: () => {
       end.session.endOfStream();
-      return written();
+      return takeWritten();
     },
   };
 }

@@ -28,7 +28,10 @@ export function identityFor(protocol: ProtocolName): Promise<Identity> {
 }
 
 /** A server that listens on a free port of 127.0.0.1. */
-export async function listening(protocol: ProtocolName, options: ServerOptions = {}): Promise<SecureServer> {
+export async function startListening(
+  protocol: ProtocolName,
+  options: ServerOptions = {},
+): Promise<SecureServer> {
   const server = new SecureServer({
     protocol,
     identity: await identityFor(protocol),
@@ -66,7 +69,7 @@ export async function pair(
   protocol: ProtocolName,
   options: { server?: ServerOptions; client?: ClientOptions } = {},
 ): Promise<Pair> {
-  const server = await listening(protocol, options.server);
+  const server = await startListening(protocol, options.server);
   const client = clientOf(server, { protocol, ...options.client });
   const accepted = server.accept();
   await client.connect({ port: portOf(server), host: '127.0.0.1' });

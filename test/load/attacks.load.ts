@@ -50,7 +50,7 @@ async function pingPong(client: SecureClient, milliseconds: number): Promise<num
   return times[Math.floor(times.length * 0.99)] as number;
 }
 
-async function connected(protocol: ProtocolName, { port, fingerprint }: Address): Promise<SecureClient> {
+async function connectTo(protocol: ProtocolName, { port, fingerprint }: Address): Promise<SecureClient> {
   const settle = protocol === 'classic' ? { settleMs: 0 } : {};
   const client = new SecureClient({ protocol, serverKey: fingerprint, ...settle });
   await client.connect({ port, host: '127.0.0.1' });
@@ -78,7 +78,7 @@ type Round = Comparison;
 async function compare(protocol: ProtocolName, attack: string): Promise<Comparison> {
   const { program, address } = await startServer(protocol);
   running.push(program);
-  const client = await connected(protocol, address);
+  const client = await connectTo(protocol, address);
   await pingPong(client, 500);
   const all: Round[] = [];
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -118,10 +118,9 @@ function summary(rounds: readonly Round[]): Comparison {
 
 function report(what: string, rounds: readonly Round[]): void {
   const { calm, attacked, calmLoop, loopDelay } = summary(rounds);
-  const shown = (name: 'calm' | 'attacked'): string =>
-    rounds.map((round) => round[name].toFixed(2)).join(' ');
-  const without = `${calm.toFixed(2)} (${shown('calm')}) ms without`;
-  const during = `${attacked.toFixed(2)} (${shown('attacked')}) ms with`;
+  const show = (name: 'calm' | 'attacked'): string => rounds.map((round) => round[name].toFixed(2)).join(' ');
+  const without = `${calm.toFixed(2)} (${show('calm')}) ms without`;
+  const during = `${attacked.toFixed(2)} (${show('attacked')}) ms with`;
   process.stdout.write(
     `${what}: p99 ${without}, ${during}; loop ${calmLoop.toFixed(1)}, ${loopDelay.toFixed(1)} ms\n`,
   );

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../helpers/proxy.js';
 import { protocols } from '../helpers/sockets.js';
 import { slack } from './bounds.js';
-import { Cut, dialled } from './cut.js';
+import { Cut, dial } from './cut.js';
 import { type Address, ask, startServer } from './programs.js';
 
 const running: AsyncDisposable[] = [];
@@ -73,7 +73,7 @@ describe.each(protocols)('a %s connection that nobody reads', (protocol) => {
     const ends = await Promise.all(
       Array.from({ length: 100 }, async () => {
         const client = clientOf(protocol, address);
-        const transport = new Cut(await dialled(address.port));
+        const transport = new Cut(await dial(address.port));
         await client.connect(transport);
         await client.send(Uint8Array.of(1));
         await client.recv();

@@ -42,7 +42,7 @@ export class Cut implements Transport {
 }
 
 /** A TCP connection, whatever becomes of it. */
-export async function dialled(port: number): Promise<Socket> {
+export async function dial(port: number): Promise<Socket> {
   const socket = createConnection(port, '127.0.0.1').on('error', () => {});
   await once(socket, 'connect');
   return socket;

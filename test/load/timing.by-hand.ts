@@ -27,7 +27,7 @@ type Classes = Readonly<Record<string, () => Buffer>>;
 const nonZero = (length: number): Buffer => Buffer.from(randomBytes(length).map((byte) => byte || 1));
 
 /** An encoded message of PKCS#1 v1.5, with the separator so many bytes before the end. */
-function encoded(back: number, change: (block: Buffer) => void = () => {}): Buffer {
+function encode(back: number, change: (block: Buffer) => void = () => {}): Buffer {
   const block = nonZero(k);
   block.set([0, 2]);
   block[k - back - 1] = 0;
@@ -36,16 +36,16 @@ function encoded(back: number, change: (block: Buffer) => void = () => {}): Buff
 }
 
 const pkcs1: Classes = {
-  valid: () => encoded(KEY_LENGTH),
-  'valid again': () => encoded(KEY_LENGTH),
-  'first byte 1': () => encoded(KEY_LENGTH, (block) => block.set([1], 0)),
-  'second byte 1': () => encoded(KEY_LENGTH, (block) => block.set([1], 1)),
-  'a zero among the first eight': () => encoded(KEY_LENGTH, (block) => block.set([0], 6)),
-  'a zero in the middle': () => encoded(KEY_LENGTH, (block) => block.set([0], 100)),
-  'no separator': () => encoded(KEY_LENGTH, (block) => block.set([7], k - KEY_LENGTH - 1)),
-  'a message of 0 bytes': () => encoded(0),
-  'a message of 48 bytes': () => encoded(48),
-  'a long message': () => encoded(k - 11),
+  valid: () => encode(KEY_LENGTH),
+  'valid again': () => encode(KEY_LENGTH),
+  'first byte 1': () => encode(KEY_LENGTH, (block) => block.set([1], 0)),
+  'second byte 1': () => encode(KEY_LENGTH, (block) => block.set([1], 1)),
+  'a zero among the first eight': () => encode(KEY_LENGTH, (block) => block.set([0], 6)),
+  'a zero in the middle': () => encode(KEY_LENGTH, (block) => block.set([0], 100)),
+  'no separator': () => encode(KEY_LENGTH, (block) => block.set([7], k - KEY_LENGTH - 1)),
+  'a message of 0 bytes': () => encode(0),
+  'a message of 48 bytes': () => encode(48),
+  'a long message': () => encode(k - 11),
   'leading zeros': () => Buffer.concat([Buffer.alloc(16), nonZero(k - 16)]),
 };
 
@@ -108,7 +108,7 @@ async function measure(
   const makers = Object.values(classes);
   const times: number[][] = makers.map(() => []);
   for (let round = -50; round < samples; round++) {
-    const order = shuffled(makers.length);
+    const order = shuffle(makers.length);
     const ciphertexts = makers.map((make) => rawRsa(spki, make()));
     for (const i of order) {
       const ciphertext = ciphertexts[i] as Buffer;
@@ -122,7 +122,7 @@ async function measure(
 }
 
 /** The numbers below `count` in an order that is as likely as any other. */
-function shuffled(count: number): number[] {
+function shuffle(count: number): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = randomInt(i + 1);

@@ -9,10 +9,10 @@ import { reconnecting } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { readDocument } from '../helpers/documents.js';
 import { freePort } from '../helpers/examples.js';
-import { finished, root } from '../helpers/pack.js';
+import { outcomeOf, root } from '../helpers/pack.js';
 import { sealedPythonProblem, spawnPython } from '../helpers/python.js';
 import { identities, keyFile, useIdentities } from '../helpers/sealed-python.js';
-import { listening, portOf } from '../helpers/sockets.js';
+import { portOf, startListening } from '../helpers/sockets.js';
 
 describe.skipIf(sealedPythonProblem)(
   'sealed in Python, as the documents show it',
@@ -36,8 +36,8 @@ describe.skipIf(sealedPythonProblem)(
       }
 
       it('the client runs as it stands', async () => {
-        await using server = await listening('sealed');
-        const outcome = finished(run(asClient, portOf(server)));
+        await using server = await startListening('sealed');
+        const outcome = outcomeOf(run(asClient, portOf(server)));
         const client = await server.accept();
         await client.send((await client.recv()) as Uint8Array);
         expect(await outcome).toMatchObject({ code: 0, stdout: 'hello\n', stderr: '' });
@@ -46,7 +46,7 @@ describe.skipIf(sealedPythonProblem)(
       it('and so does the server', async () => {
         const port = await freePort();
         const program = run(asServer, port);
-        const outcome = finished(program);
+        const outcome = outcomeOf(program);
         const clients = reconnecting(
           { host: '127.0.0.1', port },
           { serverKey: identities.server.fingerprint },
@@ -70,7 +70,7 @@ describe.skipIf(sealedPythonProblem)(
         expect(fingerprint).toBe(identities.server.fingerprint);
         const client = spawnPython(example, ['connect', '127.0.0.1', port, fingerprint]);
         client.stdin?.end('one\ntwo\n\n');
-        expect(await finished(client)).toMatchObject({ code: 0, stdout: 'one\ntwo\n\n', stderr: '' });
+        expect(await outcomeOf(client)).toMatchObject({ code: 0, stdout: 'one\ntwo\n\n', stderr: '' });
         listen.kill('SIGKILL');
       });
     });

@@ -4,9 +4,9 @@ import { connect, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { sealedPythonProblem } from '../helpers/python.js';
 import {
-  admitting,
-  connected,
-  ended,
+  admitOnly,
+  connectTo,
+  expectEnd,
   identities,
   keyFile,
   numbers,
@@ -15,7 +15,7 @@ import {
   suites,
   useIdentities,
 } from '../helpers/sealed-python.js';
-import { listening, rejection } from '../helpers/sockets.js';
+import { rejection, startListening } from '../helpers/sockets.js';
 
 describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_000 }, () => {
   useIdentities();
@@ -26,8 +26,8 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
       { name: 'no key at all', key: undefined },
     ])('our server refuses a Python client with $name', async ({ key }) => {
       const errors: unknown[] = [];
-      await using server = await listening('sealed', {
-        ...admitting([identities.client.fingerprint]),
+      await using server = await startListening('sealed', {
+        ...admitOnly([identities.client.fingerprint]),
         onHandshakeError: (error) => errors.push((error as { code?: string }).code),
       });
       const told = await pythonClient(server, { do: 'listen', ...(key && { key: keyFile(key) }) });
@@ -39,40 +39,40 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
       const authorized = [identities.client.fingerprint];
       for (const clients of ['required', 'optional']) {
         const peer = await pythonServer({ do: 'listen', clients, authorized, times: 2 });
-        expect(await rejection(connected(peer, { identity: identities.other }))).toMatchObject({
+        expect(await rejection(connectTo(peer, { identity: identities.other }))).toMatchObject({
           code: 'UNAUTHORIZED_CLIENT',
         });
         expect(await peer.next()).toMatchObject({ code: 'UNAUTHORIZED_CLIENT' });
-        const anonymous = await connected(peer).catch((error) => error);
+        const anonymous = await connectTo(peer).catch((error) => error);
         if (clients === 'required') expect(anonymous).toMatchObject({ code: 'UNAUTHORIZED_CLIENT' });
         else await anonymous.close();
         await peer.next();
-        await ended(peer);
+        await expectEnd(peer);
       }
     });
 
     it('a client shows its key only to a server that asks', async () => {
-      await using server = await listening('sealed');
+      await using server = await startListening('sealed');
       const accepted = server.accept();
       const client = pythonClient(server, { do: 'leave', key: keyFile('client') });
       expect((await accepted).peer).toBeNull();
       expect((await client).code).toBeUndefined();
       const peer = await pythonServer({ do: 'leave' });
-      const ours = await connected(peer, { identity: identities.client });
+      const ours = await connectTo(peer, { identity: identities.client });
       await ours.close();
       expect(await peer.next()).toMatchObject({ peer: null });
-      await ended(peer);
+      await expectEnd(peer);
     });
 
     it('a Python client refuses a server with another key, and names it', async () => {
-      await using server = await listening('sealed', { onHandshakeError: () => {} });
+      await using server = await startListening('sealed', { onHandshakeError: () => {} });
       const told = await pythonClient(server, { pin: identities.other.fingerprint, do: 'listen' });
       expect(told.code).toBe('UNTRUSTED_SERVER');
       expect(told.text).toContain(identities.server.fingerprint);
     });
 
     it('a key serves one role only', async () => {
-      await using server = await listening('sealed');
+      await using server = await startListening('sealed');
       expect((await pythonClient(server, { do: 'listen', key: keyFile('server') })).code).toBe(
         'BAD_IDENTITY',
       );
@@ -82,10 +82,10 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
   describe('suites', () => {
     it('a Python server takes the one it knows of those that our client offers', async () => {
       const peer = await pythonServer({ do: 'leave' });
-      const client = await connected(peer, { suites: ['X25519MLKEM768', 'X25519'] });
+      const client = await connectTo(peer, { suites: ['X25519MLKEM768', 'X25519'] });
       expect(client.suite).toBe('X25519');
       await client.close();
-      await ended(peer);
+      await expectEnd(peer);
     });
 
     it.each([
@@ -96,12 +96,12 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
         const opposite = order.toReversed().map((suite) => numbers[suite]);
         if (of === 'client') {
           const peer = await pythonServer({ do: 'leave', options: { suites: opposite } });
-          const client = await connected(peer, { suites: order });
+          const client = await connectTo(peer, { suites: order });
           expect(client.suite).toBe(order[0]);
           await client.close();
-          await ended(peer);
+          await expectEnd(peer);
         } else {
-          await using server = await listening('sealed', { suites: order });
+          await using server = await startListening('sealed', { suites: order });
           const told = await pythonClient(server, { do: 'leave', options: { suites: opposite } });
           expect(told.suite).toBe(opposite[0]);
         }
@@ -110,12 +110,12 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
 
     it('ends that have none in common both say so', async () => {
       const peer = await pythonServer({ do: 'leave' });
-      expect(await rejection(connected(peer, { suites: ['X25519MLKEM768'] }))).toMatchObject({
+      expect(await rejection(connectTo(peer, { suites: ['X25519MLKEM768'] }))).toMatchObject({
         code: 'NO_COMMON_SUITE',
       });
       expect(await peer.next()).toMatchObject({ code: 'NO_COMMON_SUITE' });
-      await ended(peer);
-      await using server = await listening('sealed', {
+      await expectEnd(peer);
+      await using server = await startListening('sealed', {
         suites: ['X25519MLKEM768'],
         onHandshakeError: () => {},
       });
@@ -125,7 +125,7 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
 
   describe('what is no handshake', () => {
     it('a server of classic is told apart at once', async () => {
-      await using server = await listening('classic', { onHandshakeError: () => {} });
+      await using server = await startListening('classic', { onHandshakeError: () => {} });
       expect((await pythonClient(server, { do: 'listen' })).code).toBe('NOT_SEALED');
     });
 
@@ -149,7 +149,7 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
       expect(await peer.next()).toMatchObject({ code: 'HANDSHAKE_TIMEOUT' });
       clearInterval(timer);
       socket.destroy();
-      await ended(peer);
+      await expectEnd(peer);
     });
   });
 });

@@ -5,13 +5,13 @@ import { node } from '../../backends/node.js';
 import { FaultProxy } from '../helpers/proxy.js';
 import { pythonIsRequired, sealedPythonProblem } from '../helpers/python.js';
 import {
-  admitting,
-  connected,
+  admitOnly,
+  connectTo,
   content,
-  ended,
   exchange,
   expectContent,
-  exported,
+  expectEnd,
+  exportHex,
   identities,
   keyFile,
   numbers,
@@ -21,7 +21,7 @@ import {
   suites,
   useIdentities,
 } from '../helpers/sealed-python.js';
-import { listening, portOf, rejection } from '../helpers/sockets.js';
+import { portOf, rejection, startListening } from '../helpers/sockets.js';
 
 // The other end is examples/python/sealed.py, which was written from docs/protocol.md (test/interop/sealed_peer.py).
 
@@ -44,9 +44,9 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
       const serverOptions = { backend, suites: [suite] };
 
       it('brings every message and takes it back, under many keys, and ends', async () => {
-        await using server = await listening('sealed', serverOptions);
+        await using server = await startListening('sealed', serverOptions);
         const answered = server.accept().then(async (client) => {
-          const key = exported(client);
+          const key = exportHex(client);
           for await (const message of client) await client.send(message);
           await client.close();
           return [key, client.suite, client.closeCode, client.peer];
@@ -65,7 +65,7 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
 
       it('exchanges messages in both directions at once, as somebody that the server knows', async () => {
         const clientKeys = [identities.other.fingerprint, identities.client.fingerprint];
-        await using server = await listening('sealed', { ...serverOptions, ...admitting(clientKeys) });
+        await using server = await startListening('sealed', { ...serverOptions, ...admitOnly(clientKeys) });
         const served = server.accept().then(async (client) => {
           await exchange(client);
           await client.close();
@@ -82,29 +82,29 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
 
       it('takes every message and sends it back, and ends', async () => {
         const peer = await pythonServer({ do: 'echo', options });
-        const client = await connected(peer, clientOptions);
+        const client = await connectTo(peer, clientOptions);
         for (const size of sizes) {
           client.rekey();
           await client.send(content('ours', size));
           expectContent(await client.recv(), 'ours', size);
         }
-        const key = exported(client);
+        const key = exportHex(client);
         await client.end();
         expect(await client.recv()).toBeNull();
         await client.close();
         const told = { suite: numbers[suite], exported: key, peer: null, count: sizes.length, close_code: 0 };
         expect(await peer.next()).toMatchObject(told);
-        await ended(peer);
+        await expectEnd(peer);
       });
 
       it('exchanges messages in both directions at once, with somebody it knows', async () => {
         const authorized = [identities.client.fingerprint];
         const peer = await pythonServer({ do: 'exchange', clients: 'required', authorized, options });
-        const client = await connected(peer, { ...clientOptions, identity: identities.client });
+        const client = await connectTo(peer, { ...clientOptions, identity: identities.client });
         await exchange(client);
         await client.close();
         expect(await peer.next()).toMatchObject({ peer: authorized[0], right: sizes.length, rest: 0 });
-        await ended(peer);
+        await expectEnd(peer);
       });
     });
   });
@@ -114,7 +114,7 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
     const options = { padding, max_record: 20_000 };
 
     it('a Python client and our server hide lengths from each other, and take what is hidden', async () => {
-      await using server = await listening('sealed', { ...small, padding });
+      await using server = await startListening('sealed', { ...small, padding });
       const answered = server.accept().then(async (client) => {
         for await (const message of client) await client.send(message);
         await client.close();
@@ -126,16 +126,16 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
 
     it('our client and a Python server do', async () => {
       const peer = await pythonServer({ do: 'exchange', options });
-      const client = await connected(peer, { ...small, padding });
+      const client = await connectTo(peer, { ...small, padding });
       await exchange(client);
       await client.close();
       expect(await peer.next()).toMatchObject({ right: sizes.length, rest: 0 });
-      await ended(peer);
+      await expectEnd(peer);
     });
   });
 
   it('a Python end fills records up to the grain, as ours does', async () => {
-    await using server = await listening('sealed', { padding: 'padme', pingInterval: 0 });
+    await using server = await startListening('sealed', { padding: 'padme', pingInterval: 0 });
     const lengths: number[][] = [];
     for (const padding of ['padme', 256]) {
       const accepted = server.accept();
@@ -162,7 +162,7 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
   describe('new keys', () => {
     it('a Python end renews its key when it has to', async () => {
       const constants = { SEND_RECORDS: 4 };
-      await using server = await listening('sealed', { maxRecord: 16_384 });
+      await using server = await startListening('sealed', { maxRecord: 16_384 });
       const answered = server.accept().then(async (client) => {
         for await (const message of client) await client.send(message);
         await client.close();
@@ -175,16 +175,16 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
         constants: { SEND_BYTES: 300_000 },
         options: { max_record: 100_000 },
       });
-      const client = await connected(peer);
+      const client = await connectTo(peer);
       await exchange(client);
       await client.close();
       expect(await peer.next()).toMatchObject({ right: sizes.length });
-      await ended(peer);
+      await expectEnd(peer);
     });
 
     it('and does not bear one key for too long', async () => {
       const peer = await pythonServer({ do: 'echo', constants: { RECEIVE_RECORDS: 8 } });
-      const client = await connected(peer);
+      const client = await connectTo(peer);
       for (let i = 0; i < 8; i++) {
         await client.send(Uint8Array.of(i));
         expect(await client.recv()).toEqual(Uint8Array.of(i));
@@ -193,7 +193,7 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
       expect(await rejection(client.recv())).toMatchObject({ code: 'PEER_CLOSED', closeCode: 6 });
       expect(await peer.next()).toMatchObject({ code: 'PROTOCOL' });
       await client.close();
-      await ended(peer);
+      await expectEnd(peer);
     });
   });
 });

@@ -45,7 +45,7 @@ interface Told {
 }
 
 /** How long an end may take to say something, in milliseconds, until it is taken to say nothing. */
-const PATIENCE = 1000;
+const TIMEOUT = 1000;
 /** What comes within so many milliseconds belongs together. */
 const PAUSE = 40;
 
@@ -55,7 +55,7 @@ class TcpWire implements Wire {
   readonly suite: number;
   #chunks: Buffer[] = [];
   #isOver = false;
-  #changed = (): void => {};
+  #onChange = (): void => {};
 
   constructor(socket: Socket, suite = X25519) {
     this.socket = socket;
@@ -76,9 +76,9 @@ class TcpWire implements Wire {
   }
 
   async #reaction(): Promise<Buffer> {
-    const patience = performance.now() + PATIENCE;
+    const deadline = performance.now() + TIMEOUT;
     while (!this.#isOver) {
-      const wait = this.#chunks.length > 0 ? PAUSE : patience - performance.now();
+      const wait = this.#chunks.length > 0 ? PAUSE : deadline - performance.now();
       if (wait <= 0 || !(await this.#change(wait))) break;
     }
     return Buffer.concat(this.#chunks.splice(0));
@@ -88,7 +88,7 @@ class TcpWire implements Wire {
   #change(within: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), within);
-      this.#changed = () => {
+      this.#onChange = () => {
         clearTimeout(timer);
         resolve(true);
       };
@@ -97,7 +97,7 @@ class TcpWire implements Wire {
 
   #note(what: () => unknown): void {
     what();
-    this.#changed();
+    this.#onChange();
   }
 }
 
@@ -257,7 +257,7 @@ describe.skipIf(sealedPythonProblem)('to a Python client:', { timeout: 30_000 },
   it.each(whenOpen)('open: $name: $code, $wire', async ({ name, code, wire, play, delivered = [] }) => {
     const { used, outcome } = await connection();
     const server = new PeerServer(used, keys.server);
-    const seen = await opened(server, used)
+    const seen = await expectOpen(server, used)
       .then(() => play(server))
       .catch(String);
     const told = await outcome();
@@ -268,9 +268,9 @@ describe.skipIf(sealedPythonProblem)('to a Python client:', { timeout: 30_000 },
 });
 
 /** The handshake with a client, up to the flight that it says nothing to. */
-async function opened(server: PeerServer, { socket }: TcpWire): Promise<void> {
+async function expectOpen(server: PeerServer, { socket }: TcpWire): Promise<void> {
   const hello = await server.wire.send(Buffer.alloc(0));
-  socket.write(server.finishing(await server.wire.send(server.greeting(hello))));
+  socket.write(server.makeFinish(await server.wire.send(server.makeGreeting(hello))));
 }
 
 /** A whole connection answers CLOSE, which is not the task of the session that these misbehaviours are made for. */

@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { FaultProxy } from '../helpers/proxy.js';
 import { sealedPythonProblem } from '../helpers/python.js';
 import {
-  connected,
+  connectTo,
   content,
-  ended,
   expectContent,
+  expectEnd,
   pythonClient,
   pythonServer,
   sizes,
   useIdentities,
 } from '../helpers/sealed-python.js';
-import { listening, pause, portOf, rejection } from '../helpers/sockets.js';
+import { pause, portOf, rejection, startListening } from '../helpers/sockets.js';
 
 describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 60_000 }, () => {
   useIdentities();
@@ -20,7 +20,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
     const RECORD = 20; // bytes of a record without a payload
 
     it('a Python end answers every PING, also while its program does something else', async () => {
-      await using server = await listening('sealed', { pingInterval: 50, pingTimeout: 20_000 });
+      await using server = await startListening('sealed', { pingInterval: 50, pingTimeout: 20_000 });
       const accepted = server.accept();
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'sleep', seconds: 2 });
@@ -38,7 +38,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
     });
 
     it('a Python end that does not take its messages says that it is alive', async () => {
-      await using server = await listening('sealed', { pingInterval: 0 });
+      await using server = await startListening('sealed', { pingInterval: 0 });
       const accepted = server.accept();
       await using proxy = await FaultProxy.listen(portOf(server));
       const options = { max_message: 65_536, max_record: 16_384 };
@@ -58,7 +58,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
     });
 
     it('a Python end that only receives says now and then that it does (R6.3)', async () => {
-      await using server = await listening('sealed', { pingInterval: 0 });
+      await using server = await startListening('sealed', { pingInterval: 0 });
       const accepted = server.accept();
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'listen', constants: { OWED_PONG: 0.2 } });
@@ -79,7 +79,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
     const options = { ping_interval: 0.2, ping_timeout: 1 };
 
     it('a Python end asks for some, and takes an answer for one', async () => {
-      await using server = await listening('sealed', { pingInterval: 0 });
+      await using server = await startListening('sealed', { pingInterval: 0 });
       const accepted = server.accept();
       const told = pythonClient(server, { do: 'listen', options });
       const client = await accepted;
@@ -89,7 +89,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
     });
 
     it('and takes a peer that gives none for dead', async () => {
-      await using server = await listening('sealed', { pingInterval: 0 });
+      await using server = await startListening('sealed', { pingInterval: 0 });
       const accepted = server.accept();
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'listen', options });
@@ -109,7 +109,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       [0x4000, null],
       [0xffff, null],
     ])('code %i of ours is an end in order to a Python peer', async (code) => {
-      await using server = await listening('sealed');
+      await using server = await startListening('sealed');
       const told = pythonClient(server, { do: 'listen' });
       const client = await server.accept();
       await client.send(Uint8Array.of(1));
@@ -127,7 +127,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       [0x3fff, 'PEER_CLOSED'],
       [0x4000, undefined],
     ])('code %i of a Python peer is to us: %s', async (close, code) => {
-      await using server = await listening('sealed');
+      await using server = await startListening('sealed');
       const told = pythonClient(server, { do: 'leave', close });
       const client = await server.accept();
       const end = await client.recv().catch((error) => error.code);
@@ -138,7 +138,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
 
     it('what an end has sent before its end arrives, and the other half goes on', async () => {
       const peer = await pythonServer({ do: 'ask' });
-      const client = await connected(peer, { allowHalfOpen: true });
+      const client = await connectTo(peer, { allowHalfOpen: true });
       for (const size of sizes) {
         expectContent(await client.recv(), 'python', size);
         await client.send(content('python', size));
@@ -147,11 +147,11 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       for (let i = 0; i < 100; i++) await client.send(content('more', 50_000));
       await client.close();
       expect(await peer.next()).toMatchObject({ right: sizes.length, rest: 100, close_code: 0 });
-      await ended(peer);
+      await expectEnd(peer);
     });
 
     it.each(['half-close', 'reset'] as const)('a cut is none: %s', async (by) => {
-      await using server = await listening('sealed');
+      await using server = await startListening('sealed');
       const accepted = server.accept();
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'listen' });
@@ -164,19 +164,19 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
     });
 
     it('a message longer than the peer takes is not sent', async () => {
-      await using server = await listening('sealed', { maxMessage: 5000 });
+      await using server = await startListening('sealed', { maxMessage: 5000 });
       const accepted = server.accept();
       const told = await pythonClient(server, { do: 'too_much', size: 5001 });
       expect(told).toMatchObject({ code: 'MESSAGE_TOO_BIG_FOR_PEER' });
       expect(await (await accepted).recv()).toBeNull();
       const peer = await pythonServer({ do: 'listen', options: { max_message: 2000 } });
-      const client = await connected(peer);
+      const client = await connectTo(peer);
       expect(await rejection(client.send(new Uint8Array(2001)))).toMatchObject({
         code: 'MESSAGE_TOO_BIG_FOR_PEER',
       });
       await client.close();
       expect(await peer.next()).toMatchObject({ rest: 0 });
-      await ended(peer);
+      await expectEnd(peer);
     });
   });
 });

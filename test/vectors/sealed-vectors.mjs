@@ -47,16 +47,16 @@ export function computeVectors(keys) {
   ];
   const [anonymous, known, , hybrid] = vectors;
   const resumed = [
-    resumedHandshake('resumed-1 anonymous', anonymous, { suites: [GREASE, X25519] }),
-    resumedHandshake('resumed-2 of a client with an identity, another suite', known, {
+    makeResumedHandshake('resumed-1 anonymous', anonymous, { suites: [GREASE, X25519] }),
+    makeResumedHandshake('resumed-2 of a client with an identity, another suite', known, {
       ...{ suite: CHACHA20, suites: [CHACHA20, X25519] },
     }),
-    resumedHandshake('resumed-3 hybrid', hybrid, { suite: HYBRID, suites: [HYBRID, X25519] }),
-    resumedHandshake('resumed-4 hybrid chacha20, without a request', hybrid, {
+    makeResumedHandshake('resumed-3 hybrid', hybrid, { suite: HYBRID, suites: [HYBRID, X25519] }),
+    makeResumedHandshake('resumed-4 hybrid chacha20, without a request', hybrid, {
       ...{ suite: HYBRID_CHACHA20, suites: [HYBRID_CHACHA20], request: false },
     }),
   ];
-  return { specification: 'sealed v1', keys, vectors, resumed, recordCases: [AES, CHACHA].flatMap(recordCases), paddedLengths: paddedLengths(), nonces: nonces() };
+  return { specification: 'sealed v1', keys, vectors, resumed, recordCases: [AES, CHACHA].flatMap(recordCases), paddedLengths: listPaddedLengths(), nonces: nonces() };
 }
 
 // --- bytes
@@ -66,15 +66,15 @@ const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const concat = (...parts) => Buffer.concat(parts);
 const xor = (a, b) => Buffer.from(a.map((byte, i) => byte ^ b[i]));
 
-function unsigned(value, length) {
+function encodeUnsigned(value, length) {
   const bytes = Buffer.alloc(length);
   bytes.writeUIntBE(value, 0, length);
   return bytes;
 }
-const u8 = (value) => unsigned(value, 1);
-const u16 = (value) => unsigned(value, 2);
-const u24 = (value) => unsigned(value, 3);
-const u32 = (value) => unsigned(value, 4);
+const u8 = (value) => encodeUnsigned(value, 1);
+const u16 = (value) => encodeUnsigned(value, 2);
+const u24 = (value) => encodeUnsigned(value, 3);
+const u32 = (value) => encodeUnsigned(value, 4);
 const vec16 = (bytes) => concat(u16(bytes.length), bytes);
 const EMPTY = Buffer.alloc(0);
 const ZEROS = Buffer.alloc(32);
@@ -186,7 +186,7 @@ function traffic(algorithm, secret, sequence = 0) {
   return {
     ...{ secret, key, iv },
     seal(inner) {
-      const header = unsigned(inner.length + 16, 3);
+      const header = encodeUnsigned(inner.length + 16, 3);
       const nonce = nonceOf(iv, next++);
       const cipher = crypto.createCipheriv(algorithm, key, nonce, { authTagLength: 16 }).setAAD(header);
       return concat(header, cipher.update(inner), cipher.final(), cipher.getAuthTag());
@@ -312,7 +312,7 @@ const RESUME = 0xfffe;
 const extension = (type, data) => concat(u16(type), vec16(data));
 
 /** A handshake that resumes the connection of another vector, by the second ticket of it. */
-function resumedHandshake(seed, of, { suite = X25519, suites = [X25519], request = true }) {
+function makeResumedHandshake(seed, of, { suite = X25519, suites = [X25519], request = true }) {
   const random = (name, length = 32) => expand(sha256(text(seed)), text(`sealed-vector ${name}`), length);
   const bytes = (digits) => Buffer.from(digits, 'hex');
   const [x, y] = [x25519(random('x')), x25519(random('y'))];
@@ -474,24 +474,24 @@ function recordCases(algorithm) {
     make('an empty DATA record', [data()], fails([], 'PROTOCOL')),
     make('the last record of a key', [data(hello), data(tail)], fails(['hello'], 'PROTOCOL'), last),
     make('KEY_UPDATE as the last record of a key', [KEY_UPDATE, data(tail), close(0)], ends(['tail']), last),
-    make('a padded message', [padded(hello, Buffer.alloc(244)), close(0)], ends(['hello'])),
-    make('PADDED without zeros', [padded(hello), close(0)], ends(['hello'])),
-    make('PADDED with something else than zeros', [padded(hello, text('anything')), close(0)], ends(['hello'])),
-    make('many messages in one PADDED', [padded(concat(hello, message(EMPTY), tail), Buffer.alloc(9)), close(0)], ends(['hello', '', 'tail'])),
+    make('a padded message', [pad(hello, Buffer.alloc(244)), close(0)], ends(['hello'])),
+    make('PADDED without zeros', [pad(hello), close(0)], ends(['hello'])),
+    make('PADDED with something else than zeros', [pad(hello, text('anything')), close(0)], ends(['hello'])),
+    make('many messages in one PADDED', [pad(concat(hello, message(EMPTY), tail), Buffer.alloc(9)), close(0)], ends(['hello', '', 'tail'])),
     make(
       'one message over PADDED, DATA and PADDED',
       [
-        ...[padded(hello.subarray(0, 3), Buffer.alloc(7)), data(hello.subarray(3, 5))],
-        ...[padded(concat(hello.subarray(5), tail), Buffer.alloc(1)), close(0)],
+        ...[pad(hello.subarray(0, 3), Buffer.alloc(7)), data(hello.subarray(3, 5))],
+        ...[pad(concat(hello.subarray(5), tail), Buffer.alloc(1)), close(0)],
       ],
       ends(['hello', 'tail']),
     ),
     make(
       'cover traffic, also inside a message',
-      [padded(EMPTY, Buffer.alloc(40)), data(hello.subarray(0, 6)), padded(EMPTY), data(hello.subarray(6)), close(0)],
+      [pad(EMPTY, Buffer.alloc(40)), data(hello.subarray(0, 6)), pad(EMPTY), data(hello.subarray(6)), close(0)],
       ends(['hello']),
     ),
-    make('PADDED with its message in the zeros', [padded(hello.subarray(0, 4), hello.subarray(4)), close(0)], fails([], 'TRUNCATED')),
+    make('PADDED with its message in the zeros', [pad(hello.subarray(0, 4), hello.subarray(4)), close(0)], fails([], 'TRUNCATED')),
     make('PADDED without a payload', [data(hello), PADDED], fails(['hello'], 'PROTOCOL')),
     make('PADDED of two bytes', [data(hello), concat(PADDED, u16(0))], fails(['hello'], 'PROTOCOL')),
     make('PADDED with less than it announces', [data(hello), concat(PADDED, u24(5), text('four'))], fails(['hello'], 'PROTOCOL')),
@@ -499,12 +499,12 @@ function recordCases(algorithm) {
   ];
 }
 
-function padded(content, fill = EMPTY) {
+function pad(content, fill = EMPTY) {
   return concat(PADDED, u24(content.length), content, fill);
 }
 
 /** Lengths of payloads with their three bytes, before and after padding (R8), where nothing else bounds them. */
-function paddedLengths() {
+function listPaddedLengths() {
   const lengths = [4, 5, 8, 9, 10, 15, 16, 17, 100, 255, 256, 257, 1000, 4096, 4097, 65_535, 65_537, 1_000_000, 1_048_576];
   return [16, 256, 1000, 'padme'].map((padding) => ({
     padding,

@@ -27,7 +27,7 @@ test('the hash of the private exponent covers its leading zeros', () => {
 describe.each(keyLengths)('a key of %i bytes', (keyLength) => {
   const good = encode(sessionKey.subarray(0, keyLength));
   const separator = k - keyLength - 1;
-  const damaged = (index: number, value: number): Uint8Array =>
+  const damage = (index: number, value: number): Uint8Array =>
     good.map((byte, at) => (at === index ? value : byte));
 
   test('is taken out of a proper message', () => {
@@ -56,7 +56,7 @@ describe.each(keyLengths)('a key of %i bytes', (keyLength) => {
       0,
     ]),
   ])('is replaced if %s', (_, index, value) => {
-    expect(reject(damaged(index, value), keyLength)).toEqual(alternative.subarray(0, keyLength));
+    expect(reject(damage(index, value), keyLength)).toEqual(alternative.subarray(0, keyLength));
   });
 
   test.each([

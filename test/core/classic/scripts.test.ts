@@ -173,7 +173,7 @@ describe('classic server', () => {
 
   it('decrypts exactly the numbers below its modulus', () => {
     const n = numbers.n;
-    const changed = (at: number, by: number): Uint8Array =>
+    const change = (at: number, by: number): Uint8Array =>
       n.map((byte, i) => (i === at ? byte + by : i > at ? 255 : byte));
     const middle = n.findIndex((byte, i) => i > 0 && byte > 0 && byte < 255);
     const last = n.length - 1;
@@ -181,8 +181,8 @@ describe('classic server', () => {
       [n, 0],
       [n.map((byte, i) => (i === last ? byte - 1 : byte)), 1],
       [n.map((byte, i) => (i > middle ? 0 : byte + (i === middle ? 1 : 0))), 0],
-      [changed(middle, -1), 1],
-      [changed(0, -1), 1],
+      [change(middle, -1), 1],
+      [change(0, -1), 1],
       [new Uint8Array(128), 1],
     ] as const) {
       const end = server();
@@ -545,7 +545,7 @@ describe('messages that arrive together', () => {
   it('are counted as they are read', async () => {
     const { end, key: shared } = await openServer();
     const seen: [number, number][] = [];
-    end.received = (batch) => {
+    end.onReceived = (batch) => {
       if (batch === undefined) return;
       seen.push([batch.count, batch.bytes]);
       while (batch.next() !== undefined) seen.push([batch.count, batch.bytes]);
@@ -563,7 +563,7 @@ describe('messages that arrive together', () => {
   it('before a bad one are handed over, and none if it is the first', async () => {
     const { end, key: shared } = await openServer();
     let batches = 0;
-    end.received = (batch) => {
+    end.onReceived = (batch) => {
       batches++;
       expect(batch?.count).toBe(2);
     };
@@ -571,7 +571,7 @@ describe('messages that arrive together', () => {
     end.session.receive(Buffer.concat([good, good, rawFrame(shared, Buffer.alloc(32))]));
     expect([batches, end.code]).toEqual([1, 'BAD_FRAME']);
     const other = await openServer();
-    other.end.received = () => {
+    other.end.onReceived = () => {
       batches++;
     };
     other.end.session.receive(rawFrame(other.key, Buffer.alloc(32)));

@@ -32,7 +32,7 @@ const pairs = [
     pkcs1: Uint8Array.from(privateKey.export({ type: 'pkcs1', format: 'der' })),
   };
 });
-const small = pairs[0] ?? missing();
+const small = pairs[0] ?? throwMissing();
 
 describe.each(pairs)('$name: the same bytes as node:crypto', ({ numbers, spki, pkcs8, pkcs1 }) => {
   const { n, e } = numbers;
@@ -195,7 +195,7 @@ describe.each([
 });
 
 test('Node reads what is written for any numbers that fit', () => {
-  const { pkcs8, spki } = pairs.at(-1) ?? missing();
+  const { pkcs8, spki } = pairs.at(-1) ?? throwMissing();
   const privateKey = createPrivateKey({
     key: Buffer.from(encodePkcs8(decodePkcs8(pkcs8))),
     format: 'der',
@@ -236,7 +236,7 @@ function withNinthNumber(): Uint8Array {
   return Uint8Array.of(0x30, 0x82, content.length >> 8, content.length, ...content);
 }
 
-function missing(): never {
+function throwMissing(): never {
   throw new Error('there are no keys');
 }
 

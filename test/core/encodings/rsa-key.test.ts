@@ -56,8 +56,8 @@ describe('classic', () => {
     [4096, 2048],
     [512, 512],
     [513, 512],
-  ])('takes %i bits where %i are enough', (bits, least) => {
-    expect(() => checkClassicKey({ n: modulus(bits), e: f4 }, least)).not.toThrow();
+  ])('takes %i bits where %i are enough', (bits, min) => {
+    expect(() => checkClassicKey({ n: modulus(bits), e: f4 }, min)).not.toThrow();
   });
 
   test('names the option that would admit a small key', () => {
@@ -69,8 +69,8 @@ describe('classic', () => {
   test.each([
     [511, 0],
     [256, 512],
-  ])('refuses %i bits even where %i are enough', (bits, least) => {
-    expect(() => checkClassicKey({ n: modulus(bits), e: f4 }, least)).toThrow(badKey('below 512'));
+  ])('refuses %i bits even where %i are enough', (bits, min) => {
+    expect(() => checkClassicKey({ n: modulus(bits), e: f4 }, min)).toThrow(badKey('below 512'));
   });
 
   test('refuses 4097 bits', () => {

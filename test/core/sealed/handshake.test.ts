@@ -297,7 +297,7 @@ describe('who the client is', () => {
   it('cannot be shown with a key that cannot sign', async () => {
     const cause = new RangeError('the token was pulled');
     const key: RsaPrivateKey = {
-      ...broken(privateKey(node, 'client2048')),
+      ...breakKey(privateKey(node, 'client2048')),
       signPss: () => Promise.reject(cause),
     };
     const { client } = await openPair({ identity: { spki: spkiOf('client2048'), key } });
@@ -347,7 +347,7 @@ describe('RSA private operations', () => {
   it('that the shell has no room for end the handshake with its BUSY', async () => {
     const busy = new SecureSocketError('BUSY', 'too many handshakes');
     const key: RsaPrivateKey = {
-      ...broken(privateKey(node, 'server2048')),
+      ...breakKey(privateKey(node, 'server2048')),
       decryptOaep: () => Promise.reject(busy),
     };
     const { server } = await openPair({}, { key });
@@ -360,7 +360,7 @@ describe('RSA private operations', () => {
     ['gives 33 bytes', () => Promise.resolve(new Uint8Array(33))],
     ['gives other 32 bytes', () => Promise.resolve(new Uint8Array(32))],
   ])('when decryption %s the next record fails, as with any wrong client', async (_, decryptOaep) => {
-    const key: RsaPrivateKey = { ...broken(privateKey(node, 'server2048')), decryptOaep };
+    const key: RsaPrivateKey = { ...breakKey(privateKey(node, 'server2048')), decryptOaep };
     const { client, server } = await openPair({}, { key });
     expect(server.code).toBe('HANDSHAKE_FAILED');
     expect([server.finalBytes, client.opening, server.opening]).toEqual([undefined, undefined, undefined]);
@@ -506,7 +506,7 @@ function remember(list: Uint8Array[], secret: Uint8Array): Uint8Array {
 }
 
 /** A key with all operations bound, some to be replaced. */
-function broken(key: RsaPrivateKey): RsaPrivateKey {
+function breakKey(key: RsaPrivateKey): RsaPrivateKey {
   return {
     modulusLength: key.modulusLength,
     decryptRaw: (ciphertext) => key.decryptRaw(ciphertext),

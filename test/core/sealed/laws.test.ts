@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { cut, type Recorder } from '../../helpers/recorder.js';
 import { settle } from '../../helpers/sealed-ends.js';
 import { digests, openEnd } from '../../helpers/sealed-open.js';
-import { replayedClient, replayedServer } from '../../helpers/sealed-replay.js';
+import { replayClient, replayServer } from '../../helpers/sealed-replay.js';
 import { bytes, type SealedVector, vectors } from '../../helpers/sealed-vectors.js';
 
 /** The one with all parts: GREASE, and a client that shows who it is. */
@@ -17,10 +17,10 @@ const [flight1, flight2, flight3, flight4] = Object.values(vector.flights).map(b
 
 /** Who receives which flight, and what has to come before it. */
 const receivers = [
-  { name: 'CLIENT_HELLO', start: replayedServer, before: [], flight: flight1 },
-  { name: "the server's flight", start: replayedClient, before: [], flight: flight2 },
-  { name: "the client's flight", start: replayedServer, before: [flight1], flight: flight3 },
-  { name: 'SERVER_FINISHED', start: replayedClient, before: [flight2], flight: flight4 },
+  { name: 'CLIENT_HELLO', start: replayServer, before: [], flight: flight1 },
+  { name: "the server's flight", start: replayClient, before: [], flight: flight2 },
+  { name: "the client's flight", start: replayServer, before: [flight1], flight: flight3 },
+  { name: 'SERVER_FINISHED', start: replayClient, before: [flight2], flight: flight4 },
 ];
 type Receiver = (typeof receivers)[number];
 
@@ -83,7 +83,7 @@ describe.each(receivers)('$name', (receiver) => {
       { minLength: 1, maxLength: 4 },
     );
     const property = fc.asyncProperty(mangling, async (edits) => {
-      const bytes = mangled(flight, edits);
+      const bytes = mangle(flight, edits);
       // edits that change nothing, or only add behind the flight, leave a handshake that is right
       fc.pre(Buffer.compare(bytes.subarray(0, flight.length), flight) !== 0);
       const end = await receive(receiver, [bytes]);
@@ -102,7 +102,7 @@ function expectNothingGained(end: Recorder, recorded: Uint8Array): void {
   if (written.length > 0) expect(written.subarray(76)).not.toEqual(recorded.subarray(76));
 }
 
-function mangled(
+function mangle(
   flight: Uint8Array,
   edits: readonly { at: number; drop: number; insert: Uint8Array }[],
 ): Uint8Array {
@@ -156,7 +156,7 @@ describe('an open connection', () => {
     );
     const property = fc.property(edits, (list) => {
       const end = openEnd({ maxRecord: 16384 });
-      end.session.receive(mangled(wire.bytes, list));
+      end.session.receive(mangle(wire.bytes, list));
       expect(end.code ?? 'waiting').toMatch(/^(waiting|DECRYPT_FAILED|PROTOCOL)$/);
       expect(
         digests(end.messages).every((digest, i) => known.has(digest) && digest === digests(wire.messages)[i]),

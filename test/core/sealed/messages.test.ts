@@ -31,7 +31,7 @@ function message(type: number, ...body: (number | ArrayLike<number>)[]): Uint8Ar
   return Uint8Array.from([0x53, 0x45, 0x41, 0x4c, type, 1, ...u16(flat.length), ...flat]);
 }
 
-const malformed = (name: string, text = ''): unknown =>
+const expectMalformed = (name: string, text = ''): unknown =>
   expect.objectContaining({
     code: 'PROTOCOL',
     message: expect.stringMatching(new RegExp(`peer's ${name} is malformed: .*${text}`)),
@@ -154,7 +154,7 @@ describe('a CLIENT_HELLO is malformed', () => {
     ['with a short key for ML-KEM', hello([258], bytes(1183)), 'the ML-KEM key 1183'],
     ['with a long key for ML-KEM', hello([258], bytes(1185)), 'the ML-KEM key 1185'],
   ])('%s', (_, wire, text) => {
-    expect(() => decodeClientHello(wire)).toThrow(malformed('CLIENT_HELLO', text));
+    expect(() => decodeClientHello(wire)).toThrow(expectMalformed('CLIENT_HELLO', text));
   });
 
   it('not with eight suites', () => {
@@ -171,7 +171,7 @@ describe('a SERVER_HELLO is malformed', () => {
   ])('%s', (_, suite, ciphertext) => {
     const wire = message(2, random, u16(suite), share, vec16(ciphertext), noExtensions);
     expect(() => decodeServerHello(wire)).toThrow(
-      malformed('SERVER_HELLO', 'the length of the ML-KEM ciphertext'),
+      expectMalformed('SERVER_HELLO', 'the length of the ML-KEM ciphertext'),
     );
   });
 });
@@ -205,7 +205,7 @@ describe('the limits of the peer', () => {
       [1024, 16383, 'max_record 16383 is not 16384 to 1052672'],
       [1024, 1052673, 'max_record 1052673'],
     ] as const) {
-      expect(() => decode([...u32(maxMessage), ...u32(maxRecord)])).toThrow(malformed(name, text));
+      expect(() => decode([...u32(maxMessage), ...u32(maxRecord)])).toThrow(expectMalformed(name, text));
     }
   });
 });
@@ -235,7 +235,7 @@ describe('a message is malformed', () => {
     ['REJECT of code 0', () => decodeReject(message(15, 0)), 'the code 0 is not 1 to 2'],
     ['REJECT of code 3', () => decodeReject(message(15, 3)), 'the code 3'],
   ])('that is a %s', (name, decode, text) => {
-    expect(decode).toThrow(malformed((name as string).split(' ')[0] as string, text));
+    expect(decode).toThrow(expectMalformed((name as string).split(' ')[0] as string, text));
   });
 
   const complete: [string, Uint8Array, (wire: Uint8Array) => unknown][] = [
@@ -257,27 +257,29 @@ describe('a message is malformed', () => {
     const body = wire.subarray(8);
     const type = wire[4] as number;
     expect(() => decode(wire)).not.toThrow();
-    expect(() => decode(message(type, body, 0))).toThrow(malformed(name, '1 bytes too many'));
+    expect(() => decode(message(type, body, 0))).toThrow(expectMalformed(name, '1 bytes too many'));
     for (let length = 0; length < body.length; length++) {
       expect(() => decode(message(type, body.subarray(0, length)))).toThrow(
-        malformed(name, 'it ends inside a field'),
+        expectMalformed(name, 'it ends inside a field'),
       );
     }
   });
 
   it.each(complete)('%s whose header does not fit', (name, wire, decode) => {
-    const changed = (at: number, value: number): Uint8Array =>
+    const change = (at: number, value: number): Uint8Array =>
       wire.map((byte, i) => (i === at ? value : byte));
-    expect(() => decode(wire.subarray(0, 7))).toThrow(malformed(name, 'it ends inside its header'));
+    expect(() => decode(wire.subarray(0, 7))).toThrow(expectMalformed(name, 'it ends inside its header'));
     for (const at of [0, 1, 2, 3]) {
-      expect(() => decode(changed(at, 0x20))).toThrow(malformed(name, 'it does not begin with SEAL'));
+      expect(() => decode(change(at, 0x20))).toThrow(expectMalformed(name, 'it does not begin with SEAL'));
     }
-    expect(() => decode(changed(5, 2))).toThrow(malformed(name, 'its layout is 2, not 1'));
-    expect(() => decode(wire.subarray(0, -1))).toThrow(malformed(name, `its length says ${wire.length - 8}`));
-    expect(() => decode(Uint8Array.of(...wire, 0))).toThrow(
-      malformed(name, `its length says ${wire.length - 8}`),
+    expect(() => decode(change(5, 2))).toThrow(expectMalformed(name, 'its layout is 2, not 1'));
+    expect(() => decode(wire.subarray(0, -1))).toThrow(
+      expectMalformed(name, `its length says ${wire.length - 8}`),
     );
-    expect(() => decode(changed(4, 9))).toThrow(
+    expect(() => decode(Uint8Array.of(...wire, 0))).toThrow(
+      expectMalformed(name, `its length says ${wire.length - 8}`),
+    );
+    expect(() => decode(change(4, 9))).toThrow(
       expect.objectContaining({ code: 'PROTOCOL', message: `expected ${name}, got type 9` }),
     );
   });
@@ -300,10 +302,10 @@ describe('a message is malformed', () => {
       decode([...extension(0, []), ...extension(1, [1, 2]), ...extension(65535, [0])]),
     ).not.toThrow();
     const disorder = 'its extensions are not in ascending order';
-    expect(() => decode([...extension(2, []), ...extension(1, [])])).toThrow(malformed(name, disorder));
-    expect(() => decode([...extension(2, []), ...extension(2, [])])).toThrow(malformed(name, disorder));
+    expect(() => decode([...extension(2, []), ...extension(1, [])])).toThrow(expectMalformed(name, disorder));
+    expect(() => decode([...extension(2, []), ...extension(2, [])])).toThrow(expectMalformed(name, disorder));
     for (const rest of [[0], [0, 1], [0, 1, 0], [0, 1, 0, 1]])
-      expect(() => decode(rest)).toThrow(malformed(name, 'it ends inside a field'));
+      expect(() => decode(rest)).toThrow(expectMalformed(name, 'it ends inside a field'));
   });
 });
 
@@ -312,7 +314,7 @@ describe('a header', () => {
     expect(bodyLength(message(1).fill(0, 6), [1])).toBe(0);
     expect(bodyLength(Uint8Array.from([...message(2).subarray(0, 6), 0x10, 0]), [2, 15])).toBe(4096);
     expect(() => bodyLength(Uint8Array.from([...message(2).subarray(0, 6), 0x10, 1]), [2, 15])).toThrow(
-      malformed('SERVER_HELLO or REJECT', 'its body of 4097 bytes is beyond 4096'),
+      expectMalformed('SERVER_HELLO or REJECT', 'its body of 4097 bytes is beyond 4096'),
     );
   });
 

@@ -67,14 +67,14 @@ function grant(of: GrantOf = {}): Grant {
   return { psk: Buffer.from(psk), ticket: Buffer.from(issued?.ticket as Uint8Array) };
 }
 
-function started(end: Recorder): Recorder {
+function start(end: Recorder): Recorder {
   end.session.start();
   return end;
 }
 
 function server(backend: Backend, setUp?: ResumptionMisbehaviour['setUp']): Recorder {
   const tickets = issuer(backend, TICKET_KEY, spkiOf('server2048'), HOUR);
-  return started(serverEnd({ backend, suites, tickets, ...(setUp && setUps[setUp]) }));
+  return start(serverEnd({ backend, suites, tickets, ...(setUp && setUps[setUp]) }));
 }
 
 /** A client that has pinned the server's key, and has a ticket of it unless told otherwise. */
@@ -92,7 +92,7 @@ function client(
     ...(asks && { keepTicket: (one) => kept.push(one) }),
     decide: (_, met) => met === fingerprint,
   };
-  return { end: started(clientEnd({ backend, suites, ...options })), held, kept };
+  return { end: start(clientEnd({ backend, suites, ...options })), held, kept };
 }
 
 function kindOf({ opening }: Recorder): ResumptionMisbehaviour['opened'] {
@@ -101,7 +101,7 @@ function kindOf({ opening }: Recorder): ResumptionMisbehaviour['opened'] {
 }
 
 /** What there is to see of an end. */
-function seenOf(end: Recorder, wire: string): object {
+function observe(end: Recorder, wire: string): object {
   const texts = end.messages.map((message) => Buffer.from(message).toString());
   return { code: end.code ?? null, wire, opened: kindOf(end), delivered: texts };
 }
@@ -126,7 +126,7 @@ describe.each(tried)('to a server that takes tickets, over $name:', ({ backend, 
     const end = server(backend, setUp);
     const connect = (): Stage['wire'] => wireTo(server(backend, setUp), suite);
     const seen = await play({ wire: wireTo(end, suite), keys, grant, connect });
-    expect(seenOf(end, seen)).toEqual({ code, wire, opened, delivered });
+    expect(observe(end, seen)).toEqual({ code, wire, opened, delivered });
     if (setUp === undefined && opened === 'resumed') expect(end.opening?.peer).toBe(null);
   });
 });
@@ -137,7 +137,7 @@ describe.each(tried)('to a client with a ticket, over $name:', ({ backend, suite
     const { end, held, kept } = client(backend, one);
     const connect = (): Stage['wire'] => expect.fail('a server needs no second client');
     const seen = await play({ wire: wireTo(end, suite), keys, grant: () => held, connect });
-    expect(seenOf(end, seen)).toEqual({ code, wire, opened, delivered });
+    expect(observe(end, seen)).toEqual({ code, wire, opened, delivered });
     expect(kept.length).toBe(count);
   });
 });
@@ -146,7 +146,11 @@ it('a client that resumes is known by the key that it proved before', async () =
   const end = server(node);
   const spki = spkiOfKey(keys.client);
   const { PeerClient } = await import('../../helpers/misbehaving-peer.js');
-  const { confirm, resume, resumingHello } = await import('../../helpers/misbehaving-peer-resuming.js');
+  const {
+    confirm,
+    resume,
+    makeResumingHello: resumingHello,
+  } = await import('../../helpers/misbehaving-peer-resuming.js');
   const [held, peer] = [grant({ spki }), new PeerClient(wireTo(end))];
   await resume(peer, held, resumingHello(peer, held));
   // nothing is handed out for a hello alone, which may be a replay

@@ -42,7 +42,7 @@ const tried = [
 const suites = tried.map(({ name }) => name);
 
 function server(setUp?: Misbehaviour['setUp']): Recorder {
-  return started(serverEnd({ ...limits, suites, ...(setUp && servers[setUp]) }));
+  return start(serverEnd({ ...limits, suites, ...(setUp && servers[setUp]) }));
 }
 
 /** A client that has pinned the server's key. */
@@ -55,10 +55,10 @@ function client(setUp?: Misbehaviour['setUp']): Recorder {
     decide: (_, met) => isTrusting || met === pinned,
   };
   const shown = setUp?.endsWith('with identity') ? { identity: identity(node) } : {};
-  return started(clientEnd({ ...options, ...shown }));
+  return start(clientEnd({ ...options, ...shown }));
 }
 
-function started(end: Recorder): Recorder {
+function start(end: Recorder): Recorder {
   end.session.start();
   return end;
 }
@@ -176,8 +176,8 @@ describe('somebody in the middle', () => {
     suites: readonly SuiteName[] = ['X25519MLKEM768', 'X25519'],
   ): Promise<[Recorder, Recorder]> {
     const ends: [Recorder, Recorder] = [
-      started(clientEnd({ identity: identity(node), suites, mlKem768 })),
-      started(serverEnd({ suites, mlKem768 })),
+      start(clientEnd({ identity: identity(node), suites, mlKem768 })),
+      start(serverEnd({ suites, mlKem768 })),
     ];
     const pass = (from: 0 | 1, name: 'client' | 'server'): void => {
       const bytes = ends[from].takeWritten();
@@ -199,7 +199,7 @@ describe('somebody in the middle', () => {
     ['takes the better suite away (mut_nothash)', (hello: Buffer) => withoutHybrid(hello)],
     ['takes the GREASE away (mut_nothash)', (hello: Buffer) => withoutGrease(hello)],
     ['adds an extension (mut_nothash)', (hello: Buffer) => withExtension(hello)],
-    ['changes the random of the client (mut_nothash)', (hello: Buffer) => changed(hello, 8)],
+    ['changes the random of the client (mut_nothash)', (hello: Buffer) => change(hello, 8)],
   ])('who %s has nobody connect', async (_, change) => {
     const ends = await between((bytes, from) =>
       from === 'client' && bytes[0] === 0x53 ? change(Buffer.from(bytes)) : bytes,
@@ -210,7 +210,7 @@ describe('somebody in the middle', () => {
 
   it.each([
     ['takes one cipher away', (suites: Buffer) => suites.subarray(0, 4)],
-    ['turns the order of two ciphers round', (suites: Buffer) => swapped(suites)],
+    ['turns the order of two ciphers round', (suites: Buffer) => swap(suites)],
   ])('who %s has nobody connect (mut_nothash)', async (_, change) => {
     const ends = await between(
       (bytes, from) => {
@@ -225,7 +225,7 @@ describe('somebody in the middle', () => {
   });
 
   it('who relays to a server with another key is found out by the pin', async () => {
-    const ends: [Recorder, Recorder] = [client(), started(serverEnd({ spki: spkiOf('server3072') }))];
+    const ends: [Recorder, Recorder] = [client(), start(serverEnd({ spki: spkiOf('server3072') }))];
     await converse(...ends);
     expect(ends[0].code).toBe('UNTRUSTED_SERVER');
     expect(ends[1].opening).toBeUndefined();
@@ -250,7 +250,7 @@ function withoutHybrid(hello: Buffer): Buffer {
 }
 
 /** GREASE, and two suites the other way round. */
-function swapped(suites: Buffer): Buffer {
+function swap(suites: Buffer): Buffer {
   return Buffer.concat([suites.subarray(0, 2), suites.subarray(4), suites.subarray(2, 4)]);
 }
 
@@ -266,7 +266,7 @@ function withExtension(hello: Buffer): Buffer {
   );
 }
 
-function changed(hello: Buffer, place: number): Buffer {
+function change(hello: Buffer, place: number): Buffer {
   const other = Buffer.from(hello);
   other[place] = (other[place] as number) ^ 1;
   return other;

@@ -9,7 +9,7 @@ import { digests, openEnd, RecordPeer } from '../../helpers/sealed-open.js';
 const { data, ping, pong, close } = RecordType;
 const SLAB = 16 * 1024;
 
-function framed(...lengths: number[]): Uint8Array {
+function frame(...lengths: number[]): Uint8Array {
   return Buffer.concat(
     lengths.flatMap((length, i) => {
       const head = Buffer.alloc(4);
@@ -32,7 +32,7 @@ describe.each(backends)('an open end on $name', (backend) => {
     ['a record of a small message and a large one', [5, 100_000]],
   ])('hands out the messages of %s with at most 16 KiB of memory beside them', (_, lengths) => {
     const [end, peer] = [openEnd({ backend, protectMemory: () => {} }), new RecordPeer()];
-    end.session.receive(peer.record(data, framed(...lengths)));
+    end.session.receive(peer.record(data, frame(...lengths)));
     expect(end.code).toBeUndefined();
     expect(digests(end.messages)).toEqual(digests(messages(...lengths)));
     for (const message of end.messages)
@@ -45,7 +45,7 @@ describe.each(backends)('an open end on $name', (backend) => {
 describe('a message in several records', () => {
   it('holds the memory of what has come of it, and none when it is complete', () => {
     const [end, peer] = [openEnd(), new RecordPeer()];
-    const payload = framed(100_000);
+    const payload = frame(100_000);
     end.session.receive(peer.record(data, payload.subarray(0, 40_000)));
     expect(end.progress).toBe(1);
     expect(end.session.held).toBeGreaterThanOrEqual(39_996);
@@ -57,7 +57,7 @@ describe('a message in several records', () => {
 
   it('may be followed by others in its last record', () => {
     const [end, peer] = [openEnd(), new RecordPeer()];
-    const payload = framed(50_000, 3, 0, 20_000);
+    const payload = frame(50_000, 3, 0, 20_000);
     end.session.receive(peer.record(data, payload.subarray(0, 30_000)));
     end.session.receive(peer.record(data, payload.subarray(30_000)));
     expect(digests(end.messages)).toEqual(digests(messages(50_000, 3, 0, 20_000)));
@@ -65,7 +65,7 @@ describe('a message in several records', () => {
 
   it('that is too big is refused at its length, and the messages before it are not', () => {
     const [end, peer] = [openEnd({ maxMessage: 1024 }), new RecordPeer()];
-    end.session.receive(peer.record(data, framed(1024, 1025)));
+    end.session.receive(peer.record(data, frame(1024, 1025)));
     expect(end.messages).toHaveLength(1);
     expect(end.code).toBe('MESSAGE_TOO_BIG');
     expect(String(end.error)).toContain('the peer began a message of 1025 bytes, maxMessage is 1024');
@@ -131,14 +131,14 @@ describe('the reason of the end', () => {
     );
     expect(
       errorOf((peer) =>
-        Buffer.concat([peer.record(data, framed(9).subarray(0, 5)), peer.record(close, Uint8Array.of(0, 0))]),
+        Buffer.concat([peer.record(data, frame(9).subarray(0, 5)), peer.record(close, Uint8Array.of(0, 0))]),
       ),
     ).toBe('the peer closed inside a message');
   });
 });
 
 /** The node backend, which notes the order in which keys came into being that are wiped. */
-function noting(): { backend: Backend; wiped: number[] } {
+function noteWipes(): { backend: Backend; wiped: number[] } {
   const wiped: number[] = [];
   let made = 0;
   const aesGcm = (key: Uint8Array): Aead => {
@@ -156,7 +156,7 @@ describe('keys are overwritten', () => {
   const [SENDING, RECEIVING] = [0, 1];
 
   it('of the direction that ended in order, while the other goes on', () => {
-    const { backend, wiped } = noting();
+    const { backend, wiped } = noteWipes();
     const end = openEnd({ backend });
     end.session.receive(new RecordPeer().record(close, Uint8Array.of(0, 0)));
     expect([end.endCode, wiped]).toEqual([0, [RECEIVING]]);
@@ -166,7 +166,7 @@ describe('keys are overwritten', () => {
 
   it('of both directions when the connection fails or is given up', () => {
     for (const over of ['failed', 'stopped']) {
-      const { backend, wiped } = noting();
+      const { backend, wiped } = noteWipes();
       const end = openEnd({ backend });
       if (over === 'failed') end.session.receive(Uint8Array.of(0, 0, 0));
       else end.session.stop();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import { TrafficKey } from '../../../src/core/sealed/records.js';
 import type { Recorder } from '../../helpers/recorder.js';
-import { replayedClient, replayedServer } from '../../helpers/sealed-replay.js';
+import { replayClient, replayServer } from '../../helpers/sealed-replay.js';
 import { bytes, type SealedVector, vectors } from '../../helpers/sealed-vectors.js';
 
 type Name = keyof SealedVector['handshake_messages'];
@@ -15,12 +15,12 @@ const vector = vectors.find(({ client_spki }) => client_spki !== undefined) as S
 const server = {
   order: ['CH', 'CK', 'CA', 'CF'] as Name[],
   keys: [null, ['c_hs', 0], ['c_ahs', 0], ['c_ahs', 1], ['c_ap_0', 0]] as Place[],
-  start: replayedServer,
+  start: replayServer,
 };
 const client = {
   order: ['SH', 'SI', 'SF'] as Name[],
   keys: [null, ['s_hs', 0], ['s_ahs', 0], ['s_ap_0', 0]] as Place[],
-  start: replayedClient,
+  start: replayClient,
 };
 type Place = readonly [string, number] | null;
 

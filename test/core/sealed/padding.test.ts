@@ -14,8 +14,8 @@ describe('the length of a padded payload', () => {
   it.each(file.paddedLengths)(
     'is what the independent computation gives for $padding',
     ({ padding, lengths }) => {
-      for (const [length, padded] of lengths as [number, number][])
-        expect(paddedLength(padding as Padding, length, 2 ** 24)).toBe(padded);
+      for (const [length, pad] of lengths as [number, number][])
+        expect(paddedLength(padding as Padding, length, 2 ** 24)).toBe(pad);
     },
   );
 
@@ -33,10 +33,10 @@ describe('the length of a padded payload', () => {
     ]);
     const lengths = new Set<number>();
     for (let length = 3; length < 70_000; length++) {
-      const padded = paddedLength('padme', length, MAX);
-      expect(padded).toBeGreaterThanOrEqual(length);
-      expect(padded / length).toBeLessThanOrEqual(1.125);
-      lengths.add(padded);
+      const pad = paddedLength('padme', length, MAX);
+      expect(pad).toBeGreaterThanOrEqual(length);
+      expect(pad / length).toBeLessThanOrEqual(1.125);
+      lengths.add(pad);
     }
     expect(lengths.size).toBeLessThan(250);
   });
@@ -92,7 +92,7 @@ it('fills a record no further than the peer takes', async () => {
 
 describe('a receiver', () => {
   const key = (): TrafficKey => new TrafficKey(node, 'aesGcm', SECRET.slice());
-  const padded = (content: Uint8Array, zeros: number): Uint8Array =>
+  const pad = (content: Uint8Array, zeros: number): Uint8Array =>
     Buffer.concat([
       Uint8Array.of(RecordType.padded, 0, content.length >> 8, content.length),
       content,
@@ -109,10 +109,10 @@ describe('a receiver', () => {
   it('takes PADDED wherever DATA may stand, and mixed with it', () => {
     const end = feed(
       openEnd(),
-      padded(hello, 10),
+      pad(hello, 10),
       Buffer.concat([Uint8Array.of(RecordType.data), hello.subarray(0, 6)]),
-      padded(hello.subarray(6), 1000),
-      padded(Buffer.concat([hello, hello]), 0),
+      pad(hello.subarray(6), 1000),
+      pad(Buffer.concat([hello, hello]), 0),
     );
     expect(end.messages.map((message) => Buffer.from(message).toString())).toEqual(
       new Array(4).fill('hello'),
@@ -120,23 +120,18 @@ describe('a receiver', () => {
   });
 
   it('takes cover traffic for no message and no activity', () => {
-    const end = feed(openEnd(), padded(hello.subarray(0, 6), 0));
+    const end = feed(openEnd(), pad(hello.subarray(0, 6), 0));
     const { progress } = end;
     feed(end);
-    const other = feed(
-      openEnd(),
-      padded(new Uint8Array(0), 100),
-      padded(new Uint8Array(0), 0),
-      padded(hello, 3),
-    );
+    const other = feed(openEnd(), pad(new Uint8Array(0), 100), pad(new Uint8Array(0), 0), pad(hello, 3));
     expect(other.messages.length).toBe(1);
     expect(progress).toBe(1);
-    expect(feed(openEnd(), padded(new Uint8Array(0), 100)).progress).toBe(0);
+    expect(feed(openEnd(), pad(new Uint8Array(0), 100)).progress).toBe(0);
   });
 
   it('does not hold a large record for a few bytes in it', () => {
     const end = openEnd();
-    feed(end, padded(hello, 2 ** 20));
+    feed(end, pad(hello, 2 ** 20));
     expect(end.messages[0]?.buffer.byteLength).toBeLessThanOrEqual(16 * 1024);
   });
 
@@ -150,8 +145,8 @@ describe('a receiver', () => {
 
   it('refuses what is in it as it does in DATA', () => {
     const tooBig = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
-    expect(feed(openEnd(), padded(tooBig, 5)).code).toBe('MESSAGE_TOO_BIG');
-    const end = feed(openEnd(), padded(hello.subarray(0, 7), 5), Uint8Array.of(RecordType.close, 0, 0));
+    expect(feed(openEnd(), pad(tooBig, 5)).code).toBe('MESSAGE_TOO_BIG');
+    const end = feed(openEnd(), pad(hello.subarray(0, 7), 5), Uint8Array.of(RecordType.close, 0, 0));
     expect(end.code).toBe('TRUNCATED');
   });
 });

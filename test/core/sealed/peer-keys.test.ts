@@ -6,7 +6,7 @@ import { importPeerKey } from '../../../src/core/sealed/handshake.js';
 import { spkiOf } from '../../helpers/sealed-ends.js';
 
 /** A backend of its own, which counts the keys that it makes. */
-function counting(): { backend: Backend; made: () => number } {
+function countKeys(): { backend: Backend; made: () => number } {
   let count = 0;
   const rsaPublicKey = (numbers: RsaPublicNumbers): ReturnType<Backend['rsaPublicKey']> => {
     count++;
@@ -25,7 +25,7 @@ function someKey(index: number): Uint8Array {
 
 describe("a peer's key", () => {
   it('is made once and found again, whatever becomes of the bytes it was in', () => {
-    const { backend, made } = counting();
+    const { backend, made } = countKeys();
     const spki = spkiOf('server2048');
     const key = importPeerKey(backend, spki);
     expect(key.modulusLength).toBe(2048);
@@ -35,7 +35,7 @@ describe("a peer's key", () => {
   });
 
   it('is never taken for another one, nor for one that is longer or shorter', () => {
-    const { backend, made } = counting();
+    const { backend, made } = countKeys();
     const [one, two] = [importPeerKey(backend, someKey(1)), importPeerKey(backend, someKey(2))];
     expect(one).not.toBe(two);
     expect(importPeerKey(backend, someKey(1))).toBe(one);
@@ -47,14 +47,14 @@ describe("a peer's key", () => {
   });
 
   it('is of the backend that made it', () => {
-    const [one, two] = [counting(), counting()];
+    const [one, two] = [countKeys(), countKeys()];
     const key = importPeerKey(one.backend, someKey(1));
     expect(importPeerKey(two.backend, someKey(1))).not.toBe(key);
     expect([one.made(), two.made()]).toEqual([1, 1]);
   });
 
   it('is one of eight that are kept: a stranger cannot fill the memory', () => {
-    const { backend, made } = counting();
+    const { backend, made } = countKeys();
     for (let i = 0; i < 9; i++) importPeerKey(backend, someKey(i));
     for (let i = 8; i >= 1; i--) importPeerKey(backend, someKey(i));
     expect(made()).toBe(9);

@@ -5,7 +5,7 @@ import { RecordType, TrafficKey } from '../../../src/core/sealed/records.js';
 import { SecureSocketError } from '../../../src/errors.js';
 import type { Recorder } from '../../helpers/recorder.js';
 import { clientEnd, serverEnd, settle, spkiOf } from '../../helpers/sealed-ends.js';
-import { replayedClient, replayedServer } from '../../helpers/sealed-replay.js';
+import { replayClient, replayServer } from '../../helpers/sealed-replay.js';
 import { bytes, type SealedVector, vectors } from '../../helpers/sealed-vectors.js';
 
 /** Records that only somebody with the keys of the connection can make, which are known from a recorded handshake. */
@@ -13,21 +13,21 @@ const vector = vectors.find(({ client_spki }) => client_spki !== undefined) as S
 const message = (name: keyof SealedVector['handshake_messages']): Uint8Array =>
   bytes(vector.handshake_messages[name]);
 
-function sealed(secret: string, sequence: number, type: number, payload: Uint8Array): Uint8Array {
+function seal(secret: string, sequence: number, type: number, payload: Uint8Array): Uint8Array {
   const key = new TrafficKey(node, 'aesGcm', bytes(vector.secrets[secret] as string), sequence);
   return Buffer.concat(key.seal([Uint8Array.of(type), payload], 1 + payload.length));
 }
 
 /** The recorded client, which has got SERVER_HELLO. */
 async function clientWithHello(): Promise<Recorder> {
-  const end = await replayedClient(vector);
+  const end = await replayClient(vector);
   end.session.receive(message('SH'));
   return end;
 }
 
 /** The recorded client, which waits for SERVER_FINISHED. */
 async function clientThatWaits(): Promise<Recorder> {
-  const end = await replayedClient(vector);
+  const end = await replayClient(vector);
   end.session.receive(bytes(vector.flights['2 S->C']));
   await settle(end);
   expect([end.code, end.tasks]).toEqual([undefined, []]);
@@ -39,7 +39,7 @@ const otherTypes = Object.values(RecordType).filter((type) => type !== RecordTyp
 describe('a handshake message counts in a HANDSHAKE record only', () => {
   it.each(otherTypes)('SERVER_IDENTITY, not in a record of type %i', async (type) => {
     const end = await clientWithHello();
-    end.session.receive(sealed('s_hs', 0, type, message('SI')));
+    end.session.receive(seal('s_hs', 0, type, message('SI')));
     expect(end.code).toBe('PROTOCOL');
     expect(String(end.error)).toContain(
       `the peer's record is malformed: type ${type} instead of a handshake message`,
@@ -49,20 +49,20 @@ describe('a handshake message counts in a HANDSHAKE record only', () => {
 
   it.each(otherTypes)('SERVER_FINISHED, not in a record of type %i', async (type) => {
     const end = await clientThatWaits();
-    end.session.receive(sealed('s_ahs', 0, type, message('SF')));
+    end.session.receive(seal('s_ahs', 0, type, message('SF')));
     expect([end.code, end.opening]).toEqual(['HANDSHAKE_FAILED', undefined]);
   });
 
   it.each(otherTypes.flatMap((type) => (['CK', 'CA', 'CF'] as const).map((name) => ({ name, type }))))(
     "a client's $name, not in a record of type $type",
     async ({ name, type }) => {
-      const end = await replayedServer(vector);
+      const end = await replayServer(vector);
       end.session.receive(message('CH'));
       const places = { CK: ['c_hs', 0], CA: ['c_ahs', 0], CF: ['c_ahs', 1] } as const;
       for (const each of ['CK', 'CA', 'CF'] as const) {
         const [secret, sequence] = places[each];
         end.session.receive(
-          sealed(secret, sequence, each === name ? type : RecordType.handshake, message(each)),
+          seal(secret, sequence, each === name ? type : RecordType.handshake, message(each)),
         );
         await settle(end);
       }
@@ -82,7 +82,7 @@ describe('the length of a handshake record', () => {
     body.set([(rest + 4) >> 8, rest + 4, 0, 1, rest >> 8, rest], 11 + spki.length);
     const whole = Uint8Array.of(0x53, 0x45, 0x41, 0x4c, 3, 1, 16, 0, ...body);
     const end = await clientWithHello();
-    end.session.receive(sealed('s_hs', 0, RecordType.handshake, whole));
+    end.session.receive(seal('s_hs', 0, RecordType.handshake, whole));
     expect(end.code).toBeUndefined();
     expect(end.tasks.map(({ kind }) => kind)).toEqual(['decision']);
   });
@@ -95,7 +95,7 @@ describe('the length of a handshake record', () => {
 
   it('is enough for a record without a message, which is malformed', async () => {
     const end = await clientWithHello();
-    end.session.receive(sealed('s_hs', 0, RecordType.handshake, new Uint8Array(0)));
+    end.session.receive(seal('s_hs', 0, RecordType.handshake, new Uint8Array(0)));
     expect(end.code).toBe('PROTOCOL');
     expect(String(end.error)).toContain("the peer's SERVER_IDENTITY is malformed: it ends inside its header");
     const short = await clientWithHello();
@@ -113,13 +113,13 @@ describe('in place of SERVER_FINISHED', () => {
     ['CLOSE without a code', [], 'HANDSHAKE_FAILED'],
   ])('%s ends it as it should', async (_, payload, code) => {
     const end = await clientThatWaits();
-    end.session.receive(sealed('s_ahs', 0, RecordType.close, Uint8Array.from(payload)));
+    end.session.receive(seal('s_ahs', 0, RecordType.close, Uint8Array.from(payload)));
     expect([end.code, end.opening]).toEqual([code, undefined]);
   });
 
   it('a message that does not decode is an error with its reason', async () => {
     const end = await clientThatWaits();
-    end.session.receive(sealed('s_ahs', 0, RecordType.handshake, message('SF').subarray(0, 20)));
+    end.session.receive(seal('s_ahs', 0, RecordType.handshake, message('SF').subarray(0, 20)));
     expect(end.code).toBe('HANDSHAKE_FAILED');
     const { cause, message: text } = end.error as SecureSocketError;
     expect(cause).toBeInstanceOf(SecureSocketError);
@@ -163,7 +163,7 @@ describe('hellos', () => {
     const identity = message('SI');
     const start = identity.length - 2 - bytes(vector.server_spki).length;
     const weak = identity.map((byte, i) => (i >= start ? 0 : byte));
-    end.session.receive(sealed('s_hs', 0, RecordType.handshake, weak));
+    end.session.receive(seal('s_hs', 0, RecordType.handshake, weak));
     expect(end.code).toBe('PROTOCOL');
     expect(String(end.error)).toContain("the server's key is not usable: malformed DER");
     expect((end.error as Error).cause).toMatchObject({ code: 'BAD_KEY' });
@@ -171,7 +171,7 @@ describe('hellos', () => {
 });
 
 it('a server asks for its private key first, and for a decision about the client last', async () => {
-  const end = await replayedServer(vector);
+  const end = await replayServer(vector);
   end.session.receive(message('CH'));
   end.session.receive(bytes(vector.flights['3 C->S']));
   const kinds: string[] = [];

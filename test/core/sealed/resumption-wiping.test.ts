@@ -12,7 +12,7 @@ const isWiped = (secret: Uint8Array): boolean => secret.every((byte) => byte ===
 const secret = (): Uint8Array => new Uint8Array(32).fill(7);
 
 /** A client's ticket of the server of these tests. */
-function held(psk: Uint8Array): Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'> {
+function holdTicket(psk: Uint8Array): Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'> {
   const spki = spkiOf('server2048');
   const peer = { spki, fingerprint: fingerprintOf(node, spki) };
   return { keepTicket: () => {}, takeTicket: () => ({ ticket: Uint8Array.of(1), psk, peer }) };
@@ -30,7 +30,7 @@ function issuer(psk: Uint8Array, given: TicketContent[] = []): TicketIssuer {
 }
 
 /** Keeps every resumption secret that is derived. */
-function watching(secrets: Uint8Array[]): Backend {
+function watch(secrets: Uint8Array[]): Backend {
   return {
     ...node,
     hkdfExpand: (prk, info, length) => {
@@ -44,16 +44,16 @@ function watching(secrets: Uint8Array[]): Backend {
 describe('the secret of a ticket is wiped', () => {
   it('at both ends when it was used', async () => {
     const [ours, theirs] = [secret(), secret()];
-    const { client } = await openPair(held(ours), { tickets: issuer(theirs) });
+    const { client } = await openPair(holdTicket(ours), { tickets: issuer(theirs) });
     expect(client.opening?.resumed).toBe(true);
     expect([isWiped(ours), isWiped(theirs)]).toEqual([true, true]);
   });
 
   it('by a client whose ticket is not accepted, or not even answered', async () => {
     const [ignored, unanswered] = [secret(), secret()];
-    const { client } = await openPair(held(ignored));
+    const { client } = await openPair(holdTicket(ignored));
     expect([client.opening?.resumed, isWiped(ignored)]).toEqual([false, true]);
-    const alone = clientEnd(held(unanswered));
+    const alone = clientEnd(holdTicket(unanswered));
     alone.session.start();
     expect(isWiped(unanswered)).toBe(false);
     alone.session.endOfStream();
@@ -65,14 +65,14 @@ describe('the secret of a ticket is wiped', () => {
     ['is not asked any more who it is', { clientAuth: 'none' }],
   ])('by a server whose client %s', async (_, options) => {
     const theirs = secret();
-    const { server } = await openPair(held(secret()), { ...options, tickets: issuer(theirs) });
+    const { server } = await openPair(holdTicket(secret()), { ...options, tickets: issuer(theirs) });
     expect([server.opening?.resumed, isWiped(theirs)]).toEqual([false, true]);
   });
 
   it('by a server after a wrong binder', async () => {
     const theirs = secret();
     const ends: [Recorder, Recorder] = [
-      clientEnd(held(new Uint8Array(32))),
+      clientEnd(holdTicket(new Uint8Array(32))),
       serverEnd({ tickets: issuer(theirs) }),
     ];
     for (const { session } of ends) session.start();
@@ -91,14 +91,14 @@ describe('the resumption secret of a connection is wiped', () => {
   it('by a server as soon as it has made its tickets', async () => {
     const secrets: Uint8Array[] = [];
     const tickets = issuer(secret());
-    const { server } = await openPair({ keepTicket: () => {} }, { backend: watching(secrets), tickets });
+    const { server } = await openPair({ keepTicket: () => {} }, { backend: watch(secrets), tickets });
     expect(server.opening).toBeDefined();
     expect(secrets.map(isWiped)).toEqual([true]);
   });
 
   it('by a client after the fourth ticket, or when the connection is over', async () => {
     const secrets: Uint8Array[] = [];
-    const options = { backend: watching(secrets), keepTicket: () => {} };
+    const options = { backend: watch(secrets), keepTicket: () => {} };
     const { client, server } = await openPair(options, { tickets: issuer(secret()) });
     expect(secrets.map(isWiped)).toEqual([false]);
     for (const nonce of [2, 3]) {
@@ -111,7 +111,7 @@ describe('the resumption secret of a connection is wiped', () => {
     }
     expect([client.error, ...secrets.map(isWiped)]).toEqual([undefined, true]);
     const second: Uint8Array[] = [];
-    const brief = await openPair({ ...options, backend: watching(second) }, { tickets: issuer(secret()) });
+    const brief = await openPair({ ...options, backend: watch(second) }, { tickets: issuer(secret()) });
     expect(second.map(isWiped)).toEqual([false]);
     brief.client.session.receive(Buffer.concat(brief.server.opening?.sender.close(0) ?? []));
     expect([brief.client.endCode, ...second.map(isWiped)]).toEqual([0, true]);
@@ -119,7 +119,7 @@ describe('the resumption secret of a connection is wiped', () => {
 
   it('by a client that asked for none at once, since it derives none', async () => {
     const secrets: Uint8Array[] = [];
-    await openPair({ backend: watching(secrets) });
+    await openPair({ backend: watch(secrets) });
     expect(secrets).toEqual([]);
   });
 });

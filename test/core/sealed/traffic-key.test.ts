@@ -15,7 +15,7 @@ const none = new Uint8Array(0);
 type Call = readonly [keyof Aead, string, string?];
 
 /** The node backend, watched; without what a backend may lack, if asked. */
-function watched({ bare = false } = {}): { backend: Backend; calls: Call[]; wiped: () => number } {
+function watchBackend({ bare = false } = {}): { backend: Backend; calls: Call[]; wiped: () => number } {
   const calls: Call[] = [];
   let wiped = 0;
   const watch = (real: Aead): Aead => ({
@@ -101,7 +101,7 @@ describe('a traffic key', () => {
   );
 
   it('that was wiped seals and opens nothing any more', () => {
-    const { backend, wiped } = watched();
+    const { backend, wiped } = watchBackend();
     const key = new TrafficKey(backend, 'aesGcm', SECRET.slice());
     key.wipe();
     expect(wiped()).toBe(1);
@@ -111,13 +111,13 @@ describe('a traffic key', () => {
   });
 
   it('has its cipher wiped when it is updated', () => {
-    const { backend, wiped } = watched();
+    const { backend, wiped } = watchBackend();
     new TrafficKey(backend, 'aesGcm', SECRET.slice()).update();
     expect(wiped()).toBe(1);
   });
 
   it('needs no backend that can wipe', () => {
-    const { backend, calls } = watched({ bare: true });
+    const { backend, calls } = watchBackend({ bare: true });
     const key = new TrafficKey(backend, 'aesGcm', SECRET.slice());
     expect(key.open(record(0, new Uint8Array(100)).subarray(3))).toEqual(new Uint8Array(100));
     expect(calls.map(([name]) => name)).toEqual(['open']);

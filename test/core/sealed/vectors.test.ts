@@ -178,23 +178,23 @@ function expectSent(
   vector: SealedVector,
   own: 'c' | 's',
 ): void {
-  const recorded = (name: string): string | undefined =>
+  const readRecorded = (name: string): string | undefined =>
     vector.records.find((record) => record.name === name)?.sha256;
   if (own === 's') {
-    expect(sha256Of(sender.pong?.() ?? [])).toBe(recorded('s PONG'));
+    expect(sha256Of(sender.pong?.() ?? [])).toBe(readRecorded('s PONG'));
     sender.stage(Buffer.from('hi'));
-    expect(sha256Of(sender.flush())).toBe(recorded('s DATA: "hi"'));
-    expect(sha256Of(sender.close(0))).toBe(recorded('s CLOSE 0'));
+    expect(sha256Of(sender.flush())).toBe(readRecorded('s DATA: "hi"'));
+    expect(sha256Of(sender.close(0))).toBe(readRecorded('s CLOSE 0'));
     return;
   }
   sender.stage(Buffer.from('hello'));
-  expect(sha256Of(sender.flush())).toBe(recorded('c DATA: one message "hello"'));
+  expect(sha256Of(sender.flush())).toBe(readRecorded('c DATA: one message "hello"'));
   for (const text of ['', 'a', 'bc']) sender.stage(Buffer.from(text));
-  expect(sha256Of(sender.flush())).toBe(recorded('c DATA: three messages "", "a", "bc" in one record'));
+  expect(sha256Of(sender.flush())).toBe(readRecorded('c DATA: three messages "", "a", "bc" in one record'));
 }
 
 const CUT = 131072;
-const framed = (body: Uint8Array): Uint8Array => {
+const frame = (body: Uint8Array): Uint8Array => {
   const head = Buffer.alloc(4);
   head.writeUInt32BE(body.length);
   return Buffer.concat([head, body]);
@@ -210,8 +210,8 @@ function messagesOf(side: 'c' | 's'): Uint8Array[] {
 function plaintextOf(name: string): Uint8Array {
   const data = (...parts: Uint8Array[]): Uint8Array =>
     Buffer.concat([Uint8Array.of(RecordType.data), ...parts]);
-  const long = framed(longMessage);
-  const text = (body: string): Uint8Array => framed(Buffer.from(body));
+  const long = frame(longMessage);
+  const text = (body: string): Uint8Array => frame(Buffer.from(body));
   const made: Record<string, Uint8Array> = {
     'c DATA: one message "hello"': data(text('hello')),
     'c DATA: three messages "", "a", "bc" in one record': data(text(''), text('a'), text('bc')),

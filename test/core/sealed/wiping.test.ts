@@ -6,38 +6,43 @@ import { clientEnd, identity, openPair } from '../../helpers/sealed-ends.js';
 const kem = await node.mlKem768();
 
 /** The node backend, which says of its ciphers and fresh keys how many there were and how many are left. */
-function counting(): { backend: Backend; mlKem768: KeyEncapsulation; made: string[]; left: () => string[] } {
+function countWipes(): {
+  backend: Backend;
+  mlKem768: KeyEncapsulation;
+  made: string[];
+  left: () => string[];
+} {
   const made: string[] = [];
   const wiped: string[] = [];
-  const named = (name: string): (() => void) => {
+  const onWipe = (name: string): (() => void) => {
     const own = `${name} ${made.length}`;
     made.push(own);
     return () => void wiped.push(own);
   };
-  const counted = (aead: Aead): Aead => {
+  const countAead = (aead: Aead): Aead => {
     return {
       seal: (...given) => aead.seal(...given),
       open: (nonce, header, ciphertext) => aead.open(nonce, header, ciphertext),
-      wipe: named('cipher'),
+      wipe: onWipe('cipher'),
     };
   };
   const x25519 = (): ReturnType<Backend['x25519']> => {
     const own = node.x25519();
-    return { publicKey: own.publicKey, agree: (peer) => own.agree(peer), wipe: named('x25519') };
+    return { publicKey: own.publicKey, agree: (peer) => own.agree(peer), wipe: onWipe('x25519') };
   };
   const keyPair = (): ReturnType<KeyEncapsulation['keyPair']> => {
     const own = kem.keyPair();
     return {
       encapsulationKey: own.encapsulationKey,
       decapsulate: (ciphertext) => own.decapsulate(ciphertext),
-      wipe: named('ML-KEM'),
+      wipe: onWipe('ML-KEM'),
     };
   };
   return {
     backend: {
       ...{ ...node, x25519 },
-      aesGcm: (key) => counted(node.aesGcm(key)),
-      chaCha20Poly1305: (key) => counted(node.chaCha20Poly1305(key)),
+      aesGcm: (key) => countAead(node.aesGcm(key)),
+      chaCha20Poly1305: (key) => countAead(node.chaCha20Poly1305(key)),
     },
     mlKem768: { keyPair, encapsulate: (key) => kem.encapsulate(key) },
     made,
@@ -49,7 +54,7 @@ const suites = ['X25519MLKEM768', 'X25519'] as const;
 
 describe('the keys of a handshake', () => {
   it('are wiped when the connection is open, which keeps a cipher for each direction', async () => {
-    const [ours, theirs] = [counting(), counting()];
+    const [ours, theirs] = [countWipes(), countWipes()];
     const { client, server } = await openPair({ ...ours, suites }, { ...theirs, suites });
     expect([client.opening?.suite, server.opening?.suite]).toEqual([suites[0], suites[0]]);
     for (const end of [ours, theirs]) {
@@ -67,7 +72,7 @@ describe('the keys of a handshake', () => {
       [false, true],
       [true, false],
     ] as const) {
-      const [ours, theirs] = [counting(), counting()];
+      const [ours, theirs] = [countWipes(), countWipes()];
       const { client, server } = await openPair(
         { ...ours, suites, identity: identity(node), decide: () => trusted },
         { ...theirs, suites, authorize: () => admitted },
@@ -80,7 +85,7 @@ describe('the keys of a handshake', () => {
   });
 
   it('are wiped when there was no answer at all', () => {
-    const ours = counting();
+    const ours = countWipes();
     const client = clientEnd({ ...ours, suites });
     client.session.start();
     expect(ours.left()).toHaveLength(2);

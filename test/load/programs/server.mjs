@@ -10,7 +10,7 @@ const { protocol, pem, holds, undecided, ...options } = JSON.parse(process.argv[
 const operations = {};
 const server = new SecureServer({
   protocol,
-  backend: counting(node),
+  backend: countOperations(node),
   identity: Identity.fromPem(pem),
   ...(undecided ? { verifyClient: () => new Promise(() => {}) } : {}),
   ...options,
@@ -59,27 +59,27 @@ async function serve(client) {
 }
 
 /** Counts what is computed with keys that are not symmetric. */
-function counting(backend) {
-  const counted = (name, operation) => {
+function countOperations(backend) {
+  const count = (name, operation) => {
     return (...args) => {
       operations[name] = (operations[name] ?? 0) + 1;
       return operation(...args);
     };
   };
-  const countedAll = (key, names) => {
+  const countAll = (key, names) => {
     const operationsOf = Object.entries(names).map(([method, name]) => [
       method,
-      counted(name, (...args) => key[method](...args)),
+      count(name, (...args) => key[method](...args)),
     ]);
     return { ...key, ...Object.fromEntries(operationsOf) };
   };
   return {
     ...backend,
-    x25519: counted('X25519 key', () => countedAll(backend.x25519(), { agree: 'X25519 agreement' })),
-    mlKem768: async () => countedAll(await backend.mlKem768(), { encapsulate: 'ML-KEM encapsulation' }),
-    rsaPublicKey: (numbers) => countedAll(backend.rsaPublicKey(numbers), { verifyPss: 'RSA verification' }),
+    x25519: count('X25519 key', () => countAll(backend.x25519(), { agree: 'X25519 agreement' })),
+    mlKem768: async () => countAll(await backend.mlKem768(), { encapsulate: 'ML-KEM encapsulation' }),
+    rsaPublicKey: (numbers) => countAll(backend.rsaPublicKey(numbers), { verifyPss: 'RSA verification' }),
     rsaPrivateKey: (numbers) =>
-      countedAll(backend.rsaPrivateKey(numbers), {
+      countAll(backend.rsaPrivateKey(numbers), {
         decryptRaw: 'RSA private operation',
         decryptOaep: 'RSA private operation',
       }),

@@ -6,7 +6,7 @@ import { readDocument } from '../helpers/documents.js';
 import { readTables } from '../helpers/markdown.js';
 import { protocols } from '../helpers/sockets.js';
 import { slack } from './bounds.js';
-import { Cut, dialled } from './cut.js';
+import { Cut, dial } from './cut.js';
 import { type Address, ask, type Counters, startServer } from './programs.js';
 
 const running: AsyncDisposable[] = [];
@@ -17,29 +17,26 @@ afterEach(async () => {
 const WARM = 100;
 const COUNT = 800;
 
-type Stranger = (address: Address, protocol: ProtocolName) => Promise<Socket>;
+type Connect = (address: Address, protocol: ProtocolName) => Promise<Socket>;
 
-/** A connection that says these bytes and stays. */
-const saying =
-  (bytes: (protocol: ProtocolName) => Uint8Array): Stranger =>
+/** A connection that sends these bytes and stays open. */
+const sendBytes =
+  (bytes: (protocol: ProtocolName) => Uint8Array): Connect =>
   async ({ port }, protocol) => {
-    const socket = (await dialled(port)).resume();
-    const said = bytes(protocol);
-    if (said.length > 0) socket.write(said);
+    const socket = (await dial(port)).resume();
+    const message = bytes(protocol);
+    if (message.length > 0) socket.write(message);
     return socket;
   };
 
 /** The header of the longest record that a handshake may have, and all of it but its end. */
 const unfinished = Buffer.concat([Buffer.from([0, 16, 25]), Buffer.alloc(4120)]);
 
-/** A client that goes through its handshake, its bytes changed on their way; it does not get to the end. */
-function shakingHands(
-  options: ClientOptions,
-  cut: (bytes: Uint8Array, flight: number) => Uint8Array,
-): Stranger {
+/** A client that goes through its handshake, with changed bytes; it does not complete it. */
+function handshake(options: ClientOptions, cut: (bytes: Uint8Array, flight: number) => Uint8Array): Connect {
   return async ({ port, fingerprint }) => {
     let flight = 0;
-    const transport = new Cut(await dialled(port), (bytes) => cut(bytes, ++flight));
+    const transport = new Cut(await dial(port), (bytes) => cut(bytes, ++flight));
     const client = new SecureClient({ serverKey: fingerprint, handshakeTimeout: 120_000, ...options });
     client.connect(transport).catch((error: Error) => error);
     await expect.poll(() => flight, { interval: 1 }).toBeGreaterThan('suites' in options ? 0 : 1);
@@ -56,34 +53,34 @@ const firstRecord = (flight: Uint8Array): Uint8Array =>
     unfinished,
   ]);
 
-/** The rows of docs/limits.md: how each comes about, and what the server is to be for it. */
-const strangers: Record<
+/** The rows of docs/limits.md: how each is produced, and the state of the server for it. */
+const unauthenticatedClients: Record<
   ProtocolName,
-  Record<string, { readonly come: (identity: Identity) => Stranger; readonly isPending?: boolean }>
+  Record<string, { readonly connect: (identity: Identity) => Connect; readonly isPending?: boolean }>
 > = {
   sealed: {
-    'says nothing': { come: () => saying(() => Buffer.alloc(0)) },
-    'says hello, and then sends what fits and no more': {
-      come: () =>
-        shakingHands(hybrid, (bytes, flight) =>
+    'sends nothing': { connect: () => sendBytes(() => Buffer.alloc(0)) },
+    'sends its hello and an unfinished record of the maximum length': {
+      connect: () =>
+        handshake(hybrid, (bytes, flight) =>
           flight === 1 ? Buffer.concat([bytes, unfinished]) : Buffer.alloc(0),
         ),
     },
-    'goes on with a correct record that holds no correct ciphertext': {
-      come: () =>
-        shakingHands({ backend: nonsense }, (bytes, flight) => (flight === 1 ? bytes : firstRecord(bytes))),
+    'sends a correct second record with an invalid ciphertext': {
+      connect: () =>
+        handshake({ backend: nonsense }, (bytes, flight) => (flight === 1 ? bytes : firstRecord(bytes))),
     },
-    'does all that is asked of a client with an identity': {
-      come: (identity) => shakingHands({ identity }, (bytes) => bytes),
+    'completes its part of the handshake, with an identity': {
+      connect: (identity) => handshake({ identity }, (bytes) => bytes),
     },
   },
   classic: {
-    'says nothing': { come: () => saying(() => Buffer.alloc(0)) },
-    'sends a session key': { come: () => saying(() => Buffer.alloc(256, 1)), isPending: false },
+    'sends nothing': { connect: () => sendBytes(() => Buffer.alloc(0)) },
+    'sends a session key': { connect: () => sendBytes(() => Buffer.alloc(256, 1)), isPending: false },
   },
 };
 
-/** Encrypts to nobody. */
+/** Sends ciphertexts that no key decrypts. */
 const nonsense: Backend = {
   ...node,
   rsaPublicKey: (numbers) => ({
@@ -97,13 +94,14 @@ interface Cost {
   readonly operations: Record<string, number>;
 }
 
-/** What docs/limits.md says: by protocol and stranger, operations included. */
-function published(protocol: ProtocolName, name: string): Cost {
+/** The figures of docs/limits.md: by protocol and client, operations included. */
+function readPublished(protocol: ProtocolName, name: string): Cost {
   const { rows } = readTables(readDocument('docs/limits.md').text).find(
     ({ header }) => header[0] === 'One connection of a client that',
   ) ?? { rows: [] };
-  const row = rows.find(([stranger, of]) => stranger === name && of === protocol);
-  if (row === undefined) throw new Error(`docs/limits.md has no stranger of ${protocol} that ${name}`);
+  const row = rows.find(([client, of]) => client === name && of === protocol);
+  if (row === undefined)
+    throw new Error(`docs/limits.md has no row for a client of ${protocol} that ${name}`);
   const operations = (row[3] ?? '').split(', ').filter((part) => part !== 'none');
   return {
     kibibytes: Number.parseInt(row[2] ?? '', 10),
@@ -114,29 +112,29 @@ function published(protocol: ProtocolName, name: string): Cost {
 }
 
 const cases = protocols.flatMap((protocol) =>
-  Object.keys(strangers[protocol]).map((name) => [protocol, name] as const),
+  Object.keys(unauthenticatedClients[protocol]).map((name) => [protocol, name] as const),
 );
 
-describe('a stranger', () => {
+describe('an unauthenticated client', () => {
   // defences: what is read before a handshake is done is bounded, and what is computed for it
-  it.each(cases)('of %s who %s costs no more than docs/limits.md says', async (protocol, name) => {
-    const stranger = strangers[protocol][name];
-    if (stranger === undefined) throw new Error('no such stranger');
+  it.each(cases)('of %s that %s costs no more than docs/limits.md says', async (protocol, name) => {
+    const client = unauthenticatedClients[protocol][name];
+    if (client === undefined) throw new Error('no such client');
     const { program, address } = await startServer(protocol, {
       maxPendingHandshakes: 4 * COUNT,
       handshakeTimeout: 120_000,
       ...(protocol === 'sealed' ? { undecided: true, suites: ['X25519MLKEM768', 'X25519'] } : {}),
     });
     running.push(program);
-    const come = stranger.come(await Identity.generate({ role: 'client', modulusLength: 2048 }));
+    const connect = client.connect(await Identity.generate({ role: 'client', modulusLength: 2048 }));
     const crowd = async (count: number): Promise<void> => {
-      for (let i = 0; i < count; i++) sockets.push(await come(address, protocol));
+      for (let i = 0; i < count; i++) sockets.push(await connect(address, protocol));
     };
     const sockets: Socket[] = [];
     const total = (counters: Counters): number =>
-      stranger.isPending === false ? counters.open : counters.pending;
-    const { kibibytes, operations } = published(protocol, name);
-    const settled = async (count: number): Promise<Counters> => {
+      client.isPending === false ? counters.open : counters.pending;
+    const { kibibytes, operations } = readPublished(protocol, name);
+    const settle = async (count: number): Promise<Counters> => {
       await expect
         .poll(
           async () => {
@@ -145,20 +143,20 @@ describe('a stranger', () => {
           },
           { timeout: 30_000 },
         )
-        .toEqual([count, multiplied(operations, count)]);
+        .toEqual([count, multiply(operations, count)]);
       return ask(program);
     };
     await crowd(WARM);
-    const before = await settled(WARM);
+    const before = await settle(WARM);
     await crowd(COUNT);
-    const after = await settled(WARM + COUNT);
+    const after = await settle(WARM + COUNT);
     const each = (after.rss - before.rss) / COUNT / 1024;
-    process.stdout.write(`${protocol}, a stranger who ${name}: ${each.toFixed(1)} KiB\n`);
+    process.stdout.write(`${protocol}, a client that ${name}: ${each.toFixed(1)} KiB\n`);
     expect(each).toBeLessThanOrEqual(slack * kibibytes);
     for (const socket of sockets) socket.destroy();
   });
 });
 
-function multiplied(operations: Record<string, number>, count: number): Record<string, number> {
+function multiply(operations: Record<string, number>, count: number): Record<string, number> {
   return Object.fromEntries(Object.entries(operations).map(([name, times]) => [name, times * count]));
 }
