@@ -6,6 +6,11 @@ export function requireLength(what: string, bytes: Uint8Array, ...allowed: reado
   throw new RangeError(`${what} must have ${allowed.join(' or ')} bytes, got ${bytes.length}`);
 }
 
+/** The same for the nonce of a record, without an array for each. */
+export function requireNonce(nonce: Uint8Array): void {
+  if (nonce.length !== 12) requireLength('nonce', nonce, 12);
+}
+
 /** Throws a `RangeError` unless `blocks` is a whole number of AES blocks. */
 export function requireWholeBlocks(blocks: Uint8Array): void {
   if (blocks.length % 16 === 0) return;
@@ -48,7 +53,12 @@ export function nullIf<Result>(message: RegExp, compute: () => Result): Result |
   try {
     return compute();
   } catch (error) {
-    if (error instanceof Error && message.test(error.message)) return null;
-    throw error;
+    return nullFor(message, error);
   }
+}
+
+/** The same for the catch of a call that every record makes, which a closure would cost something. */
+export function nullFor(message: RegExp, error: unknown): null {
+  if (error instanceof Error && message.test(error.message)) return null;
+  throw error;
 }

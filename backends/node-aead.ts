@@ -8,10 +8,11 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import type { Aead } from '../src/backend.js';
-import { nullIf, requireLength } from './checks.js';
+import { nullFor, requireLength, requireNonce } from './checks.js';
 import { plain, unclearedBytes } from './node-bytes.js';
 import { joinRecord, NONE } from './pieces.js';
 
+const WRONG_TAG = /unable to authenticate data$/;
 /** Without it Node takes truncated tags. */
 const FULL_TAG = { authTagLength: 16 } as const;
 
@@ -55,20 +56,22 @@ export class NodeAead implements Aead {
     decipher.setAuthTag(ciphertext.subarray(end));
     const plaintext = plain(decipher.update(ciphertext.subarray(0, end)));
     // nothing of it leaves before the tag is verified
-    return nullIf(/unable to authenticate data$/, () => {
+    try {
       decipher.final();
       return plaintext;
-    });
+    } catch (error) {
+      return nullFor(WRONG_TAG, error);
+    }
   }
 
   // both algorithms have the same objects; only the declarations set them apart
   #makeCipher(nonce: Uint8Array): CipherGCM {
-    requireLength('nonce', nonce, 12);
+    requireNonce(nonce);
     return createCipheriv(this.#algorithm as CipherGCMTypes, this.#secret, nonce, FULL_TAG);
   }
 
   #makeDecipher(nonce: Uint8Array): DecipherGCM {
-    requireLength('nonce', nonce, 12);
+    requireNonce(nonce);
     return createDecipheriv(this.#algorithm as CipherGCMTypes, this.#secret, nonce, FULL_TAG);
   }
 }
