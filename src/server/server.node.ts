@@ -22,9 +22,6 @@ const platform: ServerPlatform<SecureClient> = {
   client: () => new SecureClient(),
 };
 
-/** Listens at the socket of a descriptor that the process was started with. Kept outside of the class, as {@link serverAccess}. */
-export let listenAtDescriptor: (server: SecureServer, fd: number) => Promise<void>;
-
 /**
  * Listens, does the handshakes side by side and hands out connected clients, in the order in which they became ready.
  * Iterating over it accepts until it is closed.
@@ -35,10 +32,6 @@ export class SecureServer extends PortableServer<SecureClient> {
   #server: Server | undefined;
   #isListening = false;
   #isRef = true;
-
-  static {
-    listenAtDescriptor = (server, fd) => server.#listen({ fd });
-  }
 
   /** Throws BAD_OPTION. */
   constructor(options: ServerOptions = {}) {
@@ -81,13 +74,12 @@ export class SecureServer extends PortableServer<SecureClient> {
 
   /** Where it listens, with the real port. A misuse error before `listen()` has resolved. */
   get address(): Required<TcpAddress> | UnixAddress {
-    if (!this.#isListening) throw notListening('address');
-    // Node does not know the path of a descriptor
-    const address = this.#server?.address() ?? '';
+    const address = this.#isListening ? this.#server?.address() : null;
+    if (address === null || address === undefined) throw notListening('address');
     return typeof address === 'string' ? { path: address } : { host: address.address, port: address.port };
   }
 
-  async #listen(address: TcpAddress | UnixAddress | Descriptor): Promise<void> {
+  async #listen(address: TcpAddress | UnixAddress): Promise<void> {
     const { settings, prepare, report, throwIfClosed } = this.#access;
     const { keepAlive, keepAliveInitialDelay, backlog } = settings;
     const server = createServer({
@@ -132,10 +124,6 @@ export class SecureServer extends PortableServer<SecureClient> {
   }
 }
 
-interface Descriptor {
-  readonly fd: number;
-}
-
 /** What is told when a limit has turned something away. */
 export interface LimitDiagnostics {
   /** The server that has the limit. */
@@ -147,11 +135,7 @@ export interface LimitDiagnostics {
 }
 
 /** Resolves when the server listens. */
-function openServer(
-  server: Server,
-  address: TcpAddress | UnixAddress | Descriptor,
-  backlog: number,
-): Promise<void> {
+function openServer(server: Server, address: TcpAddress | UnixAddress, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onClose = (): void => reject(new SecureSocketError('CLOSED', 'the server is closed'));
     server.once('error', reject);

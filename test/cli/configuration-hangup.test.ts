@@ -3,6 +3,7 @@ import { copyFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../helpers/examples.js';
 import { run } from './command.js';
 import {
   connectTo,
@@ -14,10 +15,12 @@ import {
   readGreeting,
   startConfigured,
   through,
+  tunnelClient,
   tunnelServer,
   usePlaceForConfigurations,
   write,
 } from './configured.js';
+import { addressOf, plainClient, plainServer } from './place.js';
 
 // What SIGHUP makes of a configuration that was changed.
 
@@ -114,5 +117,79 @@ describe('SIGHUP', () => {
     await hangUp(server);
     expect(await readGreeting(await through(port))).toBe('one');
     await server.until(/: stays: connected: /);
+  });
+
+  test('a service that listens at more, or at less, of the same port', async () => {
+    const one = await greeter('one');
+    const port = await freePort();
+    const at = (address: string): string => tunnelServer('moves', one, port).replace('127.0.0.1', address);
+    const server = await configured('live.toml', at('127.0.0.1'));
+    for (const address of ['0.0.0.0', '127.0.0.1']) {
+      write('live.toml', at(address));
+      await hangUp(server);
+      expect(await greeting(await through(port))).toBe('one');
+    }
+    expect(server.errors()).not.toContain('warning');
+  });
+
+  test('loses no connection that is just being opened when a service is changed', {
+    timeout: 60_000,
+  }, async () => {
+    const one = await greeter('one');
+    const limited = (text: string, limit: number): string => `${text}max-connections = ${limit}\n`;
+    const server = await configured('there.toml', limited(tunnelServer('there', one), 100));
+    const sealed = await portOf(server, 'there');
+    const at = await freePort();
+    const here = tunnelClient('here', `"127.0.0.1:${at}"`, sealed);
+    const client = await configured('here.toml', limited(here, 100));
+    const outcomes: string[] = [];
+    const state = { isOver: false };
+    const opening = Array.from({ length: 5 }, async () => {
+      while (!state.isOver) {
+        const socket = plainClient(at);
+        outcomes.push(await greeting(socket).catch((error: Error) => error.message));
+        socket.destroy();
+      }
+    });
+    for (let limit = 101; limit < 107; limit++) {
+      write('there.toml', limited(tunnelServer('there', one, sealed), limit));
+      await hangUp(server);
+      write('here.toml', limited(here, limit));
+      await hangUp(client);
+      const seen = outcomes.length;
+      await expect.poll(() => outcomes.length, { timeout: 15_000 }).toBeGreaterThan(seen + 10);
+    }
+    state.isOver = true;
+    await Promise.all(opening);
+    expect(outcomes.filter((outcome) => outcome !== 'one')).toEqual([]);
+    expect(server.errors()).not.toContain('warning');
+    expect((await server.stop()).code).toBe(0);
+  });
+
+  test('lets a handshake that has begun come to its end', { timeout: 60_000 }, async () => {
+    const [one, two] = [await greeter('one'), await greeter('two')];
+    const server = await configured('live.toml', `metrics = "127.0.0.1:0"\n${tunnelServer('turns', one)}`);
+    const port = await portOf(server, 'turns');
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    // what the server answers waits for the change
+    const proxy = await plainServer((socket) => {
+      const onward = plainClient(port);
+      socket.pipe(onward);
+      void released.then(() => onward.pipe(socket));
+    });
+    const carried = await through(Number(addressOf(proxy).split(':')[1]));
+    const [, metrics] = await server.until(/metrics at (http:\S+)/);
+    const pending = async (): Promise<string> => (await fetch(metrics as string)).text();
+    await expect
+      .poll(pending, { timeout: 10_000 })
+      .toContain('secure_sockets_handshakes_pending{service="turns"} 1');
+    write('live.toml', `metrics = "127.0.0.1:0"\n${tunnelServer('turns', two, port)}`);
+    await hangUp(server);
+    release();
+    expect(await greeting(carried)).toBe('one');
+    expect(await greeting(await through(port))).toBe('two');
   });
 });

@@ -8,6 +8,11 @@ export function announceListening(server: SecureServer, address: string, report:
   report.event('listening', `listening at ${address}, key ${fingerprint}`, { address, fingerprint });
 }
 
+/** Reports a mistake that ends nothing. */
+export function announceWarning({ message }: Error, report: Report): void {
+  report.event('warning', `warning: ${message}`, { message });
+}
+
 /** Reports which client has connected. */
 export function announceClient(client: SecureClient, report: Report): void {
   const { peer, suite } = client;

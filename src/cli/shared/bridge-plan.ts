@@ -97,7 +97,7 @@ function station(files: FileServer, dial: Dialler, place: BridgePlace): ServerSt
   const links = new Links(report, limit);
   const serving = {
     serve: (client: SecureClient) => links.add(client, () => carry(client, dial, links.cut)),
-    goAway: () => {},
+    goAway: async () => {},
     cut: () => {},
   };
   const [unlink, websocket] = [values.unlink === true, values.websocket === true];

@@ -1,7 +1,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { SecureClient } from '../../index.js';
 import { askForStreams } from './agreement.js';
-import { clientSession } from './http2.js';
+import { clientSession, onEndAnnounced } from './http2.js';
 import type { Dialler } from './trust.js';
 
 /** What a plain connection is carried by: a stream of a carrier, or a sealed connection of its own. */
@@ -23,6 +23,7 @@ const RESETS_PER_SECOND = 30;
 class Carrier {
   readonly #session: ClientHttp2Session;
   #open = 0;
+  #isEnding = false;
   #resets = 0;
   #countedAt = performance.now();
 
@@ -30,6 +31,10 @@ class Carrier {
   constructor(sealed: SecureClient, closed: () => void) {
     this.#session = clientSession(sealed);
     this.#session.once('close', closed);
+    onEndAnnounced(this.#session, () => {
+      this.#isEnding = true;
+      this.retire();
+    });
   }
 
   get open(): number {
@@ -39,7 +44,7 @@ class Carrier {
   /** Whether it accepts new streams. */
   get isUsable(): boolean {
     const { closed, destroyed } = this.#session;
-    return !closed && !destroyed && this.#recentResets + this.#open < MAX_RESETS;
+    return !closed && !destroyed && !this.#isEnding && this.#recentResets + this.#open < MAX_RESETS;
   }
 
   /** Opens a stream to the target of that name. */

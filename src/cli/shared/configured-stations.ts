@@ -1,6 +1,6 @@
 import { type Configuration, type Configured, withPlace } from './configuration.js';
-import { explainAnything, usageError } from './failure.js';
-import { inheritedAddress } from './inherited.js';
+import { explainAnything } from './failure.js';
+import { ListenerPool } from './listener-pool.js';
 import type { Report } from './output.js';
 import { reloadReported } from './signals.js';
 import type { Station } from './station.js';
@@ -47,15 +47,14 @@ export class ConfiguredStations {
     const { services } = configuration;
     const before = new Map([...this.#entries].filter(([name, entry]) => isSame(entry, services.get(name))));
     const gone = [...this.#entries].filter(([name]) => !before.has(name));
-    checkDescriptors(
-      configuration,
-      gone.flatMap(([, entry]) => descriptorsOf(entry)),
-      before,
-    );
     const made = await this.#prepare(configuration, before);
+    const pool = new ListenerPool();
+    for (const [name, { station }] of gone) pool.add(name, station);
     for (const [name, entry] of gone) this.#retire(name, entry);
+    pool.keepFor(made);
     const old = new Map(gone);
-    for (const [name, entry] of made) await this.#beginOr(name, entry, old.get(name));
+    for (const [name, entry] of made) await this.#beginOr(name, entry, old.get(name), pool);
+    pool.close();
     await this.reload(new Map([...before].map(([name, { station }]) => [name, station])));
   }
 
@@ -109,51 +108,27 @@ export class ConfiguredStations {
   }
 
   /** Starts a changed service; if it cannot start, the previous one. */
-  async #beginOr(name: string, entry: Entry, old: Entry | undefined): Promise<void> {
+  async #beginOr(name: string, entry: Entry, old: Entry | undefined, pool: ListenerPool): Promise<void> {
     try {
-      await entry.station.begin();
+      await entry.station.begin(pool.handoverTo(name));
       this.#entries.set(name, entry);
     } catch (error) {
       tell(error, 'warning: it cannot begin', this.#report.of(name));
+      pool.add(name, entry.station);
       await entry.station.stop();
-      if (old !== undefined) await this.#restore(name, old);
+      if (old !== undefined) await this.#restore(name, old, pool);
     }
   }
 
-  async #restore(name: string, old: Entry): Promise<void> {
+  async #restore(name: string, old: Entry, pool: ListenerPool): Promise<void> {
     try {
       const again = await this.#make(name, old);
-      await again.station.begin();
+      await again.station.begin(pool.handoverTo(name));
       this.#entries.set(name, again);
     } catch (error) {
       tell(error, 'warning: nor can it go on as before', this.#report.of(name));
     }
   }
-}
-
-/** With the service that listens at it a descriptor is closed, and it cannot be opened again. */
-function checkDescriptors(
-  { path, services }: Configuration,
-  closed: readonly number[],
-  before: ReadonlyMap<string, Entry>,
-): void {
-  for (const [name, service] of services) {
-    const fd = before.has(name) ? undefined : descriptorsOf(service).find((one) => closed.includes(one));
-    if (fd === undefined) continue;
-    const reason = `descriptor ${fd} cannot go from one service to another, nor to a changed one, while the process runs`;
-    throw withPlace(
-      path,
-      service.table,
-      usageError(reason, 'restart it: no connection is lost, as they wait'),
-    );
-  }
-}
-
-function descriptorsOf({ args }: Configured): number[] {
-  return args.flatMap((arg) => {
-    const [, text] = /^(?:--target=[^=]*=)?(fd:.*)$/.exec(arg) ?? [];
-    return text === undefined ? [] : [inheritedAddress(text).fd];
-  });
 }
 
 function isSame({ args }: Entry, other: Configured | undefined): boolean {

@@ -34,6 +34,40 @@ export function serverSession(sealed: SecureClient): ServerHttp2Session {
   return prepare(performServerHandshake(sealed.toDuplex(), options));
 }
 
+/** The payload of a PING that announces the end. */
+const NO_MORE = Buffer.from('no more.');
+
+/** How long a client may take to answer it, in milliseconds. */
+const MAX_NOTICE = 1000;
+
+/**
+ * Ends a session of the server without losing a stream that the client is just opening, which a GOAWAY would refuse: a
+ * PING announces it, as the graceful shutdown of RFC 9113 6.8 does with a GOAWAY that Node cannot send. What the client has
+ * begun before it knew is here by the answer to a second PING, since that to the first overtakes frames which wait.
+ */
+export function endSession(session: ServerHttp2Session): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      session.off('close', end);
+      session.close();
+      resolve();
+    };
+    const timer = setTimeout(end, MAX_NOTICE);
+    if (session.closed || session.destroyed) return end();
+    session.on('close', end);
+    // one that is ended meanwhile answers too, with an error
+    session.ping(NO_MORE, () => (session.destroyed ? end() : session.ping(NO_MORE, end)));
+  });
+}
+
+/** Calls back when the server announces the end of a session. */
+export function onEndAnnounced(session: ClientHttp2Session, announced: () => void): void {
+  session.on('ping', (payload: Uint8Array) => {
+    if (NO_MORE.equals(payload)) announced();
+  });
+}
+
 function prepare<S extends Http2Session>(session: S): S {
   // its streams report the error
   session.on('error', () => {});

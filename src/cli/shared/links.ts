@@ -85,13 +85,19 @@ export class Links {
     this.#open.set(arrival, carrying);
   }
 
-  /** Resolves when all have ended. Those that take too long are cut off. */
-  async end(): Promise<void> {
+  /** Resolves when none is open. */
+  async whenIdle(): Promise<void> {
+    while (this.#open.size > 0) await Promise.all(this.#open.values());
+  }
+
+  /** Resolves when all have ended that there are once no more can come. Those that take too long are cut off. */
+  async end(noMore: Promise<void>): Promise<void> {
     const timer = setTimeout(() => {
       this.#cut.abort(new Interrupted('SIGTERM'));
       for (const arrival of this.#open.keys()) arrival.destroy(new Error('the tunnel was stopped'));
     }, GRACE);
-    await Promise.all(this.#open.values());
+    await noMore;
+    await this.whenIdle();
     clearTimeout(timer);
   }
 

@@ -7,13 +7,18 @@ import { unusable } from './inherited.js';
 /** Flags of a command that listens. */
 export const listenFlags = { unlink: { type: 'boolean' } } as const;
 
+/** What the flags hold. */
+export interface ListenFlags {
+  readonly unlink?: boolean | undefined;
+}
+
 /**
  * Starts listening at an address. The file of a Unix domain socket outlives a killed process: with `unlink`, a socket
  * at which no one listens is removed first; otherwise the error says what to do.
  */
 export async function listenWhereFree(
   address: ListenAddress,
-  flags: { readonly unlink?: boolean | undefined },
+  flags: ListenFlags,
   begin: () => Promise<void>,
 ): Promise<void> {
   if (flags.unlink && 'path' in address && (await isAbandoned(address.path))) await unlink(address.path);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureClient, SecureServer } from '../../index.js';
 import { serverAccess } from '../../server/server.js';
 import { CLOSE_TIME, stopAccepting } from './accept.js';
@@ -6,6 +7,7 @@ import { announceClient } from './announce.js';
 import type { FileServer } from './file-server.js';
 import { whenGone } from './gone.js';
 import type { Links } from './links.js';
+import type { Handover, Listener } from './listener.js';
 import type { Report } from './output.js';
 import { listenSealed } from './sealed-listening.js';
 
@@ -14,12 +16,16 @@ export interface Station {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
+  /** Where its listeners are that can pass to another. */
+  readonly addresses: readonly ListenAddress[];
   /** Reads what it needs before it can accept connections. Rejects if that is wrong. */
   check(): Promise<void>;
-  /** Starts accepting connections. Rejects if it cannot. */
-  begin(): Promise<void>;
+  /** Starts accepting connections, at listeners that others have given up where there are any. Rejects if it cannot. */
+  begin(handover?: Handover): Promise<void>;
   /** Reads keys and lists again. If they are wrong, rejects, and nothing has changed. */
   reload(): Promise<void>;
+  /** Gives up its listeners, which may pass to another: only what has arrived is still served. */
+  release(): Listener[];
   /** Stops accepting and frees its address at once. Resolves when the open connections have ended. */
   retire(): Promise<void>;
   /** Stops accepting, and cuts off connections that have not ended in time. */
@@ -30,11 +36,14 @@ export interface Station {
 export interface Serving {
   /** Serves one, and reports its end. */
   serve(client: SecureClient): void;
-  /** Tells connected clients to open no more streams. */
-  goAway(): void;
+  /** Tells connected clients to open no more streams. Resolves when they know. */
+  goAway(): Promise<void>;
   /** Cuts off the remaining ones. */
   cut(): void;
 }
+
+/** How often, in milliseconds, it is looked at whether handshakes are still under way. */
+const HANDSHAKE_CHECK = 50;
 
 /** The address and parts of a station. */
 export interface Place {
@@ -56,6 +65,7 @@ export class ServerStation implements Station {
   /** One promise per client, which resolves when it is gone. */
   readonly #open = new Set<Promise<void>>();
   #accepting: Promise<void> | undefined;
+  #listener: Listener | undefined;
 
   constructor({ server, reload }: FileServer, serving: Serving, place: Place) {
     this.server = server;
@@ -65,28 +75,41 @@ export class ServerStation implements Station {
     this.#place = place;
   }
 
+  get addresses(): readonly ListenAddress[] {
+    return this.#place.websocket ? [] : [this.#place.address];
+  }
+
   async check(): Promise<void> {
     await serverAccess(this.server).prepare();
   }
 
-  async begin(): Promise<void> {
+  async begin(handover: Handover = () => undefined): Promise<void> {
     const { address, report } = this.#place;
-    await listenSealed(this.server, address, this.#place, report);
+    this.#listener = await listenSealed(this.server, address, this.#place, report, handover);
     this.#accepting = this.#accept();
   }
 
+  release(): Listener[] {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.release();
+    return listener === undefined ? [] : [listener];
+  }
+
+  /** Handshakes that have begun come to their end first, and so does what they bring. */
   async retire(): Promise<void> {
-    stopAccepting(this.server);
-    this.#serving.goAway();
-    await Promise.all(this.#open);
+    if (this.#place.websocket) stopAccepting(this.server);
+    this.#listener?.close();
+    void this.#serving.goAway();
+    while (this.server.stats.pending + this.server.stats.waiting > 0) await sleep(HANDSHAKE_CHECK);
+    while (this.#open.size > 0) await Promise.all(this.#open);
     await this.#close();
   }
 
   /** Closing the server first would close its clients. */
   async stop(): Promise<void> {
     stopAccepting(this.server);
-    this.#serving.goAway();
-    await this.links.end();
+    await this.links.end(this.#serving.goAway());
     this.#serving.cut();
     await this.#close();
   }

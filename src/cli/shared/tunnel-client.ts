@@ -1,12 +1,13 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import PQueue from 'p-queue';
-import { formatAddress } from './address.js';
+import { formatAddress, type ListenAddress } from './address.js';
+import { announceWarning } from './announce.js';
 import { wholeNumber } from './arguments.js';
 import { Carriers, type Passage } from './carriers.js';
 import { usageError } from './failure.js';
 import type { Links } from './links.js';
-import { listenPlain, listenWhereFree } from './listening.js';
+import { type Handover, Listener } from './listener.js';
 import type { Report } from './output.js';
 import { adoptPlain } from './plain.js';
 import { relay } from './relay.js';
@@ -43,7 +44,7 @@ export class TunnelClient implements Station {
   readonly links: Links;
   readonly #options: TunnelClientOptions;
   readonly #carriers: Carriers;
-  readonly #listeners: Server[] = [];
+  readonly #listeners = new Map<string, Listener>();
 
   constructor(options: TunnelClientOptions) {
     const { carriers: count, links, dialler } = options;
@@ -52,18 +53,25 @@ export class TunnelClient implements Station {
     this.#carriers = new Carriers({ count, dial: schedule(dialler.dial), stop: links.cut });
   }
 
+  get addresses(): readonly ListenAddress[] {
+    return [...this.#options.listens.values()];
+  }
+
   /** Nothing: the dialler has read everything already. */
   async check(): Promise<void> {}
 
-  /** Listens at all its addresses, or at none. */
-  async begin(): Promise<void> {
-    try {
-      for (const name of this.#options.listens.keys())
-        this.#listeners.push(await accept(name, this.#carriers, this.#options));
-    } catch (error) {
-      for (const listener of this.#listeners) listener.close();
-      throw error;
-    }
+  /** Serves when it listens at all its addresses. */
+  async begin(handover: Handover = () => undefined): Promise<void> {
+    for (const [name, address] of this.#options.listens)
+      this.#listeners.set(name, handover(address) ?? (await Listener.open(address, this.#options)));
+    for (const [name, listener] of this.#listeners) this.#serve(name, listener);
+  }
+
+  release(): Listener[] {
+    const listeners = [...this.#listeners.values()];
+    this.#listeners.clear();
+    for (const listener of listeners) listener.release();
+    return listeners;
   }
 
   /** After a change of the key, new connections get new carriers. */
@@ -72,16 +80,37 @@ export class TunnelClient implements Station {
   }
 
   async retire(): Promise<void> {
-    const ended = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
-    await Promise.all(ended);
+    this.#stopListening();
+    await this.links.whenIdle();
     this.#carriers.close(false);
   }
 
   async stop(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
+    this.#stopListening();
     this.#carriers.close(false);
-    await this.links.end();
+    await this.links.end(Promise.resolve());
     this.#carriers.close(true);
+  }
+
+  #stopListening(): void {
+    for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
+  }
+
+  #serve(name: string, listener: Listener): void {
+    const { links, report } = this.#options;
+    const connection = (socket: Socket): void => {
+      const { remoteAddress, remotePort } = socket;
+      const arrival = { remoteAddress, remotePort, destroy: () => resetPlain(socket) };
+      links.add(arrival, () => carry(socket, name, this.#carriers, links.cut));
+    };
+    listener.serve({ connection, error: (error) => announceWarning(error, report) });
+    const address = formatAddress(listener.address);
+    const isNamed = name !== DEFAULT_TARGET;
+    report.event('listening', `listening at ${address}${isNamed ? ` for ${name}` : ''}`, {
+      address,
+      ...(isNamed && { target: name }),
+    });
   }
 }
 
@@ -92,39 +121,6 @@ const MAX_HANDSHAKES = 24;
 function schedule(dial: Dialler): Dialler {
   const queue = new PQueue({ concurrency: MAX_HANDSHAKES });
   return (signal) => queue.add(() => dial(signal), { signal });
-}
-
-async function accept(name: string, carriers: Carriers, options: TunnelClientOptions): Promise<Server> {
-  const { listens, links, report } = options;
-  const listener = createServer({
-    allowHalfOpen: true,
-    noDelay: true,
-    keepAlive: true,
-    pauseOnConnect: true,
-  });
-  listener.on('connection', (socket) => {
-    const arrival = {
-      remoteAddress: socket.remoteAddress,
-      remotePort: socket.remotePort,
-      destroy: () => resetPlain(socket),
-    };
-    links.add(arrival, () => carry(socket, name, carriers, links.cut));
-  });
-  // such as a lack of file descriptors: it goes on listening
-  let at = listens.get(name) as NonNullable<ReturnType<Listens['get']>>;
-  await listenWhereFree(at, options, async () => {
-    at = await listenPlain(listener, at);
-  });
-  listener.on('error', (error) =>
-    report.event('warning', `warning: ${error.message}`, { message: error.message }),
-  );
-  const address = formatAddress(at);
-  const isNamed = name !== DEFAULT_TARGET;
-  report.event('listening', `listening at ${address}${isNamed ? ` for ${name}` : ''}`, {
-    address,
-    ...(isNamed && { target: name }),
-  });
-  return listener;
 }
 
 async function carry(socket: Socket, name: string, carriers: Carriers, stop: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@ import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
 import { announceLoss } from './announce.js';
-import { serverSession } from './http2.js';
+import { endSession, serverSession } from './http2.js';
 import type { Links } from './links.js';
 import type { Report } from './output.js';
 import { dialPlain, dialSocket } from './plain.js';
@@ -43,9 +43,9 @@ export class TunnelServing implements Serving {
   }
 
   /** Refuses new streams; open ones go on. */
-  goAway(): void {
+  async goAway(): Promise<void> {
     this.#isEnding = true;
-    for (const session of this.#sessions) session.close();
+    await Promise.all([...this.#sessions].map(endSession));
   }
 
   cut(): void {
@@ -81,7 +81,7 @@ export class TunnelServing implements Serving {
         announceLoss(`lost ${formatPeer(sealed)}`, error, this.#options.report);
     });
     session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers[':authority'] ?? ''));
-    if (this.#isEnding) session.close();
+    if (this.#isEnding) void endSession(session);
   }
 
   #serveStream(sealed: SecureClient, stream: ServerHttp2Stream, name: string): void {
