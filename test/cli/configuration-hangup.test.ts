@@ -123,11 +123,11 @@ describe('SIGHUP', () => {
     const one = await greeter('one');
     const port = await freePort();
     const at = (address: string): string => tunnelServer('moves', one, port).replace('127.0.0.1', address);
-    const server = await configured('live.toml', at('127.0.0.1'));
+    const server = await startConfigured('live.toml', at('127.0.0.1'));
     for (const address of ['0.0.0.0', '127.0.0.1']) {
       write('live.toml', at(address));
       await hangUp(server);
-      expect(await greeting(await through(port))).toBe('one');
+      expect(await readGreeting(await through(port))).toBe('one');
     }
     expect(server.errors()).not.toContain('warning');
   });
@@ -137,17 +137,17 @@ describe('SIGHUP', () => {
   }, async () => {
     const one = await greeter('one');
     const limited = (text: string, limit: number): string => `${text}max-connections = ${limit}\n`;
-    const server = await configured('there.toml', limited(tunnelServer('there', one), 100));
+    const server = await startConfigured('there.toml', limited(tunnelServer('there', one), 100));
     const sealed = await portOf(server, 'there');
     const at = await freePort();
     const here = tunnelClient('here', `"127.0.0.1:${at}"`, sealed);
-    const client = await configured('here.toml', limited(here, 100));
+    const client = await startConfigured('here.toml', limited(here, 100));
     const outcomes: string[] = [];
     const state = { isOver: false };
     const opening = Array.from({ length: 5 }, async () => {
       while (!state.isOver) {
         const socket = plainClient(at);
-        outcomes.push(await greeting(socket).catch((error: Error) => error.message));
+        outcomes.push(await readGreeting(socket).catch((error: Error) => error.message));
         socket.destroy();
       }
     });
@@ -168,7 +168,10 @@ describe('SIGHUP', () => {
 
   test('lets a handshake that has begun come to its end', { timeout: 60_000 }, async () => {
     const [one, two] = [await greeter('one'), await greeter('two')];
-    const server = await configured('live.toml', `metrics = "127.0.0.1:0"\n${tunnelServer('turns', one)}`);
+    const server = await startConfigured(
+      'live.toml',
+      `metrics = "127.0.0.1:0"\n${tunnelServer('turns', one)}`,
+    );
     const port = await portOf(server, 'turns');
     let release = (): void => {};
     const released = new Promise<void>((resolve) => {
@@ -189,7 +192,7 @@ describe('SIGHUP', () => {
     write('live.toml', `metrics = "127.0.0.1:0"\n${tunnelServer('turns', two, port)}`);
     await hangUp(server);
     release();
-    expect(await greeting(carried)).toBe('one');
-    expect(await greeting(await through(port))).toBe('two');
+    expect(await readGreeting(carried)).toBe('one');
+    expect(await readGreeting(await through(port))).toBe('two');
   });
 });
