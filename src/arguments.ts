@@ -52,6 +52,19 @@ export function checkOptions(
   throw fail(`${owner} takes an object of options${hint}, not ${kindOf(options)}`);
 }
 
+/** A literal has no member but the known ones, or it would be overlooked; an object of a class has what it likes. */
+export function checkMembers(
+  value: object,
+  known: readonly string[],
+  owner: string,
+  fail: (text: string) => Error = badArgument,
+): void {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return;
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw fail(`${owner} has no "${unknown}": it knows ${known.join(', ')}`);
+}
+
 /** An `AbortSignal`, by what it has: a test runner may have another realm's. */
 export const abortSignal: Rule = {
   wanted: 'an AbortSignal',

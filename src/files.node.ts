@@ -3,6 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { checkMembers } from './arguments.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
@@ -11,14 +12,19 @@ export interface FileOption {
   readonly path: string | URL;
 }
 
-/** The path of a file that an option or an argument names. */
-export function pathOf(file: FileOption | URL | string): string {
+/** The path of a file that an option or an argument names, and that may come with the members `others`. */
+export function pathOf(file: FileOption | URL | string, others: readonly string[] = []): string {
   if (typeof file === 'string') return checkedPath(file);
   if (typeof file === 'object' && file !== null) {
-    if ('path' in file) return pathOf(file.path);
+    if ('path' in file) return pathOfOption(file, others);
     if (Object.prototype.toString.call(file) === '[object URL]') return pathOfUrl(file);
   }
   throw badArgument(`a file is its path, its file: URL or { path }, not ${kindOf(file)}`);
+}
+
+function pathOfOption(file: FileOption, others: readonly string[]): string {
+  checkMembers(file, ['path', ...others], 'a file');
+  return pathOf(file.path);
 }
 
 function checkedPath(path: string): string {

@@ -182,6 +182,51 @@ const withValues: [name: string, call: (value: never) => unknown, wrong: readonl
   ['checkTransport()', (value) => checkTransport(value), [undefined, null, {}]],
 ];
 
+/** Objects that say where something is, with a member that there is not. */
+const withMembers: [name: string, call: (more: object) => unknown][] = [
+  ['connect()', (more) => connect({ ...to, ...more }, { serverKey: pin })],
+  ['new KnownHosts()', (more) => new KnownHosts({ path: 'a', ...more })],
+  ['new KnownHosts() of functions', (more) => new KnownHosts({ load: () => '', save: () => {}, ...more })],
+  [
+    'new KnownHosts() of a storage',
+    (more) => new KnownHosts({ storage: { getItem: () => '', setItem: () => {} }, ...more }),
+  ],
+  ['new SecureClient()', (more) => new SecureClient({ knownHosts: { path: 'a', ...more } })],
+  ['new AuthorizedKeys()', (more) => new AuthorizedKeys({ path: 'a', ...more })],
+  ['new SecureServer()', (more) => new SecureServer({ authorizedKeys: { path: 'a', ...more } })],
+  ['Identity.load()', (more) => Identity.load({ path: '/nothing', ...more })],
+  ['identity.save()', (more) => identity.save({ path: '/nothing/there', ...more })],
+];
+
+describe.each(withMembers)('%s', (name, call) => {
+  it('refuses a member that there is not, such as a mode with a slip in it', async () => {
+    for (const more of [{ modus: 'tofu' }, { Mode: 'tofu' }, { passphrase: 'x' }])
+      await refuses(name, () => call(more));
+  });
+});
+
+it('keeps known hosts in an object of a class, whatever else it has', async () => {
+  class Store {
+    readonly database = 'any';
+    load = (): string => '';
+    save = (): void => {};
+  }
+  expect(await new KnownHosts(new Store()).list()).toEqual([]);
+});
+
+it.each([{ host: 'a' }, { port: 1 }])(
+  'client.connect() to an address refuses %j, which it would not use',
+  async (more) => {
+    await refuses('client.connect()', () => new SecureClient({ serverKey: pin }).connect(to, more));
+  },
+);
+
+it('shows text as text where a number was wanted', async () => {
+  await expect(ends.client.close({ code: '1' as never })).rejects.toThrow('not "1"');
+  await expect(Identity.generate({ modulusLength: '2048' as never })).rejects.toThrow('"2048"');
+  await expect(hosts().find('a', '1' as never)).rejects.toThrow('"1"');
+});
+
 describe.each(withValues)('%s', (name, call, wrong) => {
   it('refuses what it cannot use', async () => {
     for (const value of wrong) await refuses(name, () => call(value as never));

@@ -211,3 +211,46 @@ describe('addresses', () => {
     expect(portOf(server)).toBeGreaterThan(0);
   });
 });
+
+describe('classic, which has no message for the end', () => {
+  it.each([
+    ['an idle timeout', { idleTimeout: 100 }, async () => {}],
+    ['destroy()', {}, async (peer: SecureClient) => peer.destroy()],
+    [
+      'destroy() after messages',
+      {},
+      async (peer: SecureClient) => {
+        await peer.send(new Uint8Array(10));
+        await pause(100);
+        peer.destroy();
+      },
+    ],
+  ])('lets the peer tell %s from an end in order', async (_, options, act) => {
+    const { client, peer } = keep(await pair('classic', { server: options }));
+    await act(peer);
+    const received = (async () => {
+      for await (const message of client) expect(message).toHaveLength(10);
+    })();
+    expect(await rejection(received)).toMatchObject({ code: 'TRUNCATED', blame: 'network' });
+  });
+
+  it('lets the peer tell a frame that is wrong, too', async () => {
+    const { client, peer } = keep(
+      await pair('classic', { client: { maxMessage: 1_000_000 }, server: { maxMessage: 1024 } }),
+    );
+    await client.send(new Uint8Array(5000));
+    expect(await rejection(peer.recv())).toMatchObject({ code: 'BAD_FRAME' });
+    expect(await rejection(client.recv())).toMatchObject({ code: 'TRUNCATED' });
+  });
+
+  it('ends in order by close(), though the peer does not answer', async () => {
+    const { client, peer } = keep(
+      await pair('classic', { client: { allowHalfOpen: true }, server: { closeTimeout: 100 } }),
+    );
+    await peer.send(new Uint8Array(10));
+    expect((await peer.close()).error).toMatchObject({ code: 'TRUNCATED' });
+    await pause(50);
+    expect(await client.recv()).toHaveLength(10);
+    expect(await client.recv()).toBeNull();
+  });
+});

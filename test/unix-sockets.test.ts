@@ -65,6 +65,30 @@ describe.skipIf(process.platform === 'win32')('the path of a Unix domain socket'
   });
 });
 
+describe.skipIf(process.platform === 'win32')('a zero byte in the path of a Unix domain socket', () => {
+  it.each(['a\0b', 'a\0', '\0abstract\0more'])(
+    '%j is refused by both ends, and no file appears',
+    async (name) => {
+      const path = name.startsWith('\0') ? name : join(folder, name);
+      const one = await server();
+      const refusal = { code: 'BAD_ARGUMENT', message: expect.stringContaining('no zero byte') };
+      expect(await rejection(one.listen({ path }))).toMatchObject(refusal);
+      const client = new SecureClient({ serverKey: `SHA256:${'A'.repeat(43)}` });
+      expect(await rejection(client.connect({ path }))).toMatchObject(refusal);
+      expect(existsSync(join(folder, 'a'))).toBe(false);
+    },
+  );
+
+  it.runIf(process.platform === 'linux')('that comes first is an abstract name of Linux', async () => {
+    const one = await server();
+    const path = `\0secure-sockets-${process.pid}`;
+    await one.listen({ path });
+    const client = new SecureClient({ serverKey: one.fingerprint });
+    await client.connect({ path });
+    await client.close();
+  });
+});
+
 describe.skipIf(process.platform === 'win32')('a socket file that is there already', () => {
   it('and that a killed server has left is named, and removed on request', async () => {
     const path = join(folder, 'left');

@@ -10,8 +10,8 @@ import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.
 import { isTransport, type Transport } from '../transports/transport.js';
 import { clientAccess, PortableClient } from './client.js';
 import type { ClientPlatform } from './client-lifecycle.js';
-import { type ConnectOptions, type Destination, useTransport } from './establish.js';
-import { readConnectOptions } from './method-options.js';
+import type { ConnectOptions, Destination } from './establish.js';
+import { readDialOptions } from './method-options.js';
 
 const platform: ClientPlatform = {
   backend: defaultBackend,
@@ -40,9 +40,8 @@ export class SecureClient extends PortableClient {
     to: TcpAddress | UnixAddress | Transport,
     options: ConnectOptions = {},
   ): Promise<void> {
-    const read = readConnectOptions(options);
-    const destination = isTransport(to) ? useTransport(to, read) : destinationOf(to);
-    await clientAccess.connect(this, destination, read);
+    if (isTransport(to)) await super.connect(to, options);
+    else await clientAccess.connect(this, destinationOf(to), readDialOptions(options));
   }
 
   /**

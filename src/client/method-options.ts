@@ -1,4 +1,12 @@
-import { type ArgumentRules, abortSignal, anything, integer, readArguments, text } from '../arguments.js';
+import {
+  type ArgumentRules,
+  abortSignal,
+  anything,
+  integer,
+  readArguments,
+  show,
+  text,
+} from '../arguments.js';
 import { isBytes } from '../core/bytes.js';
 import { badArgument, kindOf } from '../errors.js';
 import type { ProtocolName } from '../options/options.js';
@@ -52,6 +60,15 @@ export function readConnectOptions(options: ConnectOptions): ConnectOptions {
   return readArguments(options, connectRules, 'connect()');
 }
 
+/** The same for an address, which names the server itself. */
+export function readDialOptions(options: ConnectOptions): ConnectOptions {
+  const read = readConnectOptions(options);
+  if (read.host === undefined && read.port === undefined) return read;
+  throw badArgument(
+    'host and port of connect() name the server behind a transport: an address does so itself',
+  );
+}
+
 /** The options of `send()`. */
 export function readSendOptions(options: SendOptions): SendOptions {
   return readArguments(options, sendRules, 'send()');
@@ -93,5 +110,5 @@ function checkCloseCode(code: unknown, protocol: ProtocolName): number {
   if (protocol === 'classic') throw badArgument('classic has no message that could carry a close code');
   const isOwn = Number.isInteger(code) && (code as number) >= 0x4000 && (code as number) <= 0xffff;
   if (code === 1 || isOwn) return code as number;
-  throw badArgument(`a close code is 0, 1 or 16384 to 65535, not ${String(code)}`);
+  throw badArgument(`a close code is 0, 1 or 16384 to 65535, not ${show(code)}`);
 }

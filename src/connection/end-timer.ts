@@ -65,9 +65,11 @@ export class EndTimer {
     this.#start(this.#closeTimeout, () => this.#onExpired('final bytes'));
   }
 
-  leave(): void {
+  /** `isCut`: the peer must not take it for an end. */
+  leave(isCut = false): void {
     this.#start(GONE_WITHIN, () => this.#onExpired('transport'));
-    this.#transport.destroy();
+    if (isCut && this.#transport.reset) this.#transport.reset();
+    else this.#transport.destroy();
   }
 
   /** For good. */

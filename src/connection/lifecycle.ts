@@ -192,11 +192,12 @@ export class Lifecycle {
   /** The end of everything but final bytes. Without an error both halves have ended in order. */
   fail(error: unknown, finalBytes?: readonly Chunk[]): void {
     if (this.#isOver) return;
+    const isCut = this.#wouldSeemOrderly;
     if (finalBytes !== undefined) this.#parts.sendQueue.writeLast(finalBytes);
     this.#move(finalBytes === undefined ? 'destroy' : 'error');
     this.#settle(error, false);
     if (finalBytes === undefined) {
-      this.#timer.leave();
+      this.#timer.leave(isCut);
     } else {
       this.#parts.reading.discard();
       this.#timer.linger();
@@ -248,6 +249,12 @@ export class Lifecycle {
     reading.queue.fail(error);
     sendQueue.fail(error, isGone);
     this.#parts.account();
+  }
+
+  /** Whether the peer would take the end of the stream for ours, which was not said and cannot be said otherwise. */
+  get #wouldSeemOrderly(): boolean {
+    const { hasClose, isOver } = this.#parts.sendQueue;
+    return this.#phase !== 'handshake' && !hasClose && !isOver;
   }
 
   get #stage(): Stage {

@@ -150,7 +150,7 @@ export class SendQueue {
 
   /** What tells the peer of an error, once something can be sent. */
   finalBytes(closeCode: number): Chunk[] | undefined {
-    return this.#sender?.close(closeCode);
+    return this.hasClose ? this.#sender?.close(closeCode) : undefined;
   }
 
   /** Writes the last bytes of all, and does not wait for what was written before. */

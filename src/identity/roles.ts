@@ -1,3 +1,4 @@
+import { show } from '../arguments.js';
 import { SecureSocketError } from '../errors.js';
 
 /**
@@ -28,7 +29,7 @@ export function checkModulusLength(bits: number, role: IdentityRole): void {
   const multiple = step === 1 ? '' : `, a multiple of ${step}`;
   throw new SecureSocketError(
     'BAD_OPTION',
-    `modulusLength is ${bits}; expected ${min} to 4096${multiple} for role ${role}`,
+    `modulusLength is ${show(bits)}; expected ${min} to 4096${multiple} for role ${role}`,
   );
 }
 

@@ -8,6 +8,7 @@ interface SocketFacts {
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+  resetAndDestroy?(): unknown;
   ref?(): unknown;
   unref?(): unknown;
 }
@@ -129,6 +130,14 @@ class DuplexTransport implements Transport {
 
   destroy(error?: Error): void {
     this.#stream.destroy(error);
+  }
+
+  /** TCP alone has resets; a TLS socket has the method, and throws. */
+  reset(): void {
+    const stream = this.#stream;
+    const isTcp = this.remotePort !== undefined && !('encrypted' in stream);
+    if (isTcp && stream.resetAndDestroy) stream.resetAndDestroy();
+    else stream.destroy();
   }
 
   ref(): void {

@@ -95,11 +95,19 @@ class GuardedTransport implements Transport {
   }
 
   destroy(error?: Error): void {
+    this.#giveUp(error, () => this.#inner.destroy(error));
+  }
+
+  reset(): void {
+    this.#giveUp(undefined, () => (this.#inner.reset ? this.#inner.reset() : this.#inner.destroy()));
+  }
+
+  #giveUp(error: Error | undefined, act: () => void): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.#error ??= error;
     if (!this.#isGone) this.#timer = setTimeout(() => this.#close(this.#error), DESTROY_GRACE);
-    this.#attempt(() => this.#inner.destroy(error));
+    this.#attempt(act);
   }
 
   /** A view over another place of the receiver's memory would be taken for bytes in place. */

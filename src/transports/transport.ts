@@ -24,6 +24,10 @@ export interface Transport {
   end(): void;
   /** Gives everything up at once; `close` follows. */
   destroy(error?: Error): void;
+  /**
+   * The same, in a way that the peer does not take for an end of ours, where an end and a loss would look alike otherwise.
+   */
+  reset?(): void;
   /** The peer's address, if there is such a thing. */
   readonly remoteAddress?: string | undefined;
   /** The peer's port. */

@@ -16,7 +16,7 @@ export type KnownHostsSource = KnownHostsFile | StoredHosts;
 export class KnownHosts extends PortableKnownHosts {
   /** Throws BAD_OPTION. Nothing is read yet. */
   constructor(source: KnownHostsSource) {
-    if (isFile(source)) super(modeIn(source), { store: new FileLines(pathOf(source)), socketPath });
+    if (isFile(source)) super(modeIn(source), { store: new FileLines(pathOf(source, ['mode'])), socketPath });
     else super(source);
   }
 }

@@ -1,3 +1,4 @@
+import { checkMembers, show } from '../arguments.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { linesOf } from '../core/encodings/text.js';
@@ -166,7 +167,7 @@ export class PortableKnownHosts {
     if (name === undefined) throw badOption(`not a host: ${JSON.stringify(host)}`);
     const isUnix = name.startsWith('unix:');
     if (!Number.isInteger(port) || port < 0 || port > (isUnix ? 0 : 65535)) {
-      throw badOption(`not a port of ${host}: ${port}; expected ${isUnix ? '0' : '0 to 65535'}`);
+      throw badOption(`not a port of ${host}: ${show(port)}; expected ${isUnix ? '0' : '0 to 65535'}`);
     }
     return { host: isUnix ? `unix:${this.#socketPath(name.slice('unix:'.length))}` : name, port };
   }
@@ -179,11 +180,15 @@ function asIs(path: string): string {
 function storeOf(source: object): LineStore {
   const given: Partial<TextStore & StorageOption> =
     typeof source === 'object' && source !== null ? source : {};
+  const known = (members: string[], store: LineStore): LineStore => {
+    checkMembers(given, members, 'knownHosts', badOption);
+    return store;
+  };
   const { storage, key = 'secure-sockets.known-hosts', load, save } = given;
   if (typeof storage?.getItem === 'function' && typeof storage.setItem === 'function')
-    return linesIn(webStorageText(storage, key), key);
+    return known(['storage', 'key', 'mode'], linesIn(webStorageText(storage, key), key));
   if (typeof load === 'function' && typeof save === 'function')
-    return linesIn(source as TextStore, 'knownHosts');
+    return known(['load', 'save', 'mode'], linesIn(source as TextStore, 'knownHosts'));
   throw badOption(`known hosts are kept in { load, save } or { storage }, not in ${kindOf(source)}`);
 }
 

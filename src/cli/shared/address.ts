@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { TcpAddress, UnixAddress } from '../../index.js';
+import { problemOfUnixPath } from '../../transports/unix-path.node.js';
 import { type CommandError, usageError } from './failure.js';
 import { type InheritedAddress, inheritedAddress } from './inherited.js';
 
@@ -129,14 +130,8 @@ function pathIn(text: string): string | undefined {
   return isPath && path !== '' ? path : undefined;
 }
 
-/** The system silently truncates longer paths, so that two of them could name the same socket. */
-const MAX_PATH = process.platform === 'darwin' ? 103 : 107;
-
 function checkPath(path: string): string {
-  const length = Buffer.byteLength(path);
-  if (process.platform === 'win32' || length <= MAX_PATH) return path;
-  throw usageError(
-    `the path of a Unix domain socket has ${MAX_PATH} bytes at most, not ${length}: ${path}`,
-    'name it from the folder that it is in: cd FOLDER, then unix:NAME',
-  );
+  const problem = problemOfUnixPath(path);
+  if (problem === undefined) return path;
+  throw usageError(problem, 'name it from the folder that it is in: cd FOLDER, then unix:NAME');
 }

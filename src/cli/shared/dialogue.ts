@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureClient } from '../../index.js';
 import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError, exitCodes, lostConnection } from './failure.js';
@@ -15,6 +16,9 @@ export interface DialogueOptions {
 
 /** How long input may be silent, in milliseconds, before it is given up for a peer that has closed. */
 const TIMEOUT = 250;
+
+/** How long our end waits for output that is being written, in milliseconds. */
+const OUTPUT_TIME = 1000;
 
 /**
  * Carries input to the peer and what the peer sends to output, until both directions have ended. Rejects if either was
@@ -74,6 +78,7 @@ class Dialogue {
       this.#input.close();
       this.#onReceive();
     };
+    void this.#output.failed.then(giveUp);
     await Promise.all([this.#receive().catch(giveUp), this.#send().catch(giveUp)]);
     return this.#failure;
   }
@@ -105,6 +110,7 @@ class Dialogue {
     if (!isComplete || stop.aborted) return;
     const isMute = isServer && !this.#input.hasBegun;
     await this.#silence(isMute ? undefined : wait);
+    await this.#outputTime();
     await this.#client.end(closeOptions(this.#client, this.#hasPeerEnded ? 0 : closeCodes.readsOn));
   }
 
@@ -120,6 +126,17 @@ class Dialogue {
         throw this.#hasPeerEnded ? unsent(error) : error;
       }
     }
+  }
+
+  /**
+   * After our end nothing can tell the peer that what it sent was not written. So what is received is written first, unless
+   * whoever reads our output takes its time.
+   */
+  async #outputTime(): Promise<void> {
+    const timer = new AbortController();
+    const late = sleep(OUTPUT_TIME, undefined, { signal: timer.signal }).catch(() => {});
+    await Promise.race([this.#output.flush().catch(() => {}), late]);
+    timer.abort();
   }
 
   /** Resolves when the peer has ended, or has been silent for that many milliseconds. */

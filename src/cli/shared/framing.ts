@@ -73,10 +73,12 @@ class MessageSource implements Source {
 
 /** Writes whole messages to an output. */
 class MessageSink implements Sink {
+  readonly failed: Promise<unknown>;
   readonly #output: Output;
 
   constructor(output: Output) {
     this.#output = output;
+    this.failed = output.failed;
   }
 
   async write(message: Uint8Array): Promise<void> {

@@ -37,6 +37,7 @@ export async function serveMany(stage: Stage): Promise<void> {
     void server.close();
   };
   const whenStopped = AbortSignal.any([stop, cut.signal]);
+  void output.failed.then(fail);
   whenStopped.addEventListener('abort', () => input.close(), { once: true });
   const broadcast = new Broadcast(report);
   const sending = broadcast.send(input).catch(fail);

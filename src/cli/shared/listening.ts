@@ -1,5 +1,6 @@
 import { lstat, unlink } from 'node:fs/promises';
-import { connect, type Server } from 'node:net';
+import type { Server } from 'node:net';
+import { isLeftBehind } from '../../transports/unix-path.node.js';
 import type { ListenAddress } from './address.js';
 import { CommandError, exitCodes } from './failure.js';
 import { unusable } from './inherited.js';
@@ -21,7 +22,7 @@ export async function listenWhereFree(
   flags: ListenFlags,
   begin: () => Promise<void>,
 ): Promise<void> {
-  if (flags.unlink && 'path' in address && (await isAbandoned(address.path))) await unlink(address.path);
+  if (flags.unlink && 'path' in address && (await isLeftBehind(address.path))) await unlink(address.path);
   try {
     await begin();
   } catch (error) {
@@ -43,7 +44,7 @@ export function listenPlain(listener: Server, address: ListenAddress): Promise<L
 }
 
 async function inTheWay(path: string, cause: unknown): Promise<CommandError> {
-  if (await isAbandoned(path)) {
+  if (await isLeftBehind(path)) {
     const text = `${path} is the socket of a program that no longer runs`;
     return new CommandError(
       exitCodes.network,
@@ -55,21 +56,6 @@ async function inTheWay(path: string, cause: unknown): Promise<CommandError> {
   const isSocket = (await lstat(path)).isSocket();
   const text = isSocket ? `another program listens at ${path}` : `${path} is there, and is no socket`;
   return new CommandError(exitCodes.network, text, ['choose another path'], cause);
-}
-
-/** Whether it is a socket at which no one listens. */
-async function isAbandoned(path: string): Promise<boolean> {
-  const stats = await lstat(path).catch(() => undefined);
-  if (!stats?.isSocket()) return false;
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const settle = (isFree: boolean): void => {
-      socket.destroy();
-      resolve(isFree);
-    };
-    socket.once('connect', () => settle(false));
-    socket.once('error', (error) => settle('code' in error && error.code === 'ECONNREFUSED'));
-  });
 }
 
 function isInUse(error: unknown): boolean {

@@ -52,7 +52,8 @@ export async function serveMetrics(
   const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
   limit(server);
   let at = formatAddress(address);
-  await listenWhereFree(address, {}, async () => {
+  // the socket file of a process that was killed is in no one's way
+  await listenWhereFree(address, { unlink: true }, async () => {
     at = formatAddress(await listenPlain(server, address));
   });
   // neither the server nor its connections keep the process running

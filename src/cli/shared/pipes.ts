@@ -51,6 +51,8 @@ export interface Sink {
   write(piece: Uint8Array): Promise<void>;
   /** Resolves when everything is written. */
   flush(): Promise<void>;
+  /** Resolves to the error of a write that has failed, at once: there may be no other to notice it. */
+  readonly failed: Promise<unknown>;
 }
 
 /** Standard input, in pieces of limited length. It is not read further ahead than its own small buffer. */
@@ -134,7 +136,9 @@ const write = promisify(writev);
  * peer, as it would with `process.stdout`, which blocks on pipes and files. Waiting pieces are written together.
  */
 export class Output implements Sink {
+  readonly failed: Promise<unknown>;
   readonly #descriptor: number;
+  #fail: (error: unknown) => void = () => {};
   #waiting: Uint8Array[] = [];
   #bytes = 0;
   #writing: Promise<void> | undefined;
@@ -142,6 +146,9 @@ export class Output implements Sink {
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
   }
 
   /** Resolves when there is room for more. Rejects if an earlier write has failed. */
@@ -168,6 +175,7 @@ export class Output implements Sink {
       }
     } catch (error) {
       this.#failure = error;
+      this.#fail(error);
       this.#waiting = [];
     } finally {
       this.#writing = undefined;

@@ -147,7 +147,9 @@ export function exportFrom(
   if (name.length > 255 - PREFIX.length)
     throw badArgument(`the label has ${name.length} bytes, the maximum is 247`);
   if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_LENGTH) {
-    throw badArgument(`the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${length}`);
+    throw badArgument(
+      `the length must be 1 to ${255 * HASH_LENGTH} bytes, not ${typeof length === 'number' ? length : typeof length}`,
+    );
   }
   const derived = expandLabel(backend, exporterSecret, name, hashOfNothing(backend), HASH_LENGTH);
   const material = expandLabel(backend, derived, ascii('exporter'), backend.sha256(context), length);
