@@ -285,8 +285,10 @@ describe('a passphrase', () => {
   });
 });
 
+const isNode = !process.versions.bun && !process.versions.deno;
+
 describe('what is no key for an identity', () => {
-  test.each<[string, () => Promise<KeyObject>, IdentityRole, string]>([
+  test.for<[string, () => Promise<KeyObject>, IdentityRole, string]>([
     [
       '1024 bits in sealed',
       () => makeKey(1024),
@@ -297,8 +299,14 @@ describe('what is no key for an identity', () => {
     ['a modulus of 2052 bits in sealed', () => makeKey(2052), 'server', 'a multiple of 8'],
     ['an RSA-PSS key', makePssKey, 'server', 'for RSA-PSS, which is bound to signing'],
     ['an EC key', makeEcKey, 'server', 'for EC, and one for RSA is needed'],
-  ])('%s', async (_, make, role, text) => {
-    const pem = pemOf(await make());
+  ])('%s', async ([, make, role, text], { skip }) => {
+    const pem = await make()
+      .then(pemOf)
+      .catch((error: unknown) => {
+        // Bun and Deno make and export fewer kinds of keys than they read
+        if (isNode) throw error;
+        return skip(String(error));
+      });
     expect(() => Identity.fromPem(pem, { role })).toThrow(problem('BAD_IDENTITY', text));
   });
 
@@ -536,7 +544,10 @@ function pemOf(key: KeyObject): string {
 }
 
 async function makeKey(modulusLength: number, publicExponent = 65537): Promise<KeyObject> {
-  return (await promisify(generateKeyPair)('rsa', { modulusLength, publicExponent })).privateKey;
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength, publicExponent });
+  const made = privateKey.asymmetricKeyDetails?.modulusLength;
+  if (made !== modulusLength) throw new Error(`a key of ${made} bits was made in place of ${modulusLength}`);
+  return privateKey;
 }
 
 async function makePssKey(): Promise<KeyObject> {

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { noble } from '../backends/noble.js';
+import { node } from '../backends/node.js';
 import {
+  type Backend,
   Identity,
   type SealedServerOptions,
   SecureClient,
@@ -34,6 +37,26 @@ function refusal(make: () => unknown): Error & { code?: string } {
   }
   throw new Error('nothing was refused');
 }
+
+describe('suites', () => {
+  const backend: Backend = { ...node, name: 'mine', lacks: ['chaCha20Poly1305'] };
+  const suites = ['X25519', 'X25519-CHACHA20', 'X25519MLKEM768-CHACHA20'] as const;
+  const problem = {
+    code: 'BAD_OPTION',
+    message: expect.stringMatching(/mine has no cipher for X25519-CHACHA20, X25519MLKEM768-CHACHA20 here/),
+  };
+
+  it('that the backend has no cipher for are refused at either end before there is a connection', () => {
+    expect(refusal(() => new SecureServer({ backend, suites }))).toMatchObject(problem);
+    expect(refusal(() => new SecureClient({ backend, suites }))).toMatchObject(problem);
+  });
+
+  it('that it has a cipher for are taken, and all of them by a backend that lacks nothing', () => {
+    new SecureServer({ backend, suites: ['X25519', 'X25519MLKEM768'] });
+    new SecureClient({ backend, suites: ['X25519'] });
+    new SecureClient({ backend: noble, suites });
+  });
+});
 
 describe('authorizedKeys', () => {
   it.each([

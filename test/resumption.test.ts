@@ -22,6 +22,7 @@ import { node } from 'secure-sockets/backends/node';
 import { sodium } from 'secure-sockets/backends/sodium';
 import { web } from 'secure-sockets/backends/web';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isLacking } from '../src/core/sealed/suites.js';
 import { sessionsAccess } from '../src/sessions/sessions.js';
 import { clientOf, identityFor, portOf, rejection, startListening } from './helpers/sockets.js';
 
@@ -378,16 +379,17 @@ describe('every pair of backends resumes, over every suite', () => {
     backends.map((here) => [here.name, there.name, here, there] as const),
   );
   it.each(cases)('%s with %s', async (_, __, here, there) => {
-    for (const suite of suites) {
+    const common = suites.filter((suite) => !isLacking(suite, here) && !isLacking(suite, there));
+    for (const suite of common) {
       const server = await serve({
         backend: there,
-        suites: [...suites],
+        suites: common,
         authorizedKeys: [identity.fingerprint],
       });
       const sessions = new Sessions();
       const options = { sessions, identity, backend: here };
       // any suite resumes any ticket
-      const next = suites[(suites.indexOf(suite) + 1) % suites.length] as (typeof suites)[number];
+      const next = common[(common.indexOf(suite) + 1) % common.length] as (typeof common)[number];
       expect(await visits(server, { ...options, suites: [suite] }, { ...options, suites: [next] })).toEqual([
         false,
         true,

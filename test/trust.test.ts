@@ -157,7 +157,9 @@ describe('a client', () => {
       open.push({ [Symbol.asyncDispose]: () => made.close({ timeout: 50 }) });
       const port = portOf(made);
       for (const mode of ['tofu', 'strict'] as const) {
-        for (const host of ['::1', '0:0:0:0:0:0:0:1', '0::0001', '::1%lo']) {
+        // Deno (2.9.6) connects to no address with a zone
+        const withZone = process.versions.deno ? [] : ['::1%lo'];
+        for (const host of ['::1', '0:0:0:0:0:0:0:1', '0::0001', ...withZone]) {
           const client = new SecureClient({ knownHosts: { path, mode } });
           await client.connect({ host, port });
           client.destroy();

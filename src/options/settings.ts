@@ -1,6 +1,7 @@
 import { checkOptions, problemOf } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
+import { isLacking } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
@@ -14,7 +15,10 @@ export type Filled<Options, Defaulted extends keyof Options> = Options & {
 };
 
 /** Options that are checked against each other. */
-type Checked = Pick<ClientSettings, 'pingInterval' | 'pingTimeout' | 'highWaterMark' | 'maxSendQueue'>;
+type Checked = Pick<
+  ClientSettings,
+  'pingInterval' | 'pingTimeout' | 'highWaterMark' | 'maxSendQueue' | 'suites' | 'backend'
+>;
 
 /** A client's options, checked once and filled up. The backend is as it was given. */
 export type ClientSettings = Filled<EveryClientOption, DefaultedClient>;
@@ -115,7 +119,8 @@ function workOutDefaults(table: Table, isClassic: boolean): Defaults {
 }
 
 /** What goes for several options at once. */
-function checkTogether({ pingInterval, pingTimeout, highWaterMark, maxSendQueue }: Checked): void {
+function checkTogether(settings: Checked): void {
+  const { pingInterval, pingTimeout, highWaterMark, maxSendQueue, suites = [], backend } = settings;
   if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
     throw badOption(
       'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
@@ -123,4 +128,9 @@ function checkTogether({ pingInterval, pingTimeout, highWaterMark, maxSendQueue 
   }
   if (maxSendQueue < highWaterMark)
     throw badOption(`maxSendQueue (${maxSendQueue}) must be at least highWaterMark (${highWaterMark})`);
+  const lacking = suites.filter((name) => isLacking(name, backend));
+  if (lacking.length > 0)
+    throw badOption(
+      `suites: the backend ${backend.name} has no cipher for ${lacking.join(', ')} here: leave it out, or take another backend`,
+    );
 }

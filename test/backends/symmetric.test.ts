@@ -114,11 +114,13 @@ describe.each(backends)('$name: AES-ECB', (backend) => {
   });
 });
 
-const aeads = [
+const all = [
   { title: 'AES-256-GCM', aead: 'aesGcm', cases: gcmVectors.cases },
   { title: 'ChaCha20-Poly1305', aead: 'chaCha20Poly1305', cases: chachaVectors.cases },
 ] as const;
-const ofAll = backends.flatMap((backend) => aeads.map((each) => ({ ...each, backend })));
+const ofAll = backends.flatMap((backend) =>
+  all.filter(({ aead }) => !backend.lacks?.includes(aead)).map((each) => ({ ...each, backend })),
+);
 
 describe.each(ofAll)('$backend.name: $title', ({ backend, aead: name, cases }) => {
   it.each(cases)('$name', ({ key, nonce, associatedData, plaintext, ciphertext, tag }) => {
@@ -195,6 +197,7 @@ describe.each(ofAll)('$backend.name: $title', ({ backend, aead: name, cases }) =
 
 describe.each(backends)('$name: memory', (backend) => {
   const key = pattern(32);
+  const aeads = all.filter(({ aead }) => !backend.lacks?.includes(aead));
 
   it('changes no input', () => {
     const inputs = { key: pattern(32), nonce: pattern(12), data: pattern(21), blocks: pattern(48) };
@@ -239,7 +242,12 @@ describe.each(backends)('$name: memory', (backend) => {
       ...[ecb.encrypt(pattern(16)), ecb.decrypt(pattern(16)), ecb.encrypt(pattern(16)), ...opened],
     ];
     for (const result of results) expect(Object.getPrototypeOf(result)).toBe(Uint8Array.prototype);
-    for (const result of results) expect(result.buffer.byteLength).toBe(result.length);
+    // a block more is what Bun's ciphers take
+    const spare = process.versions.bun && ['node', 'sodium'].includes(backend.name) ? 16 : 0;
+    for (const { buffer, length } of results) {
+      expect(buffer.byteLength).toBeGreaterThanOrEqual(length);
+      expect(buffer.byteLength).toBeLessThanOrEqual(length + spare);
+    }
     expect(new Set(results.map(({ buffer }) => buffer)).size).toBe(results.length);
   });
 
@@ -273,13 +281,13 @@ describe.each(backends)('$name: memory', (backend) => {
   });
 
   it('works without its object', () => {
-    const { aesEcb, aesGcm, chaCha20Poly1305, hkdfExpand, randomBytes, sha256 } = backend;
+    const { aesEcb, hkdfExpand, randomBytes, sha256 } = backend;
     expect(randomBytes(9)).toHaveLength(9);
     expect(sha256(key)).toHaveLength(32);
     expect(hkdfExpand(key, key, 9)).toHaveLength(9);
     expect(aesEcb(key).encrypt(pattern(16))).toHaveLength(16);
-    for (const aead of [aesGcm, chaCha20Poly1305])
-      expect(join(aead(key).seal(pattern(12), key, [key]))).toHaveLength(48);
+    for (const make of aeads.map(({ aead }) => backend[aead]))
+      expect(join(make(key).seal(pattern(12), key, [key]))).toHaveLength(48);
   });
 });
 

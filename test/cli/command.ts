@@ -29,15 +29,19 @@ export interface Running {
   readonly ended: Promise<Outcome>;
 }
 
-/** Starts the command in a folder which is its home; input stays open, output goes to a descriptor if one is given. */
+/**
+ * Starts the command in a folder which is its home; input stays open, output goes to a descriptor if one is given.
+ * `runtime`: what runs it, and its options.
+ */
 export function start(
   folder: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   stdout: number | 'pipe' = 'pipe',
+  [runtime, ...options]: readonly [string, ...string[]] = [process.execPath],
 ): Running {
   const { NODE_OPTIONS: _, XDG_CONFIG_HOME: __, ...rest } = process.env;
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(runtime, [...options, script, ...args], {
     cwd: folder,
     env: { ...rest, HOME: folder, ...env },
     detached: true,

@@ -57,7 +57,12 @@ export function defaultSuites({
   const sort = (names: SuiteName[]): SuiteName[] => names.sort((a, b) => isFirst(a) - isFirst(b));
   const isHybridNative = native && fallbacks.mlKem768 === undefined;
   const all = [...(isHybridNative ? sort(hybrid) : []), ...sort(plain)];
-  return all.filter((name) => !lacks.includes(suites[name].cipher));
+  return all.filter((name) => !isLacking(name, { lacks }));
+}
+
+/** Whether a backend has no cipher for a suite. */
+export function isLacking(name: SuiteName, { lacks = [] }: Pick<Backend, 'lacks'>): boolean {
+  return lacks.includes(suites[name].cipher);
 }
 
 /**
@@ -84,7 +89,7 @@ export function greaseOf(byte: number): number {
 /** Refuses a list that cannot be offered, or that needs what is not there. */
 export function checkSuites(
   names: readonly SuiteName[],
-  { lacks = [] }: Pick<Backend, 'lacks'>,
+  backend: Pick<Backend, 'lacks'>,
   mlKem768: unknown,
 ): void {
   const isList = names.length > 0 && names.every((name) => suiteNames.includes(name));
@@ -93,7 +98,7 @@ export function checkSuites(
       `suites must be different names out of ${suiteNames.join(', ')}, not '${names.join(', ')}'`,
     );
   }
-  const lacking = names.find((name) => lacks.includes(suites[name].cipher));
+  const lacking = names.find((name) => isLacking(name, backend));
   if (lacking !== undefined)
     throw badArgument(`the suite ${lacking} needs a cipher that the backend does not have here`);
   const hybrid = names.find((name) => suites[name].isHybrid);
