@@ -1,6 +1,6 @@
 /**
  * What prevents a manifest from being published, if anything. `repository` is the one place for the address of the
- * sources: npm derives `homepage` and `bugs` from it, resolves the README's relative links by it, and compares it
+ * sources: npm derives `homepage` and `bugs` from it, pack-readme.mjs the README's links, and npm compares it
  * with the provenance statement. Where it cannot derive them, the two are given as well, under the same address.
  */
 export function repositoryProblem({ repository, homepage, bugs }) {
@@ -16,4 +16,11 @@ export function repositoryProblem({ repository, homepage, bugs }) {
       return `"${name}" in package.json is ${other}, and not under ${found[1]}: leave it out, or correct it`;
   }
   return undefined;
+}
+
+/** The address of the repository's page; `undefined` while it is not known. */
+export function addressOf({ repository }) {
+  const address = typeof repository === 'string' ? repository : repository?.url;
+  if (typeof address !== 'string' || address === '') return undefined;
+  return address.replace(/^git\+/, '').replace(/\.git$/, '');
 }

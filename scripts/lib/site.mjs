@@ -3,6 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
+import { changeLinks, changeProse } from './readme-links.mjs';
+import { addressOf } from './repository.mjs';
 
 const chapters = [
   [
@@ -45,33 +47,20 @@ function pageOf(name) {
 }
 
 function repositoryOf(root) {
-  const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const url = typeof repository === 'string' ? repository : repository?.url;
-  // empty until the address is known
-  return url === '' ? undefined : url?.replace(/^git\+/, '').replace(/\.git$/, '');
+  return addressOf(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
 }
 
 /** The text of a document as the site shows it; images it needs are added to `context.images`. */
 export function stageDocument(context, name) {
   const text = readFileSync(join(context.root, name), 'utf8');
-  return outsideOfCode(withoutHiddenParts(text), (prose) =>
-    prose
-      .replace(/(!?)\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)/g, (whole, mark, label, target) =>
-        stageLink(context, name, { whole, mark, label, target }),
-      )
-      // Vue would interpret these
-      .replaceAll('{{', '&#123;&#123;'),
-  );
+  const linked = changeLinks(withoutHiddenParts(text), (link) => stageLink(context, name, link));
+  // Vue would interpret these
+  return changeProse(linked, (prose) => prose.replaceAll('{{', '&#123;&#123;'));
 }
 
 /** Parts of programs that only the tests see. */
 function withoutHiddenParts(text) {
   return text.replace(/^[ \t]*<!--[\s\S]*?-->[ \t]*\n?/gm, '');
-}
-
-function outsideOfCode(text, change) {
-  const pieces = text.split(/(^[ \t]*(?:```|~~~)[\s\S]*?^[ \t]*(?:```|~~~)[ \t]*$|`[^`\n]+`)/m);
-  return pieces.map((piece, at) => (at % 2 === 0 ? change(piece) : piece)).join('');
 }
 
 function stageLink(context, from, { whole, mark, label, target }) {
