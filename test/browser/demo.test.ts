@@ -43,7 +43,7 @@ describe.skipIf(!haveChromium())('npm run demo:web', { timeout: 2 * SECONDS }, (
 
   afterAll(async () => {
     await browser?.close();
-    if (server.exitCode !== null) return;
+    if (server === undefined || server.exitCode !== null) return;
     server.kill('SIGTERM');
     await once(server, 'exit');
   });
