@@ -1,4 +1,5 @@
 import { type ArgumentRules, readArguments, text } from '../arguments.js';
+import { inTime } from '../connection/in-time.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from './identity.js';
 import type { WebKeyPair } from './key.js';
@@ -44,8 +45,8 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
     checkName(name);
     const found = await this.#with('readonly', (store) => store.get(name));
     if (found === undefined) return null;
-    const { keyPair, role } = found as Saved;
-    return this.#revive(keyPair, { role });
+    const { keyPair, role } = Object(found) as Partial<Saved>;
+    return this.#revive(keyPair as WebKeyPair, { role: role as Saved['role'] });
   }
 
   /** Saves an identity, unless there is one of this name: that is BAD_IDENTITY. Its key must be the platform's. */
@@ -91,14 +92,21 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   async #with(mode: 'readonly' | 'readwrite', use: (store: ObjectStore) => Request): Promise<unknown> {
     const opening = this.#factory.open(this.#database, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    const database = (await resultOf(opening)) as Database;
-    try {
-      return await resultOf(use(database.transaction(STORE, mode).objectStore(STORE)));
-    } finally {
-      database.close();
-    }
+    const opened = resultOf(opening) as Promise<Database>;
+    const done = opened.then((database) =>
+      resultOf(use(database.transaction(STORE, mode).objectStore(STORE))).finally(() => database.close()),
+    );
+    return inTime(done, PATIENCE, () => this.#late());
+  }
+
+  #late(): Error {
+    const text = `the database ${JSON.stringify(this.#database)} gave no answer within ${PATIENCE} ms`;
+    return new SecureSocketError('BAD_OPTION', text);
   }
 }
+
+/** Milliseconds. A database can wait for another page that has it open, for ever. */
+const PATIENCE = 10_000;
 
 const STORE = 'identities';
 

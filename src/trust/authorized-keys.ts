@@ -1,6 +1,7 @@
 import { type ArgumentRules, anyText, callback } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { linesOf } from '../core/encodings/text.js';
+import { callSafely } from '../diagnostics.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import {
   type AuthorizedKey,
@@ -193,14 +194,14 @@ export class PortableAuthorizedKeys {
     const report = `${version} ${error.message}`;
     if (report === this.#reported) return;
     this.#reported = report;
-    this.#report(error);
+    callSafely('onError of authorised keys', () => this.#report(error));
   }
 
   #accept(keys: KeysByFingerprint): void {
     const before = this.#keys;
     this.#keys = keys;
     const isSame = before !== undefined && linesFor(before) === linesFor(keys);
-    if (!isSame) for (const listener of this.#watchers) listener();
+    if (!isSame) for (const listener of this.#watchers) callSafely('watch() of authorised keys', listener);
   }
 
   async #readStore(): Promise<KeysByFingerprint> {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { Duplex, duplexPair } from 'node:stream';
 import {
   type AddressList,
+  AuthorizedKeys,
   type Backend,
   fromDuplex,
   Identity,
+  IdentityStore,
   reconnecting,
   SecureClient,
   SecureServer,
@@ -20,7 +22,7 @@ import {
   type TransportEvents,
 } from 'secure-sockets';
 import { node } from 'secure-sockets/backends/node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { clientOf, identityFor, pair, pause, portOf, rejection, startListening } from '../helpers/sockets.js';
 
 // What the application hands in may throw, reject, return nonsense or never settle: that is the end of one connection at
@@ -68,6 +70,21 @@ const misdeeds: [string, () => unknown][] = [
   ['returns nonsense', () => ({ nonsense: 5 })],
   ['returns what throws when awaited', () => Object.defineProperty({}, 'then', { get: fails })],
   ['never settles', () => new Promise(() => {})],
+  [
+    'throws a symbol',
+    () => {
+      throw Symbol('mine');
+    },
+  ],
+  ['rejects with nothing', () => Promise.reject()],
+  ['returns a symbol', () => Symbol('mine')],
+  ['returns a thenable that never settles', () => Object.defineProperty({}, 'then', { value: () => {} })],
+  ['returns a thenable that throws', () => Object.defineProperty({}, 'then', { value: fails })],
+  [
+    'returns what throws whatever is asked of it',
+    () => new Proxy({}, { get: fails, has: fails, getPrototypeOf: fails }),
+  ],
+  ['returns a function', () => fails],
 ];
 
 async function serverWith(options: ServerOptions): Promise<SecureServer> {
@@ -149,6 +166,27 @@ describe('callbacks', () => {
     await again.listen({ host: '127.0.0.1', port });
     expect((await next).value).toBeInstanceOf(SecureClient);
     await clients.return(undefined as never);
+  });
+});
+
+describe('authorised keys', () => {
+  it.each(misdeeds)('onError %s, and the last good list stays in use', async (_, misdeed) => {
+    const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-keys-'));
+    open.push(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'keys');
+    writeFileSync(path, `${identity.fingerprint} me\n`);
+    const keys = new AuthorizedKeys({ path }, { onError: misdeed as never });
+    const told: string[] = [];
+    keys.watch(misdeed as never);
+    const unwatch = keys.watch(() => told.push('changed'));
+    expect(await keys.check(identity.fingerprint)).not.toBeNull();
+    writeFileSync(path, 'no key');
+    expect(await keys.check(identity.fingerprint)).not.toBeNull();
+    writeFileSync(path, '');
+    expect(await keys.check(identity.fingerprint)).toBeNull();
+    expect(told).toEqual(['changed', 'changed']);
+    unwatch();
   });
 });
 
@@ -528,6 +566,36 @@ describe('known hosts', () => {
     await readFile(import.meta.filename);
     expect(performance.now() - begun).toBeLessThan(800);
     for (const error of await Promise.all(connecting)) expect(error.code).toBe('HANDSHAKE_TIMEOUT');
+  });
+});
+
+describe('IndexedDB', () => {
+  const never = {};
+  const answering = (result: unknown): object => {
+    const request = { result, onsuccess: null as (() => void) | null };
+    queueMicrotask(() => request.onsuccess?.());
+    return request;
+  };
+  const opening = (inStore: Record<string, () => unknown>): { open: () => object } => ({
+    open: () => answering({ transaction: () => ({ objectStore: () => inStore }), close: () => {} }),
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  it.each<[string, object]>([
+    ['does not open', { open: () => never }],
+    ['does not look for what is asked for', opening({ get: () => never })],
+    ['throws', { open: fails }],
+    ['throws when it is asked', opening({ get: fails })],
+    ['has nonsense', opening({ get: () => answering(5) })],
+    ['has nothing where something is', opening({ get: () => answering(null) })],
+    ['has an identity without its key', opening({ get: () => answering({ role: 'client' }) })],
+  ])('that %s gives an error', async (_, indexedDB) => {
+    vi.useFakeTimers();
+    const loading = rejection(new IdentityStore({ indexedDB }).load('me'));
+    await vi.advanceTimersByTimeAsync(10_000);
+    const { code, message } = await loading;
+    expect(code ?? message).toMatch(/^(BAD_OPTION|BAD_IDENTITY|BAD_ARGUMENT|mine)$/);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
