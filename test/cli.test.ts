@@ -37,6 +37,12 @@ describe('docs/cli.md', () => {
     for (const name of commands) expect(document).toContain(`\`secure-sockets ${name}`);
   });
 
+  test('the manual of the tunnel, which has most options, fits a screen and a half', () => {
+    const lines = help('tunnel', '--help').trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(40);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
   test.each(commands)('has every option of %s', (name) => {
     const options = help(name, '--help').match(/(?<=^ {2}(?:-\w, )?)--[a-z-]+/gm) ?? [];
     expect(options).toContain('--help');
