@@ -33,7 +33,7 @@ export class LoadedChaCha implements Aead {
       this.#cipher = cipher;
       return cipher;
     });
-    // whoever needs it is told
+    // a caller that needs it gets the error
     this.#loading.catch(() => {});
   }
 

@@ -99,7 +99,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
     expect((await refused).code).toBe('CLOSED');
     const idle = await serverWith();
     const iterated = (async () => {
-      for await (const _ of idle) throw new Error('nobody has come');
+      for await (const _ of idle) throw new Error('no client has connected');
     })();
     await pause(10);
     await idle.close();
@@ -271,7 +271,7 @@ describe.each(protocols)('%s over transports of their own', (protocol) => {
       expect(far.destroyed).toBe(true);
     });
 
-    it('while the key is being made takes nobody', async () => {
+    it('while the key is being made accepts no client', async () => {
       const server = new SecureServer({
         protocol,
         modulusLength: 2048,

@@ -72,7 +72,7 @@ describe('a list', () => {
     expect(() => new AuthorizedKeys([second, line])).toThrow(text);
   });
 
-  test('that is empty lets nobody in', async () => {
+  test('that is empty lets no client in', async () => {
     expect(await new AuthorizedKeys([]).check(first)).toBeNull();
   });
 
@@ -249,7 +249,7 @@ describe('a file', () => {
     expect(errors.slice(3)).toEqual([expect.stringContaining('ENOENT'), expect.stringContaining('ENOENT')]);
   });
 
-  test('without anybody to tell, what is wrong is a warning', async () => {
+  test('without a listener for errors, what is wrong is a warning', async () => {
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     await writeFile(path, `${first} alice\n`);
     const keys = await openFile();
@@ -313,7 +313,7 @@ describe('a file', () => {
       await expect(keys.add(key as string, name)).rejects.toMatchObject({ code: 'BAD_OPTION' });
   });
 
-  test('that somebody watches is looked at without anybody asking for a key', async () => {
+  test('that is watched is read without a request for a key', async () => {
     await writeFile(path, `${first} alice\n`);
     const errors: Error[] = [];
     const keys = await openFile((error) => errors.push(error));

@@ -193,7 +193,10 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
     web?.close();
   });
 
-  /** Echoes; 'wait' makes it stop reading for a while and then take what comes, 'bye' close with a code, 'flood' send more than anybody reads. */
+  /**
+   * Echoes; 'wait' makes it stop reading for a while and then take what comes, 'bye' close with a code, 'flood' send
+   * more than is read.
+   */
   async function serve(client: SecureClient): Promise<void> {
     accepted.push(client);
     for await (const message of client) {
@@ -457,5 +460,5 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
     180_000,
   );
 
-  it('has thrown nothing that nobody caught', () => expect(problems).toEqual([]));
+  it('has thrown nothing that was not caught', () => expect(problems).toEqual([]));
 });

@@ -96,7 +96,7 @@ describe.runIf(hasAll)('a chat on two processes, as in examples/chat,', () => {
     return port;
   }
 
-  /** Somebody in the chat, who keeps what it sees. */
+  /** A member of the chat that keeps what it receives. */
   class Member {
     readonly seen: string[] = [];
     readonly resumed: boolean[] = [];
@@ -148,7 +148,7 @@ describe.runIf(hasAll)('a chat on two processes, as in examples/chat,', () => {
     await expect.poll(() => delivered.length, { timeout: 60_000 }).toBe(240);
     for (const { seen } of members) await expect.poll(() => seen.length, { timeout: 60_000 }).toBe(240);
     for (const { seen, name } of members) {
-      // everybody sees the same, in the same order, and each author's in the order in which they were said
+      // all members see the same messages in the same order, and those of each author in the order of sending
       expect(seen).toEqual(members[0]?.seen);
       const own = seen.filter((text) => text.startsWith(name));
       expect(own).toEqual(Array.from({ length: 60 }, (_, i) => `${name}: ${i}`));

@@ -90,7 +90,7 @@ describe('a session that goes another way is found out', () => {
     ['$ exit 3', /:1 exit code 3, not 0/],
     ['$ true\n[exit 3]', /:1 exit code 0, not 3/],
     ['$ echo 70000a\n<port>', /:1 it printed/],
-    ['$ sleep 60 &', /:0? ?nobody waits for sleep 60|nobody waits for sleep 60/],
+    ['$ sleep 60 &', /:0? ?nothing waits for sleep 60|nothing waits for sleep 60/],
   ])('%s', async (text, problem) => {
     await expect(session('a session', text)).rejects.toThrow(problem);
   });

@@ -78,7 +78,7 @@ describe.each(protocols)('%s', (protocol) => {
       const { remotePort, localPort } = client;
       await client.close();
       await expect.poll(() => of('close').length).toBe(2);
-      // whoever keeps a log finds out there who it was
+      // a log finds the peer there
       expect(of('close', 'server')[0]?.client?.remoteAddress).toBe('127.0.0.1');
       for (const [side, one] of [
         ['client', client],
@@ -154,7 +154,7 @@ describe.each(protocols)('%s', (protocol) => {
       await expect.poll(() => of('close').length).toBe(2);
     });
 
-    it('tell which limit turned somebody away', async () => {
+    it('tell which limit a client was refused by', async () => {
       const blockList = new BlockList();
       const server = keep(await startListening(protocol, { maxConnections: 1, blockList }));
       const first = await rawConnection(server);
@@ -306,7 +306,7 @@ describe.each(protocols)('%s', (protocol) => {
   });
 });
 
-describe('while nobody listens', () => {
+describe('without subscribers', () => {
   it('nothing is looked at, and no promise is added', async () => {
     for (const name of names) expect(channel(`secure-sockets:${name}`).hasSubscribers).toBe(false);
     const untouchable = new Proxy({} as Connection, {

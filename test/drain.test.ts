@@ -109,7 +109,7 @@ describe.each(protocols)('a %s server that closes with drain', (protocol) => {
     expect(performance.now() - begun).toBeLessThan(3000);
   });
 
-  it('lets go at once of clients that nobody has accepted', async () => {
+  it('drops clients that were not accepted at once', async () => {
     const server = await startListening(protocol);
     const client = await connect(server);
     await client.send(bytes('never read'));

@@ -16,7 +16,7 @@ import { portOf, rejection } from './helpers/sockets.js';
 const { subtle } = webcrypto;
 let server: Identity;
 let client: Identity;
-/** The same, their numbers kept by somebody else. */
+/** The same, with their numbers kept elsewhere. */
 let decrypter: Decrypter;
 let signer: Signer;
 
@@ -81,7 +81,7 @@ async function exchange(from: Identity, to: Identity, backend = node): Promise<v
   expect(await accepted.recv()).toEqual(Uint8Array.of(1, 2, 3));
 }
 
-describe('keys that somebody else keeps', () => {
+describe('keys that are kept elsewhere', () => {
   it.each([
     ['node', node],
     ['noble', noble],
@@ -173,7 +173,7 @@ describe('keys that somebody else keeps', () => {
     expect(error.message).toContain(text);
   });
 
-  it('that fail later are told to the server and to nobody else, and the next client comes in', async () => {
+  it('that fail later are reported to the server only, and the next client gets in', async () => {
     let isOut = false;
     const identity = Identity.fromDecrypter({
       ...decrypter,

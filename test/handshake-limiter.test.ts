@@ -22,7 +22,7 @@ describe('a source', () => {
 });
 
 describe('admission', () => {
-  it('counts in all and by source, and lets in again whoever comes after one has left', () => {
+  it('counts in all and by source, and admits the next one after one has left', () => {
     const admission = new HandshakeLimiter(3, 2);
     const first = admission.enter('192.0.2.7');
     const second = admission.enter('::ffff:192.0.2.7');

@@ -121,14 +121,16 @@ describe.runIf(program !== undefined)('with the real HAProxy', () => {
           ),
         ),
       );
-      // at either process, whoever gave the ticket
+      // at either process, whichever issued the ticket
       const resumedAt = output.stdout.trimEnd().split('\n').slice(1);
       expect([...new Set(resumedAt.map((line) => line.split(' ')[1]))].sort()).toEqual(
         [one.child.pid, two.child.pid].map(String).sort(),
       );
     });
 
-    it('report a stranger by the address it has, and no health check', { timeout: 60_000 }, async () => {
+    it('report an unauthenticated client by its own address, and no health check', {
+      timeout: 60_000,
+    }, async () => {
       const [one, two] = [await server(), await server()];
       const port = await haproxy(one.port, two.port);
       for (const address of ['127.0.0.21', '127.0.0.22']) {

@@ -149,7 +149,7 @@ describe('a role', () => {
   const withLines = (...lines: string[]): string => [...lines, pemOf(keys.server)].join('\n');
 
   test.each<[string, () => string, PemOptions, string]>([
-    ['that nobody says', () => withLines(), {}, "{ role: 'server' }"],
+    ['that is not given', () => withLines(), {}, "{ role: 'server' }"],
     [
       'that is another than asked for',
       () => withLines('Secure-Sockets-Role: server'),

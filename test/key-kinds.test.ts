@@ -247,7 +247,7 @@ describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
   });
 });
 
-/** As a command says it, whoever asks it for a passphrase. */
+/** The message of a command for a passphrase. */
 const messages: readonly (readonly [file: string, text: string])[] = [
   ['old-3des.pem', 'PKCS#1 encrypted the old way'],
   ['PBE-MD5-DES.pem', 'PBES1 (MD5 and DES)'],

@@ -50,7 +50,7 @@ afterEach(async () => {
 });
 
 describe('check', () => {
-  test('without a file nobody is known, and none is made', async () => {
+  test('without a file no server is known, and none is made', async () => {
     expect(await hosts.check('example.org', 5000, first)).toBe('unknown');
     expect(await readdir(directory)).toEqual([]);
   });

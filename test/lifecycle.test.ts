@@ -151,7 +151,7 @@ describe.each(protocols)('%s', (protocol) => {
     }
   });
 
-  it('sends that nobody waits for do not end the process when the peer dies', async () => {
+  it('sends whose promises are ignored do not end the process when the peer dies', async () => {
     const unhandled: unknown[] = [];
     const hear = (reason: unknown): void => void unhandled.push(reason);
     process.on('unhandledRejection', hear);

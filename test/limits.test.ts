@@ -172,7 +172,7 @@ function countOperations(): { backend: Backend; counts: Record<string, number> }
   return { backend, counts };
 }
 
-describe('one stranger costs a server at most', () => {
+describe('one unauthenticated client costs a server at most', () => {
   it('in sealed, whatever is asked of a client: one operation of each kind', async () => {
     const { backend, counts } = countOperations();
     const suites = ['X25519MLKEM768', 'X25519'] as const;

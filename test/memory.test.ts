@@ -45,7 +45,7 @@ describe.each(protocols)('nothing is left of %s connections', (protocol) => {
   type Ending = (client: SecureClient, peer: SecureClient) => Promise<unknown>;
   const endings: Record<string, Ending> = {
     'that end in order': (client, peer) => Promise.all([client.close(), peer.close()]),
-    'that end with messages nobody reads': async (client, peer) => {
+    'that end with unread messages': async (client, peer) => {
       await client.send(new Uint8Array(50_000));
       await Promise.all([client.close(), peer.close()]);
     },

@@ -160,7 +160,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     }
   });
 
-  it('makes a sender wait that nobody reads from', async () => {
+  it('makes a sender wait while its messages are not read', async () => {
     const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
     const { server } = await behindProxy(protocol, limits);
     const socket = await proxyTo(server);
@@ -312,7 +312,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
       expect(peer.remoteAddress).toBe('192.0.2.2');
     });
 
-    it('let nobody in whose real address is on the block list, and never mistake the proxy for one', async () => {
+    it('refuse clients whose real address is on the block list, and never mistake the proxy for one', async () => {
       const blockList = new BlockList();
       blockList.addAddress('192.0.2.66');
       blockList.addAddress('127.0.0.1');
@@ -336,7 +336,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     });
   });
 
-  it('does not wait for headers when it closes, and takes nobody any more', async () => {
+  it('does not wait for headers when it closes, and accepts no more clients', async () => {
     const { server, reports } = await behindProxy(protocol);
     const socket = await proxyTo(server);
     await expect.poll(() => server.stats.pending).toBe(1);
@@ -377,7 +377,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
   });
 });
 
-it('a transport that reports more before anybody takes over loses nothing and is paused meanwhile', async () => {
+it('a transport that reports more before it is taken over loses nothing and is paused meanwhile', async () => {
   const calls: string[] = [];
   let reporting: TransportEvents | undefined;
   const call =

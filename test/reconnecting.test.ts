@@ -22,7 +22,7 @@ const text = (message: Uint8Array | null): string | null =>
   message === null ? null : Buffer.from(message).toString();
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
 
-/** Nobody listens there: found out at once, and without a name to be looked up. */
+/** Nothing listens there, which shows at once, without a name lookup. */
 const nowhere = { path: '/nonexistent/secure-sockets' };
 const trusting: ClientOptions = { verifyServer: () => true };
 

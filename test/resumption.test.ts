@@ -137,9 +137,9 @@ describe('a client with sessions', () => {
     expect(second.client.resumed).toBe(true);
     expect(second.peer.peer).toEqual(first.peer.peer);
     expect(second.peer.peer?.fingerprint).toBe(identity.fingerprint);
-    const stranger = await visit(server, { sessions, identity: other });
-    expect(stranger.client.resumed).toBe(false);
-    expect(stranger.peer.peer?.fingerprint).toBe(other.fingerprint);
+    const visitor = await visit(server, { sessions, identity: other });
+    expect(visitor.client.resumed).toBe(false);
+    expect(visitor.peer.peer?.fingerprint).toBe(other.fingerprint);
   });
 
   it('resumes only with whom it dials, however the host is spelled', async () => {

@@ -49,7 +49,7 @@ async function isOpen({ client, accepted }: Pair): Promise<boolean> {
 }
 
 describe('a client whose key is removed', () => {
-  it('is disconnected where that was asked for, and nobody else is', async () => {
+  it('is disconnected where that was asked for, and no other client is', async () => {
     const ends = await pairs({ authorizedKeys: { path }, disconnectRevoked: true });
     const recv = [rejection(ends.ann.client.recv()), rejection(ends.ann.accepted.recv())] as const;
     writeFileSync(path, `${bob.fingerprint} bob\n`);
@@ -93,7 +93,7 @@ describe('a file of keys that is damaged or removed', () => {
     ['damaged', () => writeFileSync(path, `${bob.fingerprint} bob\nnonsense\n`), ':2: not a fingerprint'],
     ['removed', () => rmSync(path), 'ENOENT'],
   ])(
-    '%s disconnects nobody, lets in whom it did, and is told without anybody coming',
+    '%s disconnects no client, lets in the same ones, and is reported without a new client',
     async (_, damage, text) => {
       const errors: string[] = [];
       const authorizedKeys = new AuthorizedKeys({ path }, { onError: ({ message }) => errors.push(message) });

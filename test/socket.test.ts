@@ -184,7 +184,7 @@ describe.each(protocols)('%s', (protocol) => {
       expect(await rejection(peer.recv({ signal: AbortSignal.abort(reason) }))).toBe(reason);
     });
 
-    it('stops reading when nobody takes the messages, so that the sender waits', async () => {
+    it('stops reading when messages are not received, so that the sender waits', async () => {
       const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
       const { client, peer } = await connectPair({
         server: limits,
@@ -208,7 +208,7 @@ describe.each(protocols)('%s', (protocol) => {
       await flood;
     });
 
-    it('notices the end of a connection that nobody reads from', async () => {
+    it('notices the end of a connection that is not read from', async () => {
       const { client, peer } = await connectPair();
       await client.send(bytes('unread'));
       await client.close();

@@ -8,8 +8,8 @@ const impatient = { closeTimeout: 150 };
 describe('a stream over sealed whose peer is gone', () => {
   const connectPair = (): ReturnType<typeof pair> => pair('sealed', { server: impatient, client: impatient });
 
-  // defence: a stream that nobody reads from learns of the end too
-  it.each(['client', 'peer'] as const)('is destroyed though nobody reads what it has: %s', async (end) => {
+  // defence: a stream that is not read from learns of the end too
+  it.each(['client', 'peer'] as const)('is destroyed even if it is not read: %s', async (end) => {
     await using ends = await connectPair();
     const other = end === 'client' ? ends.peer : ends.client;
     const stream = ends[end].toDuplex();

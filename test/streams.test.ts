@@ -65,12 +65,16 @@ describe.each(protocols)('%s', (protocol) => {
       expect(peer.readable).toBe(peer.readable);
       expect(peer.writable).toBe(peer.writable);
       expect(peer.toDuplex()).toBe(peer.toDuplex());
-      const stranger = new SecureClient({ protocol });
-      for (const get of [() => stranger.readable, () => stranger.writable, () => stranger.toDuplex()])
+      const unconnected = new SecureClient({ protocol });
+      for (const get of [
+        () => unconnected.readable,
+        () => unconnected.writable,
+        () => unconnected.toDuplex(),
+      ])
         expect(get).toThrow(expect.objectContaining({ code: 'NOT_CONNECTED' }));
     });
 
-    it('takes nothing that nobody asked for', async () => {
+    it('reads nothing before it is asked to', async () => {
       const { client, peer } = await connectPair();
       const { readable } = peer;
       await client.send(bytes('for recv'));
@@ -368,7 +372,7 @@ describe.each(protocols)('%s', (protocol) => {
       await waitForClose(stream);
     });
 
-    it('is closed with the connection by this side, without an error that nobody asked for', async () => {
+    it('is closed with the connection by this side, without an error', async () => {
       const { peer, server } = await connectPair();
       const { client } = await connectPair();
       const errors: unknown[] = [];
@@ -376,7 +380,7 @@ describe.each(protocols)('%s', (protocol) => {
       const lost: unknown[] = [];
       far.write(Buffer.alloc(20_000_000), (error) => lost.push(error));
       await pause(20);
-      // nobody reads there, so the server cannot close in order
+      // the client does not read, so the server cannot close in order
       await server.close({ timeout: 1 });
       await waitForClose(far);
       expect(lost).toEqual([expect.objectContaining({ code: 'CLOSED' })]);
@@ -397,7 +401,7 @@ describe.each(protocols)('%s', (protocol) => {
       expect(['CLOSED', 'TRUNCATED']).toContain(error.code);
     });
 
-    it('makes the writer wait while nobody reads', async () => {
+    it('makes the writer wait while the peer does not read', async () => {
       const limits = { maxMessage: 100_000, ...(protocol === 'sealed' ? { maxRecord: 16384 } : {}) };
       const { client, peer } = await connectPair({
         server: limits,

@@ -59,7 +59,7 @@ async function connect(to: SecureServer, options: ClientOptions): Promise<Secure
 }
 
 describe('a client', () => {
-  it('connects to nobody when it is not told whom to trust', async () => {
+  it('does not connect when it is not told which servers to trust', async () => {
     const { server: to, errors } = await server();
     const error = await rejection(connect(to, {}));
     expect(error.code).toBe('NO_TRUST');
@@ -183,7 +183,7 @@ describe('a client', () => {
     ],
     ['a link to itself', (path: string): void => symlinkSync(path, path), 'ELOOP', 'read'],
     ['a link into nothing', (path: string): void => symlinkSync('no/where', path), 'ENOENT', 'added to'],
-  ])('blames nobody else for a known-hosts file that is %s', async (kind, make, code, what) => {
+  ])('blames only a known-hosts file that is %s', async (kind, make, code, what) => {
     const inside = folder();
     make(join(inside, 'known_hosts'));
     const path = kind.startsWith('in a folder')
@@ -278,7 +278,7 @@ describe('a client', () => {
 });
 
 describe('a server', () => {
-  it('asks nobody by default, even a client that has an identity', async () => {
+  it('asks for no identity by default, even of a client that has one', async () => {
     const { server: to } = await server();
     await connect(to, { serverKey: to.fingerprint, identity: ann });
     expect((await to.accept()).peer).toBeNull();
@@ -359,7 +359,7 @@ describe('a server', () => {
     await pause(10);
     process.off('warning', hear);
     expect(warnings.filter((code) => code === 'SECURE_SOCKETS_EPHEMERAL_IDENTITY').length).toBe(1);
-    // whoever starts a client meanwhile is to know why nobody answers
+    // a client that starts meanwhile must learn why there is no answer
     expect(texts.join()).toContain('it is not listening before listen() resolves');
   });
 });

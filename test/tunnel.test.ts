@@ -141,7 +141,7 @@ describe('connections through a tunnel', () => {
     await server.until(/secure-sockets: lost 127\.0\.0\.1:\d+: the peer/);
   });
 
-  test('with nobody at the target, the client is cut off and the server says so', async () => {
+  test('with no one at the target, the client is cut off and the server reports it', async () => {
     const target = await plainServer(() => {});
     const { port, server } = await tunnelTo(target);
     target.close();
@@ -150,7 +150,7 @@ describe('connections through a tunnel', () => {
     await server.until(/secure-sockets: lost 127\.0\.0\.1:\d+: connect ECONNREFUSED 127\.0\.0\.1:\d+/);
   });
 
-  test('with nobody at the server, the client is cut off and told, and the next one gets through', async () => {
+  test('with no one at the server, the client is cut off and told, and the next one gets through', async () => {
     const target = await plainServer((socket) => socket.end('here'));
     const { port, client, server, serverPort } = await tunnelTo(target);
     await server.stop();
@@ -232,7 +232,7 @@ describe('connections through a tunnel', () => {
 });
 
 describe('who gets through', () => {
-  test('nobody reaches the target before proving who they are', async () => {
+  test('no client reaches the target before it has authenticated', async () => {
     let connections = 0;
     const target = await plainServer((socket) => {
       connections++;
@@ -240,9 +240,9 @@ describe('who gets through', () => {
     });
     const server = await tunnelServer(target);
     const serverPort = await portOf(server);
-    const asStranger = await tunnelClient(serverPort, ['--identity', 'stranger.pem']);
-    const asNobody = await tunnelClient(serverPort, []);
-    for (const { running, port } of [asStranger, asNobody]) {
+    const unauthorized = await tunnelClient(serverPort, ['--identity', 'stranger.pem']);
+    const anonymous = await tunnelClient(serverPort, []);
+    for (const { running, port } of [unauthorized, anonymous]) {
       await expect(once(plainClient(port), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
       await running.until(/secure-sockets: lost /);
     }

@@ -104,7 +104,7 @@ describe.skipIf(process.platform === 'win32')('a socket file that is there alrea
     await client.close();
   });
 
-  it('and at which somebody listens is left alone', async () => {
+  it('and at which a program listens is left alone', async () => {
     const path = join(folder, 'taken');
     const first = await server();
     await first.listen({ path });

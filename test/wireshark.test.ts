@@ -21,7 +21,7 @@ import { clientOf, pause, portOf, startListening } from './helpers/sockets.js';
 const programs = ['tshark', 'dumpcap'].every((name) => spawnSync(name, ['-v']).status === 0);
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-wireshark-'));
 const script = join(root, 'docs/wireshark/secure-sockets.lua');
-const secret = 'this is what nobody may read';
+const secret = 'this must stay secret';
 const large = Buffer.alloc(40_000, 'large ');
 
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -21,7 +21,7 @@ const optionRules: ArgumentRules<CheckTransportOptions> = {
 
 /**
  * Checks that transports keep what a connection relies on, each rule with a pair of its own; either end of a pair has
- * to keep them. For the tests of whoever writes a transport; any test runner will do.
+ * to keep them. For the tests of a transport of your own, in any test runner.
  *
  * Rejects with an `AggregateError` that names every rule broken, and has an error for each.
  */

@@ -21,8 +21,8 @@ test('a tunnel tells at both ends what it carries, lost and refused, and whether
   await once(first.resume(), 'close');
   const open = plainClient(port);
   await once(open, 'data');
-  const stranger = await tunnelClient(serverPort, []);
-  await expect(text(plainClient(stranger.port))).rejects.toThrow();
+  const unauthorized = await tunnelClient(serverPort, []);
+  await expect(text(plainClient(unauthorized.port))).rejects.toThrow();
   await expect.poll(() => metrics(ofServer)).toMatch(/^secure_sockets_connections_total 1$/m);
   const told = await metrics(ofServer);
   for (const line of [

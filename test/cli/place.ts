@@ -27,10 +27,10 @@ export function usePlace(): Place {
     place.folder = mkdtempSync(join(tmpdir(), 'secure-sockets-cli-'));
     const server = await Identity.generate({ modulusLength: 2048 });
     const client = await Identity.generate({ role: 'client', modulusLength: 2048 });
-    const stranger = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    const unauthorized = await Identity.generate({ role: 'client', modulusLength: 2048 });
     await server.save(join(place.folder, 'server.pem'));
     await client.save(join(place.folder, 'client.pem'));
-    await stranger.save(join(place.folder, 'stranger.pem'));
+    await unauthorized.save(join(place.folder, 'stranger.pem'));
     writeFileSync(join(place.folder, 'keys'), `${client.fingerprint} client\n`);
     place.serverKey = server.fingerprint;
   });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { plainClient, plainServer, tunnelTo, usePlace } from './place.js';
 
 const place = usePlace();
-const stranger = `SHA256:${'A'.repeat(43)} somebody else\n`;
+const otherKey = `SHA256:${'A'.repeat(43)} somebody else\n`;
 let keys: string;
 
 beforeEach(() => {
@@ -32,7 +32,7 @@ describe.each([
     });
     const socket = plainClient(port);
     expect(await echo(socket)).toBe('hello');
-    writeFileSync(join(place.folder, 'keys'), `${stranger}nonsense\n`);
+    writeFileSync(join(place.folder, 'keys'), `${otherKey}nonsense\n`);
     await server.until(
       /warning: the authorised keys stay as they were: keys:2: not a fingerprint: "nonsense"/,
     );
@@ -40,7 +40,7 @@ describe.each([
     expect(await echo(socket)).toBe('hello');
     expect(await echo(plainClient(port))).toBe('hello');
     const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
-    writeFileSync(join(place.folder, 'keys'), stranger);
+    writeFileSync(join(place.folder, 'keys'), otherKey);
     await closed;
     await server.until(/no longer among the authorised ones/);
     expect(server.errors().match(/stay as they were/g)).toHaveLength(1);
@@ -53,7 +53,7 @@ describe.each([
     });
     const socket = plainClient(port);
     expect(await echo(socket)).toBe('hello');
-    writeFileSync(join(place.folder, 'keys'), stranger);
+    writeFileSync(join(place.folder, 'keys'), otherKey);
     await sleep(3000);
     expect(await echo(socket)).toBe('hello');
   });

@@ -105,7 +105,7 @@ class Session {
 
   checkNothingStays(): void {
     if (this.#stays.size === 0) return;
-    throw new Error(`nobody waits for ${[...this.#stays].map(({ command }) => command).join(' and ')}`);
+    throw new Error(`nothing waits for ${[...this.#stays].map(({ command }) => command).join(' and ')}`);
   }
 
   killAll(): void {

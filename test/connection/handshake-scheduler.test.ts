@@ -54,7 +54,7 @@ it('shorter ones share it', async () => {
 });
 
 it('if others take long, handshakes have a fifth of the time they have waited', async () => {
-  // before the first turn nobody else has computed
+  // before the first turn nothing else has run
   expect(countEach(await turnsOf(21, 0.5, 5))).toEqual([1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
 });
 
@@ -74,7 +74,7 @@ it('all have their turn in order, and one that is asked for meanwhile comes last
 });
 
 // defence: HandshakeScheduler, and that ConnectionAcceptor gives it to its connections
-it('what strangers send in one turn of the event loop is not all dealt with in one', async () => {
+it('what unauthenticated clients send in one turn of the event loop is not all handled in one', async () => {
   await using server = new SecureServer({ identity: await identityFor('sealed') });
   await server.listen({ port: 0, host: '127.0.0.1' });
   const { port } = server.address as { port: number };

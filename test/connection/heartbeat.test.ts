@@ -126,7 +126,7 @@ describe('heartbeat', () => {
     expect(seen).toEqual(['ping', 'PING_TIMEOUT']);
   });
 
-  it('stands still while reading is paused, and gives a sign of life at once and every ten seconds', () => {
+  it('stops while reading is paused, and sends a PONG at once and every ten seconds', () => {
     const { heartbeat, seen } = watch();
     vi.advanceTimersByTime(29_000);
     heartbeat.setPaused(true);

@@ -10,7 +10,7 @@ const never = (): boolean => false;
 
 describe('private operations of a server', () => {
   // defence: the queue's turn between two operations
-  it('on the main thread leave a turn to everybody else between two of them', async () => {
+  it('on the main thread leave a turn to all other work between two of them', async () => {
     const queue = new PrivateKeyQueue(1, 10, false);
     const order: string[] = [];
     let isDone = false;
@@ -77,7 +77,7 @@ describe('private operations of a server', () => {
     expect(await Promise.all([first, ...waiting])).toEqual(['first', 'second', 'third']);
   });
 
-  // defence: the question whether anybody still waits, asked when the turn has come
+  // defence: the check whether anything still waits, made when the turn has come
   it('whose connection has died are skipped', async () => {
     const queue = new PrivateKeyQueue(1, 10, true);
     let finish: (() => void) | undefined;

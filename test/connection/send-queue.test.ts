@@ -25,7 +25,7 @@ function openQueue(limits: Partial<{ highWaterMark: number; maxSendQueue: number
   return { queue, transport, failures, take };
 }
 
-describe('whoever waits to send', () => {
+describe('a caller that waits to send', () => {
   it('waits while the transport is busy, each in its way', async () => {
     const { queue, transport, take } = openQueue();
     const sent = [queue.send(bytes('full')), queue.send(bytes('next'))];

@@ -60,7 +60,7 @@ describe('messages that wait', () => {
     expect(inbox.cost).toBe(0);
   });
 
-  it('that are none cost nothing and hold nobody up', () => {
+  it('that are none cost nothing and delay no one', () => {
     const inbox = new Inbox();
     inbox.push(batchOf());
     expect(inbox.cost).toBe(0);

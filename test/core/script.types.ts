@@ -22,7 +22,7 @@ function* partOfAScript(): Script<number> {
 }
 
 export function* whatAYieldGivesIsUnknown(): Script {
-  // @ts-expect-error the answer is not text, and nobody said that it is
+  // @ts-expect-error the answer is not text, and was not declared as text
   const text: string = yield { type: 'read', count: 3 };
   // @ts-expect-error nor is it bytes, unless it is asked for by a function that says so
   const bytes: Uint8Array = yield { type: 'read', count: 3 };

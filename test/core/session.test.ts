@@ -121,7 +121,7 @@ describe('the end of the stream', () => {
     if (outcome === null) expect(answers).toEqual([undefined, null]);
     else {
       expect(end.code).toBe(outcome);
-      // counts of bytes mean nothing to whoever reads this
+      // counts of bytes mean nothing to a reader of this
       const where = have === 0 ? 'without a close message' : 'inside a message';
       expect((end.error as Error).message).toBe(`the connection was cut: the peer's bytes end ${where}`);
     }

@@ -37,7 +37,7 @@ async function silent(server: SecureServer, count: number): Promise<Socket[]> {
 }
 
 /** A connection from an address of one's choice that says nothing. */
-class Stranger implements Transport {
+class SilentTransport implements Transport {
   readonly pending = 0;
   readonly remoteAddress: string;
   isDestroyed = false;
@@ -125,10 +125,10 @@ describe.each(protocols)('a %s server', (protocol) => {
   // defence: maxPendingPerSource
   it('gives one source 32 places at most, whatever form its address has', async () => {
     const server = keep(await startListening(protocol));
-    const attach = async (address: string): Promise<Stranger> => {
-      const stranger = new Stranger(address);
-      await server.attach(stranger);
-      return stranger;
+    const attach = async (address: string): Promise<SilentTransport> => {
+      const transport = new SilentTransport(address);
+      await server.attach(transport);
+      return transport;
     };
     for (let i = 0; i < 16; i++) {
       await attach('192.0.2.7');
@@ -232,7 +232,7 @@ describe.each(protocols)('a %s server', (protocol) => {
   });
 
   // defence: the backlog of accept() counts
-  it('does no handshakes for clients beyond the backlog that nobody accepts', async () => {
+  it('does no handshakes for clients beyond a backlog that is not accepted', async () => {
     const server = keep(
       new SecureServer({
         protocol,
@@ -271,8 +271,8 @@ describe.each(protocols)('a %s server', (protocol) => {
     const gone = once(socket as Socket, 'close');
     await server.close({ timeout: 100 });
     await gone;
-    const stranger = new Stranger('192.0.2.1');
-    await expect(server.attach(stranger)).rejects.toMatchObject({ code: 'CLOSED' });
+    const transport = new SilentTransport('192.0.2.1');
+    await expect(server.attach(transport)).rejects.toMatchObject({ code: 'CLOSED' });
     await pause(0);
     expect(server.stats).toMatchObject({ pending: 0, open: 0 });
   });

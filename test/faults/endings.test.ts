@@ -46,7 +46,7 @@ describe.each(protocols)('a %s server whose client has ended its half, on a slow
     return received;
   }
 
-  // defence: closeTimeout begins anew while the peer takes what is sent, whoever has ended first
+  // defence: closeTimeout begins anew while the peer takes what is sent, whichever end has ended first
   it('sends its answer wholly, however long that takes', async () => {
     const lengths = new Array<number>(48).fill(MEBIBYTE);
     expect(await answerTo(true, lengths)).toEqual(lengths);

@@ -197,7 +197,7 @@ describe('lists', () => {
     ['says nothing', () => undefined],
   ];
 
-  it.each(answers)('a blockList.check that %s keeps everybody out, and does no more', async (_, check) => {
+  it.each(answers)('a blockList.check that %s keeps all clients out, and does no more', async (_, check) => {
     const codes: unknown[] = [];
     const server = await serverWith({
       blockList: { check } as AddressList,
@@ -213,7 +213,7 @@ describe('lists', () => {
     client.destroy();
   });
 
-  it.each(answers)('a trustedProxies.check that %s makes no proxy of anybody', async (_, check) => {
+  it.each(answers)('a trustedProxies.check that %s treats no address as a proxy', async (_, check) => {
     const server = await serverWith({ trustedProxies: { check } as AddressList });
     await works(server);
   });
@@ -555,7 +555,7 @@ describe('known hosts', () => {
     }
   });
 
-  it('in a FIFO that nobody writes to take no thread from anybody else', async () => {
+  it('in a FIFO without a writer take no thread from other work', async () => {
     const server = await serverWith({});
     const path = fifo();
     const connecting = Array.from({ length: 8 }, () =>
@@ -599,7 +599,7 @@ describe('IndexedDB', () => {
   });
 });
 
-/** A FIFO with a name, to which nobody writes. */
+/** A named FIFO without a writer. */
 function fifo(): string {
   const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-fifo-'));
   open.push(() => rmSync(folder, { recursive: true }));

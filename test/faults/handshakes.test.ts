@@ -146,7 +146,7 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     for (const client of clients) client.destroy();
   });
 
-  // defences: what a stranger can cost before any check: in sealed nothing but the key exchange
+  // defences: what an unauthenticated client can cost before any check: in sealed nothing but the key exchange
   it('of garbage costs no private operation in sealed, and one in classic', async () => {
     const seen = countOperations();
     const target = await server({ backend: seen.backend });
@@ -189,8 +189,8 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     expect(target.stats).toMatchObject({ privateKeyOperations: running, handshakesCompleted: 0 });
   });
 
-  // defence: what is said to a stranger before he has said anything
-  it('gives a silent stranger nothing but the key of classic', async () => {
+  // defence: what is sent to an unauthenticated client that has sent nothing
+  it('gives a silent client nothing but the key of classic', async () => {
     const target = await server({ handshakeTimeout: 300 });
     const socket = await rawConnection(target);
     const chunks: Buffer[] = [];
@@ -212,7 +212,7 @@ describe('private operations of a sealed server', () => {
   };
 
   // defences: a few operations at a time, and one error for whatever is wrong with a ciphertext
-  it('for ciphertexts that are none come two at a time, one a stranger, and lead nowhere', async () => {
+  it('for invalid ciphertexts run two at a time, one for each client, and fail', async () => {
     const seen = countOperations();
     const target = keep(await startListening('sealed', { backend: seen.backend }));
     const nonsense: Backend = {
@@ -222,15 +222,15 @@ describe('private operations of a sealed server', () => {
         encryptOaep: () => node.randomBytes(numbers.n.length).fill(0, 0, 1),
       }),
     };
-    const strangers = Array.from({ length: 40 }, () => connect(target, portOf(target), nonsense));
-    expect(new Set(await Promise.all(strangers))).toEqual(new Set(['HANDSHAKE_FAILED']));
+    const clients = Array.from({ length: 40 }, () => connect(target, portOf(target), nonsense));
+    expect(new Set(await Promise.all(clients))).toEqual(new Set(['HANDSHAKE_FAILED']));
     expect(seen.count).toBe(40);
     expect(seen.max).toBe(2);
     expect(target.stats).toMatchObject({ handshakesCompleted: 0, rejected: { HANDSHAKE_FAILED: 40 } });
   });
 
   // defences: the bound of the waiting line, and that a server asks it before it computes anything
-  it('for strangers who have gone stand in line, and when it is full newcomers are told BUSY', async () => {
+  it('for clients that have gone stay in the queue, and when it is full new ones are told BUSY', async () => {
     const seen = countOperations();
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
@@ -240,10 +240,10 @@ describe('private operations of a sealed server', () => {
     const target = keep(await startListening('sealed', { backend, maxPendingHandshakes: 4 }));
     const proxy = keep(await FaultProxy.listen(portOf(target)));
     for (const waiting of [2, 4]) {
-      const strangers = [0, 1, 2, 3].slice(0, waiting === 2 ? 4 : 2).map(() => connect(target, proxy.port));
+      const clients = [0, 1, 2, 3].slice(0, waiting === 2 ? 4 : 2).map(() => connect(target, proxy.port));
       await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(waiting);
       proxy.break('reset');
-      await Promise.all(strangers);
+      await Promise.all(clients);
       await expect.poll(() => target.stats.pending).toBe(0);
     }
     expect(await connect(target, portOf(target))).toBe('BUSY');
@@ -251,13 +251,13 @@ describe('private operations of a sealed server', () => {
     release();
     await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(0);
     expect(await connect(target, portOf(target))).toBe('in');
-    // those of strangers who have gone were not done
+    // those for clients that have gone were not done
     expect(target.stats.privateKeyOperations).toBe(3);
   });
 });
 
 describe.each([noble, forge])('private operations of $name', (backend) => {
-  // defences: one at a time on the main thread, and a turn for everybody else between two of them
+  // defences: one at a time on the main thread, and a turn for all other work between two of them
   it.each(protocols)('in %s leave an open connection its turns', async (protocol) => {
     const events: string[] = [];
     const noted: Backend = {
@@ -292,10 +292,10 @@ describe.each([noble, forge])('private operations of $name', (backend) => {
     held = new Promise((resolve) => {
       release = resolve;
     });
-    const strangers = Array.from({ length: 6 }, async () => {
-      const stranger = clientOf(target, { protocol });
-      await stranger.connect(local(target));
-      return stranger;
+    const clients = Array.from({ length: 6 }, async () => {
+      const each = clientOf(target, { protocol });
+      await each.connect(local(target));
+      return each;
     });
     // in line, all of them, so that one could follow upon the other
     await expect.poll(() => target.stats.privateKeyOperationsWaiting).toBe(5);
@@ -305,7 +305,7 @@ describe.each([noble, forge])('private operations of $name', (backend) => {
       await client.recv();
       events.push('answer');
     }
-    for (const stranger of await Promise.all(strangers)) stranger.destroy();
+    for (const each of await Promise.all(clients)) each.destroy();
     await client.close();
     await echoing;
     // both ends are in this process: a message takes a turn to be written and one to be read

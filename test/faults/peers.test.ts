@@ -44,7 +44,7 @@ const join = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat(c
 
 describe('a sealed peer', () => {
   // defence: one answer waits at most
-  it('that asks for a sign of life a thousand times and takes nothing gets one answer', async () => {
+  it('that sends PING a thousand times and reads nothing gets one answer', async () => {
     const { hand, client } = await hold();
     hand.take();
     const { sender } = client.opening ?? {};
@@ -141,7 +141,7 @@ describe('a sealed peer', () => {
   });
 
   // defence: reading stops above the limit, and the heartbeat does not take that for death
-  it('whose messages nobody reads is not read from, and not taken for dead', async () => {
+  it('whose messages are not read is not read from, and not considered dead', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { hand, client, peer } = await hold();
     const { sender } = client.opening ?? {};
@@ -250,7 +250,7 @@ describe.skipIf(process.platform !== 'linux')('a machine that has gone (Linux on
   );
 });
 
-/** A server of its own with few file descriptors, which strangers take all. */
+/** A server of its own with few file descriptors, all of which unauthenticated clients use up. */
 const crowded = `
 import { connect } from 'node:net';
 import { Identity, SecureClient, SecureServer } from 'secure-sockets';
@@ -297,16 +297,16 @@ describe.each(protocols)('a %s server out of file descriptors', (protocol) => {
     child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
     const [greeting] = (await once(child, 'message')) as [string];
     const port = Number(greeting.split(' ')[1]);
-    const strangers = Array.from({ length: 60 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    const clients = Array.from({ length: 60 }, () => connect(port, '127.0.0.1').on('error', () => {}));
     let closed = 0;
-    for (const socket of strangers) socket.resume().once('close', () => closed++);
-    await Promise.all(strangers.map((socket) => once(socket, 'connect')));
+    for (const socket of clients) socket.resume().once('close', () => closed++);
+    await Promise.all(clients.map((socket) => once(socket, 'connect')));
     child.send('go on');
     const [state] = (await once(child, 'message')) as [string];
     expect(JSON.parse(state.slice('crowded '.length)).pending).toBeLessThan(40);
     // libuv closes at once those it has no descriptor for, and tells no one
     await expect.poll(() => closed).toBeGreaterThanOrEqual(20);
-    for (const socket of strangers) socket.destroy();
+    for (const socket of clients) socket.destroy();
     child.send('go on');
     const [code] = (await once(child, 'close')) as [number];
     expect(code).toBe(0);
@@ -319,6 +319,6 @@ describe.each(protocols)('a %s server out of file descriptors', (protocol) => {
     expect(Object.keys(errors).every((code) => /^(HANDSHAKE_FAILED|ECONNRESET|EMFILE)$/.test(code))).toBe(
       true,
     );
-    expect(total).toBeLessThanOrEqual(strangers.length);
+    expect(total).toBeLessThanOrEqual(clients.length);
   });
 });

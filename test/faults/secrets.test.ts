@@ -57,7 +57,7 @@ class Spy {
     return this.#seen.filter(({ was }) => was.some((byte) => byte !== 0)).flatMap(({ was }) => textsOf(was));
   }
 
-  /** Secrets that nobody needs any more and that are still there. */
+  /** Secrets that are no longer needed and still in memory. */
   get left(): number {
     return this.#seen.filter(({ place }) => place.some((byte) => byte !== 0)).length;
   }
@@ -102,7 +102,7 @@ function cyclesLeftOut(): (key: string, value: unknown) => unknown {
 }
 
 describe.each(protocols)('secrets of %s', (protocol) => {
-  /** A good connection and bad ones, and everything that anybody gets to see of them. */
+  /** A good connection and bad ones, and everything that can be seen of them from outside. */
   async function exercise(
     spy: Spy,
   ): Promise<{ seen: unknown[]; client: SecureClient; server: SecureServer }> {
@@ -264,7 +264,7 @@ function succeeds(operation: () => unknown): boolean {
   }
 }
 
-it('options are read once: whoever changes them later changes nothing', async () => {
+it('options are read once: later changes have no effect', async () => {
   const options: ServerOptions = { identity: await identityFor('sealed'), maxConnections: 5 };
   const server = new SecureServer(options);
   options.maxConnections = 0;

@@ -39,7 +39,7 @@ export interface StandOptions {
   readonly onServerResult?: (result: Account | string) => void;
 }
 
-/** A server that answers everybody, and a proxy in front of it that damages connections. */
+/** A server that answers every client, and a proxy in front of it that damages connections. */
 export class Stand implements AsyncDisposable {
   readonly server: SecureServer;
   readonly proxy: FaultProxy;

@@ -6,7 +6,7 @@ import type { Recorder } from '../helpers/recorder.js';
 /** How an input reaches what is tested. */
 export type Cutting = 'whole' | 'byte by byte';
 
-/** Something that takes bytes from strangers. */
+/** Something that takes bytes from unauthenticated peers. */
 export interface Target {
   readonly name: string;
   /** Inputs that are right: mutation begins with them. */

@@ -79,7 +79,7 @@ const mix = (secret: Uint8Array, input: Uint8Array): Buffer => hmac(derive(secre
 /** What protects the records, by OpenSSL's names. */
 export type Cipher = 'aes-256-gcm' | 'chacha20-poly1305';
 
-/** The cipher of a suite; of one that nobody knows, any. */
+/** The cipher of a suite; for an unknown one, any. */
 export function cipherOf(suite: number): Cipher {
   return suite === CHACHA20 || suite === HYBRID_CHACHA20 ? 'chacha20-poly1305' : 'aes-256-gcm';
 }

@@ -45,7 +45,7 @@ export function changeByte(bytes: Buffer, place: number, value: number): Buffer 
   return changed;
 }
 
-/** Ways to encode or choose an RSA key that nobody may accept. */
+/** Ways to encode or choose an RSA key that must be refused. */
 export const badKeys: readonly [string, (key: KeyObject, weak: KeyObject) => Buffer][] = [
   ['of 1024 bits', (_, weak) => spkiOf(weak)],
   ['with a byte behind', (key) => concat(spkiOf(key), u8(0))],

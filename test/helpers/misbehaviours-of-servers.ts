@@ -96,7 +96,7 @@ const hellos: [string, Play][] = [
     'the suite of the other cipher that was not offered',
     greet({ hello: { suite: HYBRID_CHACHA20, kemCiphertext: Buffer.alloc(1088) } }),
   ],
-  ['a suite that nobody knows', greet({ hello: { suite: 0x0201 } })],
+  ['an unknown suite', greet({ hello: { suite: 0x0201 } })],
   [
     'the GREASE suite that was offered',
     answer((hello) =>

@@ -18,8 +18,8 @@ export interface Faults {
 
 /**
  * `reset`: a TCP reset to both ends. `half-close`: the end of this direction, the other goes on. `close`: the end of
- * both. `blackhole`: from here on both directions swallow everything, and nobody is told. `stall`: nothing is read any
- * more, so that the senders' buffers fill.
+ * both. `blackhole`: from here on both directions drop everything silently. `stall`: nothing is read any more, so
+ * that the senders' buffers fill.
  */
 export type Break = 'reset' | 'half-close' | 'close' | 'blackhole' | 'stall';
 
@@ -129,7 +129,7 @@ class Link {
       [server, client],
     ] as const) {
       socket.on('error', () => other.resetAndDestroy());
-      // of a connection that is swallowed nobody is told; once both ends have given up it need not be kept
+      // neither end of a blackholed connection is told; once both have given up it need not be kept
       socket.on('end', () => {
         if (this.#isSwallowed && this.#sockets.every(({ readableEnded }) => readableEnded))
           for (const each of this.#sockets) each.destroy();
@@ -210,7 +210,7 @@ class Direction {
     this.#to.end();
   }
 
-  /** Nothing more goes this way, and nobody is told. */
+  /** Drops everything in this direction silently. */
   swallow(): void {
     this.#isOver = true;
     this.#pieces = [];

@@ -39,7 +39,7 @@ export function identity(
   return { spki: spkiOf(name), key: privateKey(backend, name) };
 }
 
-/** A client that trusts everybody, over X25519, unless told otherwise. */
+/** A client that trusts every server, over X25519 by default. */
 export function clientEnd(options: Partial<SealedClientOptions> = {}): Recorder {
   return new Recorder(
     sealedClient({
@@ -49,7 +49,7 @@ export function clientEnd(options: Partial<SealedClientOptions> = {}): Recorder 
   );
 }
 
-/** A server with the 2048-bit key that admits everybody, over X25519, unless told otherwise. */
+/** A server with the 2048-bit key that admits every client, over X25519 by default. */
 export function serverEnd(options: Partial<SealedServerOptions> = {}): Recorder {
   const backend = options.backend ?? node;
   return new Recorder(

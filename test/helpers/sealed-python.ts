@@ -98,7 +98,7 @@ export async function connectTo(
   return client;
 }
 
-/** Options of a server that lets in these clients, and nobody else. */
+/** Options of a server that lets in these clients only. */
 export function admitOnly(fingerprints: string[]): ServerOptions {
   return { verifyClient: (_, fingerprint) => fingerprints.includes(fingerprint), clientAuth: 'required' };
 }

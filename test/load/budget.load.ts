@@ -23,7 +23,7 @@ function clientOf(protocol: ProtocolName, { fingerprint }: Address): SecureClien
   return client;
 }
 
-describe.each(protocols)('a %s connection that nobody reads', (protocol) => {
+describe.each(protocols)('a %s connection that is not read', (protocol) => {
   /** Sends until the server reads no more. */
   async function fill(client: SecureClient, perTurn: number, length: number): Promise<void> {
     for (let isTaken = true; isTaken; ) {

@@ -35,7 +35,7 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
       expect(errors).toEqual(['UNAUTHORIZED_CLIENT']);
     });
 
-    it('a Python server refuses whom it does not know, also where nobody has to be known', async () => {
+    it('a Python server refuses unknown clients, also where identities are optional', async () => {
       const authorized = [identities.client.fingerprint];
       for (const clients of ['required', 'optional']) {
         const peer = await pythonServer({ do: 'listen', clients, authorized, times: 2 });

@@ -63,7 +63,7 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
         });
       });
 
-      it('exchanges messages in both directions at once, as somebody that the server knows', async () => {
+      it('exchanges messages in both directions at once, as a client that the server knows', async () => {
         const clientKeys = [identities.other.fingerprint, identities.client.fingerprint];
         await using server = await startListening('sealed', { ...serverOptions, ...admitOnly(clientKeys) });
         const served = server.accept().then(async (client) => {
@@ -97,7 +97,7 @@ describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 6
         await expectEnd(peer);
       });
 
-      it('exchanges messages in both directions at once, with somebody it knows', async () => {
+      it('exchanges messages in both directions at once, with a client it knows', async () => {
         const authorized = [identities.client.fingerprint];
         const peer = await pythonServer({ do: 'exchange', clients: 'required', authorized, options });
         const client = await connectTo(peer, { ...clientOptions, identity: identities.client });

@@ -129,8 +129,8 @@ class Dialogue {
   }
 
   /**
-   * After our end nothing can tell the peer that what it sent was not written. So what is received is written first, unless
-   * whoever reads our output takes its time.
+   * After our end nothing can tell the peer that what it sent was not written. So what is received is written first,
+   * unless the reader of our output is slow.
    */
   async #outputTime(): Promise<void> {
     const timer = new AbortController();

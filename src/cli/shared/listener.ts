@@ -15,7 +15,7 @@ export interface ListenerHandlers {
 /** Finds a listener at an address that another service has given up. */
 export type Handover = (address: ListenAddress) => Listener | undefined;
 
-/** So many connections may wait for whoever serves next. */
+/** How many connections may wait for the next client to serve. */
 const MAX_WAITING = 511;
 
 /**
@@ -63,7 +63,7 @@ export class Listener {
     };
   }
 
-  /** Lets connections wait for whoever serves next. */
+  /** Lets connections wait until the next one is served. */
   release(): void {
     this.#handlers = undefined;
   }

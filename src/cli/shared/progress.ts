@@ -33,7 +33,7 @@ class Bar implements Progress {
   readonly #canvas: Canvas;
   readonly #now: () => number;
   #label = '';
-  /** `null` where nobody knows how much will come. */
+  /** `null` if the size is not known. */
   #size: number | null = 0;
   #done = 0;
   #carried = 0;

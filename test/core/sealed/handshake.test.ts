@@ -248,7 +248,7 @@ describe('who the client is', () => {
     ['authorize says 1', known, { authorize: () => 1 }],
     ['authorize says a text', known, { authorize: () => 'true' }],
     ['authorize fails', known, { authorize: () => Promise.reject(new RangeError('no database')) }],
-    ['there is nobody to authorize it', known, { authorize: undefined }],
+    ['there is no authorize', known, { authorize: undefined }],
     [
       'it is shown where it is optional, and refused',
       known,

@@ -296,7 +296,7 @@ describe('a message is malformed', () => {
     ],
   ];
 
-  it.each(extended)('%s whose extensions are in disorder; in order nobody minds them', (name, decode) => {
+  it.each(extended)('%s whose extensions are in disorder; in order they are accepted', (name, decode) => {
     const extension = (type: number, content: number[]): number[] => [...u16(type), ...vec16(content)];
     expect(() =>
       decode([...extension(0, []), ...extension(1, [1, 2]), ...extension(65535, [0])]),

@@ -169,7 +169,7 @@ it('a ciphertext of a wrong length costs no RSA operation', async () => {
   }
 });
 
-describe('somebody in the middle', () => {
+describe('an active attacker', () => {
   /** Carries the flights of a client and a server, changed by what is between them. */
   async function between(
     change: (bytes: Uint8Array, from: 'client' | 'server') => Uint8Array,
@@ -200,7 +200,7 @@ describe('somebody in the middle', () => {
     ['takes the GREASE away (mut_nothash)', (hello: Buffer) => withoutGrease(hello)],
     ['adds an extension (mut_nothash)', (hello: Buffer) => withExtension(hello)],
     ['changes the random of the client (mut_nothash)', (hello: Buffer) => change(hello, 8)],
-  ])('who %s has nobody connect', async (_, change) => {
+  ])('who %s lets no connection open', async (_, change) => {
     const ends = await between((bytes, from) =>
       from === 'client' && bytes[0] === 0x53 ? change(Buffer.from(bytes)) : bytes,
     );
@@ -211,7 +211,7 @@ describe('somebody in the middle', () => {
   it.each([
     ['takes one cipher away', (suites: Buffer) => suites.subarray(0, 4)],
     ['turns the order of two ciphers round', (suites: Buffer) => swap(suites)],
-  ])('who %s has nobody connect (mut_nothash)', async (_, change) => {
+  ])('who %s lets no connection open (mut_nothash)', async (_, change) => {
     const ends = await between(
       (bytes, from) => {
         if (from !== 'client' || bytes[0] !== 0x53) return bytes;

@@ -53,7 +53,7 @@ describe("a peer's key", () => {
     expect([one.made(), two.made()]).toEqual([1, 1]);
   });
 
-  it('is one of eight that are kept: a stranger cannot fill the memory', () => {
+  it('is one of eight that are kept: unauthenticated clients cannot fill the memory', () => {
     const { backend, made } = countKeys();
     for (let i = 0; i < 9; i++) importPeerKey(backend, someKey(i));
     for (let i = 8; i >= 1; i--) importPeerKey(backend, someKey(i));

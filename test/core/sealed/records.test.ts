@@ -12,7 +12,7 @@ import { bytes, hex, type RecordCase, recordCases } from '../../helpers/sealed-v
 const { data, keyUpdate, ping, pong, close } = RecordType;
 const message = (text: string): Uint8Array => Buffer.from(`\0\0\0${String.fromCharCode(text.length)}${text}`);
 
-const farewellOf: Record<string, number> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
+const closeCodeOf: Record<string, number> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
 
 describe.each(backends)('the recorded records on $name', (backend) => {
   it.each(recordCases)('$cipher: $name', (recorded) => {
@@ -47,7 +47,7 @@ describe('a record that is not as it has to be', () => {
     end.session.receive(violation(peer));
     expect(texts(end)).toEqual(['before']);
     expect(end.code).toBe('PROTOCOL');
-    expectFarewell(end, 6);
+    expectFinalBytes(end, 6);
     expect(end.opening?.sender.flush()).toEqual([]);
   });
 
@@ -69,7 +69,7 @@ describe('a record that is not as it has to be', () => {
       end.session.receive(Buffer.concat([damaged, new Uint8Array(MAX_RECORD)]));
       expect(end.messages).toEqual([]);
       expect(end.code).toMatch(/^(DECRYPT_FAILED|PROTOCOL)$/);
-      expectFarewell(end, end.code === 'PROTOCOL' ? 6 : undefined);
+      expectFinalBytes(end, end.code === 'PROTOCOL' ? 6 : undefined);
     }
   });
 
@@ -87,7 +87,7 @@ describe('a record that is not as it has to be', () => {
       for (const record of order) end.session.receive(record as Uint8Array);
       expect(texts(end)).toEqual(delivered);
       expect(end.code).toBe('DECRYPT_FAILED');
-      expectFarewell(end, undefined);
+      expectFinalBytes(end, undefined);
     }
   });
 
@@ -119,7 +119,7 @@ describe('limits of a receiver', () => {
     end.session.receive(u24(17));
     expect(texts(end)).toEqual(['a', 'b', 'c', 'd', 'e']);
     expect(end.code).toBe('PROTOCOL');
-    expectFarewell(end, 6);
+    expectFinalBytes(end, 6);
   });
 
   it('count the bytes under one key, before the record is there', () => {
@@ -156,7 +156,7 @@ describe('the end of a connection', () => {
     expect(texts(end)).toEqual(['last']);
     if (what === 'ended') expect(end.endCode).toBe(reported);
     else expect(end.error).toMatchObject({ code: what, closeCode: reported });
-    if (what !== 'ended') expectFarewell(end, 0);
+    if (what !== 'ended') expectFinalBytes(end, 0);
   });
 
   it('leaves the own half open after an orderly CLOSE', () => {
@@ -218,7 +218,7 @@ function expectReceived(backend: Backend, recorded: RecordCase, cutting: Cutting
   expect(texts(end)).toEqual(messages);
   expect(end.code).toBe(error);
   if (error === undefined) expect(end.endCode).toBe(closeCode);
-  else expectFarewell(end, farewellOf[error], secret, cipher);
+  else expectFinalBytes(end, closeCodeOf[error], secret, cipher);
   if (error === 'PEER_CLOSED') expect(end.error).toMatchObject({ closeCode });
 }
 
@@ -238,7 +238,7 @@ function expectSealed(backend: Backend, recorded: RecordCase): void {
 }
 
 /** The last words of an end: a CLOSE with that code, or none. */
-function expectFarewell(
+function expectFinalBytes(
   end: Recorder,
   code: number | undefined,
   secret: Uint8Array = SECRET,

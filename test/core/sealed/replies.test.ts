@@ -8,7 +8,7 @@ import { clientEnd, serverEnd, settle, spkiOf } from '../../helpers/sealed-ends.
 import { replayClient, replayServer } from '../../helpers/sealed-replay.js';
 import { bytes, type SealedVector, vectors } from '../../helpers/sealed-vectors.js';
 
-/** Records that only somebody with the keys of the connection can make, which are known from a recorded handshake. */
+/** Records made with the keys of the connection, which are known from a recorded handshake. */
 const vector = vectors.find(({ client_spki }) => client_spki !== undefined) as SealedVector;
 const message = (name: keyof SealedVector['handshake_messages']): Uint8Array =>
   bytes(vector.handshake_messages[name]);

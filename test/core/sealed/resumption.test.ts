@@ -24,7 +24,7 @@ describe.each(cases)('$vector.seed on $backend.name', ({ backend: real, vector, 
     const end = clientEnd({
       ...{ backend, mlKem768, suites: suiteNamesIn(vector.suites), grease: vector.suites.includes(0x0a0a) },
       decide: () => {
-        throw new Error('nobody is to be asked: there is no key');
+        throw new Error('no decision is needed: there is no key');
       },
       takeTicket: () => ({ ticket: bytes(vector.ticket), psk, peer }),
       ...(vector.request && { keepTicket: (ticket) => kept.push(ticket) }),

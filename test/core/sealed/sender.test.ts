@@ -218,7 +218,7 @@ describe('new keys', () => {
     expect(reader.read(own.flush())).toEqual([[data, 7]]);
   });
 
-  it('come by themselves after an hour, by the clock of whoever flushes, and only before a message', () => {
+  it('come by themselves after an hour, by the clock of the caller of flush, and only before a message', () => {
     const hour = 3_600_000;
     const [own, reader] = [sender(), new Reader()];
     const flush = (now: number): number[] => reader.read(own.flush(now)).map(([type]) => type);
@@ -231,7 +231,7 @@ describe('new keys', () => {
     expect(send(5000 + hour)).toEqual([data]);
     expect(flush(5001 + hour)).toEqual([]);
     expect(send(5002 + hour)).toEqual([keyUpdate, data]);
-    // the life of the new key begins with it, whoever has asked for it
+    // the life of the new key begins with it, whichever end asked for it
     expect(send(5002 + 2 * hour)).toEqual([data]);
     own.rekey();
     expect(send(5003 + 2 * hour)).toEqual([keyUpdate, data]);
@@ -285,7 +285,7 @@ describe('the end', () => {
     expect(own.staged).toBe(0);
   });
 
-  it('takes a large message in parts, a sign of life between them, and writes what it would in one', () => {
+  it('takes a large message in parts, with a PING between them, and writes the same as in one', () => {
     const message = Uint8Array.from({ length: 200_000 }, (_, i) => i);
     const [inParts, whole] = [sender({ maxRecord: 16384 }), sender({ maxRecord: 16384 })];
     const wire: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-// Strangers that do one server as much harm as they can, in one way. Writes a line once the harm is being done.
+// Unauthenticated clients that load a server as much as they can, in one way. Writes a line once the load is on.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
@@ -13,7 +13,7 @@ const settle = protocol === 'classic' ? { settleMs: 0 } : {};
 const newClient = (options = {}) =>
   new SecureClient({ protocol, serverKey: fingerprint, closeTimeout: 500, ...settle, ...options });
 
-/** Encrypts to nobody. */
+/** Sends ciphertexts that no key decrypts. */
 const nonsense = {
   ...node,
   rsaPublicKey: (numbers) => ({
@@ -109,8 +109,8 @@ const attacks = {
 };
 
 /**
- * Strangers have machines of their own: here they get what the server and its client leave. Where the system has a class
- * for that (Linux), they are in it; a low priority is what the others have.
+ * Attackers have machines of their own: here they get the processor time that the server and its client leave. Where
+ * the system has a class for that (Linux), they are in it; a low priority is what the others have.
  */
 function begin() {
   setPriority(19);

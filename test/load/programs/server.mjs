@@ -86,7 +86,7 @@ function countOperations(backend) {
   };
 }
 
-// kept, so that what nobody reads stays readable
+// kept, so that unread data stays readable
 const clients = [];
 for await (const client of server) {
   if (holds) clients.push(client);
