@@ -3,6 +3,7 @@ import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildPage } from '../examples/web/build.mjs';
 import { run } from './lib/run.mjs';
 import { stageSite } from './lib/site.mjs';
 
@@ -23,13 +24,14 @@ const { values } = parseArgs({
   },
 });
 if (values.help) console.log(usage);
-else build(values);
+else await build(values);
 
-function build({ base, out, serve }) {
+async function build({ base, out, serve }) {
   if (!base.startsWith('/') || !base.endsWith('/'))
     throw new Error(`--base is ${base}: it must begin and end with /`);
   if (!existsSync(join(site, 'node_modules'))) run(site, 'npm', 'ci', '--no-fund', '--no-audit');
   stageSite(root);
+  await buildPage(join(site, 'content/public/playground'), { home: '../' });
   run(site, 'npx', 'vitepress', 'build', '--base', base);
   rmSync(out, { recursive: true, force: true });
   cpSync(join(site, '.vitepress/dist'), out, { recursive: true });

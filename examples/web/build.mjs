@@ -1,15 +1,21 @@
 // Bundles the page: index.html, page.css and the scripts, with nothing from elsewhere.
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Writes the page to a folder. All its addresses are relative, so it works below any path. */
-export async function buildPage(folder) {
+/**
+ * Writes the page to a folder. All its addresses are relative, so it works below any path. `home` is where its name
+ * leads to, if anywhere.
+ */
+export async function buildPage(folder, { home } = {}) {
   mkdirSync(folder, { recursive: true });
-  for (const name of ['index.html', 'page.css']) copyFileSync(join(here, name), join(folder, name));
+  const text = readFileSync(join(here, 'index.html'), 'utf8');
+  const named = home === undefined ? text : text.replace(/(?<="name">)[^<]+/, `<a href="${home}">$&</a>`);
+  writeFileSync(join(folder, 'index.html'), named);
+  copyFileSync(join(here, 'page.css'), join(folder, 'page.css'));
   await build({
     entryPoints: [join(here, 'page.mjs')],
     outdir: folder,

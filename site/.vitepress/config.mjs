@@ -20,6 +20,8 @@ export default defineConfig({
       { text: 'Start', link: '/docs/getting-started' },
       { text: 'API', link: '/reference/' },
       { text: 'Protocol', link: '/docs/protocol' },
+      // a page of its own, which the router does not know
+      { text: 'Playground', link: '/playground/', target: '_self' },
       { text: version, link: '/CHANGELOG' },
     ],
     sidebar,

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { haveChromium, startChromium } from '../../scripts/lib/chromium.mjs';
 import { requireBuild, start } from '../cli/command.js';
-import { haveChromium, startChromium } from '../helpers/browsers.js';
 import { root } from '../helpers/pack.js';
 
 // of the page, where the functions given to evaluate() run
