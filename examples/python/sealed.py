@@ -651,13 +651,13 @@ class Connection:
                 if owed and due <= 0:
                     self._signs.add(PONG)
                 if self._signs and self.close_code is None:
-                    return self._take(self._signs.pop(), b"")
+                    return self._note_write(self._signs.pop(), b"")
                 if self._records:
-                    return self._take(*self._records.popleft())
+                    return self._note_write(*self._records.popleft())
                 self._changed.wait(due if owed else None)
             return None
 
-    def _take(self, kind, payload):
+    def _note_write(self, kind, payload):
         self._bytes_since_write, self._last_write = 0, time.monotonic()
         if kind == DATA:
             self._queued -= len(payload)
