@@ -20,7 +20,7 @@ import { hmacOver } from './hmac.js';
 import { NodeAead } from './node-aead.js';
 import { nativeMlKem768, x25519 } from './node-agreement.js';
 import { plain } from './node-bytes.js';
-import { hasAesInstructions } from './node-processor.js';
+import { isAesFast } from './node-processor.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './node-rsa.js';
 
 /**
@@ -40,7 +40,7 @@ export const node: Backend = {
   fallbacks: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
   // Bun's library has none
   lacks: getCipherInfo('chacha20-poly1305') === undefined ? ['chaCha20Poly1305'] : [],
-  preferredAead: hasAesInstructions() ? 'aesGcm' : 'chaCha20Poly1305',
+  preferredAead: isAesFast() ? 'aesGcm' : 'chaCha20Poly1305',
   randomBytes,
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   sha256: (data) => plain(hash('sha256', data, 'buffer')),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasAesInstructions } from '../../backends/node-processor.js';
+import { hasAesInstructions, isAesFast } from '../../backends/node-processor.js';
 
 // as Linux writes it on a Raspberry Pi 5 and on a Raspberry Pi 4
 const WITH = 'processor\t: 0\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics\n';
@@ -30,4 +30,10 @@ describe('instructions for AES', () => {
   ])('on %s %s, which says %j: %s', (platform, arch, cpuInfo, expected) => {
     expect(ask(platform, arch, cpuInfo)).toBe(expected);
   });
+});
+
+it('on Deno AES is the slower cipher whatever the processor has', () => {
+  const { deno: _, ...versions } = process.versions;
+  expect(isAesFast({ ...versions, deno: '2.9.6' })).toBe(false);
+  expect(isAesFast(versions)).toBe(hasAesInstructions());
 });

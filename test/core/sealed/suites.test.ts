@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasAesInstructions } from '../../../backends/node-processor.js';
+import { isAesFast } from '../../../backends/node-processor.js';
 import type { Backend } from '../../../src/backend.js';
 import {
   checkSuites,
@@ -62,7 +62,7 @@ describe('by default', () => {
 
   it.each(backends)('$name prefers what it is faster with', ({ name, preferredAead }) => {
     // the platform has AES-GCM for large records, whatever the processor
-    const isAes = name === 'web' || (name === 'node' && hasAesInstructions());
+    const isAes = name === 'web' || (name === 'node' && isAesFast());
     const expected = isAes ? 'aesGcm' : 'chaCha20Poly1305';
     expect(preferredAead).toBe(expected);
   });
