@@ -46,6 +46,7 @@ export const contenders = {
     title: '@chainsafe/libp2p-noise over @libp2p/tcp',
     packages: ['@chainsafe/libp2p-noise', '@libp2p/tcp'],
   },
+  ssh2: { module: '../third-party/ssh2.mjs', title: 'ssh2, a forwarded channel', packages: ['ssh2'] },
   sealed: ours('sealed, X25519', { protocol: 'sealed', suites: ['X25519'] }),
   'sealed-3072': {
     ...ours('sealed, X25519, RSA-3072', { protocol: 'sealed', suites: ['X25519'] }),

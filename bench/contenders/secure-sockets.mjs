@@ -1,4 +1,4 @@
-import { Identity, SecureClient, SecureServer } from 'secure-sockets';
+import { Identity, SecureClient, SecureServer, Sessions } from 'secure-sockets';
 
 export async function serve({ identities }, options, handle) {
   const server = new SecureServer({
@@ -19,32 +19,35 @@ async function accept(server, handle) {
 
 export async function connect({ port, fingerprint }, options) {
   const settle = options.protocol === 'classic' ? { settleMs: 0 } : {};
-  const sessions = options.resume ? { sessions: await sessionsOfThisProcess() } : {};
+  const sessions = options.resume ? takeSessions() : undefined;
   const client = new SecureClient({
     ...(await common(options)),
     ...settle,
-    ...sessions,
+    sessions,
     serverKey: fingerprint,
   });
   await client.connect({ port, host: '127.0.0.1' });
-  if (options.resume && connected++ > 64 && !client.resumed)
-    throw new Error('the connection was not resumed');
+  if (sessions === undefined) return client;
+  if (usedSessions.has(sessions) && !client.resumed) throw new Error('the connection was not resumed');
+  usedSessions.add(sessions);
+  client.closed.then(() => freeSessions.push(sessions));
   return client;
 }
 
-/** The first connections of a process have no ticket. */
-let connected = 0;
-let sessions;
+/** As many clients as connect at the same time, each with the tickets of its own connections: only its first has none. */
+const freeSessions = [];
+const usedSessions = new WeakSet();
 
-async function sessionsOfThisProcess() {
-  const { Sessions } = await import('secure-sockets');
-  sessions ??= new Sessions();
-  return sessions;
+function takeSessions() {
+  return freeSessions.pop() ?? new Sessions();
 }
 
+const backends = new Map();
+
 /** The options of both ends; the node backend is the package's default. */
-async function common({ backend, resume: _, ...options }) {
-  if (backend === undefined) return options;
-  const { [backend]: object } = await import(`secure-sockets/backends/${backend}`);
-  return { ...options, backend: object };
+async function common({ backend: name, resume: _, ...options }) {
+  if (name === undefined) return options;
+  // loaded once, as programs do
+  if (!backends.has(name)) backends.set(name, (await import(`secure-sockets/backends/${name}`))[name]);
+  return { ...options, backend: backends.get(name) };
 }

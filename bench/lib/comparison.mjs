@@ -7,16 +7,17 @@ import { thirdPartyVersion } from './third-party.mjs';
 
 /**
  * Measures every contender in every test, round by round, so that a slow phase of the machine affects all of them.
- * `tests` are `{ id, work, rows }`; `skip(test, name)` leaves a pair out.
+ * `tests` are `{ id, work, rows }`; `roundsOf(test, name)` is the number of rounds that a pair takes part in, by default all.
  */
-export async function compare({ tests, names, rounds, environment, skip = () => false }) {
+export async function compare({ tests, names, rounds, environment, roundsOf = () => rounds }) {
   const plan = tests.flatMap((test) =>
-    names.filter((name) => !skip(test, name)).map((name) => ({ test, name, taken: [] })),
+    names.map((name) => ({ test, name, rounds: roundsOf(test, name), taken: [] })),
   );
   const failures = [];
-  const progress = new Progress(rounds * plan.length);
+  const progress = new Progress(plan.reduce((sum, one) => sum + one.rounds, 0));
   for (let round = 1; round <= rounds; round++) {
     for (const one of round % 2 === 1 ? plan : othersFirst(tests, plan)) {
+      if (round > one.rounds) continue;
       progress.step(`round ${round} of ${rounds}: ${one.test.id}, ${one.name}`);
       if (!one.hasFailed) await attempt(one, environment, failures);
     }

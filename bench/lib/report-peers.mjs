@@ -2,24 +2,30 @@ import { where, withSpread } from './report-text.mjs';
 import { short, table } from './table.mjs';
 import { judge } from './targets.mjs';
 
+/** The tables of the page, one a subject; each has the contenders that took part as its rows. */
+const subjects = {
+  'Messages one way': [
+    'await-64',
+    'burst-64',
+    'await-64-cold',
+    'stream-1k',
+    'stream-64k',
+    'stream-1m',
+    'cpu-1m',
+  ],
+  'Messages there and back': [
+    ...['ping-64', 'ping-64-p99', 'ping-64-cold', 'ping-64-cold-p99', 'active-10', 'active-10-p99'],
+    ...['active-100', 'active-100-p99', 'active-1000', 'active-1000-p99'],
+  ],
+  Connections: ['connect-1', 'connect-32', 'connect-cold', 'first-answer', 'idle'],
+};
+
 /** The parts of the page that come from peers.json. */
 export function reportPeers({ about, contenders, results, failures }, draw) {
   const names = Object.keys(contenders);
-  const rows = (chosen, label, cell) =>
-    table(
-      ['', ...names],
-      chosen.map((row) => [label(row), ...names.map((name) => cell(row.contenders[name]))]),
-    );
-  const timed = results.filter((row) => row.contenders.sealed?.cpuMicroseconds !== undefined);
   const text = [
     where(about),
-    rows(results, ({ title, unit }) => `${title}, ${unit}`, withSpread),
-    'Processor time of both ends for one message, exchange or connection, in microseconds:',
-    rows(
-      timed,
-      ({ title }) => title,
-      (entry) => short(entry?.cpuMicroseconds),
-    ),
+    ...Object.entries(subjects).flatMap(([title, ids]) => tablesOf(title, pick(results, ids), names)),
     versions(contenders),
     ...failures.map(({ contender, test, reason }) => `Not measured: ${contender} in ${test} (${reason}).`),
   ].join('\n\n');
@@ -27,6 +33,36 @@ export function reportPeers({ about, contenders, results, failures }, draw) {
     { mark: 'targets', text: targetText(results) },
     { mark: 'peers', text, charts: chartsOf(results, draw) },
   ];
+}
+
+function pick(results, ids) {
+  return ids.flatMap((id) => results.filter((row) => row.id === id));
+}
+
+/** The figures of a subject, and the processor time behind those that have it. */
+function tablesOf(title, rows, names) {
+  if (rows.length === 0) return [];
+  const timed = rows.filter(({ contenders }) =>
+    Object.values(contenders).some(({ cpuMicroseconds }) => cpuMicroseconds !== undefined),
+  );
+  const figures = tableOf(rows, names, ({ title: what, unit }) => `${what}, ${unit}`, withSpread);
+  if (timed.length === 0) return [`### ${title}`, figures];
+  const heading = 'Processor time of both ends for one of them, in microseconds:';
+  const times = tableOf(
+    timed,
+    names,
+    ({ title: what }) => what,
+    (entry) => short(entry?.cpuMicroseconds),
+  );
+  return [`### ${title}`, figures, heading, times];
+}
+
+function tableOf(rows, names, label, cell) {
+  const measured = names.filter((name) => rows.some(({ contenders }) => contenders[name]));
+  return table(
+    ['', ...rows.map(label)],
+    measured.map((name) => [name, ...rows.map(({ contenders }) => cell(contenders[name]))]),
+  );
 }
 
 function targetText(results) {

@@ -12,10 +12,12 @@ export function where({
   system,
   loadBefore,
   rounds,
+  others = rounds,
 }) {
   const machine = `${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}`;
+  const once = others === rounds ? '' : `, and of ${others} where no target is about a figure`;
   const software = `secure-sockets ${library}, Node ${node}, OpenSSL ${openssl}`;
-  return `${date} UTC; ${software}; ${machine}; load before ${loadBefore}; median of ${rounds}.`;
+  return `${date} UTC; ${software}; ${machine}; load before ${loadBefore}; median of ${rounds}${once}.`;
 }
 
 /** A median, and half of the range of the measurements behind it. */

@@ -31,6 +31,10 @@ export const targets = [
   // a full handshake of sealed has one round trip more than TLS 1.3, which has two with its first answer
   { row: 'first-answer', of: 'sealed-resumed', against: tls, max: 1.05 },
   { row: 'first-answer', of: 'sealed', against: tls, max: 1.55 },
+  // noble had AES alone once
+  { row: 'await-64', of: 'sealed-noble', against: 'sealed-noble-aes', min: 1.5 },
+  { row: 'stream-1k', of: 'sealed-noble', against: 'sealed-noble-aes', min: 2.5 },
+  { row: 'stream-64k', of: 'sealed-noble', against: 'sealed-noble-aes', min: 2.5 },
   { row: 'idle', of: 'sealed', against: 'tls', max: 0.45 },
   { row: 'await-64', of: 'classic', against: 'tls', min: 0.4 },
   { row: 'stream-64k', of: 'classic', against: 'tls', min: 1.5 },
@@ -43,6 +47,11 @@ function both(row, against, { node, ...bound }) {
     { row, of: 'sealed-sodium', against, ...bound },
     { row, of: 'sealed', against, [kind]: node },
   ];
+}
+
+/** Whether a target is about a contender in one of these rows. */
+export function isJudged(ids, name) {
+  return targets.some(({ row, of, against }) => ids.includes(row) && [of, against].flat().includes(name));
 }
 
 /** Each target with the ratio that results show, and whether it is reached; `undefined` if it was not measured. */

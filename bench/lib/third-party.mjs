@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 
 const folder = new URL('../third-party/', import.meta.url);
 
-/** Installs the packages for comparison and for drawing in their own folder, if missing. */
+/** Installs the packages, none of which needs its scripts, for comparison and for drawing in their own folder, if missing. */
 export function installThirdParty() {
   const wanted = new URL('package-lock.json', folder);
   const installed = new URL('node_modules/.package-lock.json', folder);
   if (existsSync(installed) && versionsIn(installed, versionsIn(wanted))) return;
   console.error('installing what is compared with: npm ci in bench/third-party');
-  const { status, error } = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], {
+  const { status, error } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-fund', '--no-audit'], {
     cwd: fileURLToPath(folder),
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',
