@@ -2,12 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { createServer as createTlsServer } from 'node:tls';
 import { SecureClient, webSocket } from 'secure-sockets';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { type Credentials, makeCredentials } from '../../bench/lib/credentials.mjs';
 import { portOf, type Running, run } from './command.js';
 import { addressOf, begin, plainClient, plainServer, usePlace } from './place.js';
 
@@ -41,7 +43,7 @@ test.each([
   expect(await server.stop()).toMatchObject({ code: 0 });
 });
 
-test('a configuration with both ends of a tunnel and both bridges over WebSockets', {
+test('a configuration with both ends of a tunnel, and a bridge, over WebSockets', {
   timeout: 60_000,
 }, async () => {
   const echo = await plainServer((socket) => void socket.pipe(socket));
@@ -99,6 +101,30 @@ test('a Unix domain socket carries WebSockets, and is removed', { timeout: 60_00
   listener.child.stdin?.end();
   expect(await listener.ended).toMatchObject({ code: 0 });
   expect(existsSync(join(place.folder, 'socket'))).toBe(false);
+});
+
+test('a web server in front terminates TLS, and its certificate is verified', {
+  timeout: 60_000,
+}, async () => {
+  const { port, running } = await listening();
+  const { tls } = (await makeCredentials())[2048] as Credentials;
+  const front = createTlsServer(tls, (outer) => {
+    const inner = connect(port, '127.0.0.1');
+    for (const [from, to] of [[outer, inner] as const, [inner, outer] as const])
+      from.on('error', () => to.destroy()).pipe(to);
+  });
+  front.listen(0, 'localhost');
+  await once(front, 'listening');
+  place.undo.push(() => front.close());
+  const url = `wss://localhost:${(front.address() as AddressInfo).port}/`;
+  writeFileSync(join(place.folder, 'authority.pem'), tls.cert);
+  const args = ['connect', '--identity', 'client.pem', '--server-key', place.serverKey, url];
+  const { code, stderr } = await run(place.folder, ...args);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('self-signed certificate')]);
+  const trusting = begin({ env: { NODE_EXTRA_CA_CERTS: 'authority.pem' } }, ...args);
+  trusting.child.stdin?.end('through TLS');
+  expect(await trusting.ended).toMatchObject({ code: 0, stderr: '' });
+  expect(await running.stop()).toMatchObject({ code: 0, stdout: 'through TLS' });
 });
 
 async function listening(...more: string[]): Promise<{ running: Running; port: number }> {
