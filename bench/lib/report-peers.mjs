@@ -67,15 +67,16 @@ function tableOf(rows, names, label, cell) {
 
 function targetText(results) {
   const judged = judge(results);
-  const rows = judged.map(({ title, of, against, min, max, ratio, isReached }) => [
+  const rows = judged.map(({ title, of, against, min, max, ratio, cpuRatio, isReached }) => [
     `${of}: ${title}`,
     against,
     min === undefined ? `at most ${max}` : `at least ${min}`,
     ratio === undefined ? 'not measured' : ratio.toFixed(2),
+    cpuRatio > 0 ? cpuRatio.toFixed(2) : '',
     ratio === undefined ? '' : isReached ? 'reached' : '**missed**',
   ]);
   const reached = judged.filter(({ isReached }) => isReached).length;
-  const head = ['work', 'against', 'target', 'ratio', ''];
+  const head = ['work', 'against', 'target', 'ratio', 'of processor time', ''];
   return `${reached} of ${judged.length} targets are reached.\n\n${table(head, rows)}`;
 }
 

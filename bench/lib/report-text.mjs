@@ -20,9 +20,10 @@ export function where({
   return `${date} UTC; ${software}; ${machine}; load before ${loadBefore}; median of ${rounds}${once}.`;
 }
 
-/** A median, and half of the range of the measurements behind it. */
+/** A median, and half of the range of the measurements behind it if there were several. */
 export function withSpread(entry) {
-  return entry && `${short(entry.median)} ±${Math.round(50 * entry.spread)}%`;
+  if (entry === undefined || entry.values.length === 1) return short(entry?.median);
+  return `${short(entry.median)} ±${Math.round(50 * entry.spread)}%`;
 }
 
 export function bytes(size) {

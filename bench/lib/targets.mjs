@@ -54,7 +54,10 @@ export function isJudged(ids, name) {
   return targets.some(({ row, of, against }) => ids.includes(row) && [of, against].flat().includes(name));
 }
 
-/** Each target with the ratio that results show, and whether it is reached; `undefined` if it was not measured. */
+/**
+ * Each target with the ratio that results show, that of the processor times behind it (`NaN` where there are none), and
+ * whether it is reached; `undefined` if it was not measured.
+ */
 export function judge(results) {
   return targets.map((target) => {
     const row = results.find(({ id }) => id === target.row);
@@ -68,7 +71,8 @@ export function judge(results) {
     if (!ours || !theirs) return { ...told, title: row?.title ?? target.row };
     const ratio = ours.median / theirs.median;
     const isReached = target.min === undefined ? ratio <= target.max : ratio >= target.min;
-    return { ...told, title: row.title, ratio, isReached };
+    const cpuRatio = row.contenders[ours.name].cpuMicroseconds / row.contenders[theirs.name].cpuMicroseconds;
+    return { ...told, title: row.title, ratio, cpuRatio, isReached };
   });
 }
 
