@@ -14,6 +14,11 @@ const rules: ArgumentRules<{ role?: IdentityRole | undefined }> = { role: anythi
  * `JSON.stringify`; it leaves it as PEM only, and only if it may.
  */
 export class Identity extends PortableIdentity {
+  static {
+    // a bundler renames a class that mentions itself, and console.log would show that
+    Object.defineProperty(this, 'name', { value: 'Identity' });
+  }
+
   private constructor(material: KeyMaterial) {
     super(material, defaultBackend);
   }

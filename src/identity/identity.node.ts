@@ -29,6 +29,11 @@ const saveRules: ArgumentRules<SaveOptions> = { passphrase: anything };
  * `util.inspect` or `JSON.stringify`; it leaves it as PEM only, and only if it may.
  */
 export class Identity extends PortableIdentity {
+  static {
+    // a bundler renames a class that mentions itself, and console.log would show that
+    Object.defineProperty(this, 'name', { value: 'Identity' });
+  }
+
   private constructor(material: KeyMaterial) {
     super(material, { sha256: (data) => createHash('sha256').update(data).digest() });
   }

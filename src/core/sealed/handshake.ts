@@ -63,7 +63,7 @@ export interface HandshakeOptions {
 
 /**
  * What both ends keep during the handshake. The limits of a body and of a record bound what a peer can make an end
- * read before it is open: four messages, below 16 KiB.
+ * read before it is open: four messages, with their records 16476 bytes.
  */
 export class Handshake {
   readonly transcript: Transcript;
