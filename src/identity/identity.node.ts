@@ -31,7 +31,7 @@ const saveRules: ArgumentRules<SaveOptions> = { passphrase: anything };
 export class Identity extends PortableIdentity {
   static {
     // a bundler renames a class that mentions itself, and console.log would show that
-    Object.defineProperty(this, 'name', { value: 'Identity' });
+    Object.defineProperty(Identity, 'name', { value: 'Identity' });
   }
 
   private constructor(material: KeyMaterial) {
