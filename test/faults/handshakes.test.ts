@@ -154,7 +154,9 @@ describe.each(protocols)('a %s handshake', (protocol) => {
     for (let i = 0; i < 30; i++) {
       const socket = await rawConnection(target);
       socket.resume();
-      const gone = once(socket, 'close');
+      // in classic it is reset
+      socket.once('error', () => {});
+      const gone = new Promise((resolve) => socket.once('close', resolve));
       // in sealed a whole record where CLIENT_KEY belongs, whose tag is wrong; in classic a ciphertext of zeros and ones
       if (protocol === 'sealed')
         socket.end(Buffer.concat([bytes, Buffer.from([0, 1, 30]), Buffer.alloc(286, i)]));
