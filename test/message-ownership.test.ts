@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MessageMemory } from '../src/core/message-memory.js';
 import { backends } from './helpers/backends.js';
-import { type Pair, pair, protocols } from './helpers/sockets.js';
+import { type Pair, pair, protocols, rejection } from './helpers/sockets.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -101,3 +102,78 @@ function transfer(act: () => unknown): void {
     expect(error).toMatchObject({ name: expect.stringMatching(/DataCloneError|TypeError/) });
   }
 }
+
+// What is sent is the program's until send() has settled. If it gives the memory away before, it is told, nothing else is
+// sent in its place, and no other message is affected.
+describe.each(protocols)('a message to be sent in %s whose memory is gone', (protocol) => {
+  const gone = (length: number): Uint8Array => {
+    const message = new Uint8Array(length);
+    structuredClone(null, { transfer: [message.buffer] });
+    return message;
+  };
+
+  it.each([0, 1, 100_000])('is refused, and nothing is sent: %i bytes', async (length) => {
+    await using ends = await pair(protocol);
+    const error = await rejection(ends.client.send(gone(length)));
+    expect(error).toMatchObject({ code: 'BAD_ARGUMENT', message: expect.stringContaining('transferred') });
+    await ends.client.send(Uint8Array.of(7));
+    expect(await ends.peer.recv()).toEqual(Uint8Array.of(7));
+  });
+
+  it.each([0, 10, 3000, 3_000_000])(
+    'while it waits is refused, and all others arrive: %i bytes',
+    async (length) => {
+      await using ends = await pair(protocol);
+      const messages = [200_000, 3_000_000, length, 10, 0].map((size, i) => new Uint8Array(size).fill(i));
+      const outcomes = messages.map((message) =>
+        ends.client.send(message).then(
+          () => 'sent',
+          ({ code }) => code,
+        ),
+      );
+      structuredClone(null, { transfer: [messages[2]?.buffer as ArrayBuffer] });
+      for (const i of [0, 1, 3, 4]) expect(await ends.peer.recv()).toEqual(messages[i]);
+      expect(await Promise.all(outcomes)).toEqual(['sent', 'sent', 'BAD_ARGUMENT', 'sent', 'sent']);
+    },
+  );
+
+  it('and is written to a WritableStream ends that, and not the connection', async () => {
+    await using ends = await pair(protocol);
+    const writer = ends.client.writable.getWriter();
+    const messages = [1, 2, 3].map((byte) => new Uint8Array(10).fill(byte));
+    const writing = messages.map((message) =>
+      writer.write(message).then(
+        () => 'sent',
+        ({ code }) => code,
+      ),
+    );
+    structuredClone(null, { transfer: [messages[1]?.buffer as ArrayBuffer] });
+    expect(await Promise.all(writing)).toEqual(['sent', 'BAD_ARGUMENT', 'BAD_ARGUMENT']);
+    expect(await rejection(writer.closed)).toMatchObject({ code: 'BAD_ARGUMENT' });
+    await ends.client.send(Uint8Array.of(7));
+    expect(await ends.peer.recv()).toEqual(messages[0]);
+    expect(await ends.peer.recv()).toEqual(Uint8Array.of(7));
+  });
+
+  it.each([
+    ['one of several', 1, [10, 10, 10]],
+    ['a long one', 0, [3_000_000]],
+    ['a long one of several', 2, [10, 10, 3_000_000]],
+  ])('and is written to a Duplex ends it: %s', async (_, victim, sizes) => {
+    await using ends = await pair(protocol);
+    const stream = ends.client.toDuplex();
+    const failed = once(stream, 'error');
+    const chunks = sizes.map((size) => new Uint8Array(size).fill(1));
+    const writing = chunks.map((chunk) => new Promise((resolve) => stream.write(chunk, resolve)));
+    structuredClone(null, { transfer: [chunks[victim]?.buffer as ArrayBuffer] });
+    expect(await failed).toMatchObject([{ code: 'BAD_ARGUMENT' }]);
+    expect((await Promise.all(writing))[victim]).toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect(stream.destroyed).toBe(true);
+    let received = 0;
+    for (let m = await ends.peer.recv().catch(() => null); m; m = await ends.peer.recv().catch(() => null)) {
+      expect(m.every((byte) => byte === 1)).toBe(true);
+      received += m.length;
+    }
+    expect(received).toBeLessThan(sizes.reduce((sum, size) => sum + size, 0));
+  });
+});

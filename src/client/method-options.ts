@@ -7,7 +7,7 @@ import {
   show,
   text,
 } from '../arguments.js';
-import { isBytes } from '../core/bytes.js';
+import { isBytes, isDetached } from '../core/bytes.js';
 import { badArgument, kindOf } from '../errors.js';
 import type { ProtocolName } from '../options/options.js';
 import type { ConnectOptions } from './establish.js';
@@ -97,6 +97,7 @@ export function readCloseOptions(
 /** A message, which is bytes. */
 export function checkMessage(message: Uint8Array): void {
   if (!isBytes(message)) throw badArgument(`send() takes a Uint8Array, not ${kindOf(message)}`);
+  if (isDetached(message)) throw badArgument('the memory of this message was transferred or resized before');
 }
 
 /** What keying material is exported for. */

@@ -1,3 +1,4 @@
+import { isDetached } from '../core/bytes.js';
 import { MESSAGE_OVERHEAD } from '../core/inbox.js';
 import type { Sender } from '../core/script.js';
 import { badArgument } from '../errors.js';
@@ -77,7 +78,7 @@ export class WaitingMessages {
 
   /** Stages as much of a message as one turn has time for. Returns whether nothing of it is left. */
   #stageOne(entry: Entry, sender: Sender): boolean {
-    if (entry.message.length !== entry.length) {
+    if (entry.message.length !== entry.length || isDetached(entry.message)) {
       if (entry.at > 0) throw lengthChanged(entry);
       this.#bytes -= costLeft(entry);
       entry.reject(lengthChanged(entry));

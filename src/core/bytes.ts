@@ -10,6 +10,17 @@ export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
+/** Whether bytes have lost their memory, because it was transferred or resized: they look like an empty message then. */
+export function isDetached(bytes: Uint8Array): boolean {
+  if (bytes.length > 0) return false;
+  try {
+    bytes.fill(0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** Whether a value is an `ArrayBuffer`, of this realm or another. */
 export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return Object.prototype.toString.call(value) === '[object ArrayBuffer]';

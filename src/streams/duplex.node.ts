@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.js';
-import { SecureSocketError } from '../errors.js';
+import { isDetached } from '../core/bytes.js';
+import { badArgument, SecureSocketError } from '../errors.js';
 import { whenStalled } from './stalled.js';
 
 /** What a byte stream needs to know of its connection. */
@@ -123,9 +124,9 @@ class ByteStream extends Duplex {
     chunks: readonly { readonly chunk: Uint8Array }[],
     done: (error?: Error | null) => void,
   ): void {
-    const [first] = chunks;
-    const all = chunks.length === 1 && first ? first.chunk : Buffer.concat(chunks.map(({ chunk }) => chunk));
-    this._write(all, '', done);
+    const lost = chunks.find(({ chunk }) => isDetached(chunk));
+    const [only = lost] = chunks.length === 1 ? chunks : [];
+    this._write(only?.chunk ?? Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -150,8 +151,12 @@ class ByteStream extends Duplex {
     this.push(message);
   }
 
+  /** A stream cannot do without bytes that it was given: if their memory is gone, it is over. */
   async #send(chunk: Uint8Array): Promise<void> {
-    for (let at = 0; at < chunk.length; at += this.#piece) {
+    const { length } = chunk;
+    if (isDetached(chunk)) throw memoryGone();
+    for (let at = 0; at < length; at += this.#piece) {
+      if (chunk.length !== length) throw memoryGone();
       this.#timer?.refresh();
       await this.#connection.send(chunk.subarray(at, at + this.#piece));
     }
@@ -162,4 +167,8 @@ class ByteStream extends Duplex {
     const isOurs = error instanceof SecureSocketError && error.code === 'CLOSED' && !this.#peerHasEnded;
     this.destroy(isOurs ? undefined : error);
   }
+}
+
+function memoryGone(): Error {
+  return badArgument('bytes were transferred or resized after they were written, and before they were sent');
 }
