@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import manifest from '../../package.json' with { type: 'json' };
 import { bench } from './bench.js';
 import { bridge } from './bridge.js';
 import { connect } from './connect.js';
@@ -88,9 +88,9 @@ function show(text: string): number {
   return 0;
 }
 
-/** This file is bundled into `dist`; package.json is in the folder above. */
+/** Built into the program, which may be one file without a package.json beside it. */
 function version(): string {
-  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+  return manifest.version;
 }
 
 /** An internal error is printed with its stack. */
