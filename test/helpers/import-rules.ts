@@ -26,6 +26,8 @@ interface Room {
 const queue = /^p-queue$/;
 const toml = /^smol-toml$/;
 const ws = /^ws$/;
+/** For the version, which is built in. */
+const manifest = /^package\.json$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
 const backends = /^backends\/(node|sodium|web|web-client|forge|noble)\.ts$/;
 const fallbacks = /^backends\/fallbacks(-[\w-]+)?\.ts$/;
@@ -56,7 +58,7 @@ const floors: readonly Room[] = [
   { name: 'client', files: /^src\/client\// },
   { name: 'server', files: /^src\/server\// },
   { name: 'entry', files: /^src\/(index|browser)\.ts$/, packages: [backends] },
-  { name: 'command', files: /^src\/cli\//, packages: [backends, queue, toml, ws] },
+  { name: 'command', files: /^src\/cli\//, packages: [backends, queue, toml, ws, manifest] },
 ];
 
 /** Beside the floors. They implement the interface of `src/backend.ts` and know of nothing else. */
