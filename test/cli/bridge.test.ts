@@ -4,7 +4,8 @@ import { bridge, CLASSIC_ENDED, SecureClient, SecureServer } from 'secure-socket
 import { describe, expect, test } from 'vitest';
 import { pythonIsRequired, pythonProblem, runPython, spawnPython, startPython } from '../helpers/python.js';
 import { portOf as portOfServer } from '../helpers/sockets.js';
-import { portOf, type Running } from './command.js';
+import { connectSealed, inward, KEYS, outward, startSealedServer } from './bridges.js';
+import { portOf } from './command.js';
 import { begin, usePlace } from './place.js';
 
 // `secure-sockets bridge`, with Python on the libraries of the original on the classic side.
@@ -12,7 +13,6 @@ import { begin, usePlace } from './place.js';
 const place = usePlace();
 const sizes = [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 9000, 16_384];
 const large = [...sizes, 65_536, 2 ** 20];
-const KEYS = ['--identity', 'server.pem', '--authorized-keys', 'keys'];
 
 if (pythonProblem) console.warn(`SKIPPED: most of test/cli/bridge.test.ts. ${pythonProblem}`);
 
@@ -29,7 +29,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
   test('a message stays a message, of every size', async () => {
     const peer = await startPython<Ready>('server.py', 'echo', JSON.stringify(large));
     const running = inward(peer.ready.ports[4], '--max-message', String(2 ** 24));
-    const client = await connectSealed(running);
+    const client = await connectSealed(place, running);
     for (const size of large) {
       await client.send(Buffer.alloc(size, size));
       expect(Buffer.compare(Buffer.alloc(size, size), (await client.recv()) as Uint8Array)).toBe(0);
@@ -42,7 +42,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
 
   test('a client is told the longest message that the library takes', async () => {
     const peer = await startPython<Ready>('server.py', 'echo', '[]');
-    const client = await connectSealed(inward(peer.ready.ports[4]));
+    const client = await connectSealed(place, inward(peer.ready.ports[4]));
     await expect(client.send(new Uint8Array(16_385))).rejects.toMatchObject({
       code: 'MESSAGE_TOO_BIG_FOR_PEER',
     });
@@ -55,7 +55,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
   test('a server that is killed does not look like one that has ended', async () => {
     const peer = spawnPython('server.py', ['echo', '[]']);
     const [line] = await once(peer.stdout as NodeJS.ReadableStream, 'data');
-    const client = await connectSealed(inward((JSON.parse(String(line)) as Ready).ports[4]));
+    const client = await connectSealed(place, inward((JSON.parse(String(line)) as Ready).ports[4]));
     await client.send(new Uint8Array(10));
     await client.recv();
     peer.kill('SIGKILL');
@@ -70,7 +70,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
   }, async () => {
     const peer = await startPython<{ port: number }>('mute.py');
     const running = inward(peer.ready.port, '--max-connections', '1');
-    const client = await connectSealed(running);
+    const client = await connectSealed(place, running);
     let sent = 0;
     const sending = (async () => {
       for (; sent < 4096; sent++) await client.send(new Uint8Array(16_384));
@@ -90,7 +90,7 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
       'exchange',
       JSON.stringify(new Array(600).fill(2 ** 20)),
     );
-    const client = await connectSealed(inward(peer.ready.ports[4]));
+    const client = await connectSealed(place, inward(peer.ready.ports[4]));
     await client.send(new Uint8Array(1));
     await sleep(3000);
     expect(client.bytesRead).toBeLessThan(100 * 2 ** 20);
@@ -101,10 +101,10 @@ describe.skipIf(pythonProblem)('bridge inward, before a Python server', () => {
 
 describe.skipIf(pythonProblem)('bridge outward, for a Python client', () => {
   test('every message arrives as it was', async () => {
-    const server = await startSealedServer(async (client) => {
+    const server = await startSealedServer(place, async (client) => {
       for await (const message of client) await client.send(message);
     });
-    const running = outward(portOfServer(server), '--max-message', String(2 ** 24));
+    const running = outward(place, portOfServer(server), '--max-message', String(2 ** 24));
     const outcome = await runPython(
       'client.py',
       String(await portOf(running)),
@@ -144,7 +144,7 @@ describe.skipIf(pythonProblem)('bridge outward, for a Python client', () => {
       '127.0.0.1:0',
       `127.0.0.1:${peer.ready.ports[4]}`,
     );
-    const client = await connectSealed(running);
+    const client = await connectSealed(place, running);
     await expect(client.recv()).rejects.toMatchObject({ code: 'TRUNCATED' });
     await running.until(/lost .*: .*512/);
     await peer.stop();
@@ -155,7 +155,7 @@ describe.skipIf(pythonProblem)('unchanged Python programs at both ends', () => {
   test('50 of 50 connections go through two bridges', { timeout: 120_000 }, async () => {
     const peer = await startPython<Ready>('server.py', 'echo', '[]');
     const inner = inward(peer.ready.ports[4]);
-    const outer = outward(await portOf(inner));
+    const outer = outward(place, await portOf(inner));
     const { stdout } = await runPython('many.py', String(await portOf(outer)), '50', JSON.stringify(sizes));
     expect(JSON.parse(stdout)).toEqual({ right: 50, failed: [] });
     await peer.stop();
@@ -204,36 +204,6 @@ describe('bridge() of the library', () => {
     }
   });
 });
-
-function inward(port: number | undefined, ...flags: string[]): Running {
-  const weak = ['--min-modulus-bits', '512'];
-  return begin('bridge', 'inward', '-v', ...KEYS, ...weak, ...flags, '127.0.0.1:0', `127.0.0.1:${port}`);
-}
-
-function outward(port: number, ...flags: string[]): Running {
-  const trust = ['--identity', 'client.pem', '--server-key', place.serverKey];
-  return begin('bridge', 'outward', '-v', ...trust, ...flags, '127.0.0.1:0', `127.0.0.1:${port}`);
-}
-
-async function connectSealed(running: Running): Promise<SecureClient> {
-  const { Identity } = await import('secure-sockets');
-  const identity = await Identity.load(`${place.folder}/client.pem`, { role: 'client' });
-  const client = new SecureClient({ serverKey: place.serverKey, identity, allowHalfOpen: true });
-  await client.connect({ host: '127.0.0.1', port: await portOf(running) });
-  place.undo.push(() => client.destroy());
-  return client;
-}
-
-async function startSealedServer(serve: (client: SecureClient) => Promise<void>): Promise<SecureServer> {
-  const { Identity } = await import('secure-sockets');
-  const server = new SecureServer({ identity: await Identity.load(`${place.folder}/server.pem`) });
-  await server.listen({ host: '127.0.0.1', port: 0 });
-  place.undo.push(() => server.close({ timeout: 100 }));
-  void (async () => {
-    for await (const client of server) serve(client).catch(() => client.destroy());
-  })();
-  return server;
-}
 
 async function pair(allowHalfOpen = true): Promise<{ client: SecureClient; accepted: SecureClient }> {
   const server = new SecureServer({ modulusLength: 2048, allowHalfOpen });
