@@ -12,7 +12,11 @@ export function manualCommands(
   help: () => string,
   version: () => string,
 ): Command[] {
-  const man: Command = {
+  return [manCommand(all, help, version), completionCommand(all)];
+}
+
+function manCommand(all: () => readonly Command[], help: () => string, version: () => string): Command {
+  return {
     name: 'man',
     summary: 'print a page for man(1)',
     help: `Usage: secure-sockets man
@@ -32,7 +36,10 @@ Examples:
       return 0;
     },
   };
-  const complete: Command = {
+}
+
+function completionCommand(all: () => readonly Command[]): Command {
+  return {
     name: 'completion',
     summary: 'print a script that completes commands and options',
     help: `Usage: secure-sockets completion bash|zsh|fish
@@ -52,5 +59,4 @@ Examples:
       return 0;
     },
   };
-  return [man, complete];
 }

@@ -92,13 +92,7 @@ async function makeSealedScripts(
     late('BAD_OPTION', `mlKem768() of the backend ${backend.name}`, handshakeTimeout),
   );
   const { spki } = identity;
-  const key = privateKeyOf(identity, backend);
-  if (!identity.extractable)
-    await inTime(
-      tryDecrypting(key, backend, spki),
-      handshakeTimeout,
-      late('BAD_IDENTITY', "decrypt() of the server's key", handshakeTimeout),
-    );
+  const key = await loadKey(identity, settings);
   const busy = (): boolean => queue.isFull;
   const options = {
     isPatient: true,
@@ -118,6 +112,21 @@ async function makeSealedScripts(
     protectMemory,
   };
   return () => sealedServer(options);
+}
+
+/** The private key. One that is kept elsewhere has to decrypt something first. */
+async function loadKey(
+  identity: PortableIdentity,
+  { backend, handshakeTimeout }: ServerSettings,
+): Promise<RsaPrivateKey> {
+  const key = privateKeyOf(identity, backend);
+  if (!identity.extractable)
+    await inTime(
+      tryDecrypting(key, backend, identity.spki),
+      handshakeTimeout,
+      late('BAD_IDENTITY', "decrypt() of the server's key", handshakeTimeout),
+    );
+  return key;
 }
 
 interface SharedByConnections {

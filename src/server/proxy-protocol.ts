@@ -34,9 +34,7 @@ export function behindProxy(transport: Transport, timeout: number, signal: Abort
           if (header === 'incomplete') return;
           bytes.drop(header.length);
           stopWaiting();
-          transport.pause();
-          relay.to = undefined;
-          resolve(new ProxiedTransport(transport, relay, header.source, bytes.take(bytes.length).slice()));
+          resolve(handOver(transport, relay, header.source, bytes));
         } catch (error) {
           fail(error);
         }
@@ -48,6 +46,18 @@ export function behindProxy(transport: Transport, timeout: number, signal: Abort
     });
     transport.start(relay);
   });
+}
+
+/** Pauses the transport until the receiver of the rest starts it. `bytes` holds what came behind the header. */
+function handOver(
+  transport: Transport,
+  relay: Relay,
+  source: ProxySource | undefined,
+  bytes: ByteQueue,
+): Transport {
+  transport.pause();
+  relay.to = undefined;
+  return new ProxiedTransport(transport, relay, source, bytes.take(bytes.length).slice());
 }
 
 /** Passes events on, to one receiver first and to another later; what comes in between is kept in order. */

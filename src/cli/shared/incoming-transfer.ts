@@ -42,17 +42,8 @@ export async function receiveFile(
     const path = await file.finish();
     await client.send(encodeMessage('K'));
     progress.wipe();
-    const { sha256 } = file;
-    const resumed = resumedAt === 0 ? '' : `, resumed at ${formatBytes(resumedAt)}`;
-    report.result(`received ${path}, ${formatBytes(file.size)}, SHA-256 ${sha256}${resumed}`, {
-      event: 'received',
-      path,
-      bytes: file.size,
-      ...(resumedAt > 0 && { resumedAt }),
-      sha256,
-      peer: formatPeer(client),
-      seconds: (performance.now() - begun) / 1000,
-    });
+    const seconds = (performance.now() - begun) / 1000;
+    reportReceived(file, { path, resumedAt, peer: formatPeer(client), seconds }, report);
   } catch (error) {
     // what was refused would be refused again
     keeps = !(error instanceof Refusal);
@@ -61,6 +52,28 @@ export async function receiveFile(
     progress.wipe();
     await file.end(keeps);
   }
+}
+
+/** How a file was received. */
+interface Received {
+  readonly path: string;
+  readonly resumedAt: number;
+  readonly peer: string;
+  readonly seconds: number;
+}
+
+function reportReceived({ size, sha256 }: IncomingFile, received: Received, report: Report): void {
+  const { path, resumedAt, peer, seconds } = received;
+  const resumed = resumedAt === 0 ? '' : `, resumed at ${formatBytes(resumedAt)}`;
+  report.result(`received ${path}, ${formatBytes(size)}, SHA-256 ${sha256}${resumed}`, {
+    event: 'received',
+    path,
+    bytes: size,
+    ...(resumedAt > 0 && { resumedAt }),
+    sha256,
+    peer,
+    seconds,
+  });
 }
 
 /** Lets the sender prove that what is there is a part of its file. Resolves to the number of bytes that need not come. */

@@ -42,17 +42,15 @@ export async function serveMany(stage: Stage): Promise<void> {
   const broadcast = new Broadcast(report);
   const sending = broadcast.send(input).catch(fail);
   const serving = new Map<SecureClient, Promise<void>>();
+  const lose = (client: SecureClient, error: unknown): void =>
+    error instanceof CommandError ? fail(error) : announceLoss(`lost ${formatPeer(client)}`, error, report);
   for (;;) {
     const client = await acceptUntil(whenStopped, server);
     if (client === undefined) break;
     announceClient(client, report);
     const remove = broadcast.add(client);
     const one = serve(client, output, sending)
-      .catch((error) =>
-        error instanceof CommandError
-          ? fail(error)
-          : announceLoss(`lost ${formatPeer(client)}`, error, report),
-      )
+      .catch((error) => lose(client, error))
       .finally(() => {
         remove();
         serving.delete(client);
@@ -62,11 +60,16 @@ export async function serveMany(stage: Stage): Promise<void> {
   stopAccepting(server);
   broadcast.leave();
   for (const client of serving.keys()) void sayGoodbye(client, sending);
-  const timer = setTimeout(() => void server.close({ timeout: CLOSE_TIME }), GRACE);
-  await Promise.all([sending, ...serving.values()]);
-  clearTimeout(timer);
+  await endAll(server, [sending, ...serving.values()]);
   await output.flush();
   if (failure) throw failure.error;
+}
+
+/** Waits for all of it, and closes the server if that takes too long. */
+async function endAll(server: SecureServer, work: readonly Promise<void>[]): Promise<void> {
+  const timer = setTimeout(() => void server.close({ timeout: CLOSE_TIME }), GRACE);
+  await Promise.all(work);
+  clearTimeout(timer);
 }
 
 /** After all that is still to be sent to it, a client is told that there will be no more. */

@@ -15,8 +15,7 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
   const { session } = stream;
   return new Promise((resolve, reject) => {
     const relay = { isSettled: false, open: 2 };
-    const isTcp = plain.remotePort !== undefined;
-    const probe = new PausedProbe(isTcp ? { probe: () => probeSocket(plain) } : {});
+    const probe = probeOf(plain);
     const settle = (act: () => void): void => {
       if (relay.isSettled) return;
       relay.isSettled = true;
@@ -50,6 +49,11 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
     // after a reset Node ends the readable side before it reports the error
     pump(stream, plain, () => stream.rstCode === 0);
   });
+}
+
+/** Only TCP can be probed. */
+function probeOf(plain: Socket): PausedProbe {
+  return new PausedProbe(plain.remotePort === undefined ? {} : { probe: () => probeSocket(plain) });
 }
 
 /** Over TCP the peer sees a reset, not an end; Unix domain sockets have no reset. */
