@@ -23,7 +23,7 @@ import { sodium } from 'secure-sockets/backends/sodium';
 import { web } from 'secure-sockets/backends/web';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isLacking } from '../src/core/sealed/suites.js';
-import { sessionsAccess } from '../src/sessions/sessions.js';
+import { sessionsAccess } from '../src/sessions/access.js';
 import { clientOf, identityFor, portOf, rejection, startListening } from './helpers/sockets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-resumption-'));

@@ -4,7 +4,8 @@ import { noble } from '../backends/noble.js';
 import { node } from '../backends/node.js';
 import type { Backend } from '../src/backend.js';
 import type { IssuedTicket } from '../src/core/sealed/resumption.js';
-import { Sessions as Store, sessionsAccess } from '../src/sessions/sessions.js';
+import { sessionsAccess } from '../src/sessions/access.js';
+import { Sessions as Store } from '../src/sessions/sessions.js';
 import { TicketKeys } from '../src/sessions/ticket-keys.js';
 
 const SECOND = 1000;

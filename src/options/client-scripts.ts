@@ -1,10 +1,9 @@
 import type { Backend, RsaPrivateKey } from '../backend.js';
-import { canonicalHost } from '../core/encodings/host-name.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { PeerKey, Script } from '../core/script.js';
 import { type SealedClientOptions, sealedClient } from '../core/sealed/client.js';
 import { privateKeyOf } from '../identity/private-keys.js';
-import { type SessionName, sessionsAccess } from '../sessions/sessions.js';
+import { sessionsAccess } from '../sessions/access.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
@@ -110,7 +109,7 @@ async function sessionsFor(
   target: Target | undefined,
 ): Promise<Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'>> {
   if (sessions === undefined) return {};
-  const name: SessionName = { target: nameOf(target), identity: identity?.fingerprint };
+  const name = sessionsAccess.nameOf(target, identity?.fingerprint);
   const known: string[] = [];
   for (const { spki, fingerprint } of sessionsAccess.servers(sessions, name))
     if (await trust.knows(spki, fingerprint)) known.push(fingerprint);
@@ -139,11 +138,6 @@ function firstOf<Item, Result>(
     if (result !== undefined) return result;
   }
   return undefined;
-}
-
-function nameOf(target: Target | undefined): string {
-  if (target === undefined) return '';
-  return JSON.stringify([canonicalHost(target.host) ?? target.host, target.port]);
 }
 
 function clientIdentity({

@@ -1,7 +1,7 @@
 import { integer, isText, type Rule, show } from '../arguments.js';
 import { suiteNames } from '../core/sealed/suites.js';
 import { SecureSocketError } from '../errors.js';
-import { Sessions } from '../sessions/sessions.js';
+import { isSessions } from '../sessions/access.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import type { WebStorage } from '../trust/line-store.js';
 
@@ -57,7 +57,7 @@ export const paddingOption: Rule = {
 /** What keeps tickets. */
 export const sessionsObject: Rule = {
   wanted: 'an object of class Sessions: { sessions: new Sessions() }',
-  accepts: (value) => value instanceof Sessions,
+  accepts: isSessions,
 };
 
 /** Text, or a list of one text or more. */

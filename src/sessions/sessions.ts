@@ -1,4 +1,6 @@
+import { canonicalHost } from '../core/encodings/host-name.js';
 import type { HeldTicket, IssuedTicket } from '../core/sealed/resumption.js';
+import { giveAccess, markSessions, type SessionName } from './access.js';
 
 /** Maximum number of tickets for a server, and in total. */
 const MAX_FOR_A_SERVER = 4;
@@ -6,37 +8,12 @@ const MAX_IN_ALL = 1000;
 /** Milliseconds after the full handshake at which a ticket expires, whatever its server says (docs/protocol.md, T4). */
 const MAX_AGE = 24 * 3_600_000;
 
-/** Which tickets may be used for a connection. */
-export interface SessionName {
-  /** The server the client connects to, normalised. */
-  readonly target: string;
-  /** Fingerprint of the identity that it has to show, if it has one. */
-  readonly identity: string | undefined;
-}
-
 interface Entry extends HeldTicket {
   readonly name: string;
   /** When the chain began, and when it ends. */
   readonly since: number;
   readonly until: number;
 }
-
-/** What only this library does with sessions. */
-export interface SessionsAccess {
-  /** Fingerprints and keys of the servers that there are tickets of, the last one first. */
-  servers(sessions: Sessions, name: SessionName): HeldTicket['peer'][];
-  /** Takes a ticket out, which is the caller's then. */
-  take(
-    sessions: Sessions,
-    name: SessionName,
-    fingerprint: string,
-  ): (HeldTicket & { since: number }) | undefined;
-  /** Keeps a ticket; `since` is when the chain of resumptions that it belongs to began. */
-  keep(sessions: Sessions, name: SessionName, ticket: IssuedTicket, since: number): void;
-}
-
-/** Kept outside of the class, so that programs have no access to it. */
-export let sessionsAccess: SessionsAccess;
 
 /**
  * Tickets for connecting again to servers that this program has been connected to, in one round trip and without RSA.
@@ -50,20 +27,25 @@ export class Sessions {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   static {
-    sessionsAccess = {
-      servers: (sessions, name) => {
+    giveAccess({
+      nameOf: (server, identity) => ({ target: targetOf(server), identity }),
+      servers: (sessions: Sessions, name) => {
         const found = sessions.#of(keyOf(name)).map(({ peer }) => peer);
         return found.filter(
           ({ fingerprint }, i) => found.findIndex((one) => one.fingerprint === fingerprint) === i,
         );
       },
-      take: (sessions, name, fingerprint) => {
+      take: (sessions: Sessions, name, fingerprint) => {
         const entry = sessions.#of(keyOf(name)).find(({ peer }) => peer.fingerprint === fingerprint);
         if (entry) sessions.#entries.delete(entry);
         return entry;
       },
-      keep: (sessions, name, ticket, since) => sessions.#keep(keyOf(name), ticket, since),
-    };
+      keep: (sessions: Sessions, name, ticket, since) => sessions.#keep(keyOf(name), ticket, since),
+    });
+  }
+
+  constructor() {
+    markSessions(this);
   }
 
   /** How many tickets there are. */
@@ -123,4 +105,9 @@ export class Sessions {
 
 function keyOf({ target, identity }: SessionName): string {
   return JSON.stringify([target, identity ?? null]);
+}
+
+function targetOf(server: { readonly host: string; readonly port: number } | undefined): string {
+  if (server === undefined) return '';
+  return JSON.stringify([canonicalHost(server.host) ?? server.host, server.port]);
 }
