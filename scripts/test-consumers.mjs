@@ -1,5 +1,6 @@
 // Installs the packed package as a user would, into an ESM, a CommonJS and a TypeScript project, and runs the
-// README's server and client in each, on every supported version of Node: node scripts/test-consumers.mjs [--quick]
+// README's server and client in each, on every supported version of Node, and has bundlers build pages with it:
+// node scripts/test-consumers.mjs [--quick]
 //
 // --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
 // packages too, which exist for Linux on x64.
@@ -9,6 +10,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundlerProblems } from './lib/consumer-bundlers.mjs';
 import { jestProblems, jestProject } from './lib/consumer-jest.mjs';
 import { pack, project, root, run } from './lib/consumer-project.mjs';
 import { compilers, typeProblems } from './lib/consumer-types.mjs';
@@ -31,7 +33,8 @@ async function main() {
   const programs = [await esmProject(tarball), await commonJsProject(tarball)];
   programs.push(...(await typeScriptProjects(tarball)));
   const jest = await jestProject(tarball);
-  let failures = await report('types', typeProblems(tarball));
+  let failures = await report('bundlers', bundlerProblems(tarball));
+  failures += await report('types', typeProblems(tarball));
   const executables = [process.execPath];
   for (const version of nodes) executables.push(await nodeOf(version));
   for (const executable of await distinct(executables)) {

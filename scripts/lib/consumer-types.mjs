@@ -39,6 +39,22 @@ export async function main(client: SecureClient): Promise<void> {
 }
 `;
 
+/** A page: the declarations that the condition `browser` leads to. */
+const page = `
+import { Identity, IdentityStore, KnownHosts, SecureClient, SecureServer, messagePort, webSocket, webStreams } from 'secure-sockets';
+import { web } from 'secure-sockets/backends/web';
+export async function main(): Promise<void> {
+  const knownHosts = new KnownHosts({ storage: localStorage });
+  const client = new SecureClient({ knownHosts, backend: web, identity: await Identity.generate({ role: 'client' }) });
+  await client.connect(webSocket(new WebSocket('wss://example.org', 'secure-sockets.1')), { host: 'example.org', port: 443 });
+  const server = new SecureServer({ authorizedKeys: 'SHA256:' });
+  server.attach(messagePort(new MessageChannel().port1));
+  server.attach(webStreams(new TransformStream<Uint8Array, Uint8Array>()));
+  await new IdentityStore().load('name');
+  for await (const message of client) await crypto.subtle.digest('SHA-256', message);
+}
+`;
+
 const CommonJs = '.cts';
 const EsModule = '.mts';
 const ways = [
@@ -50,6 +66,7 @@ const surroundings = [
   ['with nothing', { lib: ['es2022'], types: [] }, [program]],
   ['with the DOM', { lib: ['es2022', 'dom'], types: [] }, [program, platform]],
   ['with @types/node', { lib: ['es2022'], types: ['node'] }, [program, platform]],
+  ['in a page', { lib: ['es2022', 'dom'], types: [], customConditions: ['browser'] }, [page, platform]],
 ];
 
 /** Each compiler's errors for each project; there must be none. */

@@ -1,3 +1,5 @@
+import type { Bytes } from '../core/bytes.js';
+
 /** Bytes in a WebSocket's own buffer that count as taken, as those in a kernel's do: enough to keep it busy between two looks. */
 const TAKEN_BELOW = 256 * 1024;
 /** How often a WebSocket that has no event for it is asked how much it has left, in milliseconds. */
@@ -26,7 +28,7 @@ export interface WebSocketLike {
   /** Is set to what brings bytes at once. */
   binaryType: string;
   /** Sends one message. */
-  send(data: Uint8Array): void;
+  send(data: Bytes): void;
   /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
   /** For 'open', 'message', 'error' and 'close'. */
@@ -144,7 +146,8 @@ class StandardDriver implements WebSocketDriver {
   }
 
   send(bytes: Uint8Array, taken: () => void): void {
-    this.#socket.send(bytes);
+    // the platform's own type does without shared memory, which no record has
+    this.#socket.send(bytes as Bytes);
     this.#waiting.push(taken);
     if (this.#waiting.length === 1 && this.#timer === undefined) queueMicrotask(() => this.#look());
   }
