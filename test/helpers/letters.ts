@@ -230,3 +230,11 @@ export async function outcome(promise: Promise<unknown>): Promise<unknown> {
 /** The same of many. */
 export const outcomes = (promises: readonly Promise<unknown>[]): Promise<unknown[]> =>
   Promise.all(promises.map(outcome));
+
+/** A few turns of the event loop, in which what is scheduled is done. */
+export async function turns(count = 4): Promise<void> {
+  for (let i = 0; i < count; i++) await setImmediate();
+}
+
+/** The end of the transport, as it reports it. */
+export const gone = ({ transport }: Station, error?: Error): void => transport.events?.close(error);
