@@ -43,7 +43,7 @@ async function run(): Promise<object> {
     fingerprint: one.fingerprint,
     role: one.role,
     extractable: one.keyPair?.privateKey.extractable,
-    tryExport: await tryExport(one.keyPair?.privateKey),
+    exported: await tryExport(one.keyPair?.privateKey),
     again: await failure(store.save('me', one)),
     absent: await store.load('nobody'),
     known,
