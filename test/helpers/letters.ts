@@ -119,7 +119,7 @@ export class LetterSender implements Sender {
 }
 
 /** The same, of a protocol that has PING, PONG and CLOSE. */
-export class BeatingSender extends LetterSender {
+class BeatingSender extends LetterSender {
   ping(): Uint8Array[] {
     return [bytes('?')];
   }
@@ -154,7 +154,7 @@ export type Step = () => unknown;
  * PING, `.` the end, `T` a step that takes time, whose result is a message, and `X` an error about which the peer is
  * told `x`, `Y` one about which it is not.
  */
-export function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Script {
+function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Script {
   yield { type: 'write', chunks: [bytes('H')] };
   yield* read(1);
   yield { type: 'open', result };
