@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   bytes,
   gone,
@@ -10,14 +10,10 @@ import {
   station,
   text,
   turns,
+  useClock,
 } from '../helpers/letters.js';
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useClock();
 
 describe('end()', () => {
   it('sends the rest and the end, and leaves the other half open', async () => {

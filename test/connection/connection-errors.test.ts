@@ -1,14 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SecureSocketError } from '../../src/errors.js';
-import { bytes, gone, LetterSender, openStation, outcome, outcomes, text } from '../helpers/letters.js';
+import {
+  bytes,
+  gone,
+  LetterSender,
+  openStation,
+  outcome,
+  outcomes,
+  text,
+  useClock,
+} from '../helpers/letters.js';
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useClock();
 
 describe('an error', () => {
   it('about which the peer is told leaves after its last bytes, and reads on meanwhile', async () => {

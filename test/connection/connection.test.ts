@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ConnectionSettings } from '../../src/connection/connection.js';
 import {
   bytes,
@@ -11,14 +11,10 @@ import {
   station,
   text,
   turns,
+  useClock,
 } from '../helpers/letters.js';
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useClock();
 
 describe('the handshake', () => {
   it('is begun by start, and nothing can be sent before it is done', async () => {

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, vi } from 'vitest';
 import { Connection, type ConnectionSettings } from '../../src/connection/connection.js';
 import type { Batch, HandshakeResult, Script, Sender } from '../../src/core/script.js';
 import { perform, read } from '../../src/core/script.js';
@@ -238,3 +239,15 @@ export async function turns(count = 4): Promise<void> {
 
 /** The end of the transport, as it reports it. */
 export const gone = ({ transport }: Station, error?: Error): void => transport.events?.close(error);
+
+/** The tests of the file run by a clock that goes on when they say so; the turns of the event loop are real. */
+export function useClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({
+      toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'],
+    });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+}
