@@ -213,9 +213,9 @@ describe('the targets', () => {
       // the slower way of reading TLS does not count
       contenders: { sealed: { median: sealed }, tls: { median: tls }, 'tls-callback': { median: tls / 2 } },
     });
-    const judged = judge([row('stream-1k', 116, 100), row('stream-1m', 134, 100), row('idle', 4, 10)]);
+    const verdicts = judge([row('stream-1k', 116, 100), row('stream-1m', 134, 100), row('idle', 4, 10)]);
     const verdict = (id: string): unknown =>
-      judged.find((one) => one.row === id && /^tls( or|$)/.test(one.against));
+      verdicts.find((one) => one.row === id && /^tls( or|$)/.test(one.against));
     expect(verdict('stream-1k')).toMatchObject({ ratio: 1.16, isReached: true });
     expect(verdict('stream-1m')).toMatchObject({ ratio: 1.34, isReached: false });
     expect(verdict('idle')).toMatchObject({ ratio: 0.4, isReached: true });

@@ -66,8 +66,8 @@ function tableOf(rows, names, label, cell) {
 }
 
 function targetText(results) {
-  const judged = judge(results);
-  const rows = judged.map(({ title, of, against, min, max, ratio, cpuRatio, isReached }) => [
+  const verdicts = judge(results);
+  const rows = verdicts.map(({ title, of, against, min, max, ratio, cpuRatio, isReached }) => [
     `${of}: ${title}`,
     against,
     min === undefined ? `at most ${max}` : `at least ${min}`,
@@ -75,9 +75,9 @@ function targetText(results) {
     cpuRatio > 0 ? cpuRatio.toFixed(2) : '',
     ratio === undefined ? '' : isReached ? 'reached' : '**missed**',
   ]);
-  const reached = judged.filter(({ isReached }) => isReached).length;
+  const reached = verdicts.filter(({ isReached }) => isReached).length;
   const head = ['work', 'against', 'target', 'ratio', 'of processor time', ''];
-  return `${reached} of ${judged.length} targets are reached.\n\n${table(head, rows)}`;
+  return `${reached} of ${verdicts.length} targets are reached.\n\n${table(head, rows)}`;
 }
 
 function chartsOf(results, { barChart }) {

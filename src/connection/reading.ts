@@ -211,7 +211,7 @@ export class Reading {
   /** Does a step that takes time, whose result is the session's next input. */
   #perform({ run, kind }: Task): void {
     const schedule = kind === 'record' ? this.#recordSchedule() : this.#settings.schedule;
-    const goOn = (input: () => void): void => {
+    const continueWith = (input: () => void): void => {
       const go = (): void => {
         if (this.#isOver) return;
         input();
@@ -223,8 +223,8 @@ export class Reading {
     this.#settings
       .run(run, kind, () => this.#isOver)
       .then(
-        (result) => goOn(() => this.#session.resume(result)),
-        (error: unknown) => goOn(() => this.#session.reject(error)),
+        (result) => continueWith(() => this.#session.resume(result)),
+        (error: unknown) => continueWith(() => this.#session.reject(error)),
       );
   }
 

@@ -96,17 +96,17 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
     const done = opened.then((database) =>
       resultOf(use(database.transaction(STORE, mode).objectStore(STORE))).finally(() => database.close()),
     );
-    return inTime(done, PATIENCE, () => this.#late());
+    return inTime(done, ANSWER_TIMEOUT, () => this.#late());
   }
 
   #late(): Error {
-    const text = `the database ${JSON.stringify(this.#database)} gave no answer within ${PATIENCE} ms`;
+    const text = `the database ${JSON.stringify(this.#database)} gave no answer within ${ANSWER_TIMEOUT} ms`;
     return new SecureSocketError('BAD_OPTION', text);
   }
 }
 
 /** Milliseconds. A database can wait for another page that has it open, for ever. */
-const PATIENCE = 10_000;
+const ANSWER_TIMEOUT = 10_000;
 
 const STORE = 'identities';
 

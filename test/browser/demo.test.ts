@@ -108,7 +108,7 @@ describe.skipIf(!haveChromium())('npm run demo:web', { timeout: 2 * SECONDS }, (
     expect(problems).toEqual([]);
   });
 
-  test('whoever finds another key sends nothing', async () => {
+  test('a page that finds another key sends nothing', async () => {
     const page = await open();
     await read(page, '#room-key', fingerprint);
     await page.click('#room-refuse');

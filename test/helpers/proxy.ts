@@ -5,7 +5,7 @@ import { Random } from './random.js';
 /** What a direction of a proxied connection suffers. Times in milliseconds, sizes in bytes. */
 export interface Faults {
   /** How long each piece is held back, at least and at most; the order stays. */
-  readonly delay?: readonly [least: number, most: number];
+  readonly delay?: readonly [min: number, max: number];
   /** Pieces are cut into shorter ones, of 1 byte to this many. */
   readonly split?: number;
   /** What comes within so long leaves as one piece. */
@@ -238,9 +238,9 @@ class Direction {
   }
 
   #dueOf(length: number): number {
-    const { delay: [least, most] = [0, 0], bandwidth, coalesce = 0 } = this.#faults;
+    const { delay: [min, max] = [0, 0], bandwidth, coalesce = 0 } = this.#faults;
     const now = performance.now();
-    const earliest = now + coalesce + least + this.#random.next() * (most - least);
+    const earliest = now + coalesce + min + this.#random.next() * (max - min);
     const spent = bandwidth === undefined ? 0 : (1000 * length) / bandwidth;
     this.#due = Math.max(this.#due, earliest) + spent;
     return this.#due;
