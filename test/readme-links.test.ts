@@ -103,7 +103,7 @@ describe('a package that says where its sources are', () => {
       `registry=http://127.0.0.1:${port}/\n//127.0.0.1:${port}/:_authToken=none\n`,
     );
     try {
-      await npm('publish', '--provenance=false');
+      await npm('publish', '--provenance=false', '--tag', 'next');
     } finally {
       registry.closeAllConnections();
       registry.close();
