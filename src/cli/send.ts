@@ -37,15 +37,17 @@ Examples:
   run,
 };
 
+const flags = {
+  ...endpointFlags,
+  ...clientFlags,
+  recursive: { type: 'boolean', short: 'r' },
+  'no-preserve': { type: 'boolean' },
+  resume: { type: 'boolean' },
+  name: { type: 'string' },
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('send', args, {
-    ...endpointFlags,
-    ...clientFlags,
-    recursive: { type: 'boolean', short: 'r' },
-    'no-preserve': { type: 'boolean' },
-    resume: { type: 'boolean' },
-    name: { type: 'string' },
-  });
+  const { values, positionals } = parse('send', args, flags);
   const text = positionals.at(-1);
   const paths = positionals.slice(0, -1);
   if (text === undefined || paths.length === 0)

@@ -11,8 +11,7 @@ const { NGHTTP2_INTERNAL_ERROR } = constants;
  * source; if one is cut off, both sides are, with a reset. Rejects with the reason.
  */
 export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
-  // a stream loses its session when it is closed
-  const { session } = stream;
+  const { session } = stream; // a stream loses it when it is closed
   return new Promise((resolve, reject) => {
     const relay = { isSettled: false, open: 2 };
     const probe = probeOf(plain);
