@@ -2,7 +2,7 @@ import type { Backend, DecapsulationKey, KeyEncapsulation } from '../../backend.
 import { SecureSocketError } from '../../errors.js';
 import { concat } from './codec.js';
 import type { Handshaking } from './handshake.js';
-import { type EitherAgreement, makeX25519 } from './later.js';
+import { agreeX25519, type EitherAgreement, makeX25519 } from './later.js';
 import type { ClientHello, ServerHello } from './messages.js';
 import { hasHybrid, isHybridId, type SuiteName, suites } from './suites.js';
 
@@ -34,13 +34,13 @@ export function* makeOffer(
 
 /** Forgets the keys of an offer, which serve for one connection. */
 export function wipeOffer({ x25519, kem }: Offer): void {
-  x25519.wipe();
+  x25519.wipe?.();
   kem?.wipe?.();
 }
 
 /** The client's half of the exchange: the secret out of the server's answer. */
 export function* agree(offer: Offer, hello: ServerHello): Handshaking<Uint8Array> {
-  const dh = checkOrder(yield* offer.x25519.agree(hello.x25519));
+  const dh = checkOrder(yield* agreeX25519(offer.x25519, hello.x25519));
   if (!isHybridId(hello.suite)) return dh;
   // SERVER_HELLO names only a suite that was offered, so the key is there
   const kem = offer.kem as DecapsulationKey;
@@ -55,8 +55,8 @@ export function* respond(
   mlKem768: KeyEncapsulation | undefined,
 ): Handshaking<Answer> {
   const own = yield* makeX25519(backend);
-  const agreed = yield* own.agree(hello.x25519);
-  own.wipe();
+  const agreed = yield* agreeX25519(own, hello.x25519);
+  own.wipe?.();
   const dh = checkOrder(agreed);
   if (!suites[suite].isHybrid) return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
   const kem = mlKem768?.encapsulate(hello.kemKey);

@@ -1,4 +1,5 @@
-import type { Backend, KeyAgreement, RsaPublicKey } from '../../backend.js';
+import type { Backend, KeyAgreement, LaterKeyAgreement, RsaPublicKey } from '../../backend.js';
+import { isBytes } from '../bytes.js';
 import { type Chunk, perform, type Script } from '../script.js';
 import { concat } from './codec.js';
 import { RECORD_HEADER, TAG_LENGTH, type TrafficKey } from './records.js';
@@ -49,30 +50,16 @@ export function* verifyPss(key: RsaPublicKey, message: Uint8Array, signature: Ui
 }
 
 /** An X25519 key pair, wherever it is made. */
-export interface EitherAgreement {
-  readonly publicKey: Uint8Array;
-  agree(peerPublicKey: Uint8Array): Script<Uint8Array | null>;
-  wipe(): void;
-}
+export type EitherAgreement = KeyAgreement | LaterKeyAgreement;
 
 /** A fresh X25519 key pair. */
 export function* makeX25519(backend: Backend): Script<EitherAgreement> {
-  if (backend.x25519Later === undefined) return asEither(backend.x25519());
-  const own = yield* perform(() => (backend as Required<Backend>).x25519Later(), 'record');
-  return {
-    publicKey: own.publicKey,
-    agree: (peerPublicKey) => perform(() => own.agree(peerPublicKey), 'record'),
-    wipe: () => own.wipe?.(),
-  };
+  if (backend.x25519Later === undefined) return backend.x25519();
+  return yield* perform(() => (backend as Required<Backend>).x25519Later(), 'record');
 }
 
-function asEither(own: KeyAgreement): EitherAgreement {
-  return {
-    publicKey: own.publicKey,
-    // biome-ignore lint/correctness/useYield: the other kind waits here
-    *agree(peerPublicKey) {
-      return own.agree(peerPublicKey);
-    },
-    wipe: () => own.wipe?.(),
-  };
+/** The shared secret, wherever it is computed; `null` for a key of low order. */
+export function* agreeX25519(own: EitherAgreement, peerPublicKey: Uint8Array): Script<Uint8Array | null> {
+  const secret = own.agree(peerPublicKey);
+  return secret === null || isBytes(secret) ? secret : yield* perform(() => secret, 'record');
 }
