@@ -5,8 +5,8 @@ import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
 import { noImmediateForm } from './web-loading.js';
 
 /**
- * Plaintexts of at least this many bytes are left to the platform: there it costs 4 to 10 us in Chromium and 30 to 60
- * in Firefox whatever the length, and here 30 to 45 us at 256 bytes and 16 MB/s beyond (docs/benchmarks).
+ * Plaintexts of at least this many bytes are left to the platform, whose calls cost about the same whatever the length.
+ * JavaScript costs by the byte, and from about here on more than that.
  */
 const MIN_LENGTH = 256;
 

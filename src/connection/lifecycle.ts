@@ -204,7 +204,7 @@ export class Lifecycle {
     }
   }
 
-  /** The transport is. */
+  /** The transport is gone. */
   onTransportClose(error: Error | undefined): void {
     if (this.#phase === 'closed') return;
     const { reading, sendQueue } = this.#parts;

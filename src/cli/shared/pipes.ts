@@ -37,7 +37,7 @@ export function inputOptions(values: {
 export interface Source {
   /** The next piece or message; `null` at the end. */
   next(): Promise<Uint8Array | null>;
-  /** Whether there was any so far. */
+  /** Whether `next` has given a piece. */
   readonly hasBegun: boolean;
   /** From now on, input that is silent for that many milliseconds has ended. */
   endWhenSilent(milliseconds: number): void;
@@ -75,7 +75,6 @@ export class Input implements Source {
     stream.on('error', (error) => this.#end(error));
   }
 
-  /** The next piece; `null` at the end. */
   async next(): Promise<Uint8Array | null> {
     while (this.#rest.length === 0) {
       const chunk: Uint8Array | null = this.#stream.read();
@@ -89,18 +88,15 @@ export class Input implements Source {
     return piece;
   }
 
-  /** Whether there was any input so far. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
 
-  /** From now on, input that is silent for that many milliseconds has ended. */
   endWhenSilent(milliseconds: number): void {
     this.#timeout = milliseconds;
     this.#wake();
   }
 
-  /** Stops reading; a waiting call gets the end. */
   close(): void {
     this.#end();
     this.#stream.destroy();
@@ -151,7 +147,6 @@ export class Output implements Sink {
     });
   }
 
-  /** Resolves when there is room for more. Rejects if an earlier write has failed. */
   async write(piece: Uint8Array): Promise<void> {
     this.#waiting.push(piece);
     this.#bytes += piece.length;
@@ -160,7 +155,6 @@ export class Output implements Sink {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Resolves when everything is written. */
   async flush(): Promise<void> {
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;

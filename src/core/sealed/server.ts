@@ -168,7 +168,10 @@ function* verifyProof(
   return { spki: proof.spki, fingerprint: fingerprintOf(backend, proof.spki) };
 }
 
-/** A key that a platform does not take is a failure as any other. */
+/**
+ * Whether a client's proof is right. A platform imports the key with the first operation; one that it rejects is answered
+ * like a wrong signature, as `verifyProof` answers it where keys are imported at once.
+ */
 function* isSignedBy(key: RsaPublicKey, signed: Uint8Array, signature: Uint8Array): Handshaking<boolean> {
   try {
     return yield* verifyPss(key, signed, signature);
