@@ -14,3 +14,24 @@ export async function inTime<Result>(
     clearTimeout(timer);
   }
 }
+
+/**
+ * Settles as the promise, or resolves to `undefined` if that takes longer than `milliseconds`. `keepsProcess`: whether the
+ * process stays for the time alone.
+ */
+export async function settleWithin<Result>(
+  milliseconds: number,
+  promise: Promise<Result>,
+  keepsProcess = true,
+): Promise<Result | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+    if (!keepsProcess) timer.unref?.();
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

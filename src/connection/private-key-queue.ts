@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import { SecureSocketError } from '../errors.js';
+import { settleWithin } from './in-time.js';
 import { onNextLoop } from './turn.js';
 
 /** After an operation on the main thread it is left to others for so many times as long, in milliseconds at most. */
@@ -70,7 +71,7 @@ export class PrivateKeyQueue {
     this.#count++;
     const result = operation();
     const isBounded = this.#maxDuration !== Number.POSITIVE_INFINITY;
-    return isBounded && result instanceof Promise ? settleWithin(this.#maxDuration, result) : result;
+    return isBounded && result instanceof Promise ? settleWithin(this.#maxDuration, result, false) : result;
   }
 
   /** A turn at least, and a cooldown that grows with what the operation before has taken from them. */
@@ -79,12 +80,4 @@ export class PrivateKeyQueue {
     const cooldown = Math.ceil(this.#cooldownUntil - performance.now());
     if (cooldown > 0) await new Promise((resolve) => setTimeout(resolve, cooldown));
   }
-}
-
-function settleWithin(milliseconds: number, promise: Promise<unknown>): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const timer: { unref?(): unknown } | number = setTimeout(() => resolve(undefined), milliseconds);
-    if (typeof timer === 'object') timer.unref?.();
-    promise.then(resolve, reject).finally(() => clearTimeout(timer as Parameters<typeof clearTimeout>[0]));
-  });
 }

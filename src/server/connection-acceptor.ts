@@ -1,6 +1,7 @@
 import type { PortableClient } from '../client/client.js';
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import { HandshakeScheduler } from '../connection/handshake-scheduler.js';
+import { settleWithin } from '../connection/in-time.js';
 import type { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import type { HandshakeResult, Script } from '../core/script.js';
 import { encodeReject } from '../core/sealed/messages.js';
@@ -16,7 +17,6 @@ import { MemoryBudget } from './memory-budget.js';
 import { type Origin, originOf } from './origin.js';
 import { behindProxy } from './proxy-protocol.js';
 import { Revocation } from './revocation.js';
-import { settleWithin } from './settled-within.js';
 import { TurnedAway } from './turned-away.js';
 
 /** What an acceptor needs of its server. */
@@ -182,10 +182,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     this.stop();
     const open = [...this.#connections].filter((connection) => this.#ready.has(connection));
     for (const connection of open) connection.drain(GOING_AWAY);
-    await settleWithin(
-      milliseconds,
-      open.map((connection) => connection.closed),
-    );
+    await settleWithin(milliseconds, Promise.all(open.map((connection) => connection.closed)));
   }
 
   /** Ends all connections in order, and destroys what is left after `timeout` milliseconds. */
