@@ -124,8 +124,9 @@ class ByteStream extends Duplex {
     chunks: readonly { readonly chunk: Uint8Array }[],
     done: (error?: Error | null) => void,
   ): void {
+    // one without its memory is for _write to refuse: joined with others it would be left out
     const lost = chunks.find(({ chunk }) => isDetached(chunk));
-    const [only = lost] = chunks.length === 1 ? chunks : [];
+    const only = chunks.length === 1 ? chunks[0] : lost;
     this._write(only?.chunk ?? Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
   }
 
