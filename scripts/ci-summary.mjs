@@ -1,5 +1,6 @@
-// Prints the last line of a CI run, "N passed, N failed, N skipped", from the JSON reports of its tests.
+// Prints the last lines of a CI run, from the JSON reports of its tests: what failed, and "N passed, N failed, N skipped".
 import { existsSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 
 const files = process.argv.slice(2);
 if (files.length === 0) throw new Error('usage: node scripts/ci-summary.mjs REPORT.json...');
@@ -10,6 +11,7 @@ const counts = files.map((file) =>
 const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map((name) =>
   counts.reduce((sum, each) => sum + each[name], 0),
 );
+for (const file of files.filter(existsSync)) nameFailures(JSON.parse(readFileSync(file, 'utf8')));
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 || counts.some((each) => each.passed === 0) ? 1 : 0;
 
@@ -28,6 +30,23 @@ function filesThatDidNotRun(report) {
     ({ status, assertionResults }) =>
       status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
   );
+}
+
+// The steps of a run print too much to be kept whole everywhere: what failed is said once more, where it is read first.
+function nameFailures({ testResults }) {
+  for (const { name, message, status, assertionResults } of testResults) {
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    for (const { fullName, failureMessages } of failed)
+      console.log(
+        `FAILED ${relative(process.cwd(), name)}: ${fullName}\n${failureMessages.map(beginning).join('\n')}`,
+      );
+    if (status === 'failed' && failed.length === 0)
+      console.log(`FAILED ${relative(process.cwd(), name)}, outside of its tests\n${beginning(message)}`);
+  }
+}
+
+function beginning(message) {
+  return message.slice(0, 1_500).replace(/^/gm, '  ');
 }
 
 // Tests that never ran must not read as a run without failures.
