@@ -10,8 +10,13 @@ import { Outbox } from './outbox.js';
 const SLICE = 1024 * 1024;
 
 /**
- * Gives a transport what is encrypted, a slice at a time and in order, and then the end of the stream. What is given
- * belongs to the transport until it is written; nothing here looks at it again.
+ * Gives a transport what is encrypted, a slice at a time and in order, and then the end of the stream.
+ *
+ * The next slice follows when the system has taken the one before. To give the transport everything at once would be
+ * simpler, but what it has cannot be taken back when the connection fails, and many transports report progress in
+ * whole writes only: a peer that takes a large one slowly would seem to take nothing.
+ *
+ * Buffer ownership: what is given belongs to the transport until it is written; nothing here looks at it again.
  */
 export class ChunkWriter {
   readonly #transport: Transport;
@@ -55,7 +60,11 @@ export class ChunkWriter {
     return this.#transport.unsent ?? this.#transport.pending;
   }
 
-  /** Number of bytes that the system is known to have taken; it stays the same once the transport is gone. */
+  /**
+   * Number of bytes that the system is known to have taken, by which a connection that fails tells callers whose
+   * message may have arrived from those whose message has not. Once the transport is gone it can say nothing more, and
+   * the last count stands.
+   */
   confirmedBytes(isGone: boolean): number {
     if (isGone) return this.#confirmed;
     // `unsent` asks the system, which is not for every message
@@ -130,6 +139,7 @@ export class ChunkWriter {
     else if (this.#state !== 'stopped') this.#pump();
   }
 
+  /** The platform may still be encrypting a part: that follows by `#onArrival`, and the end of the stream behind it. */
   #giveLast(): void {
     const chunks = this.#outbox.take(Number.POSITIVE_INFINITY);
     if (chunks.length > 0) this.#give(chunks);

@@ -29,7 +29,24 @@ const PONG_INTERVAL = 10_000;
  */
 const OWED_FROM = 64;
 
-/** Watches over one open connection: heartbeat and idleness, with one timer that is set anew only when it has run. */
+/**
+ * Watches over one open connection, with one timer for four deadlines. `#due` says which comes next, `#check` acts on
+ * those that have come:
+ *
+ * | Deadline | Counts from | Then |
+ * |---|---|---|
+ * | PONG, after 10 seconds | our last byte, while the peer sends or we do not read | a PONG that no one asked for |
+ * | PING, after `pingInterval` | the peer's last byte | a PING |
+ * | death, after `pingTimeout` | the PING, or the last byte that the peer took since | PING_TIMEOUT |
+ * | idleness, after `idleTimeout` | the last message of either end | IDLE_TIMEOUT |
+ *
+ * Every message moves these times, and to set a timer anew for each would cost more than the message. So only the times
+ * are moved: a timer that has run finds that nothing is due yet and is set to what is. It is set earlier only where a
+ * new deadline comes before it, which `onReceive` notices.
+ *
+ * While we do not read, the peer's silence means nothing: it is our doing. Its clocks stand still, as `setPaused` moves
+ * all times by the length of the pause.
+ */
 export class Heartbeat {
   readonly #settings: HeartbeatSettings;
   readonly #sender: HeartbeatSender;

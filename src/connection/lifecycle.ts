@@ -192,6 +192,7 @@ export class Lifecycle {
   /** The end of everything but final bytes. Without an error both halves have ended in order. */
   fail(error: unknown, finalBytes?: readonly Chunk[]): void {
     if (this.#isOver) return;
+    // asked before `#settle`, which ends the sending half in any case
     const isCut = this.#wouldSeemOrderly;
     if (finalBytes !== undefined) this.#parts.sendQueue.writeLast(finalBytes);
     this.#move(finalBytes === undefined ? 'destroy' : 'error');

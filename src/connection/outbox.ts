@@ -1,7 +1,13 @@
 import type { Chunk } from '../core/script.js';
 import { SMALL_CHUNK } from './chunks.js';
 
-/** What is encrypted, or is being encrypted elsewhere, and has yet to be given to the transport: in order. */
+/**
+ * What is encrypted, or is being encrypted elsewhere, and has yet to be given to the transport: in order.
+ *
+ * The order is that of the nonces, which the receiver counts by itself. So a record that is not there yet holds up all
+ * behind it, even those that are, and stands here as a place of known length: how many bytes wait is right before they
+ * exist.
+ */
 export class Outbox {
   readonly #onArrival: () => void;
   readonly #onFailure: (error: unknown) => void;
@@ -55,6 +61,7 @@ export class Outbox {
     bytes.then(
       (chunks) => {
         const at = this.#entries.indexOf(place);
+        // cleared meanwhile: the connection is over
         if (at < 0) return;
         this.#entries.splice(at, 1, ...chunks);
         if (at === 0) this.#onArrival();

@@ -10,6 +10,10 @@ const MAX_COOLDOWN = 10;
 /**
  * Bounds what costs a server the most: RSA private operations. A few run at once, a bounded number waits, the rest
  * is refused. Between two of them on the main thread all others have their turn.
+ *
+ * On the main thread an operation takes a millisecond or a hundred, by backend, and any client can ask for one. The
+ * pause after each is nine times as long as it took, so that operations get a tenth of the thread, but 10 ms at most:
+ * on a slow backend a longer one would keep honest clients waiting beyond their handshake's deadline.
  */
 export class PrivateKeyQueue {
   readonly #queue: PQueue;

@@ -108,6 +108,7 @@ export class Reading {
   receive(bytes: Uint8Array): void {
     this.#bytesRead += bytes.length;
     if (this.#isOver) return;
+    // compared by memory: a transport that does not know `target` reports memory of its own
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
     this.#target = undefined;
     if (this.#isScheduled) this.#session.defer();
@@ -126,7 +127,10 @@ export class Reading {
     afterTick(() => this.#turn());
   }
 
-  /** Lets what has been received become messages, however many wait already: there will be no other time. */
+  /**
+   * Lets what has been received become messages, however many wait already: there will be no other time. The limits of
+   * turns and of `readAhead` do not hold here, and need not: nothing more comes, so what is at hand is bounded by them.
+   */
   drain(): void {
     do {
       this.#session.paused = false;

@@ -20,7 +20,14 @@ const MESSAGES_A_BATCH = 1024;
 
 const DONE: IteratorResult<never> = { value: undefined, done: true };
 
-/** The receiving half of a connection: messages until they are read, and then how it ended. */
+/**
+ * The receiving half of a connection: messages until they are read, and then how it ended.
+ *
+ * A program that loops over messages which are there already keeps the event loop to itself: each `await` continues
+ * in a microtask, before any other connection is looked at. So after a number of messages in a row the next one is
+ * promised as if it were not there, and delivered in the next turn of the event loop (`#serveLate`). Meanwhile there
+ * may be a reader and messages at the same time, and the end of the connection waits for that reader, too.
+ */
 export class ReceiveQueue {
   readonly #inbox = new Inbox();
   readonly #readAhead: number;
@@ -183,6 +190,7 @@ export class ReceiveQueue {
     const before = inbox.cost;
     const message = inbox.shift();
     const half = this.#readAhead / 2;
+    // at half, and once on the way down: to resume for each message would stop and start the transport all the time
     if (before > half && inbox.cost <= half) this.#onRoom();
     return message;
   }

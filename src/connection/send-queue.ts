@@ -208,6 +208,7 @@ export class SendQueue {
     if (this.#state === 'failed') return;
     if (this.#state !== 'ended') this.#failure = error;
     this.#state = 'failed';
+    // before the writer is stopped: what it drops would count as taken
     this.#drainWaiters.reject(error, this.#writer.confirmedBytes(isGone));
     if (error === undefined) this.#endWaiters.resolve();
     else this.#endWaiters.reject(error);
@@ -234,7 +235,8 @@ export class SendQueue {
   }
 
   /**
-   * Stages what waits, as far as there is room. The rest of a large message follows after other connections had a turn.
+   * Stages what waits, as far as there is room. The rest of a large message follows after other connections had a turn:
+   * encrypting is the one thing here that takes time in proportion to what a program sends.
    */
   #admit(): void {
     if (this.#isResting || this.#waiting.count === 0 || this.#isFull) return;
@@ -265,7 +267,13 @@ export class SendQueue {
     this.#flushIsDue = true;
   }
 
-  /** While a write is unfinished, what is staged waits for it, and leaves as one: but not for ever more. */
+  /**
+   * Writes what is staged, or the end if nothing is left before it.
+   *
+   * While the system has not taken the write before, what is staged waits for it: it could not leave earlier anyway,
+   * and the messages that join it meanwhile share a record and a write with it. From `FLUSH_THRESHOLD` on a record is
+   * full enough that waiting gains nothing.
+   */
   #flush(): void {
     const sender = this.#sender;
     if (sender === undefined || this.#isCorked || this.isOver || this.#state === 'closing') return;

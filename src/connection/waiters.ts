@@ -25,7 +25,7 @@ export class Waiters {
     );
   }
 
-  /** Everything of those who have joined since the last call ends here in the stream. */
+  /** Everything of those who have joined since the last call ends here in the stream: they are the last ones. */
   mark(end: number): void {
     for (let i = this.#waiting.length - 1; i >= 0 && this.#waiting[i]?.end === undefined; i--)
       (this.#waiting[i] as Waiter).end = end;

@@ -59,6 +59,15 @@ let spare: Uint8Array | undefined;
  * Bytes between a transport and a script. What arrives is looked at where it lies; only what is left over when
  * the reader has to wait is copied into storage of its own. Storage follows the bytes received, not those asked for,
  * until 64 KiB of a larger request have come.
+ *
+ * Buffer ownership: a chunk is lent. It stays the transport's, which reads the next bytes over it, of this connection
+ * or of another, so `keep` must come before the call that brought the chunk returns; until then `take` and `peek`
+ * give views of the chunk itself. The store belongs to the queue, but views of it are as short-lived: the next call
+ * may move its bytes to the front or write over them. The store comes before the chunk in the stream, and a request
+ * that begins in one and ends in the other is gathered in the store.
+ *
+ * Only bytes of the wire pass here, in sealed and classic all of them ciphertext or public. That is why a store that is
+ * done with may serve another connection, as `spare`, without being wiped.
  */
 export class ByteQueue {
   #store: Uint8Array = EMPTY;
@@ -92,6 +101,7 @@ export class ByteQueue {
       this.#store.set(this.#rest(length), this.#end);
       this.#end += length;
     } else if (this.#start === this.#end && this.#store !== EMPTY) {
+      // the script that took the last of it has asked for more since, so that its view is no longer in use
       spareIfLarge(this.#store);
       this.#release();
     }
@@ -171,22 +181,32 @@ export class ByteQueue {
     this.#at += missing;
   }
 
-  /** Makes room for `more` bytes behind the stored ones. */
+  /** Makes room for `more` bytes behind the stored ones: by moving them to the front, or in a larger store. */
   #reserve(more: number, wanted: number): void {
     if (this.#start === this.#end) this.#start = this.#end = 0;
     if (this.#end + more <= this.#store.length) return;
     const have = this.#end - this.#start;
-    const need = have + more;
-    const isWorthIt = need >= FULL_ALLOCATION && wanted >= need && wanted <= LARGEST_FULL_ALLOCATION;
-    const capacity = isWorthIt
-      ? wanted
-      : Math.max(need, Math.min(2 * have, wanted >= need ? wanted : 2 * have));
+    const capacity = capacityFor(have, have + more, wanted);
     const store = capacity > this.#store.length ? allocate(capacity) : this.#store;
     store.set(this.#store.subarray(this.#start, this.#end));
     this.#store = store;
     this.#start = 0;
     this.#end = have;
   }
+}
+
+/**
+ * The size of a store that holds `have` bytes and must hold `need`, for a request of `wanted` bytes.
+ *
+ * An announced length costs a peer nothing, so by itself it allocates nothing: the store doubles with what has come,
+ * and stops at the request. But doubling copies a large record several times over, and leaves no place that the
+ * transport could read the rest into (`target`). So a request of up to a little more than 1 MiB, which is what a sender
+ * makes of large messages, gets all its memory as soon as 64 KiB of it are there: the peer has paid for that.
+ */
+function capacityFor(have: number, need: number, wanted: number): number {
+  const isPartOfRequest = wanted >= need;
+  if (isPartOfRequest && need >= FULL_ALLOCATION && wanted <= LARGEST_FULL_ALLOCATION) return wanted;
+  return Math.max(need, isPartOfRequest ? Math.min(2 * have, wanted) : 2 * have);
 }
 
 function spareIfLarge(store: Uint8Array): void {

@@ -12,8 +12,10 @@ import type { SuiteName } from './sealed/suites.js';
  * yields its effect and gives the answer its type: `const header = yield* read(3)`. An effect without an answer is
  * yielded as it is.
  *
- * Bytes handed to a script are a view that is valid until its next `yield`: what it keeps it copies. A script ends by
- * returning after `ended`, or by throwing a {@link SecureSocketError}.
+ * Buffer ownership: bytes handed to a script are a view of the transport's memory, or of the session's, that is valid
+ * until its next `yield`: what it keeps it copies, or decrypts to memory of its own. Bytes that it yields belong to
+ * the receiver of the effect, and are not written to afterwards. A script ends by returning after `ended`, or by
+ * throwing a {@link SecureSocketError}.
  */
 export type Script<Result = void> = Generator<Effect, Result, unknown>;
 

@@ -23,35 +23,48 @@ const EARLY_BYTES = 4096;
 /**
  * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
  *
- * What goes in (`start`, `receive`, `addFilled`, `endOfStream`, `resume`, `reject`, `beginTurn`) is only taken down. The
- * work is done by `next`, which moves the script on to its next event; the owner calls it after each of those until
- * it gives `undefined`, which means that nothing can be done with what is at hand. From the first event until then
- * the session is being pulled: what goes in meanwhile, because a transport answers within a write, is kept for the
- * pull under way, and an owner that starts a second one inside would turn the order of events around.
+ * What goes in (`start`, `receive`, `addFilled`, `endOfStream`, `resume`, `reject`, `beginTurn`) is only taken down.
+ * The work is done by `next`, which moves the script on to its next event; the owner calls it after each of those
+ * until it gives `undefined`, which means that nothing can be done with what is at hand. From the first event until
+ * then the session is being pulled: what goes in meanwhile, because a transport answers within a write, is kept for
+ * the pull under way, and an owner that starts a second one inside would turn the order of events around.
+ *
+ * The script is always in one of four places: it has its next input and can move (`#canMove`), it waits for bytes
+ * (`#ask`), it waits for a task (`#taskPending`), or it is over (`#isDone`).
+ *
+ * Turns: a peer can send tiny requests as fast as they are answered, and one pull would go on for as long as it does.
+ * So a pull ends after a number of requests or bytes, although there is more to do, and `turnIsOver` says so: the
+ * owner stops the transport and calls `beginTurn` when the event loop has come round. `defer` ends a turn before it
+ * has begun: the bytes of a handshake wait until the scheduler of all handshakes calls `beginTurn`. The transport
+ * goes on meanwhile, up to 4 KiB, because an end that does not read does not learn that its peer is gone either.
  */
 export class Session {
   /** Set by the owner while it has no room for more messages; call `beginTurn` after clearing it. */
   paused = false;
   readonly #script: Script;
   readonly #bytes = new ByteQueue();
+  // where the script is
   /** What the script waits for, unless it is to move. */
   #ask: Ask | undefined;
   /** Whether the script is to go on with `#input`, as its answer or as an error. */
   #canMove = false;
   #throws = false;
   #input: unknown;
-  #bytesATurn = BYTES_A_TURN;
+  #taskPending = false;
+  #isDone = false;
+  // how far the turn has come
+  #isPulled = false;
   #asksAnswered = 0;
   #bytesAnswered = 0;
-  #finalBytes: readonly Chunk[] | undefined;
-  #holding = 0;
-  #atEnd = false;
-  #isOpen = false;
-  #isDone = false;
-  #isPulled = false;
-  #taskPending = false;
+  #bytesATurn = BYTES_A_TURN;
   #turnIsOver = false;
   #isDeferred = false;
+  // what is known of the stream
+  #atEnd = false;
+  #isOpen = false;
+  /** Bytes of memory that the script itself holds for an unfinished message. */
+  #holding = 0;
+  #finalBytes: readonly Chunk[] | undefined;
 
   constructor(script: Script) {
     this.#script = script;
@@ -132,7 +145,7 @@ export class Session {
   stop(): void {
     if (this.#isDone) return;
     this.#finish();
-    // a script that is at work, or whose event is, ends behind that
+    // a generator that is running cannot be told to return: one that is pulled is told at the end of the pull
     if (!this.#isPulled) this.#script.return();
   }
 
@@ -148,7 +161,7 @@ export class Session {
     return undefined;
   }
 
-  /** The end of a pull. */
+  /** The end of a pull, and so of a turn: the lender of the chunk may have its memory back. */
   #rest(): void {
     this.#isPulled = false;
     this.#asksAnswered = this.#bytesAnswered = 0;
@@ -222,6 +235,7 @@ export class Session {
   #note(effect: Effect): SessionEvent | undefined {
     switch (effect.type) {
       case 'peek':
+        // not before: until this request the script was looking at those bytes
         if (effect.used > 0) this.#bytes.drop(effect.used);
         this.#ask = effect;
         return undefined;

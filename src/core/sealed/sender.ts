@@ -38,7 +38,15 @@ export interface SenderOptions {
   readonly padding?: Padding | undefined;
 }
 
-/** Turns messages into records: those of one tick into one record, large ones into records of their own. */
+/**
+ * Turns messages into records: those of one tick into one record, large ones into records of their own.
+ *
+ * Order is everything here, since the number of a record is its nonce and is nowhere on the wire. A record gets its
+ * number when it is sealed and must leave in that order: `flush`, `close` and the control records give all that was
+ * sealed before, and what the platform encrypts later keeps its place in the {@link Outbox}. Messages that are only
+ * staged have no number yet, so PING and PONG may leave before them; a message that is sealed alone may not, and
+ * what is staged is sealed first.
+ */
 export class SealedSender implements Sender {
   readonly maxMessage: number;
   readonly partLength: number;
@@ -223,6 +231,7 @@ export class SealedSender implements Sender {
   #update(): void {
     this.#rekeyWanted = false;
     this.#keyedAt = this.#now;
+    // a key that has protected nothing is as fresh as the next one, and the peer refuses an update there (R4.2)
     if (this.#key.sequence === 0) return;
     this.#push([Uint8Array.of(RecordType.keyUpdate)], 1);
     this.#key.update();

@@ -44,6 +44,12 @@ export class MessageStream {
   /**
    * Takes over a part of the stream, from a place on, or copies what it needs if that is short. Gives the messages that
    * are complete with it, if any.
+   *
+   * A record has up to three parts: the rest of a message that an earlier record began, whole messages, and the
+   * beginning of one that a later record ends. The first and the last are copied, as they have to be put together; the
+   * messages in the middle are counted and stay in the plaintext until they are read. Who holds the plaintext from then
+   * on depends on what it costs: the batch takes it over if at least half of it is messages; otherwise a few bytes of
+   * messages would keep a whole record in memory, for which no budget counts, and they are copied out of it.
    */
   push(plaintext: Uint8Array, from = 1): Batch | undefined {
     let at = from;
@@ -71,6 +77,7 @@ export class MessageStream {
     }
     this.#continue(plaintext, at);
     if (count === 0 && first === undefined) return undefined;
+    // a short plaintext may lie in scratch memory, which the next record is decrypted to: nothing of it is kept
     if (count === 1 && first === undefined && plaintext.length <= SHORT_PLAINTEXT)
       return new SingleMessage(new Uint8Array(plaintext.subarray(at - bytes, at)));
     // the rest is part of messages with memory of their own: it must not be held, uncounted, for the few here
