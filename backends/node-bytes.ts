@@ -4,8 +4,12 @@ export function plain(buffer: Uint8Array): Uint8Array {
 }
 
 /**
- * Memory that holds anything, to be filled at once: small pieces are views of memory that others share, which costs a
- * fifth of an array of their own and is never transferred.
+ * Memory for a record that is to be written, to be filled at once: what it holds at first is anything. Small pieces are
+ * views of Node's pool, which costs a fifth of an array of their own.
+ *
+ * For ciphertext only. The pool is shared with all of the process that uses `Buffer`: a program that got a message in
+ * it could read its neighbours by `message.buffer`, and could not transfer it, since Node has marked the pool against
+ * that. Plaintext is decrypted to memory of its own, or to memory of `MessageMemory`.
  */
 export function unclearedBytes(length: number): Uint8Array {
   return plain(Buffer.allocUnsafe(length));

@@ -16,7 +16,15 @@ const chapters = [
     'Security',
     ['docs/protocol.md', 'docs/formal/README.md', 'docs/security.md', 'docs/limits.md', 'SECURITY.md'],
   ],
-  ['Measured', ['docs/benchmarks/README.md', 'docs/benchmarks/tunnel.md', 'docs/benchmarks/evidence.md', 'docs/testing.md']],
+  [
+    'Measured',
+    [
+      'docs/benchmarks/README.md',
+      'docs/benchmarks/tunnel.md',
+      'docs/benchmarks/evidence.md',
+      'docs/testing.md',
+    ],
+  ],
   ['Project', ['docs/architecture.md', 'docs/stability.md', 'CONTRIBUTING.md', 'CHANGELOG.md']],
 ];
 

@@ -42,6 +42,9 @@ const INTERNAL_ERROR = 5;
 
 /**
  * Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready.
+ * One is `#arriving` until its PROXY header is there, then among `#connections` until it is gone, and `#ready` too once
+ * its handshake is done. `#unread` has those that are gone while messages of theirs can still be read: their memory
+ * counts for `maxBuffered` until the program has dropped the client, which only the garbage collector knows.
  */
 export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #options: AcceptorOptions<Client>;

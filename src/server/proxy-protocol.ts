@@ -60,7 +60,13 @@ function handOver(
   return new ProxiedTransport(transport, relay, source, bytes.take(bytes.length).slice());
 }
 
-/** Passes events on, to one receiver first and to another later; what comes in between is kept in order. */
+/**
+ * Passes events on, to one receiver first and to another later; what comes in between is kept in order.
+ *
+ * A transport is started once and has one receiver of its events for good. Here the first one reads the header, and the
+ * connection that is made then is the second. Between them the transport is paused, but one that cannot pause at once
+ * may report more: bytes are copied, since they are the transport's again after the call.
+ */
 class Relay implements TransportEvents {
   to: TransportEvents | undefined;
   readonly #missed: ((to: TransportEvents) => void)[] = [];

@@ -68,7 +68,7 @@ export class Sessions {
   #keep(name: string, { ticket, psk, peer, seconds }: IssuedTicket, since: number): void {
     const until = Math.min(Date.now() + 1000 * seconds, since + MAX_AGE);
     const entry: Entry = { name, ticket, psk, peer, since, until };
-    // a server that is in use goes to the end of the line, its oldest ticket first
+    // a server that is in use goes to the end of the queue, its oldest ticket first
     const same = [...this.#entries].filter(
       (other) => other.name === name && other.peer.fingerprint === peer.fingerprint,
     );

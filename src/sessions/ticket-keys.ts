@@ -36,6 +36,11 @@ export interface TicketKeysOptions {
  * the client to keep. Each is encrypted under a key of its own, derived with 32 random bytes, so that servers that
  * share a ticket key cannot use a nonce twice.
  *
+ * Whoever has a ticket key can impersonate this server, and every client that the ticket names, for as long as its
+ * tickets live. So keys are made here, live in memory only, change every hour and are overwritten when nothing that
+ * they have encrypted can be used any more; a key that processes share is the operator's to guard and to change. A
+ * ticket names the hash of the server's key: one that was given under another identity is worth nothing.
+ *
  *     ticket = b[16] name of the ticket key || b[32] random || AES-256-GCM(content), the name as associated data
  */
 export class TicketKeys implements TicketIssuer {

@@ -37,6 +37,11 @@ export function readMaxReadAhead({ maxReadAhead = MAX_READ_AHEAD }: ReadAheadOpt
 /**
  * Passes on what arrives, in order: bytes, the peer's end, the end of all. While its reader pauses it holds them, which
  * is bounded, and it never calls the reader from within a call of the reader's own. Chunks are handed over to it.
+ *
+ * Not from within: a reader that resumes in the middle of its own work would be called for the next chunk before it has
+ * finished with this one, and its view of the order would be turned around. So `resume`, `end` and `close` deliver in a
+ * microtask. Bytes that arrive are delivered at once, as their source has called and not the reader, unless a
+ * delivery is under way, which then comes to them itself.
  */
 export class ReadAhead {
   readonly #max: number;

@@ -111,6 +111,11 @@ const SHARED_SIZE = 256 * 1024;
 /**
  * Option of a socket that is to read into one buffer of the process, whose content is dealt with before the next read;
  * or where the receiver says.
+ *
+ * Without it Node allocates memory for each read of each socket, at first 64 KiB, which is for the garbage collector to
+ * free. One buffer serves all sockets, since the reads of one thread follow each other; that is why bytes are valid
+ * during the call only. A large record is read to where it is decrypted from (`target`), so that it is not copied out
+ * of the buffer.
  */
 export function onread(reads: DirectReads): {
   buffer: () => Uint8Array;

@@ -29,6 +29,13 @@ export interface WebSocketFacts {
 /**
  * A byte stream over the binary messages of a WebSocket. Their borders mean nothing, but for the empty message: it ends
  * the sender's half, for which WebSockets have no message. An end that has sent and received it closes the WebSocket.
+ *
+ * It ends in three ways:
+ *
+ * - Both halves have ended: it is closed with 1000, and `onClose` follows when the close frames are exchanged.
+ * - This side gives up what is unfinished, or refuses what the peer does: a code of 4000 and up says so. For this
+ *   transport it is gone from then on (`#isGone`), whatever the WebSocket still reports.
+ * - The peer, or the network, closes it: a code that means an end ends the peer's half, every other is an error.
  */
 export class WebSocketTransport implements Transport {
   readonly remoteAddress: string | undefined;

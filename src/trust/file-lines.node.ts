@@ -15,6 +15,13 @@ import { endedLines, type LineStore, withoutLines } from './line-store.js';
  * appends looks afterwards whether the file is still the one at this path, and appends again if not. Where a file must
  * not be replaced, its lines become comments.
  *
+ * Why these two together lose nothing, without a lock: either the writer looked after the rename, then it has seen
+ * another file and appends again; or before it, then its line was in the old file when the other process, after its
+ * rename, read what came last. A line may be in the file twice, which means the same as once. Only a process that is
+ * killed between its rename and the carrying over can lose what others added within that moment. The new file is
+ * itself the lock of those that replace: it is created exclusively, and a second one waits until it has been renamed
+ * or removed.
+ *
  * Symbolic links are followed. A device, a FIFO or a socket is read, once, since what it gave is gone, and never
  * written.
  */
@@ -189,8 +196,9 @@ async function putInPlace(next: NewFile, old: OldFile): Promise<void> {
 }
 
 /**
- * Where a file can be written but not replaced (its folder is closed, another user owns it, it is mounted by itself into
- * a container), its lines become comments: a byte of each, so that readers and those who append notice nothing else.
+ * Where a file can be written but not replaced (its folder is closed, another user owns it, it is mounted by itself
+ * into a container), its lines become comments: a byte of each, so that readers and those who append notice nothing
+ * else.
  */
 async function commentOut(path: string, pick: Pick): Promise<number> {
   const [count, isThere] = await withOld(path, async (old) => {

@@ -112,8 +112,9 @@ export class PortableKnownHosts {
   }
 
   /**
-   * Two processes may meet a server at the same time, with different keys, and both add a line. Lines have an order:
-   * the later one yields, so that only one of the keys stays.
+   * Two processes may meet a server at the same time, with different keys, and both add a line: to look and to add are
+   * two steps, and there is no lock over both. So it is decided afterwards. Lines have an order, which is the same for
+   * everyone who reads the file: the later one yields, so that only one of the keys stays.
    */
   async #yieldToEarlier(server: Server, key: string): Promise<void> {
     const [earliest] = (await this.list()).filter((entry) => isOf(entry, server));

@@ -13,8 +13,9 @@ export type Passage =
 const ASK_AGAIN = 300_000;
 
 /**
- * A server of HTTP/2 counts the resets of a session, 1000 and 33 more each second, and ends one that has more (nghttp2's
- * defaults, against CVE-2023-44487). Programs may reset as they like: a carrier that comes near takes no new streams.
+ * A server of HTTP/2 counts the resets of a session, 1000 and 33 more each second, and ends one that has more
+ * (nghttp2's defaults, against CVE-2023-44487). Programs may reset as they like: a carrier that comes near takes no
+ * new streams.
  */
 const MAX_RESETS = 900;
 const RESETS_PER_SECOND = 30;
@@ -95,6 +96,14 @@ const MAX_TRIES = 3;
 /**
  * The sealed connections to one server that carry streams. Each is opened when it is first needed, and again for the
  * next plain connection after it was lost. A server that does not know streams gets a sealed connection for each.
+ *
+ * A slot is empty, or holds the promise of a carrier that is being opened, for which all who come to it wait
+ * together, or the carrier. Two waits make it less simple. Those who wait for one promise have no stream yet, so a
+ * slot's load counts them too, or a burst of connections would all choose the same slot. And a carrier may be lost,
+ * or retire, before those who waited for it go on: then they choose again.
+ *
+ * A server that does not know streams has been asked by opening a connection to it. That connection becomes the passage
+ * of the first who needs one (`#spare`), and for five minutes no other is asked.
  */
 export class Carriers {
   readonly #options: CarrierOptions;

@@ -28,6 +28,15 @@ export function relay(plain: Plain, sealed: SecureClient, options: RelayOptions)
  * Each direction waits only for the side that it writes to, so that while it waits for room it would not notice
  * that the side it reads from is gone. Therefore a premature end of either connection cuts both, and wakes every
  * waiting call.
+ *
+ * An end in order of one direction leaves the other open: programs send a request, end their half and read the answer.
+ * The hard part is to tell that from a cut, where nothing but the order of events says so. The plain side is through
+ * when its end has come and all that was to be written to it is written; closed before, it was cut. The sealed side
+ * has ended in order if it has a close code.
+ *
+ * Memory: bytes of the plain side are copied, since they are the transport's again after the call. While more than
+ * {@link READ_AHEAD} of them wait to be sent, the plain side is not read from, and the probe watches for the reset that
+ * a socket which is not read from does not report. Towards the plain side the bound is that of the writer.
  */
 class Relay {
   readonly #plain: Plain;

@@ -38,6 +38,12 @@ interface Scan {
 /**
  * Reads frames (docs/protocol.md, K3) until the stream ends at the start of one. A frame larger than `partLength` is
  * decrypted in parts of that length, as they come.
+ *
+ * All frames at hand are decrypted together, in groups: a call of the cipher for each would cost more than its bytes.
+ * So the loop looks at what there is (`peek`) instead of reading frame by frame, and says with the next look how much
+ * of it is dealt with (`used`) and how much it takes to make a difference (`min`): the whole of the frame that has
+ * begun, or one byte more of its header. A large frame is not waited for: the look is ended after its header
+ * (`peek(0, ...)`), and its body is read in parts.
  */
 export function* classicFrames(cipher: BlockCipher, options: FrameOptions): Script {
   const { maxMessage, partLength } = options;

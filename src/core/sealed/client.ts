@@ -67,7 +67,13 @@ interface Settled {
   readonly resumedWith: PeerKey | undefined;
 }
 
-/** C1, C2: from CLIENT_HELLO to the secret HS. */
+/**
+ * C1, C2: from CLIENT_HELLO to the secret HS.
+ *
+ * A ticket is used up by being shown (T1): it leaves the sessions before the hello is written, and its secret is wiped
+ * whatever becomes of the connection. A client that put it back after a failure would show the same ticket twice, and
+ * an observer could tell that both connections are of one client.
+ */
 function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<Settled> {
   const offer = yield* makeOffer(options.backend, options.suites, options.mlKem768);
   const held = options.takeTicket?.();

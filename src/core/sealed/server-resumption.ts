@@ -39,8 +39,12 @@ const TICKETS_WHEN_RESUMED = 1;
 const NONE = new Uint8Array(0);
 
 /**
- * T3: what the ticket of a CLIENT_HELLO stands for, if it can be used. A ticket that cannot is ignored, and a full
- * handshake follows; a wrong binder is an attack.
+ * T3: what the ticket of a CLIENT_HELLO stands for, if it can be used.
+ *
+ * A ticket that cannot be opened is ignored, and a full handshake follows: it may be old, or of a server that shared
+ * the address. A ticket that can be opened under a binder that is wrong is an attack, since the client that got
+ * it from us has its secret. Whether the client is still let in is asked last: before the binder it is not known that
+ * the client is who the ticket says, and the answer would tell an attacker whose tickets still count.
  */
 export function* resumable(
   options: SealedServerOptions,
