@@ -6,7 +6,8 @@ import common from './vitest.config.js';
 /** The tests that take seconds, the longest last. What they kill the others have mostly killed before. */
 const slow = [
   ...['slow-link.test.ts', 'handshake-scheduler.test.ts', 'private-key-queue.test.ts', 'batches.test.ts'],
-  ...['scripts.test.ts', 'pickle.test.ts', 'vectors.test.ts', 'handshake.test.ts', 'laws.test.ts'],
+  ...['scripts.test.ts', 'frames.test.ts', 'pickle.test.ts', 'vectors.test.ts'],
+  ...['handshake-trust.test.ts', 'handshake.test.ts', 'laws.test.ts'],
 ];
 
 /** A mutant is over with the first test that fails, so the quick ones go first. */

@@ -8,11 +8,13 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: [
-        'test/{attach,authorized-keys,batches,check-transport,drain,external-keys,heartbeat,identity,interop}.test.ts',
-        'test/{known-hosts,large-messages,lifecycle,options,proxy,reconnecting,resumption,server-close}.test.ts',
-        'test/{sessions,socket,streams,trust,unix-sockets,web-socket,writes}.test.ts',
+        'test/{admitted-clients,attach,authorized-keys,batches,bun-web-socket,check-transport,connecting}.test.ts',
+        'test/{drain,external-keys,heartbeat,interop,large-messages,lifecycle,message-port,options}.test.ts',
+        'test/{reconnecting,server-close,serving,sessions,streams,trust,unix-sockets}.test.ts',
+        'test/{web-socket,web-streams,writes}.test.ts',
+        'test/{identity,known-hosts,proxy,resumption,socket}{,-*}.test.ts',
         'test/backends/symmetric.test.ts',
-        'test/faults/{budget,endings,handed-in,handshakes,secrets}.test.ts',
+        'test/faults/{budget,endings,handed-in{,-*},handshakes,private-operations,secrets}.test.ts',
       ],
       setupFiles: [fileURLToPath(new URL('./test/runtimes/setup.ts', import.meta.url))],
     },

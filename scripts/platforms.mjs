@@ -10,25 +10,30 @@ const usage = `Usage: node scripts/platforms.mjs [--check] FOLDER
   FOLDER    has report.json, bun-report.json and deno-report.json, as .ci/run leaves them
   --check   writes nothing, and fails if README says otherwise`;
 
-const is = (file) => (test) => test.file === `test/${file}.test.ts`;
+const is =
+  (...files) =>
+  (test) =>
+    files.some((file) => test.file === `test/${file}.test.ts`);
 const named = (pattern) => (test) => pattern.test(test.name);
 const both = (one, other) => (test) => one(test) && other(test);
 const either = (one, other) => (test) => one(test) || other(test);
 const inPage = (pattern) => both(is('browser'), named(pattern));
 const withBackend = (name) => both(is('runtimes'), named(new RegExp(`: ${name} of .* with ${name}$`)));
 
+const knownHosts = is('known-hosts', 'known-hosts-adding', 'known-hosts-removing', 'known-hosts-files');
+
 /** What there is, and the tests that show it. */
 const rows = [
-  ['TCP', is('socket')],
+  ['TCP', is('socket', 'socket-ends', 'connecting', 'serving')],
   ['Unix domain sockets', is('unix-sockets')],
-  ['WebSockets', either(is('web-socket'), inPage(/carries 0 bytes to 8 MiB/))],
+  ['WebSockets', either(is('web-socket', 'bun-web-socket'), inPage(/carries 0 bytes to 8 MiB/))],
   ['Workers and message ports', named(/message ?port/i)],
-  ['Web Streams, Duplex', is('streams')],
+  ['Web Streams, Duplex', is('streams', 'web-streams')],
   ['classic, with Python', both(is('interop'), named(/every message comes back/))],
-  ['Resumption', is('resumption')],
-  ['Files of keys', is('identity')],
+  ['Resumption', is('resumption', 'resumption-server')],
+  ['Files of keys', is('identity', 'identity-files', 'identity-refusals')],
   ['Keys that the platform keeps', either(is('external-keys'), inPage(/one that the platform keeps/))],
-  ['Known hosts', either(is('known-hosts'), inPage(/known hosts in localStorage/))],
+  ['Known hosts', either(knownHosts, inPage(/known hosts in localStorage/))],
   ['Backend `node`', withBackend('node')],
   ['Backend `sodium`', withBackend('sodium')],
   ['Backend `web`', either(withBackend('web'), inPage(/carries 0 bytes to 8 MiB/))],

@@ -8,38 +8,24 @@ import {
   type ClientOptions,
   connect,
   fromDuplex,
-  Identity,
   listen,
   reconnecting,
   SecureClient,
   SecureServer,
 } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { bytes, pin, text } from './helpers/api-values.js';
+import { keep } from './helpers/kept.js';
 import { root } from './helpers/pack.js';
 import {
   clientOf,
   identityFor,
-  type Pair,
   pair,
-  pause,
   portOf,
   protocols,
   rejection,
   startListening,
 } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-function keep<T extends AsyncDisposable>(one: T): T {
-  open.push(one);
-  return one;
-}
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
-});
-
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const text = (message: Uint8Array | null): string => new TextDecoder().decode(message ?? undefined);
-const pin = `SHA256:${'A'.repeat(43)}`;
 
 describe.each(protocols)('%s', (protocol) => {
   const settle = (protocol === 'classic' ? { settleMs: 0 } : {}) as ClientOptions;
@@ -105,180 +91,6 @@ describe.each(protocols)('%s', (protocol) => {
     client.destroy();
   });
 
-  describe('closed', () => {
-    it('tells an end in order, with the code', async () => {
-      const { client, peer } = keep(await pair(protocol));
-      const code = protocol === 'sealed' ? 17_000 : 0;
-      const ends = [client.closed, peer.closed];
-      await peer.close({ code });
-      const [mine, theirs] = await Promise.all(ends);
-      expect(mine).toEqual({ error: undefined, closeCode: code });
-      expect(theirs).toEqual({ error: undefined, closeCode: 0 });
-      expect(await client.closed).toBe(mine);
-    });
-
-    it('tells a program that only sends of a cut, asked before or after', async () => {
-      const { client, peer } = keep(await pair(protocol));
-      peer.destroy();
-      const end = await client.closed;
-      // classic does not tell a cut between messages from an end
-      if (protocol === 'sealed') expect(end).toEqual({ error: expect.any(Error), closeCode: undefined });
-      expect(await client.closed).toBe(end);
-      const late = await peer.closed;
-      expect(late.error).toMatchObject({ code: 'CLOSED' });
-    });
-
-    it('tells what destroy() was given', async () => {
-      const { client } = keep(await pair(protocol));
-      const reason = new Error('enough');
-      client.destroy(reason);
-      expect((await client.closed).error).toBe(reason);
-    });
-
-    it('waits for a connection yet to be made, or for the client to be given up', async () => {
-      const server = keep(await startListening(protocol));
-      const client = clientOf(server, { protocol });
-      const { closed } = client;
-      expect(await Promise.race([closed, pause(20).then(() => 'pending')])).toBe('pending');
-      await client.connect(server.address);
-      await (await server.accept()).close();
-      expect(await closed).toEqual({ error: undefined, closeCode: 0 });
-      const unused = clientOf(server, { protocol });
-      const before = unused.closed;
-      await unused.close();
-      expect(await before).toEqual({ error: undefined, closeCode: undefined });
-      const reason = new Error('never mind');
-      const dropped = clientOf(server, { protocol });
-      const { closed: given } = dropped;
-      dropped.destroy(reason);
-      expect((await given).error).toBe(reason);
-      const asked = clientOf(server, { protocol });
-      asked.destroy();
-      expect(await asked.closed).toMatchObject({ closeCode: undefined });
-    });
-  });
-
-  describe('signal of send()', () => {
-    const options = { client: { highWaterMark: 100_000, maxSendQueue: 20_000_000 } };
-
-    it('sends nothing once aborted', async () => {
-      const { client, peer } = keep(await pair(protocol));
-      const reason = new Error('too late');
-      const sent = client.send(bytes('not this'), { signal: AbortSignal.abort(reason) });
-      expect(await rejection(sent)).toBe(reason);
-      await client.send(bytes('this'), { signal: new AbortController().signal });
-      expect(text(await peer.recv())).toBe('this');
-    });
-
-    it('takes back a message that waits, and no other', async () => {
-      const { client, peer } = keep(await pair(protocol, options));
-      const blocked = client.send(new Uint8Array(8_000_000));
-      const controller = new AbortController();
-      const first = client.send(bytes('first'));
-      const second = client.send(bytes('second'), { signal: controller.signal });
-      const third = client.send(bytes('third'));
-      controller.abort();
-      expect((await rejection(second)).name).toBe('AbortError');
-      const received: string[] = [];
-      for (let i = 0; i < 3; i++) received.push(text(await peer.recv()).slice(0, 6));
-      expect(received.slice(1)).toEqual(['first', 'third']);
-      await Promise.all([blocked, first, third]);
-      await client.end();
-      expect(await peer.recv()).toBeNull();
-    });
-
-    it('gives the room back that the message took', async () => {
-      const { client } = keep(
-        await pair(protocol, { client: { highWaterMark: 100_000, maxSendQueue: 12_000_000 } }),
-      );
-      void client.send(new Uint8Array(8_000_000));
-      for (let i = 0; i < 20; i++) {
-        const controller = new AbortController();
-        const sent = client.send(new Uint8Array(3_000_000), { signal: controller.signal });
-        controller.abort();
-        expect((await rejection(sent)).name).toBe('AbortError');
-      }
-    });
-
-    it('ends the wait for room too, and the message arrives', async () => {
-      const { client, peer } = keep(await pair(protocol, options));
-      const controller = new AbortController();
-      const sent = client.send(new Uint8Array(300_000), { signal: controller.signal });
-      await pause(1);
-      controller.abort();
-      await sent.catch((error) => expect(error.name).toBe('AbortError'));
-      expect((await peer.recv())?.length).toBe(300_000);
-    });
-
-    it('leaves no listener behind', async () => {
-      const { client, peer } = keep(await pair(protocol));
-      const controller = new AbortController();
-      let count = 0;
-      const { signal } = controller;
-      const [add, remove] = [signal.addEventListener, signal.removeEventListener];
-      signal.addEventListener = (...args: unknown[]) => {
-        count++;
-        add.apply(signal, args as never);
-      };
-      signal.removeEventListener = (...args: unknown[]) => {
-        count--;
-        remove.apply(signal, args as never);
-      };
-      for (let i = 0; i < 10; i++) {
-        await client.send(bytes('x'), { signal });
-        await peer.recv({ signal });
-      }
-      await client.close({ signal });
-      expect(count).toBe(0);
-    });
-  });
-
-  describe('close()', () => {
-    it('says that the peer has received everything and ended in order', async () => {
-      const { client, peer } = keep(await pair(protocol));
-      const messages = Array.from({ length: 20 }, () => new Uint8Array(100_000));
-      for (const message of messages) await client.send(message);
-      const closed = client.close();
-      for (const _ of messages) expect((await peer.recv())?.length).toBe(100_000);
-      expect(await closed).toEqual({ error: undefined, closeCode: 0 });
-      expect(await client.close()).toBe(await client.closed);
-    });
-
-    it('says that the last messages may be lost, when the peer does not take them', async () => {
-      const { client } = keep(await pair(protocol, { client: { closeTimeout: 300 } }));
-      // more than the peer and the system hold for a program that does not read
-      for (let i = 0; i < 20; i++) void client.send(new Uint8Array(2_000_000)).catch(() => {});
-      expect((await client.close()).error).toMatchObject({ code: 'TRUNCATED' });
-    });
-
-    it('of a client that has no connection has nothing to say', async () => {
-      expect(await new SecureClient().close()).toEqual({ error: undefined, closeCode: undefined });
-    });
-  });
-
-  describe('signal of close()', () => {
-    it('ends the wait for a peer that does not end', async () => {
-      const { client, peer } = keep(
-        await pair(protocol, { server: { allowHalfOpen: true }, client: { closeTimeout: 20_000 } }),
-      );
-      const begun = performance.now();
-      const reason = new Error('waited enough');
-      const controller = new AbortController();
-      setTimeout(() => controller.abort(reason), 50);
-      expect(await rejection(client.close({ signal: controller.signal }))).toBe(reason);
-      expect(performance.now() - begun).toBeLessThan(5000);
-      expect((await client.closed).error).toBe(reason);
-      peer.destroy();
-    });
-
-    it('destroys at once if it is aborted already', async () => {
-      const { client } = keep(await pair(protocol, { server: { allowHalfOpen: true } }));
-      const reason = new Error('no time');
-      expect(await rejection(client.close({ signal: AbortSignal.abort(reason) }))).toBe(reason);
-      await client.closed;
-    });
-  });
-
   it('server.clients has those who are connected', async () => {
     const server = keep(await startListening(protocol));
     expect(server.clients.size).toBe(0);
@@ -329,118 +141,6 @@ describe.each(protocols)('%s', (protocol) => {
     await server.close();
     expect(inspect(server)).toContain("'closed'");
     expect(inspect(new SecureServer({ protocol }))).toContain("'not listening'");
-  });
-
-  describe('every method refuses what it does not know, before it begins anything', () => {
-    let ends: Pair;
-    const controller = new AbortController();
-    const wrong: [name: string, call: () => Promise<unknown>, said: string][] = [
-      [
-        'close() of a server',
-        () => ends.server.close({ timeout: 'soon' } as never),
-        'timeout of close() must be',
-      ],
-      ['close() of a server', () => ends.server.close({ timeout: -1 }), 'timeout of close() must be'],
-      ['close() of a client', () => ends.client.close({ timeout: 0 }), 'timeout of close() must be'],
-      [
-        'close() of a client',
-        () => ends.client.close({ timeout: 'long' } as never),
-        'timeout of close() must be',
-      ],
-      ['close() of a server', () => ends.server.close({ timeout: Number.NaN }), 'timeout of close() must be'],
-      ['close() of a server', () => ends.server.close({ drain: 2 ** 31 }), 'drain of close() must be'],
-      ['close() of a server', () => ends.server.close({ wait: 1 } as never), 'no option "wait"'],
-      ['close() of a server', () => ends.server.close(5 as never), 'an object of options'],
-      [
-        'accept()',
-        () => ends.server.accept({ signal: controller } as never),
-        'the signal of this controller',
-      ],
-      ['accept()', () => ends.server.accept({ timeout: 1 } as never), 'no option "timeout"'],
-      ['accept()', () => ends.server.accept(null as never), 'an object of options'],
-      ['attach()', () => ends.server.attach({} as never), 'a Transport'],
-      ['attach()', () => ends.server.attach({ start: () => {} } as never), 'a method write()'],
-      ['listen()', () => new SecureServer().listen({ port: 1, hostname: 'a' } as never), 'did you mean host'],
-      ['listen()', () => new SecureServer().listen({ port: 1, path: 'a' } as never), 'not both'],
-      ['listen()', () => new SecureServer().listen({ port: 1, unlink: true } as never), 'for a path'],
-      ['listen()', () => listen({ port: 0, hots: 'x' } as never), 'no option "hots"'],
-      ['listen()', () => listen(null as never), 'an object of options'],
-      ['listen()', () => listen({} as never), 'port must be'],
-      ['connect()', () => newClient().connect({ port: 1 }, { signal: controller } as never), 'AbortSignal'],
-      ['connect()', () => newClient().connect({ port: 1 }, { signal: {} } as never), 'an AbortSignal'],
-      ['connect()', () => newClient().connect({ port: 1 }, { timeout: 5 } as never), 'no option "timeout"'],
-      ['connect()', () => newClient().connect({ port: 1 }, null as never), 'an object of options'],
-      [
-        'connect()',
-        () => newClient().connect({ port: 1 }, { host: 5 } as never),
-        'host of connect() must be',
-      ],
-      [
-        'connect()',
-        () => newClient().connect({ port: 1 }, { port: 1.5 } as never),
-        'port of connect() must be',
-      ],
-      ['connect()', () => newClient().connect({ start: () => {} } as never), 'a method write()'],
-      ['connect()', () => connect({ port: 1 }, { servrKey: pin } as never), 'no option "servrKey"'],
-      ['connect()', () => connect({ port: 1 }, null as never), 'an object of options'],
-      ['send()', () => ends.client.send('text' as never), 'a Uint8Array'],
-      ['send()', () => ends.client.send(bytes('x'), { signal: controller } as never), 'AbortSignal'],
-      ['send()', () => ends.client.send(bytes('x'), { sginal: 1 } as never), 'no option "sginal"'],
-      ['recv()', () => ends.client.recv({ signal: 'x' } as never), 'an AbortSignal'],
-      ['recv()', () => ends.client.recv({ timeout: 5 } as never), 'no option "timeout"'],
-      ['end()', () => ends.client.end({ code: 7 }), 'close code'],
-      ['end()', () => ends.client.end({ signal: controller.signal } as never), 'no option "signal"'],
-      ['close()', () => ends.client.close({ code: 7 }), 'close code'],
-      ['close()', () => ends.client.close({ wait: 'soon' } as never), 'no option "wait"'],
-      ['close()', () => ends.client.close({ signal: controller } as never), 'AbortSignal'],
-      ['reconnecting()', () => once({ initialDelay: 'x' }), 'initialDelay of reconnecting() must be'],
-      ['reconnecting()', () => once({ delay: 5 }), 'no option "delay"'],
-      ['reconnecting()', () => once({ signal: controller }), 'AbortSignal'],
-      ['reconnecting()', () => once({ onError: 5 }), 'onError of reconnecting() must be'],
-    ];
-    const newClient = (): SecureClient => new SecureClient({ protocol, serverKey: pin });
-    const once = async (options: object): Promise<unknown> => {
-      for await (const _ of reconnecting({ port: 1 }, { protocol }, options)) break;
-      return 'accepted';
-    };
-
-    it.each(wrong.map(([name, call, text], index) => [`${name} ${index}`, call, text] as const))(
-      '%s',
-      async (_, call, expected) => {
-        ends = keep(await pair(protocol));
-        const error = await rejection(Promise.resolve().then(call));
-        expect(['BAD_ARGUMENT', 'BAD_OPTION']).toContain(error.code);
-        expect(error.message).toContain(expected);
-        await ends.client.send(bytes('still there'));
-        expect(text(await ends.peer.recv())).toBe('still there');
-      },
-    );
-
-    it('and returns a promise even then', async () => {
-      ends = keep(await pair(protocol));
-      for (const [, call] of wrong) {
-        const result = call();
-        expect(result).toBeInstanceOf(Promise);
-        await result.catch(() => {});
-      }
-    });
-  });
-});
-
-describe('a role', () => {
-  it('that does not fit is noticed at construction', async () => {
-    const server = await Identity.generate({ modulusLength: 2048 });
-    const client = await Identity.generate({ role: 'client', modulusLength: 2048 });
-    const wrong: [() => unknown, string][] = [
-      [() => new SecureServer({ identity: client }), 'role client; here it takes one of role server'],
-      [() => new SecureClient({ serverKey: pin, identity: server }), 'takes one of role client'],
-      [() => new SecureServer({ protocol: 'classic', identity: server }), 'takes one of role classic-server'],
-    ];
-    for (const [make, text] of wrong) {
-      expect(make).toThrow(
-        expect.objectContaining({ code: 'BAD_IDENTITY', message: expect.stringContaining(text) }),
-      );
-    }
   });
 });
 

@@ -1,30 +1,31 @@
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { Identity, type SecureClient, SecureServer, webSocket } from 'secure-sockets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { installPackage, outcomeOf, type Project, root, spawnNode } from './helpers/pack.js';
+import { bundle, project } from './helpers/browser-bundle.js';
 
 type Library = typeof import('../src/browser.js');
+
 declare const library: Library;
+
 // of the page, where the functions given to evaluate() run
 declare const gc: () => void;
+
 declare const localStorage: import('../src/browser.js').WebStorage & { clear(): void };
+
 declare const location: { readonly origin: string };
+
 declare const WebSocket: new (
   url: string,
   protocol: string,
 ) => import('../src/browser.js').WebSocketLike & {
   addEventListener(type: 'close', listener: (event: { readonly wasClean: boolean }) => void): void;
 };
+
 declare const Worker: new (
   url: string,
   options: { type: 'module' },
@@ -49,106 +50,6 @@ const installed = [
 ] as const;
 
 const isRequired = process.env.REQUIRE_BROWSER === '1';
-
-interface Esbuild {
-  build(options: object): Promise<{
-    warnings: unknown[];
-    outputFiles: { path: string; contents: Uint8Array; text: string }[];
-    metafile: {
-      outputs: Record<
-        string,
-        { entryPoint?: string; inputs: object; imports: { path: string; kind: string }[] }
-      >;
-    };
-  }>;
-}
-
-// the one that builds the package, which is tsup's and not ours to depend on
-const esbuild: Esbuild = createRequire(createRequire(import.meta.url).resolve('tsup'))('esbuild');
-
-function bundle(contents: string, resolveDir: string, more: object = {}): ReturnType<Esbuild['build']> {
-  return esbuild.build({
-    ...{
-      stdin: { contents, resolveDir },
-      absWorkingDir: resolveDir,
-      outdir: 'out',
-      write: false,
-      metafile: true,
-    },
-    ...{ bundle: true, splitting: true, format: 'esm', platform: 'browser', logLevel: 'silent', ...more },
-  });
-}
-
-interface Chunk {
-  readonly type: string;
-  readonly fileName: string;
-  readonly code: string;
-  readonly isEntry: boolean;
-  readonly imports: string[];
-  readonly modules: object;
-}
-
-/** What a page that only connects loads at once, by name, as vite builds it: the one that the tests run on. */
-async function clientPage(): Promise<Map<string, Chunk>> {
-  const input = join(project.path, 'client.js');
-  writeFileSync(
-    input,
-    "import { SecureClient, webSocket } from 'secure-sockets'; console.log(SecureClient, webSocket);",
-  );
-  const from = createRequire(createRequire(import.meta.url).resolve('vitest'));
-  const { build } = await import(pathToFileURL(from.resolve('vite')).href);
-  const { output } = await build({
-    ...{ root: project.path, configFile: false, logLevel: 'silent' },
-    build: { write: false, modulePreload: false, rollupOptions: { input } },
-  });
-  const all = new Map((output as Chunk[]).map((chunk) => [chunk.fileName, chunk]));
-  const loaded = new Map([...all].filter(([, { isEntry }]) => isEntry));
-  for (const { imports } of loaded.values())
-    for (const name of imports) loaded.set(name, all.get(name) as Chunk);
-  return loaded;
-}
-
-let project: Project;
-beforeAll(async () => {
-  const check = await outcomeOf(spawnNode(tmpdir(), [join(root, 'scripts/ensure-install.mjs'), '--check']));
-  expect(check.code, `${check.stderr.trim()} has to be run first`).toBe(0);
-  project = await installPackage();
-}, 120_000);
-afterAll(() => project?.remove());
-
-describe('a bundle for browsers', () => {
-  it('has the names of the library without TCP, files and the node backend, and nothing of Node', async () => {
-    const { warnings, outputFiles } = await bundle("export * from 'secure-sockets';", project.path);
-    expect(warnings).toEqual([]);
-    for (const { text } of outputFiles) {
-      expect(text).not.toMatch(/from\s*"(node:|fs|crypto|net|stream|path|buffer)/);
-      expect(text).not.toMatch(/\brequire\(\s*["']/);
-      expect(text).not.toMatch(/\bBuffer\.(from|alloc)/);
-    }
-    const [browser, node] = await Promise.all([import('../src/browser.js'), import('secure-sockets')]);
-    const missing = Object.keys(node).filter((name) => !(name in browser));
-    expect(missing).toEqual(['connect', 'listen', 'fromDuplex']);
-    expect(Object.keys(browser).filter((name) => !(name in node))).toEqual([]);
-  });
-
-  it('of a client alone leaves out what only others need, and is small', async () => {
-    const chunks = await clientPage();
-    const modules = [...chunks.values()].flatMap((chunk) => Object.keys(chunk.modules));
-    const absent = [
-      /post-quantum/,
-      /@noble\/curves/,
-      /micro-rsa/,
-      /core\/classic/,
-      /\/server\//,
-      /backends\/noble\.js/,
-    ];
-    for (const pattern of absent) expect(modules.filter((path) => pattern.test(path))).toEqual([]);
-    const sizes = [...chunks.values()].map(({ code }) => gzipSync(code, { level: 9 }).length);
-    const total = sizes.reduce((sum, size) => sum + size, 0);
-    expect(total, `${total} bytes, compressed`).toBeLessThan(40_000);
-    expect(total).toBeGreaterThan(20_000);
-  });
-});
 
 describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
   if (!existsSync(path) && !isRequired) {

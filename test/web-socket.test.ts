@@ -3,23 +3,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { MessageChannel } from 'node:worker_threads';
-import {
-  bunWebSocket,
-  messagePort,
-  SecureSocketError,
-  type Transport,
-  type TransportEvents,
-  WEB_SOCKET_PROTOCOL,
-  webSocket,
-  webStreams,
-} from 'secure-sockets';
+import { WEB_SOCKET_PROTOCOL, webSocket } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { clientOf, protocols, rejection, startListening } from './helpers/sockets.js';
+import { record } from './helpers/transport-log.js';
 import { asStandard } from './helpers/web-sockets.js';
 
 const cleanups: (() => unknown)[] = [];
+
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
@@ -39,30 +31,6 @@ async function startServer(): Promise<{
   });
   const next = async (): Promise<WebSocket> => (await once(sockets, 'connection'))[0] as WebSocket;
   return { url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`, next, sockets };
-}
-
-interface Log {
-  readonly events: string[];
-  readonly received: () => number;
-  error: (Error & { code?: string }) | undefined;
-}
-
-function record(transport: Transport): Log {
-  let received = 0;
-  const log: Log = { events: [], received: () => received, error: undefined };
-  const events: TransportEvents = {
-    data: (bytes) => {
-      received += bytes.length;
-    },
-    end: () => void log.events.push('end'),
-    written: () => {},
-    close: (error) => {
-      log.events.push('close');
-      log.error = error;
-    },
-  };
-  transport.start(events);
-  return log;
 }
 
 describe.each(protocols)('%s over a WebSocket', (protocol) => {
@@ -314,185 +282,5 @@ describe('webSocket()', () => {
     await expect.poll(() => lengths.reduce((sum, length) => sum + length, 0)).toBe(1_052_716);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(256 * 1024);
     expect(lengths.length).toBeLessThan(9);
-  });
-});
-
-describe('bunWebSocket()', () => {
-  /** A socket of `Bun.serve` as its documentation has it. */
-  class FakeSocket {
-    readonly remoteAddress = '192.0.2.7';
-    readonly sent: Uint8Array[] = [];
-    buffered = 0;
-    closed: unknown[] = [];
-
-    sendBinary(data: Uint8Array): number {
-      this.sent.push(data);
-      if (this.buffered === 0) return data.length;
-      this.buffered += data.length;
-      return -1;
-    }
-
-    getBufferedAmount(): number {
-      return this.buffered;
-    }
-
-    close(...how: unknown[]): void {
-      this.closed.push(how);
-    }
-
-    terminate(): void {
-      this.closed.push('terminated');
-    }
-  }
-
-  it('makes a transport of each socket, which hears of what the shared handlers are told', async () => {
-    const transports: Transport[] = [];
-    const handlers = bunWebSocket((transport) => void transports.push(transport));
-    const [one, two] = [new FakeSocket(), new FakeSocket()];
-    for (const socket of [one, two]) handlers.open(socket);
-    const logs = transports.map(record);
-    expect(transports.map(({ remoteAddress }) => remoteAddress)).toEqual(['192.0.2.7', '192.0.2.7']);
-    handlers.message(two, new Uint8Array(5));
-    expect(logs.map(({ received }) => received())).toEqual([0, 5]);
-    handlers.message(one, 'text');
-    await expect.poll(() => logs[0]?.error?.code).toBe('PROTOCOL');
-    expect(one.closed).toEqual([[4003, 'PROTOCOL'], 'terminated']);
-    handlers.close(two, 1006, '');
-    await expect.poll(() => logs[1]?.error?.code).toBe('TRANSPORT_FAILED');
-  });
-
-  it('waits for drain', async () => {
-    let transport: Transport | undefined;
-    const handlers = bunWebSocket((made) => {
-      transport = made;
-    });
-    const socket = new FakeSocket();
-    handlers.open(socket);
-    record(transport as Transport);
-    socket.buffered = 1;
-    transport?.write([new Uint8Array(600_000)]);
-    await pause(20);
-    expect(transport?.pending).toBe(600_000);
-    expect(transport?.unsent).toBe(600_001);
-    socket.buffered = 0;
-    handlers.drain(socket);
-    expect(transport?.pending).toBe(0);
-  });
-});
-
-describe('webStreams()', () => {
-  it('refuses what is no pair of streams, and streams in use', () => {
-    for (const wrong of [null, {}, { readable: new ReadableStream() }, { readable: 1, writable: 2 }])
-      expect(() => webStreams(wrong as never)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-    readable.getReader();
-    expect(() => webStreams({ readable, writable })).toThrow(/locked/);
-  });
-
-  it('refuses chunks that are no bytes', async () => {
-    const readable = new ReadableStream({ start: (controller) => controller.enqueue('text') });
-    const { writable } = new TransformStream();
-    const log = record(webStreams({ readable, writable }));
-    await expect.poll(() => log.error?.code).toBe('PROTOCOL');
-  });
-
-  it('takes an ArrayBuffer for bytes', async () => {
-    const readable = new ReadableStream({ start: (controller) => controller.enqueue(new ArrayBuffer(7)) });
-    const { writable } = new TransformStream();
-    const log = record(webStreams({ readable, writable }));
-    await expect.poll(log.received).toBe(7);
-  });
-
-  it.each([
-    ['an error', new Error('unplugged'), 'unplugged'],
-    ['no error', 'because', 'the stream below the connection failed: because'],
-  ])('ends with what the streams fail with, if that is %s', async (_, reason, message) => {
-    const readable = new ReadableStream({ start: (controller) => controller.error(reason) });
-    const { writable } = new TransformStream();
-    const log = record(webStreams({ readable, writable }));
-    await expect.poll(() => log.events).toEqual(['close']);
-    expect(log.error?.message).toBe(message);
-  });
-
-  it('notices that the writing side has failed while nothing is written', async () => {
-    const readable = new ReadableStream();
-    let fail: (reason: unknown) => void = () => {};
-    const writable = new WritableStream({
-      start: (controller) => {
-        fail = (reason) => controller.error(reason);
-      },
-    });
-    const log = record(webStreams({ readable, writable }));
-    fail(new Error('reset'));
-    await expect.poll(() => log.error?.message).toBe('reset');
-  });
-
-  it('frees what lies below, whatever that throws', async () => {
-    for (const close of [
-      () => Promise.reject(new Error('late')),
-      () => {
-        throw new Error('at once');
-      },
-    ]) {
-      let count = 0;
-      const { readable, writable } = new TransformStream();
-      const countListeners = (): unknown => {
-        count++;
-        return close();
-      };
-      const log = record(webStreams({ readable, writable }, { close: countListeners }));
-      webStreams(new TransformStream());
-      const transport = webStreams(new TransformStream(), { close: countListeners });
-      transport.destroy();
-      transport.destroy();
-      expect(count).toBe(1);
-      expect(log.events).toEqual([]);
-    }
-  });
-});
-
-describe('messagePort()', () => {
-  it('refuses what is no port', () => {
-    for (const wrong of [null, {}, 'port']) expect(() => messagePort(wrong as never)).toThrow(TypeError);
-  });
-
-  it.each([
-    ['text', 'hello'],
-    ['an object', { bytes: [1] }],
-    ['an acknowledgement of what was not sent', 1],
-    ['one of nothing', 0],
-    ['one of less', -5],
-    ['none of an end', 'end taken'],
-  ])('refuses %s', async (_, message) => {
-    const { port1, port2 } = new MessageChannel();
-    const log = record(messagePort(port1));
-    port2.postMessage(message);
-    await expect.poll(() => log.error?.code).toBe('PROTOCOL');
-    expect(log.error).toBeInstanceOf(SecureSocketError);
-  });
-
-  it('is bounded against a peer that does not wait', async () => {
-    const { port1, port2 } = new MessageChannel();
-    const transport = messagePort(port1, { maxReadAhead: 65_536 });
-    const log = record(transport);
-    transport.pause();
-    for (let i = 0; i < 10; i++) port2.postMessage(new Uint8Array(10_000));
-    await expect.poll(() => log.error?.code).toBe('BUFFER_LIMIT');
-  });
-
-  it.each(protocols)('carries %s', async (protocol) => {
-    const server = await startListening(protocol);
-    const { port1, port2 } = new MessageChannel();
-    await server.attach(messagePort(port2));
-    const client = clientOf(server, { protocol });
-    await client.connect(messagePort(port1));
-    const peer = await server.accept();
-    const message = randomBytes(5_000_000);
-    const sending = client.send(message);
-    expect(message.equals((await peer.recv()) as Uint8Array)).toBe(true);
-    await sending;
-    await client.close();
-    expect(await peer.recv()).toBeNull();
-    await server.close();
   });
 });

@@ -1,0 +1,119 @@
+import { type Backend, Identity, SecureServer } from 'secure-sockets';
+import { node } from 'secure-sockets/backends/node';
+import { describe, expect, it } from 'vitest';
+import { clientOf, identityFor, pair, pause, rejection } from '../helpers/sockets.js';
+import { misdeeds, open, serverWith, works } from './handed-in.js';
+
+describe('backends', () => {
+  const methods = Object.keys(node).filter((name) => typeof node[name as keyof Backend] === 'function');
+  const nonsense: [string, () => unknown][] = [
+    ...misdeeds,
+    ['gives nothing', () => undefined],
+    ['gives a number', () => 5],
+    ['gives empty bytes', () => new Uint8Array(0)],
+  ];
+
+  it.each(methods)('%s may do anything', async (name) => {
+    const standing = await pair('sealed');
+    open.push(() => standing[Symbol.asyncDispose]());
+    for (const [, misdeed] of nonsense) {
+      const backend = { ...node, [name]: misdeed } as Backend;
+      const server = await serverWith({ handshakeTimeout: 200 });
+      const client = clientOf(server, { backend, handshakeTimeout: 200, closeTimeout: 100 });
+      await client.connect(server.address).catch(() => {});
+      await client.send(new Uint8Array(10)).catch(() => {});
+      client.destroy();
+      await works(server);
+      const identity = await identityFor('sealed');
+      const own = new SecureServer({ backend, identity, handshakeTimeout: 200, closeTimeout: 100 });
+      const listens = await Promise.race([
+        own.listen({ host: '127.0.0.1', port: 0 }).then(
+          () => true,
+          () => false,
+        ),
+        pause(300).then(() => false),
+      ]);
+      if (listens) {
+        const guest = clientOf(own, { handshakeTimeout: 300, closeTimeout: 100 });
+        await guest.connect(own.address).catch(() => {});
+        await guest.send(new Uint8Array(10)).catch(() => {});
+        await guest.recv({ signal: AbortSignal.timeout(20) }).catch(() => {});
+        guest.destroy();
+      }
+      await own.close({ timeout: 100 });
+    }
+    await standing.client.send(Uint8Array.of(1));
+    expect(await standing.peer.recv()).toEqual(Uint8Array.of(1));
+  });
+});
+
+describe('what backends make', () => {
+  type Made = Record<string, (...given: never[]) => unknown>;
+  const factories = {
+    aesGcm: ['seal', 'open', 'wipe'],
+    x25519: ['agree', 'wipe'],
+    mlKem768: ['keyPair', 'encapsulate'],
+    rsaPublicKey: ['encryptOaep', 'verifyPss'],
+    rsaPrivateKey: ['decryptOaep', 'signPss'],
+  } as const;
+  const cases = Object.entries(factories).flatMap(([factory, names]) =>
+    names.map((name) => [factory, name] as const),
+  );
+  const nonsense: [string, () => unknown][] = [...misdeeds, ['gives nothing', () => undefined]];
+
+  /** An object whose method does what it should not. */
+  const spoil = (made: Made, name: string, misdeed: () => unknown): Made =>
+    new Proxy(made, {
+      get: (target, member) => {
+        if (member === name) return misdeed;
+        const found = Reflect.get(target, member, target);
+        return typeof found === 'function' ? found.bind(target) : found;
+      },
+    });
+
+  it.each(cases)('%s: %s may do anything', async (factory, name) => {
+    const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
+    for (const [, misdeed] of nonsense) {
+      const make = node[factory as keyof Backend] as (...given: unknown[]) => Made | Promise<Made>;
+      const making = (...given: unknown[]): unknown => {
+        const made = make(...given);
+        return made instanceof Promise
+          ? made.then((one) => spoil(one, name, misdeed))
+          : spoil(made, name, misdeed);
+      };
+      const backend = { ...node, [factory]: making } as Backend;
+      const server = await serverWith({
+        verifyClient: () => true,
+        clientAuth: 'optional',
+        suites: ['X25519MLKEM768', 'X25519'],
+        handshakeTimeout: 300,
+      });
+      const client = clientOf(server, { backend, identity, handshakeTimeout: 300, closeTimeout: 100 });
+      await client.connect(server.address).catch(() => {});
+      await client.send(new Uint8Array(10)).catch(() => {});
+      client.destroy();
+      await works(server);
+      const own = new SecureServer({
+        backend,
+        identity: await identityFor('sealed'),
+        handshakeTimeout: 300,
+        closeTimeout: 100,
+      });
+      open.push(() => own.close({ timeout: 100 }));
+      await own.listen({ host: '127.0.0.1', port: 0 });
+      const guest = clientOf(own, { handshakeTimeout: 300, closeTimeout: 100 });
+      await guest.connect(own.address).catch(() => {});
+      await guest.send(new Uint8Array(10)).catch(() => {});
+      guest.destroy();
+    }
+  });
+
+  it('is named where it is wrong', async () => {
+    const server = await serverWith({});
+    const backend: Backend = { ...node, name: 'mine', sha256: () => new Uint8Array(31) };
+    expect(await rejection(clientOf(server, { backend }).connect(server.address))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: 'sha256() of the backend mine must give a Uint8Array of 32 bytes, and gave 31 bytes',
+    });
+  });
+});
