@@ -23,7 +23,7 @@ import { tunnelTo, usePlace } from './cli/place.js';
 import { freePort } from './helpers/examples.js';
 import { type Outcome, outcomeOf } from './helpers/pack.js';
 
-// What programs of others do through a tunnel, and without it. Redis and HTTP are in tunnel.test.ts.
+// What programs of others do through a tunnel, and without it. Redis and HTTP are in tunnel-programs.test.ts.
 
 const place = usePlace();
 const run = promisify(execFile);

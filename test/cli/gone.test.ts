@@ -1,18 +1,16 @@
+// Nothing waits for a target or peer that is gone or does not read, and SIGTERM always ends.
+
 import { once } from 'node:events';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SecureClient } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
 import { portOf } from './command.js';
 import { begin, plainClient, plainServer, type Tunnel, tunnelTo, usePlace, writeWithin } from './place.js';
-
-// Nothing waits for a target or peer that is gone or does not read, and SIGTERM always ends.
+import { PIECE, pour } from './pour.js';
 
 const place = usePlace();
-const PIECE = Buffer.alloc(1 << 20);
 
 /** Writes until nothing more is taken. */
 async function fill(socket: Socket): Promise<void> {
@@ -239,113 +237,6 @@ describe('listen and connect', () => {
     expect(await server.stop('SIGTERM')).toMatchObject({ code: 0 });
   });
 });
-
-describe('listen -k', () => {
-  test('drops a client that does not read, so that the others go on', { timeout: 60_000 }, async () => {
-    const server = begin('listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
-    const to = { host: '127.0.0.1', port: await portOf(server) };
-    const [laggard, reader] = [new SecureClient(), new SecureClient()].map(
-      () => new SecureClient({ serverKey: place.serverKey }),
-    ) as [SecureClient, SecureClient];
-    for (const client of [laggard, reader]) await client.connect(to);
-    let received = 0;
-    let lately = 0;
-    void (async () => {
-      for await (const { length } of reader) received += length;
-    })().catch(() => {});
-    pour(server.child.stdin);
-    await server.until(/secure-sockets: dropped 127\.0\.0\.1:\d+: it is \d+ bytes behind and does not read/);
-    lately = received;
-    await sleep(2000);
-    expect(received - lately).toBeGreaterThan(16 << 20);
-    for (const client of [laggard, reader]) client.destroy();
-  });
-
-  test('waits for a client that is slow and alone', { timeout: 60_000 }, async () => {
-    const server = begin('listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
-    const client = new SecureClient({ serverKey: place.serverKey });
-    await client.connect({ host: '127.0.0.1', port: await portOf(server) });
-    server.child.stdin?.end(Buffer.alloc(40 << 20));
-    await sleep(8000);
-    let received = 0;
-    for await (const { length } of client) {
-      received += length;
-      if (received === 40 << 20) break;
-    }
-    client.destroy();
-  });
-});
-
-describe('receive -k', () => {
-  test('stopped, lets a file that is under way come to its end', async () => {
-    const server = begin('receive', '-k', '-o', '.', '--identity', 'server.pem', '127.0.0.1:0');
-    const to = { host: '127.0.0.1', port: await portOf(server) };
-    const sender = new SecureClient({ serverKey: place.serverKey, allowHalfOpen: true });
-    await sender.connect(to);
-    const say = (letter: string, body: Uint8Array | string): Promise<void> =>
-      sender.send(Buffer.concat([Buffer.from(letter), Buffer.from(body)]));
-    await say('F', JSON.stringify({ name: 'late', size: 5 }));
-    expect(String(await sender.recv())).toBe('65');
-    const stopped = server.stop('SIGTERM');
-    await sleep(500);
-    await say('D', 'hello');
-    const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('hello'));
-    await say('H', new Uint8Array(hash));
-    expect(String(await sender.recv())).toBe('75');
-    await sender.end();
-    expect(await stopped).toMatchObject({ code: 0 });
-    expect(readFileSync(join(place.folder, 'late'), 'utf8')).toBe('hello');
-  });
-});
-
-describe('Unix domain sockets', () => {
-  const ends: [string, string[]][] = [
-    ['listen', ['listen', '--identity', 'server.pem']],
-    ['receive', ['receive', '--identity', 'server.pem']],
-    ['tunnel server', ['tunnel', 'server', '--identity', 'server.pem', '--any-client']],
-    ['tunnel client', ['tunnel', 'client', '--server-key', `SHA256:${'A'.repeat(43)}`]],
-  ];
-  const rest = (name: string): string[] => (name.startsWith('tunnel') ? ['127.0.0.1:9'] : []);
-
-  test.each(ends)('%s refuses a path that the system would cut', async (name, args) => {
-    const path = `/tmp/${'long'.repeat(26)}`;
-    const { code, stderr } = await begin(...(args as [string]), path, ...rest(name)).ended;
-    expect(stderr).toMatch(
-      /the path of a Unix domain socket has at most 10[37] bytes here, and this one 109/,
-    );
-    expect(code).toBe(2);
-  });
-
-  test.each(ends)('%s says what to do about the socket of a server that was killed', async (name, args) => {
-    const path = join(place.folder, `${name.replace(' ', '-')}.sock`);
-    const killed = begin(...(args as [string]), path, ...rest(name));
-    await killed.until(/listening/);
-    await killed.stop('SIGKILL');
-    expect(existsSync(path)).toBe(true);
-    const { code, stderr } = await begin(...(args as [string]), path, ...rest(name)).ended;
-    expect(stderr).toMatch(/is the socket of a program that no longer runs\nhint: .*--unlink/);
-    expect(code).toBe(1);
-    const again = begin(...(args as [string]), '--unlink', path, ...rest(name));
-    await again.until(/listening/);
-    const third = await begin(...(args as [string]), '--unlink', path, ...rest(name)).ended;
-    expect(third.stderr).toMatch(/another program listens at/);
-    await again.stop();
-  });
-
-  test('what is no socket is not removed', async () => {
-    const path = join(place.folder, 'keys');
-    const { stderr } = await begin('listen', '--unlink', '--identity', 'server.pem', path).ended;
-    expect(stderr).toMatch(/is there, and is no socket/);
-    expect(existsSync(path)).toBe(true);
-  });
-});
-
-function pour(stdin: Writable | null): void {
-  if (stdin === null || stdin.destroyed) return;
-  stdin.write(PIECE, (error) => {
-    if (!error) pour(stdin);
-  });
-}
 
 async function timeToDie({ child }: Tunnel['server']): Promise<number> {
   const begun = performance.now();
