@@ -1,3 +1,5 @@
+// Lists of authorised keys, in memory and in a file. One file, because the same good and bad lines are tried on both.
+
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import * as fs from 'node:fs/promises';

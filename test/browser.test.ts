@@ -1,3 +1,5 @@
+// Real browsers. One file, because starting a browser takes seconds and its tests share one page.
+
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';

@@ -1,3 +1,6 @@
+// Channels and counts. One file, because what a channel says and what the server counts are compared in the same
+// connections.
+
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { BlockList } from 'node:net';

@@ -1,3 +1,6 @@
+// Keys that are kept elsewhere, by the application or by the platform. One file, because both are tried by the same
+// exchange.
+
 import { constants, privateDecrypt, sign as signWith, webcrypto } from 'node:crypto';
 import { inspect } from 'node:util';
 import {

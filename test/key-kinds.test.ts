@@ -1,3 +1,5 @@
+// Files of keys of other kinds. One file, because all tests use one folder of files, which other programs make first.
+
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,6 @@
+// What programs of others do through a tunnel, and without it. Redis and HTTP are in tunnel-programs.test.ts. One file,
+// because all use the same tunnel and folder, and are skipped by the same rule.
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -22,8 +25,6 @@ import { havePrograms } from './cli/command.js';
 import { tunnelTo, usePlace } from './cli/place.js';
 import { freePort } from './helpers/examples.js';
 import { type Outcome, outcomeOf } from './helpers/pack.js';
-
-// What programs of others do through a tunnel, and without it. Redis and HTTP are in tunnel-programs.test.ts.
 
 const place = usePlace();
 const run = promisify(execFile);

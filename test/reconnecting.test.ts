@@ -1,3 +1,5 @@
+// reconnecting(). One file, because it is one function, tried with a clock of its own and without.
+
 import { getEventListeners, once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import {

@@ -1,3 +1,5 @@
+// The dissector for Wireshark. One file, because every test makes a capture, has tshark read it and compares fields.
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

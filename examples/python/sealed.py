@@ -7,7 +7,8 @@
 
     link = accept(listener.accept()[0], load_key("server.pem", "server"))       # in a thread of its own
 
-The labels in the comments (C1, R4.1, ...) are those of docs/protocol.md. Suites are 0x0101 and 0x0103.
+The labels in the comments (C1, R4.1, ...) are those of docs/protocol.md. Suites are 0x0101 and 0x0103. It is one file,
+so that a program gets it by copying it.
 """
 
 import base64

@@ -3,6 +3,7 @@ import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { abortable } from './abortable.js';
 import { ChunkWriter } from './chunk-writer.js';
+import { peerHasClosed, queueFull, tooLarge } from './send-errors.js';
 import { afterTick, onNextLoop } from './turn.js';
 import { ignoreRejection, Waiters } from './waiters.js';
 import { WaitingMessages } from './waiting-messages.js';
@@ -195,8 +196,7 @@ export class SendQueue {
 
   /** Ends this half after what is already staged; messages that still wait are dropped and their senders told. */
   endNow(closeCode: number): void {
-    const why = 'the peer has closed; this message was not sent';
-    this.#waiting.rejectUnbegun(() => new SecureSocketError('CLOSED', why));
+    this.#waiting.rejectUnbegun(peerHasClosed);
     this.end(closeCode);
   }
 
@@ -227,10 +227,8 @@ export class SendQueue {
 
   #wait(message: Uint8Array): Promise<void> {
     const { maxSendQueue } = this.#limits;
-    if (this.queued + WaitingMessages.costOf(message) > maxSendQueue) {
-      const text = `${this.queued} bytes wait to be sent and maxSendQueue is ${maxSendQueue}: await send()`;
-      return Promise.reject(new SecureSocketError('SEND_QUEUE_FULL', text));
-    }
+    if (this.queued + WaitingMessages.costOf(message) > maxSendQueue)
+      return Promise.reject(queueFull(this.queued, maxSendQueue));
     return ignoreRejection(this.#waiting.push(message));
   }
 
@@ -268,11 +266,9 @@ export class SendQueue {
   }
 
   /**
-   * Writes what is staged, or the end if nothing is left before it.
-   *
-   * While the system has not taken the write before, what is staged waits for it: it could not leave earlier anyway,
-   * and the messages that join it meanwhile share a record and a write with it. From `FLUSH_THRESHOLD` on a record is
-   * full enough that waiting gains nothing.
+   * Writes what is staged, or the end if nothing is left before it. While the system has not taken the write before,
+   * what is staged waits: it could not leave earlier anyway, and what joins it meanwhile shares a record and a write
+   * with it. From `FLUSH_THRESHOLD` on a record is full enough that waiting gains nothing.
    */
   #flush(): void {
     const sender = this.#sender;
@@ -300,9 +296,4 @@ export class SendQueue {
     this.#state = 'ended';
     if (this.isTaken) this.#endWaiters.resolve();
   }
-}
-
-function tooLarge(length: number, limit: number): SecureSocketError {
-  const text = `a message of ${length} bytes is more than can be sent here (${limit}): nothing was sent`;
-  return new SecureSocketError('MESSAGE_TOO_BIG_FOR_PEER', text);
 }

@@ -1,3 +1,5 @@
+// listen and connect as pipes. One file, because both ends of the same pairs of programs are tried.
+
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

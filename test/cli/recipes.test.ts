@@ -1,3 +1,6 @@
+// Every recipe of docs/cli.md and docs/python.md, as written: only addresses, and the fingerprint, are those of the test.
+// One file, because a test compares the recipes of a page with those that are tried here.
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,8 +13,6 @@ import { outcomeOf, root } from '../helpers/pack.js';
 import { pythonProblem, startPython } from '../helpers/python.js';
 import { havePrograms, script } from './command.js';
 import { plainClient, plainServer, usePlace } from './place.js';
-
-// Every recipe of docs/cli.md and docs/python.md, as written: only addresses, and the fingerprint, are those of the test.
 
 const place = usePlace();
 const run = promisify(execFile);

@@ -1,3 +1,5 @@
+// What the documents have for a shell. One file, because a test checks that no block of any document is left out here.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

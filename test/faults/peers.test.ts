@@ -1,3 +1,5 @@
+// Peers that misbehave, vanish or do not read. One file, because each test is one row of the threats in docs/testing.md.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

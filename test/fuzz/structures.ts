@@ -1,7 +1,10 @@
+/**
+ * Inputs that have the form of the protocols, with a lie now and then. One file, because all of it is made of the same
+ * small parts: numbers, bytes behind their length, lines.
+ */
+
 import fc, { type Arbitrary } from 'fast-check';
 import { testKey } from '../helpers/sealed-vectors.js';
-
-/** Inputs that have the form of the protocols, with a lie now and then. */
 
 type Bytes = Arbitrary<Uint8Array>;
 

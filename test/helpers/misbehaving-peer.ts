@@ -1,7 +1,7 @@
 /**
  * A second peer of sealed v1, made from the protocol's description and node:crypto alone: nothing here comes from src.
  * It does everything right unless told otherwise, and then stays consistent with its own lie, so that only the check
- * under test stands between it and success.
+ * under test stands between it and success. Both ends are in one file, because most of it is what they share.
  */
 import { type KeyObject, privateDecrypt, randomBytes } from 'node:crypto';
 import {

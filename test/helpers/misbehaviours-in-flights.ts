@@ -1,4 +1,4 @@
-/** What a client can do wrong to a server in its second flight. */
+/** What a client can do wrong to a server in its second flight. One file, because it is one table. */
 
 import { type ClientLies, describeWire, PeerClient } from './misbehaving-peer.js';
 import {

@@ -1,4 +1,7 @@
-/** What a client can do wrong to a server with a ticket, and what a server has to make of a ticket (T1 to T5). */
+/**
+ * What a client can do wrong to a server with a ticket, and what a server has to make of a ticket (T1 to T5). One file,
+ * because it is one table.
+ */
 
 import { type ClientLies, describeWire, PeerClient, type Wire } from './misbehaving-peer.js';
 import {

@@ -3,7 +3,8 @@
  * here comes from src. `node test/vectors/sealed-vectors.mjs` writes the file anew around the keys it holds.
  *
  * Every random input is derived from a seed by name. OAEP and PSS are written out, because their randomness has to be
- * given; X25519, AES-GCM, ChaCha20-Poly1305, SHA-256 and HMAC are those of node:crypto, ML-KEM-768 is that of @noble/post-quantum.
+ * given; X25519, AES-GCM, ChaCha20-Poly1305, SHA-256 and HMAC are those of node:crypto, ML-KEM-768 is that of
+ * @noble/post-quantum. It is one file, so that it can be checked against the description from top to bottom.
  */
 import * as crypto from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';

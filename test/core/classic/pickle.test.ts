@@ -1,3 +1,5 @@
+// The pickles of public keys. One file, because it tries one function, on recorded pickles, made ones and random bytes.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodePickle, encodePickle } from '../../../src/core/classic/pickle.js';

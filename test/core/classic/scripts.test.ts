@@ -1,3 +1,5 @@
+// The server's end of classic. One file, because its order is that of the protocol: key, session key, frames, end.
+
 import { createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';

@@ -1,3 +1,5 @@
+// The handshake messages. One file, because the tables of what is malformed are made from the same well-formed messages.
+
 import { describe, expect, it } from 'vitest';
 import {
   bodyLength,

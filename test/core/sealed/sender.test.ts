@@ -1,3 +1,5 @@
+// The sender of sealed. One file, because packing, keys and the end are tried through one receiver that opens all records.
+
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Sender } from '../../../src/core/script.js';
