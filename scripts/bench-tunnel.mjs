@@ -1,23 +1,21 @@
 // Measures the tunnel, with each native backend, beside spiped and stunnel in one run, on this machine: Redis without a
-// tunnel and through each, a download in one stream, and connections; how much of it, and how much time of the processor both ends of the tunnel take for it,
-// which says more where other programs run as well. Needs redis-server, redis-benchmark, spiped and stunnel4, a built
-// dist/, and Linux.
+// tunnel and through each, a download in one stream, and connections; how much of it, and how much time of the processor
+// both ends of the tunnel take for it, which says more where other programs run as well. Needs redis-server,
+// redis-benchmark, spiped and stunnel4, a built dist/, and Linux.
 //
 //   node scripts/bench-tunnel.mjs [ROUNDS] [FLAG OF OURS]...
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { freePort, tunnelOfOurs, tunnelOfSpiped, tunnelOfStunnel } from './lib/tunnel-contenders.mjs';
 
 const rounds = Number(process.argv[2] ?? 3);
 const flags = process.argv.slice(3);
 const ours = ['ours, node', 'ours, sodium'];
 const theirs = ['spiped', 'stunnel'];
-const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bench-tunnel-'));
 const children = [];
 const DOWNLOAD = 256 * 2 ** 20;
@@ -52,10 +50,10 @@ try {
   const source = await startSource();
   const contenders = {
     direct: async (target) => target,
-    'ours, node': tunnelOfOurs('node'),
-    'ours, sodium': tunnelOfOurs('sodium'),
-    spiped: tunnelOfSpiped(),
-    stunnel: tunnelOfStunnel(),
+    'ours, node': tunnelOfOurs('node', flags, { folder, begin }),
+    'ours, sodium': tunnelOfOurs('sodium', flags, { folder, begin }),
+    spiped: tunnelOfSpiped({ folder, begin }),
+    stunnel: tunnelOfStunnel({ folder, begin }),
   };
   const tunnels = {};
   for (const [name, open] of Object.entries(contenders)) {
@@ -127,81 +125,6 @@ function processorTime(processes) {
   }
   // Linux always reports hundredths of a second here
   return ticks * 10_000;
-}
-
-function tunnelOfOurs(backend) {
-  const key = (name, ...args) =>
-    JSON.parse(
-      execFileSync(process.execPath, [cli, 'keygen', '--json', ...args, '-o', join(folder, name)], {
-        encoding: 'utf8',
-      }),
-    );
-  const server = key(`${backend}-server.pem`);
-  const client = key(`${backend}-client.pem`, '--role', 'client');
-  writeFileSync(join(folder, `${backend}-keys`), `${client.fingerprint} client\n`);
-  const common = ['--backend', backend, ...flags];
-  return async (target) => {
-    const [inner, outer] = [await freePort(), await freePort()];
-    const files = [
-      '--authorized-keys',
-      join(folder, `${backend}-keys`),
-      '--identity',
-      join(folder, `${backend}-server.pem`),
-    ];
-    begin(process.execPath, cli, 'tunnel', 'server', ...common, ...files, at(inner), at(target));
-    const identity = [
-      '--identity',
-      join(folder, `${backend}-client.pem`),
-      '--server-key',
-      server.fingerprint,
-    ];
-    begin(process.execPath, cli, 'tunnel', 'client', ...common, ...identity, at(outer), at(inner));
-    return outer;
-  };
-}
-
-function tunnelOfSpiped() {
-  const key = join(folder, 'spiped.key');
-  writeFileSync(key, randomBytes(32));
-  return async (target) => {
-    const [inner, outer] = [await freePort(), await freePort()];
-    begin('spiped', '-F', '-d', '-s', formatPort(inner), '-t', formatPort(target), '-k', key);
-    begin('spiped', '-F', '-e', '-s', formatPort(outer), '-t', formatPort(inner), '-k', key);
-    return outer;
-  };
-}
-
-/** Both ends verify certificates, as ours verify keys. */
-function tunnelOfStunnel() {
-  for (const name of ['server', 'client']) {
-    const [key, certificate] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
-    const request = ['req', '-x509', '-newkey', 'rsa:3072', '-nodes', '-days', '2', '-subj', `/CN=${name}`];
-    execFileSync('openssl', [...request, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  }
-  return async (target) => {
-    const [inner, outer] = [await freePort(), await freePort()];
-    const common = (own, other) => `foreground = yes
-pid =
-debug = err
-cert = ${join(folder, `${own}.crt`)}
-key = ${join(folder, `${own}.key`)}
-CAfile = ${join(folder, `${other}.crt`)}
-verifyPeer = yes
-socket = l:TCP_NODELAY=1
-socket = r:TCP_NODELAY=1
-`;
-    const server = `${common('server', 'client')}[s]\naccept = ${at(inner)}\nconnect = ${at(target)}\n`;
-    const client = `${common('client', 'server')}[c]\nclient = yes\naccept = ${at(outer)}\nconnect = ${at(inner)}\n`;
-    for (const [text, port] of [
-      [server, inner],
-      [client, outer],
-    ]) {
-      const file = join(folder, `stunnel-${port}.conf`);
-      writeFileSync(file, text);
-      begin('stunnel4', file);
-    }
-    return outer;
-  };
 }
 
 function getTest(...args) {
@@ -283,15 +206,6 @@ function begin(command, ...args) {
   children.push(child);
 }
 
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 function versions() {
   const of = (command, args, pattern) => {
     const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
@@ -303,14 +217,6 @@ function versions() {
     `stunnel ${of('stunnel4', ['-version'], /stunnel ([\d.]+)/)}`,
     `Redis ${of('redis-server', ['--version'], /v=([\d.]+)/)}`,
   ].join(', ');
-}
-
-function at(port) {
-  return `127.0.0.1:${port}`;
-}
-
-function formatPort(port) {
-  return `[127.0.0.1]:${port}`;
 }
 
 function median(numbers) {

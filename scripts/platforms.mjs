@@ -28,7 +28,7 @@ const rows = [
   ['Unix domain sockets', is('unix-sockets')],
   ['WebSockets', either(is('web-socket', 'bun-web-socket'), inPage(/carries 0 bytes to 8 MiB/))],
   ['Workers and message ports', named(/message ?port/i)],
-  ['Web Streams, Duplex', is('streams', 'web-streams')],
+  ['Web Streams, Duplex', is('streams', 'duplex', 'http-over-connections', 'web-streams')],
   ['classic, with Python', both(is('interop'), named(/every message comes back/))],
   ['Resumption', is('resumption', 'resumption-server')],
   ['Files of keys', is('identity', 'identity-files', 'identity-refusals')],
