@@ -27,8 +27,8 @@ if (values.help) console.log(usage);
 else main();
 
 function main() {
-  const runtimes = [['Node', process.execPath, []], found('Bun', '@oven', 'bin/bun', [])];
-  runtimes.push(found('Deno', '@deno', 'deno', ['run', '--allow-all']));
+  const runtimes = [['Node', process.execPath, []], find('Bun', '@oven', 'bin/bun', [])];
+  runtimes.push(find('Deno', '@deno', 'deno', ['run', '--allow-all']));
   const rows = runtimes.flatMap(([name, file, options]) =>
     ['node', 'sodium'].map((backend) => ({ name, file, options, backend, results: [] })),
   );
@@ -44,7 +44,7 @@ function main() {
   report(rows);
 }
 
-function found(name, scope, path, options) {
+function find(name, scope, path, options) {
   const folder = join(root, 'runtimes/node_modules', scope);
   const files = existsSync(folder) ? readdirSync(folder).map((each) => join(folder, each, path)) : [];
   const file = files.find((each) => spawnSync(each, ['--version']).status === 0);

@@ -38,14 +38,14 @@ function nameFailures({ testResults }) {
     const failed = assertionResults.filter((test) => test.status === 'failed');
     for (const { fullName, failureMessages } of failed)
       console.log(
-        `FAILED ${relative(process.cwd(), name)}: ${fullName}\n${failureMessages.map(beginning).join('\n')}`,
+        `FAILED ${relative(process.cwd(), name)}: ${fullName}\n${failureMessages.map(cutOff).join('\n')}`,
       );
     if (status === 'failed' && failed.length === 0)
-      console.log(`FAILED ${relative(process.cwd(), name)}, outside of its tests\n${beginning(message)}`);
+      console.log(`FAILED ${relative(process.cwd(), name)}, outside of its tests\n${cutOff(message)}`);
   }
 }
 
-function beginning(message) {
+function cutOff(message) {
   return message.slice(0, 1_500).replace(/^/gm, '  ');
 }
 

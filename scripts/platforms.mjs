@@ -14,11 +14,11 @@ const is =
   (...files) =>
   (test) =>
     files.some((file) => test.file === `test/${file}.test.ts`);
-const named = (pattern) => (test) => pattern.test(test.name);
+const hasName = (pattern) => (test) => pattern.test(test.name);
 const both = (one, other) => (test) => one(test) && other(test);
 const either = (one, other) => (test) => one(test) || other(test);
-const inPage = (pattern) => both(is('browser'), named(pattern));
-const withBackend = (name) => both(is('runtimes'), named(new RegExp(`: ${name} of .* with ${name}$`)));
+const inPage = (pattern) => both(is('browser'), hasName(pattern));
+const withBackend = (name) => both(is('runtimes'), hasName(new RegExp(`: ${name} of .* with ${name}$`)));
 
 const knownHosts = is('known-hosts', 'known-hosts-adding', 'known-hosts-removing', 'known-hosts-files');
 
@@ -27,9 +27,9 @@ const rows = [
   ['TCP', is('socket', 'socket-ends', 'connecting', 'serving')],
   ['Unix domain sockets', is('unix-sockets')],
   ['WebSockets', either(is('web-socket', 'bun-web-socket'), inPage(/carries 0 bytes to 8 MiB/))],
-  ['Workers and message ports', named(/message ?port/i)],
+  ['Workers and message ports', hasName(/message ?port/i)],
   ['Web Streams, Duplex', is('streams', 'duplex', 'http-over-connections', 'web-streams')],
-  ['classic, with Python', both(is('interop'), named(/every message comes back/))],
+  ['classic, with Python', both(is('interop'), hasName(/every message comes back/))],
   ['Resumption', is('resumption', 'resumption-server')],
   ['Files of keys', is('identity', 'identity-files', 'identity-refusals')],
   ['Keys that the platform keeps', either(is('external-keys'), inPage(/one that the platform keeps/))],
@@ -38,7 +38,7 @@ const rows = [
   ['Backend `sodium`', withBackend('sodium')],
   ['Backend `web`', either(withBackend('web'), inPage(/carries 0 bytes to 8 MiB/))],
   ['Backend `noble`', withBackend('noble')],
-  ['The command', either(is('cli'), both(is('runtimes'), named(/the command: /)))],
+  ['The command', either(is('cli'), both(is('runtimes'), hasName(/the command: /)))],
 ];
 
 const { values, positionals } = parseArgs({

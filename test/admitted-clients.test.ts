@@ -73,11 +73,11 @@ describe('a server', () => {
   it('without an identity makes one and says so once', async () => {
     const warnings: string[] = [];
     const texts: string[] = [];
-    const hear = ({ code, message }: Error & { code?: string }): void => {
+    const onWarning = ({ code, message }: Error & { code?: string }): void => {
       warnings.push(code ?? '');
       texts.push(message);
     };
-    process.on('warning', hear);
+    process.on('warning', onWarning);
     for (let i = 0; i < 2; i++) {
       const made = new SecureServer({ modulusLength: 2048 });
       await made.listen({ port: 0, host: '127.0.0.1' });
@@ -85,7 +85,7 @@ describe('a server', () => {
       await connect(made, { serverKey: made.fingerprint });
     }
     await pause(10);
-    process.off('warning', hear);
+    process.off('warning', onWarning);
     expect(warnings.filter((code) => code === 'SECURE_SOCKETS_EPHEMERAL_IDENTITY').length).toBe(1);
     // a client that starts meanwhile must learn why there is no answer
     expect(texts.join()).toContain('it is not listening before listen() resolves');

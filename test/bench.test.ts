@@ -105,8 +105,8 @@ describe('bench:peers', () => {
   );
 
   test('does not know every contender', async () => {
-    const failure = await bench('peers', '--contenders', 'nobody').catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining('no contender "nobody"') });
+    const failure = await bench('peers', '--contenders', 'unknown').catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining('no contender "unknown"') });
   });
 });
 

@@ -31,7 +31,7 @@ describe('bunWebSocket()', () => {
     }
   }
 
-  it('makes a transport of each socket, which hears of what the shared handlers are told', async () => {
+  it('makes a transport of each socket, which is told what the shared handlers are', async () => {
     const transports: Transport[] = [];
     const handlers = bunWebSocket((transport) => void transports.push(transport));
     const [one, two] = [new FakeSocket(), new FakeSocket()];

@@ -57,9 +57,9 @@ describe.skipIf(!canMount)('as nobody, without capabilities, on a read-only file
       .replace('127.0.0.1:9100', `127.0.0.1:${metrics}`)
       .replace(' :9000', ` 127.0.0.1:${port}`)
       .replace('redis:6379', `127.0.0.1:${(target.address() as AddressInfo).port}`);
-    const server = contained(project.path, command.split(' '));
+    const server = runContained(project.path, command.split(' '));
     const ended = outcomeOf(server);
-    await announced(server);
+    await whenAnnounced(server);
     const { port: local } = await tunnelClient(port);
     expect(await text(plainClient(local))).toBe('through');
     const check = /- "(fetch.*)"/.exec(compose)?.[1]?.replace('9100', String(metrics)) ?? '';
@@ -71,7 +71,7 @@ describe.skipIf(!canMount)('as nobody, without capabilities, on a read-only file
 });
 
 /** Starts the entry point of the image with these arguments. */
-function contained(project: string, args: readonly string[]): ChildProcess {
+function runContained(project: string, args: readonly string[]): ChildProcess {
   const [, entry = ''] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(file)?.[1] ?? '[]') as string[];
   const script = entry.replace('/opt/secure-sockets/lib', project);
   const [, name = '', value = ''] = /^ENV (\w+)=(.*)$/m.exec(file) ?? [];
@@ -89,7 +89,7 @@ function contained(project: string, args: readonly string[]): ChildProcess {
   return child;
 }
 
-async function announced(child: ChildProcess): Promise<void> {
+async function whenAnnounced(child: ChildProcess): Promise<void> {
   let errors = '';
   child.stderr?.on('data', (chunk) => {
     errors += String(chunk);

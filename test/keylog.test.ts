@@ -6,8 +6,8 @@ import { identityFor, pair, pause, portOf } from './helpers/sockets.js';
 
 it('a key log decrypts a recording of the connection, and says loudly that it exists', async () => {
   const warnings: string[] = [];
-  const hear = (warning: Error & { code?: string }): void => void warnings.push(warning.code ?? '');
-  process.on('warning', hear);
+  const onWarning = (warning: Error & { code?: string }): void => void warnings.push(warning.code ?? '');
+  process.on('warning', onWarning);
   const lines: string[] = [];
   const server = new SecureServer({
     identity: await identityFor('sealed'),
@@ -36,7 +36,7 @@ it('a key log decrypts a recording of the connection, and says loudly that it ex
   recorder.close();
   await server.close();
   await pause(5);
-  process.off('warning', hear);
+  process.off('warning', onWarning);
 
   expect(warnings.filter((code) => code === 'SECURE_SOCKETS_KEYLOG').length).toBe(1);
   expect([...clientLines].sort()).toEqual([...lines].sort());

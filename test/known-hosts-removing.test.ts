@@ -101,11 +101,11 @@ describe('list and remove', () => {
   });
 
   describe('from a file that can be written but not replaced makes comments of the lines', () => {
-    const failing = (code: string): Error => Object.assign(new Error(`${code}: refused`), { code });
+    const systemError = (code: string): Error => Object.assign(new Error(`${code}: refused`), { code });
     const noNewFile = async (code: string): Promise<void> => {
       const { open } = await vi.importActual<typeof fs>('node:fs/promises');
       vi.mocked(fs.open).mockImplementation(async (...parameters) => {
-        if (parameters[0] === `${path}.new`) throw failing(code);
+        if (parameters[0] === `${path}.new`) throw systemError(code);
         return open(...parameters);
       });
     };
@@ -117,7 +117,7 @@ describe('list and remove', () => {
       ['its name is too long for a second one', () => noNewFile('ENAMETOOLONG')],
       [
         'it is mounted by itself',
-        async () => void vi.mocked(fs.rename).mockRejectedValueOnce(failing('EBUSY')),
+        async () => void vi.mocked(fs.rename).mockRejectedValueOnce(systemError('EBUSY')),
       ],
     ])('%s', async (_, refuse) => {
       await refuse();
@@ -145,7 +145,7 @@ describe('list and remove', () => {
         await writeFile(`${path}.other`, text);
         await rename(`${path}.other`, path);
       };
-      await whenOpened(path, replaceIt, failing('EACCES'));
+      await whenOpened(path, replaceIt, systemError('EACCES'));
       expect(await hosts.remove('a.org', 1)).toBe(2);
       expect(await readFile(path, 'utf8')).toBe(commented);
     });

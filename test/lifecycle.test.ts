@@ -153,8 +153,8 @@ describe.each(protocols)('%s', (protocol) => {
 
   it('sends whose promises are ignored do not end the process when the peer dies', async () => {
     const unhandled: unknown[] = [];
-    const hear = (reason: unknown): void => void unhandled.push(reason);
-    process.on('unhandledRejection', hear);
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', onUnhandled);
     const { client, peer } = keep(await pair(protocol, { client: { highWaterMark: 20_000 } }));
     for (let i = 0; i < 200; i++) void client.send(new Uint8Array(50_000));
     peer.destroy();
@@ -167,7 +167,7 @@ describe.each(protocols)('%s', (protocol) => {
       )
       .toBe('failed');
     await pause(20);
-    process.off('unhandledRejection', hear);
+    process.off('unhandledRejection', onUnhandled);
     expect(unhandled).toEqual([]);
   });
 

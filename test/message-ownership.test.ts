@@ -106,7 +106,7 @@ function transfer(act: () => unknown): void {
 // What is sent is the program's until send() has settled. If it gives the memory away before, it is told, nothing else is
 // sent in its place, and no other message is affected.
 describe.each(protocols)('a message to be sent in %s whose memory is gone', (protocol) => {
-  const gone = (length: number): Uint8Array => {
+  const makeDetached = (length: number): Uint8Array => {
     const message = new Uint8Array(length);
     structuredClone(null, { transfer: [message.buffer] });
     return message;
@@ -114,7 +114,7 @@ describe.each(protocols)('a message to be sent in %s whose memory is gone', (pro
 
   it.each([0, 1, 100_000])('is refused, and nothing is sent: %i bytes', async (length) => {
     await using ends = await pair(protocol);
-    const error = await rejection(ends.client.send(gone(length)));
+    const error = await rejection(ends.client.send(makeDetached(length)));
     expect(error).toMatchObject({ code: 'BAD_ARGUMENT', message: expect.stringContaining('transferred') });
     await ends.client.send(Uint8Array.of(7));
     expect(await ends.peer.recv()).toEqual(Uint8Array.of(7));

@@ -162,7 +162,7 @@ describe.skipIf(!haveSsh)('ssh', { timeout: 60_000 }, () => {
     const forward = ['-N', '-L', `127.0.0.1:${local}:127.0.0.1:${web}`, '-o', 'ExitOnForwardFailure=yes'];
     const forwarder = spawn('ssh', ['-v', '-p', String(port), ...sshOptions(), ...forward, '127.0.0.1']);
     place.undo.push(() => forwarder.kill('SIGKILL'));
-    await said(forwarder, /Entering interactive session/);
+    await waitForOutput(forwarder, /Entering interactive session/);
     const socket = new WebSocket(`ws://127.0.0.1:${local}`);
     await once(socket, 'open');
     socket.send('through both');
@@ -212,7 +212,7 @@ async function postgres(): Promise<number> {
     }
     rmSync(folder, { recursive: true, force: true });
   });
-  await said(child, /ready to accept connections/);
+  await waitForOutput(child, /ready to accept connections/);
   return port;
 }
 
@@ -282,7 +282,7 @@ Subsystem sftp internal-sftp
   );
   const child = spawn(SSHD, ['-D', '-e', '-f', join(folder, 'config')]);
   place.undo.push(() => child.kill('SIGKILL'));
-  await said(child, /Server listening on/);
+  await waitForOutput(child, /Server listening on/);
   return port;
 }
 
@@ -300,7 +300,7 @@ function ssh(port: number, input: Uint8Array, command: string): Promise<Outcome>
 }
 
 /** Waits until a program has said so. */
-async function said(child: ChildProcess, pattern: RegExp): Promise<void> {
+async function waitForOutput(child: ChildProcess, pattern: RegExp): Promise<void> {
   let all = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk) => {

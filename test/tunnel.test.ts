@@ -240,7 +240,7 @@ describe('who gets through', () => {
     });
     const server = await tunnelServer(target);
     const serverPort = await portOf(server);
-    const unauthorized = await tunnelClient(serverPort, ['--identity', 'stranger.pem']);
+    const unauthorized = await tunnelClient(serverPort, ['--identity', 'unauthorized.pem']);
     const anonymous = await tunnelClient(serverPort, []);
     for (const { running, port } of [unauthorized, anonymous]) {
       await expect(once(plainClient(port), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });

@@ -125,11 +125,11 @@ async function connectRepeatedly(connect, { size, lanes, first, warmUp, duration
       }),
     );
   const begin = performance.now();
-  const elapsed = () => performance.now() - begin;
+  const measureElapsed = () => performance.now() - begin;
   if (first !== undefined) await inLanes(() => compared >= first);
-  else if (isWarmUp) await inLanes(() => isWarm(compared, elapsed(), warmUp));
-  else await inLanes(() => elapsed() >= duration);
-  return { compared, seconds: elapsed() / 1000, cpuOfAll: cpuSeconds() - cpu };
+  else if (isWarmUp) await inLanes(() => isWarm(compared, measureElapsed(), warmUp));
+  else await inLanes(() => measureElapsed() >= duration);
+  return { compared, seconds: measureElapsed() / 1000, cpuOfAll: cpuSeconds() - cpu };
 }
 
 /**

@@ -10,7 +10,7 @@ export class Progress {
   }
 
   step(what) {
-    const text = `[${this.#done}/${this.#total}] ${this.#remaining()}${what}`;
+    const text = `[${this.#done}/${this.#total}] ${this.#describeRemaining()}${what}`;
     this.#done++;
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text.slice(0, process.stderr.columns - 1)}`);
     else if (performance.now() - this.#last > 5000) {
@@ -25,7 +25,7 @@ export class Progress {
     console.error(`${this.#done} measurements in ${seconds} s`);
   }
 
-  #remaining() {
+  #describeRemaining() {
     if (this.#done === 0) return '';
     const seconds = (performance.now() - this.#begun) / 1000;
     const left = Math.round((seconds / this.#done) * (this.#total - this.#done));

@@ -56,12 +56,12 @@ export class Chat {
   async #read(client) {
     for await (const data of client) {
       const message = JSON.parse(new TextDecoder().decode(data));
-      if (message.type === 'delivered') this.#delivered(message.id);
+      if (message.type === 'delivered') this.#onDelivery(message.id);
       else this.#show(message);
     }
   }
 
-  #delivered(id) {
+  #onDelivery(id) {
     const waiting = this.#outbox.get(id);
     this.#outbox.delete(id);
     waiting?.resolve();

@@ -49,7 +49,7 @@ export async function showPictures(identity) {
     return encrypt();
   };
   byId('picture-padlock').onclick = () => show(drawPadlock());
-  byId('picture-clear').onclick = () => show(filled(colours.paper));
+  byId('picture-clear').onclick = () => show(fill(colours.paper));
   takePen(chooseColour(), (x, y, colour) => {
     dot(pixels, x, y, colour);
     return encrypt();
@@ -73,7 +73,7 @@ function different(bytes) {
   return blocks.size;
 }
 
-function filled(colour) {
+function fill(colour) {
   const pixels = new Uint8Array(4 * width * height);
   for (let at = 0; at < pixels.length; at += 4) pixels.set([...colour, 255], at);
   return pixels;

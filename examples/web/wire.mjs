@@ -6,7 +6,7 @@ export class Tap {
   #transport;
   #sent = [];
   #received = [];
-  #written = () => {};
+  #onWritten = () => {};
 
   constructor(transport) {
     this.#transport = transport;
@@ -32,7 +32,7 @@ export class Tap {
       write: (chunks) => {
         for (const chunk of chunks) this.#sent.push(chunk.slice());
         inner.write(chunks);
-        this.#written();
+        this.#onWritten();
       },
       get pending() {
         return inner.pending;
@@ -46,25 +46,25 @@ export class Tap {
 
   /** What was sent since it was last taken. */
   takeSent() {
-    return joined(this.#sent.splice(0));
+    return join(this.#sent.splice(0));
   }
 
   /** The same, once there is something: what `send()` was given is written at the end of a tick. */
   async awaitSent() {
     if (this.#sent.length === 0)
       await new Promise((resolve) => {
-        this.#written = resolve;
+        this.#onWritten = resolve;
       });
     return this.takeSent();
   }
 
   /** What was received since it was last taken. */
   takeReceived() {
-    return joined(this.#received.splice(0));
+    return join(this.#received.splice(0));
   }
 }
 
-function joined(chunks) {
+function join(chunks) {
   const all = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const chunk of chunks) {

@@ -20,7 +20,7 @@ export interface ClientPlatform {
 /** The parts of a connected client. */
 export interface ClientInternals {
   readonly connection: Connection;
-  readonly opening: HandshakeResult;
+  readonly handshake: HandshakeResult;
   readonly settings: ClientSettings | ServerSettings;
 }
 
@@ -33,7 +33,7 @@ export class ClientLifecycle {
   #settings: ClientSettings | ServerSettings;
   readonly #plan: Planner;
   #connection: Connection | undefined;
-  #opening: HandshakeResult | undefined;
+  #handshake: HandshakeResult | undefined;
   #peer: Peer | null = null;
   #connecting: AbortController | undefined;
   #isAccepted = false;
@@ -56,13 +56,13 @@ export class ClientLifecycle {
     return this.#connection;
   }
 
-  get opening(): HandshakeResult | undefined {
-    return this.#opening;
+  get handshake(): HandshakeResult | undefined {
+    return this.#handshake;
   }
 
   /** The program's own copy, made when it is asked for. */
   get peer(): Peer | null {
-    const peer = this.#opening?.peer;
+    const peer = this.#handshake?.peer;
     if (peer) this.#peer ??= { ...peer, spki: new Uint8Array(peer.spki) };
     return this.#peer;
   }
@@ -75,8 +75,8 @@ export class ClientLifecycle {
 
   /** Everything of a client that has been connected. Throws NOT_CONNECTED. */
   internals(): ClientInternals {
-    if (this.#connection === undefined || this.#opening === undefined) throw notConnected();
-    return { connection: this.#connection, opening: this.#opening, settings: this.#settings };
+    if (this.#connection === undefined || this.#handshake === undefined) throw notConnected();
+    return { connection: this.#connection, handshake: this.#handshake, settings: this.#settings };
   }
 
   async connect(destination: Destination, options: ConnectOptions): Promise<Connection> {
@@ -86,12 +86,12 @@ export class ClientLifecycle {
     const giveUp = new AbortController();
     this.#connecting = giveUp;
     try {
-      const { connection, opening } = await establish(
+      const { connection, handshake } = await establish(
         { settings: this.#settings as ClientSettings, plan: this.#plan, destination },
         options,
         giveUp,
       );
-      this.#open(connection, opening);
+      this.#open(connection, handshake);
       return connection;
     } finally {
       this.#connecting = undefined;
@@ -99,10 +99,10 @@ export class ClientLifecycle {
   }
 
   /** Becomes the server's end of a connection. */
-  adopt(connection: Connection, opening: HandshakeResult, settings: ServerSettings): void {
+  adopt(connection: Connection, handshake: HandshakeResult, settings: ServerSettings): void {
     this.#settings = settings;
     this.#isAccepted = true;
-    this.#open(connection, opening);
+    this.#open(connection, handshake);
   }
 
   async close({ code, timeout, signal }: CloseOptions): Promise<ConnectionEnd> {
@@ -145,9 +145,9 @@ export class ClientLifecycle {
     return connection.isOver ? 'closed' : this.#isGivenUp ? 'closing' : 'open';
   }
 
-  #open(connection: Connection, opening: HandshakeResult): void {
+  #open(connection: Connection, handshake: HandshakeResult): void {
     this.#connection = connection;
-    this.#opening = opening;
+    this.#handshake = handshake;
     this.#end?.follow(connection);
     if (!this.#isRef) connection.transport.unref?.();
   }
@@ -156,7 +156,7 @@ export class ClientLifecycle {
   #giveUp(by: 'close()' | 'destroy()', error: Error | undefined): void {
     this.#isGivenUp = true;
     this.#connecting?.abort(error ?? new SecureSocketError('CLOSED', `${by} was called while connecting`));
-    this.#opening?.keys?.forget();
+    this.#handshake?.keys?.forget();
     if (this.#connection === undefined) this.#end?.giveUp(error);
   }
 }

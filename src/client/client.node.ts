@@ -49,8 +49,8 @@ export class SecureClient extends PortableClient {
    * over it. For directions that end apart both ends need `allowHalfOpen: true`. The same stream each time.
    */
   toDuplex(): Duplex {
-    const { connection, opening, settings } = clientAccess.internals(this);
-    const { maxMessage } = opening.sender;
+    const { connection, handshake, settings } = clientAccess.internals(this);
+    const { maxMessage } = handshake.sender;
     const { allowHalfOpen } = settings;
     this.#duplex ??= byteStream(connection, { maxMessage, allowHalfOpen, owner: this });
     return this.#duplex;

@@ -39,7 +39,7 @@ export interface ClientAccess {
   adopt(
     client: PortableClient,
     connection: Connection,
-    opening: HandshakeResult,
+    handshake: HandshakeResult,
     settings: ServerSettings,
   ): void;
   internals(client: PortableClient): ClientInternals;
@@ -62,8 +62,8 @@ export class PortableClient implements AsyncIterable<Bytes> {
   static {
     clientAccess = {
       connect: (client, to, options) => client.#connect(to, options),
-      adopt: (client, connection, opening, settings) =>
-        client.#lifecycle.adopt(connection, opening, settings),
+      adopt: (client, connection, handshake, settings) =>
+        client.#lifecycle.adopt(connection, handshake, settings),
       internals: (client) => client.#lifecycle.internals(),
       describe: (client) => client.#describe(),
     };
@@ -209,12 +209,12 @@ export class PortableClient implements AsyncIterable<Bytes> {
 
   /** Name of the key exchange used; `undefined` in classic and before the handshake. */
   get suite(): SuiteName | undefined {
-    return this.#lifecycle.opening?.suite;
+    return this.#lifecycle.handshake?.suite;
   }
 
   /** Whether a ticket of an earlier connection took the place of the long-term keys; see the option `sessions`. */
   get resumed(): boolean {
-    return this.#lifecycle.opening?.resumed ?? false;
+    return this.#lifecycle.handshake?.resumed ?? false;
   }
 
   /** Whom the peer proved to be; `null` for an anonymous one. In classic the key the server claimed. */
@@ -263,7 +263,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
    */
   exportKey(label: string, context: Uint8Array, length: number): Bytes {
     checkExport(label, context);
-    const { keys } = this.#lifecycle.internals().opening;
+    const { keys } = this.#lifecycle.internals().handshake;
     if (keys === undefined)
       throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');
     return keys.exportKey(label, context, length);
@@ -272,7 +272,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
   #describe(): Record<string, unknown> {
     const { protocol, suite, remoteAddress, remotePort, localAddress, localPort } = this;
     const { closeCode, bytesRead, bytesWritten } = this;
-    const peer = this.#lifecycle.opening?.peer?.fingerprint;
+    const peer = this.#lifecycle.handshake?.peer?.fingerprint;
     const addresses = { remoteAddress, remotePort, localAddress, localPort };
     return {
       state: this.#lifecycle.state,

@@ -57,7 +57,7 @@ export async function establish(
   toDo: Attempt,
   options: ConnectOptions,
   giveUp: AbortController,
-): Promise<{ connection: Connection; opening: HandshakeResult }> {
+): Promise<{ connection: Connection; handshake: HandshakeResult }> {
   const { handshakeTimeout } = toDo.settings;
   const late = (): SecureSocketError =>
     new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
@@ -79,7 +79,7 @@ export async function establish(
 async function attempt(
   { settings, plan, destination }: Attempt,
   signal: AbortSignal,
-): Promise<{ connection: Connection; opening: HandshakeResult }> {
+): Promise<{ connection: Connection; handshake: HandshakeResult }> {
   const { script, confirm } = await abortable(plan(settings, destination.target), signal);
   const transport = await destination.open(signal, settings);
   const connection = new Connection(transport, script, connectionSettings(settings));
@@ -88,10 +88,10 @@ async function attempt(
   try {
     traceHandshake('client', connection);
     connection.start();
-    const opening = await connection.ready;
+    const handshake = await connection.ready;
     signal.throwIfAborted();
-    if (confirm && opening.peer) await abortable(confirm(opening.peer.fingerprint), signal);
-    return { connection, opening };
+    if (confirm && handshake.peer) await abortable(confirm(handshake.peer.fingerprint), signal);
+    return { connection, handshake: handshake };
   } catch (error) {
     connection.destroy(error);
     throw error;

@@ -5,7 +5,7 @@ export type Stage = 'handshake' | 'receiving' | 'sending';
 
 /**
  * The one error of a connection that was cut, however the system or the transport words it: a reset, a broken pipe, a
- * stream that ended early, a WebSocket that was closed. What they said is its cause.
+ * stream that ended early, a WebSocket that was closed. Their own error is its cause.
  */
 export function cutError(stage: Stage, cause: Error | undefined): SecureSocketError {
   if (cause instanceof SecureSocketError && !(cause.code === 'TRANSPORT_FAILED' && stage !== 'handshake'))
@@ -13,8 +13,8 @@ export function cutError(stage: Stage, cause: Error | undefined): SecureSocketEr
   const [code, text] = cuts[stage];
   if (cause === undefined) return new SecureSocketError(code, text);
   const isOfSystem = 'code' in cause && typeof cause.code === 'string' && cause.code !== 'TRANSPORT_FAILED';
-  const said = isOfSystem ? cause.code : cause.message;
-  return new SecureSocketError(code, `${text} (${said})`, { cause });
+  const detail = isOfSystem ? cause.code : cause.message;
+  return new SecureSocketError(code, `${text} (${detail})`, { cause });
 }
 
 const cuts = {

@@ -44,7 +44,7 @@ const IDLE = 4;
  * The phase of a connection, and every way to end it. The phase changes only by the table of phase.ts.
  *
  * In order, each half ends once: ours by `end`, `close`, or because the peer's did (R7.5), the peer's by `peerEnded`.
- * What was sent before leaves first; the transport is given up when both ends are said and ours is with the system.
+ * What was sent before leaves first; the transport is given up when both ends have ended and the system has ours.
  * An error ends both halves at once, by `fail`: the first one counts, and a half that has ended in order before keeps
  * its order. Then every call that waits is told, the secrets are wiped, and nothing more is written but final bytes,
  * if there are any, for which the transport is read on a while. Whatever is waited for here has a bound, in {@link
@@ -252,7 +252,7 @@ export class Lifecycle {
     this.#parts.account();
   }
 
-  /** Whether the peer would take the end of the stream for ours, which was not said and cannot be said otherwise. */
+  /** Whether the peer would take the end of the stream for ours, which was not sent and cannot be told otherwise. */
   get #wouldSeemOrderly(): boolean {
     const { hasClose, isOver } = this.#parts.sendQueue;
     return this.#phase !== 'handshake' && !hasClose && !isOver;

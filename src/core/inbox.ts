@@ -43,7 +43,7 @@ export class Inbox {
     this.#cost = 0;
   }
 
-  /** Drops the batch just emptied. Places are given back in bulk, so that a long line is not moved up for each. */
+  /** Drops the batch just emptied. Places are given back in bulk, so that a long queue is not moved up for each. */
   #advance(): void {
     this.#at++;
     this.#cost -= BATCH_OVERHEAD;

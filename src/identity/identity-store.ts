@@ -90,9 +90,9 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   }
 
   async #with(mode: 'readonly' | 'readwrite', use: (store: ObjectStore) => Request): Promise<unknown> {
-    const opening = this.#factory.open(this.#database, 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    const opened = resultOf(opening) as Promise<Database>;
+    const request = this.#factory.open(this.#database, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    const opened = resultOf(request) as Promise<Database>;
     const done = opened.then((database) =>
       resultOf(use(database.transaction(STORE, mode).objectStore(STORE))).finally(() => database.close()),
     );

@@ -12,7 +12,7 @@ interface AcceptWaiter<Client> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Clients that are ready and callers that wait for one: one of the two lines is always empty. */
+/** Clients that are ready and callers that wait for one: one of the two queues is always empty. */
 export class AcceptQueue<Client extends PortableClient> {
   #clients: Client[] = [];
   readonly #acceptWaiters = new Set<AcceptWaiter<Client>>();

@@ -25,7 +25,7 @@ export interface AcceptorOptions<Client extends PortableClient> {
   readonly privateKeyQueue: PrivateKeyQueue;
   readonly accepted: AcceptQueue<Client>;
   /** Makes the client object of a connection that has become ready. */
-  readonly client: (connection: Connection, opening: HandshakeResult) => Client;
+  readonly client: (connection: Connection, handshake: HandshakeResult) => Client;
   /** Kept to those that are connected. */
   readonly clients: Set<Client>;
   readonly script: () => Script;
@@ -154,15 +154,15 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     traceHandshake('server', connection);
     let client: Client | undefined;
     connection.ready.then(
-      (opening) => {
+      (handshake) => {
         leave();
         this.#handshakesCompleted++;
         this.#ready.add(connection);
-        client = this.#options.client(connection, opening);
+        client = this.#options.client(connection, handshake);
         this.#options.clients.add(client);
         traceConnection('server', client, connection);
         this.#options.accepted.put(client);
-        if (opening.peer !== null) this.#revocation?.add(connection, opening.peer.fingerprint);
+        if (handshake.peer !== null) this.#revocation?.add(connection, handshake.peer.fingerprint);
       },
       (error: Error) => this.#reject(error, from),
     );

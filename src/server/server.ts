@@ -222,9 +222,9 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       privateKeyQueue: this.#privateKeyQueue,
       accepted: this.#accepted,
       clients: this.#clients,
-      client: (connection, opening) => {
+      client: (connection, handshake) => {
         const client = this.#platform.client();
-        clientAccess.adopt(client, connection, opening, this.#settings);
+        clientAccess.adopt(client, connection, handshake, this.#settings);
         return client;
       },
       script: () => (this.#plan ?? plan).script(),

@@ -14,7 +14,7 @@ const CloseCode = { orderly: 1000, givenUp: 4000, unsupported: 4003, tooMuch: 40
 /** What the peer may say without that anything is wrong: an end, as of a TCP connection. */
 const ENDS: readonly number[] = [CloseCode.orderly, 1001, 1005, CloseCode.givenUp];
 
-/** How long the WebSocket's closing handshake may take once both ends have nothing to say any more, in milliseconds. */
+/** How long the WebSocket's closing handshake may take once both ends have ended, in milliseconds. */
 const CLOSED_WITHIN = 2000;
 
 /** What a transport over a WebSocket needs to know. */
@@ -103,7 +103,7 @@ export class WebSocketTransport implements Transport {
   }
 
   /**
-   * A connection that has said everything gives its transport up without waiting for the peer's end. The WebSocket
+   * A connection that has sent everything gives its transport up without waiting for the peer's end. The WebSocket
    * then still finishes its closing handshake (RFC 6455 7.1.2): one that is cut counts as a failure at the other end,
    * where a browser may hold back the next connection to the same server.
    */

@@ -136,10 +136,12 @@ export class PortableKnownHosts {
     const candidates = entries.filter((entry) => isOf(entry, server));
     if (candidates.length === 0) return 'unknown';
     if (candidates.some((entry) => entry.fingerprint === fingerprint)) return 'known';
-    const known = candidates.map((entry) => `${entry.fingerprint} (${this.name}:${entry.line})`).join(' or ');
+    const checkSource = candidates
+      .map((entry) => `${entry.fingerprint} (${this.name}:${entry.line})`)
+      .join(' or ');
     throw new SecureSocketError(
       'UNTRUSTED_SERVER',
-      `the key of ${server.host} port ${server.port} is ${fingerprint}, but known is ${known}: ` +
+      `the key of ${server.host} port ${server.port} is ${fingerprint}, but known is ${checkSource}: ` +
         'someone may be in between; if the key was changed on purpose, remove that line',
       { fingerprint },
     );
@@ -181,15 +183,15 @@ function asIs(path: string): string {
 function storeOf(source: object): LineStore {
   const given: Partial<TextStore & StorageOption> =
     typeof source === 'object' && source !== null ? source : {};
-  const known = (members: string[], store: LineStore): LineStore => {
+  const checkSource = (members: string[], store: LineStore): LineStore => {
     checkMembers(given, members, 'knownHosts', badOption);
     return store;
   };
   const { storage, key = 'secure-sockets.known-hosts', load, save } = given;
   if (typeof storage?.getItem === 'function' && typeof storage.setItem === 'function')
-    return known(['storage', 'key', 'mode'], linesIn(webStorageText(storage, key), key));
+    return checkSource(['storage', 'key', 'mode'], linesIn(webStorageText(storage, key), key));
   if (typeof load === 'function' && typeof save === 'function')
-    return known(['load', 'save', 'mode'], linesIn(source as TextStore, 'knownHosts'));
+    return checkSource(['load', 'save', 'mode'], linesIn(source as TextStore, 'knownHosts'));
   throw badOption(`known hosts are kept in { load, save } or { storage }, not in ${kindOf(source)}`);
 }
 

@@ -13,7 +13,7 @@ import { toInteger, toOctets, unpadPkcs1 } from '../helpers/rsa.js';
 import vectors from '../vectors/rsa.json' with { type: 'json' };
 import { both, LABEL } from './rsa-test-keys.js';
 
-/** Keys with room for OAEP and PSS; the sizes of 8m+1 bits leave a byte before the encoding, the unlucky case. */
+/** Keys with room for OAEP and PSS; the sizes of 8m+1 bits leave a byte before the encoding, the rare case. */
 const PADDED: readonly KeyName[] = ['1025', '2048', '2049', '3072', '4096'];
 
 const NO_LABEL = new Uint8Array(0);

@@ -45,7 +45,7 @@ async function run(): Promise<object> {
     extractable: one.keyPair?.privateKey.extractable,
     exported: await tryExport(one.keyPair?.privateKey),
     again: await failure(store.save('me', one)),
-    absent: await store.load('nobody'),
+    absent: await store.load('missing'),
     known,
     hosts: (await hosts.list()).map(({ host }) => host),
     changed: await failure(hosts.check('server.example', 443, key.replace(':A', ':E'))),

@@ -21,7 +21,7 @@ describe.skipIf(chromium === undefined)('in Chromium, a page', () => {
   let server: Server;
   let browser: ChildProcess | undefined;
   const profile = mkdtempSync(join(tmpdir(), 'secure-sockets-chromium-'));
-  let told: (result: Result) => void = () => {};
+  let resolveResult: (result: Result) => void = () => {};
 
   beforeAll(async () => {
     const script = await bundle();
@@ -38,7 +38,7 @@ describe.skipIf(chromium === undefined)('in Chromium, a page', () => {
       });
       request.on('end', () => {
         response.end();
-        told(JSON.parse(body));
+        resolveResult(JSON.parse(body));
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,7 +52,7 @@ describe.skipIf(chromium === undefined)('in Chromium, a page', () => {
 
   async function visit(): Promise<Result> {
     const result = new Promise<Result>((resolve) => {
-      told = resolve;
+      resolveResult = resolve;
     });
     const { port } = server.address() as AddressInfo;
     const flags = [

@@ -40,11 +40,11 @@ os.execvp(command[0], command)
 describe.skipIf(!havePrograms('python3'))('the command with sockets that it was started with', () => {
   test('a tunnel server and a tunnel client, by number', async () => {
     const target = await plainServer((socket) => socket.end('through'));
-    const there = activated(['tcp'], ['tunnel', 'server', ...server, 'fd:3', addressOf(target)]);
+    const there = activate(['tcp'], ['tunnel', 'server', ...server, 'fd:3', addressOf(target)]);
     const port = await portIn(there);
     await there.until(new RegExp(`secure-sockets: listening at 127\\.0\\.0\\.1:${port}, key`));
     const pin = ['--server-key', place.serverKey];
-    const here = activated(['tcp'], ['tunnel', 'client', ...pin, ...me, 'fd:3', `127.0.0.1:${port}`]);
+    const here = activate(['tcp'], ['tunnel', 'client', ...pin, ...me, 'fd:3', `127.0.0.1:${port}`]);
     expect(await text(plainClient(await portIn(here)))).toBe('through');
     for (const one of [here, there]) expect(await one.stop()).toBe(0);
   });
@@ -54,11 +54,11 @@ describe.skipIf(!havePrograms('python3'))('the command with sockets that it was 
       ['one', 'two'].map((name) => plainServer((socket) => socket.end(name))),
     );
     const targets = [`--target=a=${addressOf(one as Server)}`, `--target=b=${addressOf(two as Server)}`];
-    const there = activated(['tcp'], ['tunnel', 'server', ...server, ...targets, 'fd:in'], 'in');
+    const there = activate(['tcp'], ['tunnel', 'server', ...server, ...targets, 'fd:in'], 'in');
     const pin = ['--server-key', place.serverKey, ...me];
     const path = join(place.folder, 'b.sock');
     const listens = ['--target=a=fd:a', '--target=b=fd:b', '--metrics=fd:metrics', '--metrics-public'];
-    const here = activated(
+    const here = activate(
       ['tcp', path, 'tcp'],
       ['tunnel', 'client', ...pin, ...listens, `127.0.0.1:${await portIn(there)}`],
       'metrics:b:a',
@@ -71,12 +71,12 @@ describe.skipIf(!havePrograms('python3'))('the command with sockets that it was 
   });
 
   test('receive and listen', async () => {
-    const receiver = activated(['tcp'], ['receive', '--identity', 'server.pem', '-o', '.', 'fd:3']);
+    const receiver = activate(['tcp'], ['receive', '--identity', 'server.pem', '-o', '.', 'fd:3']);
     const to = `127.0.0.1:${await portIn(receiver)}`;
     const sent = await run(place.folder, 'send', '--server-key', place.serverKey, 'keys', to);
     expect(sent).toMatchObject({ code: 2, stderr: expect.stringContaining('there is a file') });
     const path = join(place.folder, 'listen.sock');
-    const listener = activated([path], ['listen', '--identity', 'server.pem', 'fd:3']);
+    const listener = activate([path], ['listen', '--identity', 'server.pem', 'fd:3']);
     await listener.until(/listening at fd:3, key/);
     const connected = await run(place.folder, 'connect', '--server-key', place.serverKey, `unix:${path}`);
     expect(connected).toMatchObject({ code: 0 });
@@ -113,7 +113,7 @@ describe.skipIf(!havePrograms('python3'))('the command with sockets that it was 
       /descriptor 3 is not a stream socket that listens: .*\nhint: in a unit/,
     ],
   ])('%s is refused', async (_, sockets, [address = ''], names, expected) => {
-    const running = activated(sockets, ['listen', '--identity', 'server.pem', address], names);
+    const running = activate(sockets, ['listen', '--identity', 'server.pem', address], names);
     expect(await running.ended).toBeGreaterThan(0);
     expect(running.errors()).toMatch(expected);
     expect(running.errors()).not.toMatch(/ {4}at /);
@@ -125,7 +125,7 @@ describe.skipIf(!havePrograms('python3'))('the command with sockets that it was 
       `[tunnel-server.a]\nlisten = "fd:3"\ntarget = "${addressOf(target)}"\nidentity = "server.pem"\nauthorized-keys = "keys"\n${more}`;
     const path = join(place.folder, 'tunnels.toml');
     writeFileSync(path, table(''));
-    const there = activated(['tcp'], ['tunnel', '--config', path]);
+    const there = activate(['tcp'], ['tunnel', '--config', path]);
     const port = await portIn(there);
     await there.until(/a: listening/);
     for (const [index, text] of [table('max-connections = 3\n'), table('').replace('.a]', '.b]')].entries()) {
@@ -152,7 +152,7 @@ test.skipIf(!havePrograms('systemd-socket-activate'))(
       { cwd: place.folder },
     );
     place.undo.push(() => child.kill('SIGKILL'));
-    const there = watched(child);
+    const there = watch(child);
     await there.until(/Listening on/);
     expect(there.errors()).not.toContain('secure-sockets:');
     const { port: local } = await tunnelClient(port);
@@ -180,17 +180,17 @@ interface Activated {
 }
 
 /** Starts the command with these sockets. */
-function activated(sockets: readonly string[], args: readonly string[], names?: string): Activated {
+function activate(sockets: readonly string[], args: readonly string[], names?: string): Activated {
   const child = spawn('python3', ['-c', activator, ...sockets, '--', process.execPath, script, ...args], {
     cwd: place.folder,
     env: { ...process.env, HOME: place.folder, ...(names !== undefined && { LISTEN_FDNAMES: names }) },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   place.undo.push(() => child.kill('SIGKILL'));
-  return watched(child);
+  return watch(child);
 }
 
-function watched(child: ChildProcess): Activated {
+function watch(child: ChildProcess): Activated {
   let errors = '';
   child.stderr?.on('data', (chunk) => {
     errors += String(chunk);

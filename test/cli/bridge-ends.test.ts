@@ -95,7 +95,7 @@ describe.skipIf(pythonProblem)('bridge outward', { timeout: 60_000 }, () => {
     peer.kill('SIGKILL');
   });
 
-  test('each side may end first, and hears the other out', async () => {
+  test('each side may end first, and receives all that the other sends', async () => {
     const server = await startSealedServer(place, async (client) => {
       for await (const message of client) await client.send(message);
       await client.end();

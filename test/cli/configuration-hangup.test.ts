@@ -136,12 +136,12 @@ describe('SIGHUP', () => {
     timeout: 60_000,
   }, async () => {
     const one = await greeter('one');
-    const limited = (text: string, limit: number): string => `${text}max-connections = ${limit}\n`;
-    const server = await startConfigured('there.toml', limited(tunnelServer('there', one), 100));
+    const withLimit = (text: string, limit: number): string => `${text}max-connections = ${limit}\n`;
+    const server = await startConfigured('there.toml', withLimit(tunnelServer('there', one), 100));
     const sealed = await portOf(server, 'there');
     const at = await freePort();
     const here = tunnelClient('here', `"127.0.0.1:${at}"`, sealed);
-    const client = await startConfigured('here.toml', limited(here, 100));
+    const client = await startConfigured('here.toml', withLimit(here, 100));
     const outcomes: string[] = [];
     const state = { isOver: false };
     const opening = Array.from({ length: 5 }, async () => {
@@ -152,9 +152,9 @@ describe('SIGHUP', () => {
       }
     });
     for (let limit = 101; limit < 107; limit++) {
-      write('there.toml', limited(tunnelServer('there', one, sealed), limit));
+      write('there.toml', withLimit(tunnelServer('there', one, sealed), limit));
       await hangUp(server);
-      write('here.toml', limited(here, limit));
+      write('here.toml', withLimit(here, limit));
       await hangUp(client);
       const seen = outcomes.length;
       await expect.poll(() => outcomes.length, { timeout: 15_000 }).toBeGreaterThan(seen + 10);
@@ -185,9 +185,9 @@ describe('SIGHUP', () => {
     });
     const carried = await through(Number(addressOf(proxy).split(':')[1]));
     const [, metrics] = await server.until(/metrics at (http:\S+)/);
-    const pending = async (): Promise<string> => (await fetch(metrics as string)).text();
+    const fetchMetrics = async (): Promise<string> => (await fetch(metrics as string)).text();
     await expect
-      .poll(pending, { timeout: 10_000 })
+      .poll(fetchMetrics, { timeout: 10_000 })
       .toContain('secure_sockets_handshakes_pending{service="turns"} 1');
     write('live.toml', `metrics = "127.0.0.1:0"\n${tunnelServer('turns', two, port)}`);
     await hangUp(server);

@@ -58,7 +58,7 @@ describe('connect, with a server of the library', () => {
   });
 
   test.each([
-    [16384, 'it is heard to the end', 'first last'],
+    [16384, 'it is read to the end', 'first last'],
     [0, 'it is taken to have closed', 'first '],
   ])('of a server that ends with code %i %s', async (code, _, expected) => {
     let received = '';

@@ -18,7 +18,7 @@ export interface Place {
 const place = { folder: '', serverKey: '', undo: [] as (() => unknown)[] };
 
 /**
- * Makes a place for the tests of a file: `server.pem`, `client.pem`, `stranger.pem`, and `keys` with the client in it.
+ * Makes a place for the tests of a file: `server.pem`, `client.pem`, `unauthorized.pem`, and `keys` with the client in it.
  * What is pushed to `undo` is done after each test, the last first.
  */
 export function usePlace(): Place {
@@ -30,7 +30,7 @@ export function usePlace(): Place {
     const unauthorized = await Identity.generate({ role: 'client', modulusLength: 2048 });
     await server.save(join(place.folder, 'server.pem'));
     await client.save(join(place.folder, 'client.pem'));
-    await unauthorized.save(join(place.folder, 'stranger.pem'));
+    await unauthorized.save(join(place.folder, 'unauthorized.pem'));
     writeFileSync(join(place.folder, 'keys'), `${client.fingerprint} client\n`);
     place.serverKey = server.fingerprint;
   });

@@ -17,7 +17,7 @@ const place = usePlace();
 const serverKeys = ['--websocket', '--identity', 'server.pem', '--authorized-keys', 'keys'];
 
 /** Sends so much through a plain connection to an echo, and gives what comes back until it ends. */
-async function echoed(socket: Socket, bytes: Uint8Array): Promise<string> {
+async function echoThrough(socket: Socket, bytes: Uint8Array): Promise<string> {
   const hash = createHash('sha256');
   socket.on('data', (piece: Buffer) => hash.update(piece));
   socket.end(bytes);
@@ -37,7 +37,7 @@ test.each([
   const port = await portOf(client);
   const bytes = randomBytes(5_000_000);
   const expected = createHash('sha256').update(bytes).digest('hex');
-  const all = [bytes, bytes, bytes].map((one) => echoed(plainClient(port), one));
+  const all = [bytes, bytes, bytes].map((one) => echoThrough(plainClient(port), one));
   expect(await Promise.all(all)).toEqual([expected, expected, expected]);
   expect(await client.stop()).toMatchObject({ code: 0 });
   expect(await server.stop()).toMatchObject({ code: 0 });
@@ -62,7 +62,7 @@ test('a configuration with both ends of a tunnel, and a bridge, over WebSockets'
   const pin = `identity = "client.pem"\nserver-key = "${place.serverKey}"\nlisten = "127.0.0.1:0"\n`;
   writeFileSync(join(place.folder, 'client.toml'), `[tunnel-client.a]\n${pin}server = "${tunnel}"\n`);
   const client = begin('tunnel', '--config', 'client.toml');
-  expect(await echoed(plainClient(await portOf(client)), Buffer.from('through'))).toBe(
+  expect(await echoThrough(plainClient(await portOf(client)), Buffer.from('through'))).toBe(
     createHash('sha256').update('through').digest('hex'),
   );
 });
@@ -106,7 +106,7 @@ test('a Unix domain socket carries WebSockets, and is removed', { timeout: 60_00
 test('a web server in front terminates TLS, and its certificate is verified', {
   timeout: 60_000,
 }, async () => {
-  const { port, running } = await listening();
+  const { port, running } = await startListening();
   const { tls } = (await makeCredentials())[2048] as Credentials;
   const front = createTlsServer(tls, (outer) => {
     const inner = connect(port, '127.0.0.1');
@@ -127,7 +127,7 @@ test('a web server in front terminates TLS, and its certificate is verified', {
   expect(await running.stop()).toMatchObject({ code: 0, stdout: 'through TLS' });
 });
 
-async function listening(...more: string[]): Promise<{ running: Running; port: number }> {
+async function startListening(...more: string[]): Promise<{ running: Running; port: number }> {
   const running = begin('listen', '-k', ...more, ...serverKeys, '127.0.0.1:0');
   return { running, port: await portOf(running) };
 }
@@ -143,7 +143,7 @@ function get(port: number, headers: Record<string, string>): Promise<{ status?: 
 }
 
 test('requests that are for something else are told so', { timeout: 60_000 }, async () => {
-  const { port, running } = await listening();
+  const { port, running } = await startListening();
   const body = 'here is a WebSocket of the subprotocol secure-sockets.1, and nothing else\n';
   expect(await get(port, {})).toEqual({ status: 426, body });
   const upgrade = {
@@ -165,7 +165,7 @@ test('requests that are for something else are told so', { timeout: 60_000 }, as
 test('a client that asks for nothing is cut within the time of a handshake', {
   timeout: 60_000,
 }, async () => {
-  const { port } = await listening('--timeout', '1');
+  const { port } = await startListening('--timeout', '1');
   const silent = connect(port, '127.0.0.1');
   const slow = connect(port, '127.0.0.1', () => slow.write('GET / HTTP/1.1\r\n'));
   for (const socket of [silent, slow]) socket.on('error', () => {}).resume();
@@ -173,7 +173,7 @@ test('a client that asks for nothing is cut within the time of a handshake', {
 });
 
 test('beyond the room for handshakes a connection is closed at once', { timeout: 60_000 }, async () => {
-  const { port } = await listening('--timeout', '60');
+  const { port } = await startListening('--timeout', '60');
   const sockets = Array.from({ length: 600 }, () =>
     connect(port, '127.0.0.1')
       .on('error', () => {})
@@ -191,7 +191,7 @@ test('beyond the room for handshakes a connection is closed at once', { timeout:
 test('a stop frees the address, ends those that ask for nothing and lets a client finish', {
   timeout: 60_000,
 }, async () => {
-  const { running, port } = await listening();
+  const { running, port } = await startListening();
   const silent = connect(port, '127.0.0.1')
     .on('error', () => {})
     .resume();

@@ -9,21 +9,21 @@ afterEach(async () => {
   for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
 });
 
-async function connected(protocol: (typeof protocols)[number]): ReturnType<typeof pair> {
+async function connectEnds(protocol: (typeof protocols)[number]): ReturnType<typeof pair> {
   const ends = await pair(protocol);
   open.push(ends);
   return ends;
 }
 
-const numbered = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
+const numberBytes = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
 const numberOf = (message: Uint8Array): number => new DataView(message.slice().buffer).getUint32(0, true);
 
 describe.each(protocols)('batches() over %s', (protocol) => {
   it('gives every message once and in order, and ends with the peer', async () => {
-    const { client, peer } = await connected(protocol);
+    const { client, peer } = await connectEnds(protocol);
     const count = 20_000;
     const sending = (async () => {
-      for (let i = 0; i < count; i++) await client.send(numbered(i));
+      for (let i = 0; i < count; i++) await client.send(numberBytes(i));
       await client.end();
     })();
     const lengths: number[] = [];
@@ -41,16 +41,16 @@ describe.each(protocols)('batches() over %s', (protocol) => {
   });
 
   it('waits for no more than one message', async () => {
-    const { client, peer } = await connected(protocol);
+    const { client, peer } = await connectEnds(protocol);
     const next = peer.batches().next();
-    await client.send(numbered(7));
+    await client.send(numberBytes(7));
     const { value, done } = await next;
     expect([done, (value as Uint8Array[]).map(numberOf)]).toEqual([false, [7]]);
   });
 
   it('can be left, and recv() goes on behind the batch', async () => {
-    const { client, peer } = await connected(protocol);
-    for (let i = 0; i < 3; i++) await client.send(numbered(i));
+    const { client, peer } = await connectEnds(protocol);
+    for (let i = 0; i < 3; i++) await client.send(numberBytes(i));
     const seen: number[] = [];
     for await (const batch of peer.batches()) {
       seen.push(...batch.map(numberOf));
@@ -58,7 +58,7 @@ describe.each(protocols)('batches() over %s', (protocol) => {
     }
     while (seen.length < 3) seen.push(numberOf((await peer.recv()) as Uint8Array));
     expect(seen).toEqual([0, 1, 2]);
-    await client.send(numbered(3));
+    await client.send(numberBytes(3));
     for await (const message of peer) {
       expect(numberOf(message)).toBe(3);
       break;
@@ -66,8 +66,8 @@ describe.each(protocols)('batches() over %s', (protocol) => {
   });
 
   it('throws how the connection has ended, behind all messages', async () => {
-    const { client, peer } = await connected(protocol);
-    await client.send(numbered(1));
+    const { client, peer } = await connectEnds(protocol);
+    await client.send(numberBytes(1));
     const seen: number[] = [];
     const reading = (async () => {
       for await (const batch of peer.batches()) {
@@ -80,18 +80,18 @@ describe.each(protocols)('batches() over %s', (protocol) => {
   });
 
   it('is one reader: a second call beside it is refused', async () => {
-    const { client, peer } = await connected(protocol);
+    const { client, peer } = await connectEnds(protocol);
     const batches = peer.batches();
     const first = batches.next();
     await expect(batches.next()).rejects.toMatchObject({ code: 'RECV_PENDING' });
     await expect(peer.recv()).rejects.toMatchObject({ code: 'RECV_PENDING' });
-    await client.send(numbered(1));
+    await client.send(numberBytes(1));
     expect((await first).value).toHaveLength(1);
     expect(batches[Symbol.asyncIterator]()).toBe(batches);
   });
 
   it('is refused before there is a connection, at once', async () => {
-    const { client } = await connected(protocol);
+    const { client } = await connectEnds(protocol);
     const Client = client.constructor as new (options: object) => typeof client;
     expect(() => new Client({ protocol }).batches()).toThrow(
       expect.objectContaining({ code: 'NOT_CONNECTED' }),
@@ -99,7 +99,7 @@ describe.each(protocols)('batches() over %s', (protocol) => {
   });
 
   it('holds the peer back while nothing is read', async () => {
-    const { client, peer } = await connected(protocol);
+    const { client, peer } = await connectEnds(protocol);
     const large = new Uint8Array(1_000_000);
     let sent = 0;
     const sending = (async () => {

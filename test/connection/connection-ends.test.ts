@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import {
   bytes,
-  gone,
+  closeTransport,
   LetterSender,
   openStation,
   outcome,
@@ -54,7 +54,7 @@ describe('end()', () => {
     await turns();
     expect([connection.isOver, connection.failure, transport.destroyed]).toEqual([true, undefined, 1]);
     expect(sender.isAbandoned).toBe(true);
-    gone(made);
+    closeTransport(made);
     expect(await outcome(connection.closed)).toBe('done');
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -93,7 +93,7 @@ describe("the peer's end", () => {
     transport.take();
     await turns();
     expect([transport.hasEnded, connection.isOver, transport.destroyed]).toEqual([true, false, 0]);
-    gone(made);
+    closeTransport(made);
     expect([connection.isOver, connection.failure]).toEqual([true, undefined]);
   });
 
@@ -131,7 +131,7 @@ describe('close()', () => {
     transport.receive('.');
     await turns();
     expect([transport.destroyed, await outcome(closed)]).toEqual([1, 'waits']);
-    gone(made);
+    closeTransport(made);
     expect([await outcome(closed), connection.failure]).toEqual(['done', undefined]);
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { SecureSocketError } from '../../src/errors.js';
 import {
   bytes,
-  gone,
+  closeTransport,
   LetterSender,
   openStation,
   outcome,
@@ -31,7 +31,7 @@ describe('an error', () => {
     expect(transport.destroyed).toBe(0);
     vi.advanceTimersByTime(1);
     expect(transport.destroyed).toBe(1);
-    gone(made);
+    closeTransport(made);
     expect(await outcome(connection.closed)).toBe('done');
     await expect(connection.recv()).rejects.toThrow('an X');
   });
@@ -83,7 +83,7 @@ describe('an error', () => {
     ] as const) {
       const made = await openStation();
       const read = made.connection.recv();
-      gone(made, cause);
+      closeTransport(made, cause);
       await expect(read).rejects.toMatchObject({ code: 'TRUNCATED', message, ...(cause && { cause }) });
       expect([made.connection.isOver, await outcome(made.connection.closed)]).toEqual([true, 'done']);
     }
@@ -92,7 +92,7 @@ describe('an error', () => {
   it('of the transport after the peer has ended says that something was not sent', async () => {
     const made = await openStation({ allowHalfOpen: true });
     made.transport.receive('.');
-    gone(made, new Error('a pipe'));
+    closeTransport(made, new Error('a pipe'));
     expect(made.connection.failure).toMatchObject({
       code: 'TRUNCATED',
       message: 'the connection was cut before everything was sent (a pipe)',
@@ -105,23 +105,23 @@ describe('an error', () => {
       made.transport.receive('.');
       await setImmediate();
       if (isTaken) made.transport.take();
-      gone(made, new Error('reset'));
+      closeTransport(made, new Error('reset'));
       expect(made.connection.failure === undefined).toBe(isTaken);
     }
   });
 
   it('of a transport that is gone comes once', async () => {
     const made = await openStation();
-    gone(made);
+    closeTransport(made);
     const { failure } = made.connection;
-    gone(made, new Error('again'));
+    closeTransport(made, new Error('again'));
     expect(made.connection.failure).toBe(failure);
   });
 
   it('what had arrived before the transport went is read first', async () => {
     const made = await openStation({ readAhead: 1000 });
     made.transport.receive('abc');
-    gone(made, new Error('reset'));
+    closeTransport(made, new Error('reset'));
     const read: unknown[] = [];
     for (let i = 0; i < 3; i++) read.push(text(await made.connection.recv()));
     expect(read).toEqual(['a', 'b', 'c']);

@@ -1,6 +1,15 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ConnectionSettings } from '../../src/connection/connection.js';
-import { bytes, gone, openStation, outcome, station, text, turns, useClock } from '../helpers/letters.js';
+import {
+  bytes,
+  closeTransport,
+  openStation,
+  outcome,
+  station,
+  text,
+  turns,
+  useClock,
+} from '../helpers/letters.js';
 
 useClock();
 
@@ -38,14 +47,14 @@ describe('the handshake', () => {
     await expect(made.connection.ready).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(made.connection.ready).rejects.toThrow('closed during the handshake');
     expect([made.transport.destroyed, await outcome(closed)]).toEqual([1, 'waits']);
-    gone(made);
+    closeTransport(made);
     expect(await outcome(closed)).toBe('done');
   });
 
   it('that is cut says so, with what the system says', async () => {
     const made = station();
     made.connection.start();
-    gone(made, Object.assign(new Error('reset by peer'), { code: 'ECONNRESET' }));
+    closeTransport(made, Object.assign(new Error('reset by peer'), { code: 'ECONNRESET' }));
     await expect(made.connection.ready).rejects.toMatchObject({
       code: 'HANDSHAKE_FAILED',
       message: 'the connection was cut during the handshake (ECONNRESET)',
@@ -65,13 +74,13 @@ describe('the handshake', () => {
 
 describe('a step that takes time', () => {
   it('holds up what comes behind it, and what it gives is its answer', async () => {
-    let done: (result: Uint8Array) => void = () => {};
-    const step = (): Promise<Uint8Array> => new Promise((resolve) => (done = resolve));
+    let finish: (result: Uint8Array) => void = () => {};
+    const step = (): Promise<Uint8Array> => new Promise((resolve) => (finish = resolve));
     const { connection, transport } = await openStation({ step });
     transport.receive('aTb');
     const messages = [await connection.recv(), connection.recv()] as const;
     expect(await outcome(messages[1])).toBe('waits');
-    done(bytes('t'));
+    finish(bytes('t'));
     expect(await outcome(messages[1])).toBe('t');
     expect(text(await connection.recv())).toBe('b');
   });
@@ -86,8 +95,8 @@ describe('a step that takes time', () => {
   });
 
   it('whose connection has ended has no effect', async () => {
-    let done: (result: Uint8Array) => void = () => {};
-    const step = (): Promise<Uint8Array> => new Promise((resolve) => (done = resolve));
+    let finish: (result: Uint8Array) => void = () => {};
+    const step = (): Promise<Uint8Array> => new Promise((resolve) => (finish = resolve));
     const isOver: boolean[] = [];
     const run: ConnectionSettings['run'] = (task, _kind, over) => {
       isOver.push(over());
@@ -97,7 +106,7 @@ describe('a step that takes time', () => {
     transport.receive('T');
     const message = outcome(connection.recv());
     connection.destroy();
-    done(bytes('t'));
+    finish(bytes('t'));
     await turns();
     expect([isOver, await message]).toEqual([[false, true], 'the connection was destroyed on this side']);
   });
@@ -143,7 +152,7 @@ describe('the turns of handshakes', () => {
     const made = station({ schedule: (step) => void steps.push(step) });
     made.connection.start();
     made.transport.receive('H');
-    gone(made, new Error('reset'));
+    closeTransport(made, new Error('reset'));
     await expect(made.connection.ready).rejects.toMatchObject({ code: 'HANDSHAKE_FAILED' });
     for (const step of steps) step();
     expect(made.transport.written).toBe('H');
@@ -154,7 +163,7 @@ describe('the turns of handshakes', () => {
     const made = station({ schedule: (step) => void steps.push(step) });
     made.connection.start();
     made.transport.receive('Ha.');
-    gone(made);
+    closeTransport(made);
     expect(await outcome(made.connection.ready)).toMatchObject({ peer: null });
     expect(text(await made.connection.recv())).toBe('a');
   });

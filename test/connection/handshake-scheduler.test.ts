@@ -85,14 +85,14 @@ it('what unauthenticated clients send in one turn of the event loop is not all h
   const sockets = Array.from({ length: 16 }, () => connect(port, '127.0.0.1').pause());
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
   await pause(50);
-  const written = (): number => server.stats.bytesWritten;
+  const countWritten = (): number => server.stats.bytesWritten;
   for (const socket of sockets) socket.write(hello);
   // all of it is there before the event loop looks, and each step takes long
   vi.spyOn(performance, 'now').mockImplementation(() => now++);
-  expect(written()).toBe(0);
+  expect(countWritten()).toBe(0);
   const amounts: number[] = [];
   while (amounts.length < 2 || amounts.at(-1) !== amounts.at(-2) || amounts.at(-1) === 0) {
-    amounts.push(written());
+    amounts.push(countWritten());
     await new Promise((resolve) => setImmediate(resolve));
   }
   for (const socket of sockets) socket.destroy();

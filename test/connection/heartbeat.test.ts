@@ -45,7 +45,7 @@ describe('heartbeat', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('takes anything heard for life', () => {
+  it('takes any byte received for life', () => {
     const { heartbeat, seen } = watch();
     for (let i = 0; i < 10; i++) {
       vi.advanceTimersByTime(29_000);

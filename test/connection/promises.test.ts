@@ -76,11 +76,11 @@ describe('the wait for a handshake', () => {
     done.complete(result);
     done.fail(new Error('too late'));
     expect(await done.result).toBe(result);
-    const failed = new HandshakeWait();
-    failed.start(100, onLate);
-    failed.fail(new Error('failed'));
-    failed.complete(result);
-    expect(await outcome(failed.result)).toBe('failed');
+    const failure = new HandshakeWait();
+    failure.start(100, onLate);
+    failure.fail(new Error('failed'));
+    failure.complete(result);
+    expect(await outcome(failure.result)).toBe('failed');
     vi.advanceTimersByTime(1000);
     expect(onLate).not.toHaveBeenCalled();
   });
@@ -154,7 +154,7 @@ describe('the pause before a first message', () => {
 
 describe('the error of a connection that was cut', () => {
   const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
-  const failed = (code: 'TRANSPORT_FAILED' | 'BUFFER_LIMIT'): SecureSocketError =>
+  const failure = (code: 'TRANSPORT_FAILED' | 'BUFFER_LIMIT'): SecureSocketError =>
     new SecureSocketError(code, 'the WebSocket is gone');
 
   it.each([
@@ -176,12 +176,12 @@ describe('the error of a connection that was cut', () => {
     ],
     [
       'receiving',
-      failed('TRANSPORT_FAILED'),
+      failure('TRANSPORT_FAILED'),
       'TRUNCATED',
       expect.stringMatching(/\(the WebSocket is gone\)$/),
     ],
-    ['handshake', failed('TRANSPORT_FAILED'), 'TRANSPORT_FAILED', 'the WebSocket is gone'],
-    ['receiving', failed('BUFFER_LIMIT'), 'BUFFER_LIMIT', 'the WebSocket is gone'],
+    ['handshake', failure('TRANSPORT_FAILED'), 'TRANSPORT_FAILED', 'the WebSocket is gone'],
+    ['receiving', failure('BUFFER_LIMIT'), 'BUFFER_LIMIT', 'the WebSocket is gone'],
   ] as const)('%s, %s: %s', (stage, cause, code, message) => {
     const error = cutError(stage, cause);
     expect(error).toMatchObject({ code, message });

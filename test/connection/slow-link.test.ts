@@ -104,7 +104,7 @@ it('no end dies while bytes move in either direction, however the link stutters'
     const pingTimeout = Math.max(1, 20_000 - pingInterval) + random.below(5000);
     const ends = pair({ pingInterval, pingTimeout });
     for (const end of ends) if (random.below(3) > 0) end.out.write(2 ** 22);
-    run(ends, 300_000, stuttering(random));
+    run(ends, 300_000, makeStutter(random));
     for (const [end, other] of [ends, ends.toReversed()] as [End, End][]) {
       if (end.diedAt === undefined) continue;
       deaths++;
@@ -118,7 +118,7 @@ it('no end dies while bytes move in either direction, however the link stutters'
 });
 
 /** Both directions stand still together, up to half a minute, or each carries something. */
-function stuttering(random: Random): () => [number, number] {
+function makeStutter(random: Random): () => [number, number] {
   let until = 0;
   let rates: [number, number] = [0, 0];
   return () => {

@@ -14,7 +14,7 @@ describe('ByteQueue', () => {
         const queue = new ByteQueue();
         let fed = 0;
         let taken = 0;
-        const expected = (count: number): number[] =>
+        const expectedBytes = (count: number): number[] =>
           Array.from({ length: count }, (_, i) => (taken + i) % 251);
         for (const act of steps) {
           if ('feed' in act) {
@@ -27,12 +27,12 @@ describe('ByteQueue', () => {
             }
           } else if ('take' in act) {
             if (act.take > queue.length) continue;
-            expect([...queue.take(act.take)]).toEqual(expected(act.take));
+            expect([...queue.take(act.take)]).toEqual(expectedBytes(act.take));
             taken += act.take;
           } else if (act.peek <= queue.length) {
             const view = queue.peek(act.peek);
             expect(view.length).toBeGreaterThanOrEqual(act.peek);
-            expect([...view]).toEqual(expected(view.length));
+            expect([...view]).toEqual(expectedBytes(view.length));
             const drop = Math.min(act.drop, view.length);
             queue.drop(drop);
             taken += drop;

@@ -30,7 +30,7 @@ describe('a host without room', () => {
   });
 });
 
-describe('what is put off', () => {
+describe('what is deferred', () => {
   it('waits for work, and so does the end behind it', () => {
     const { end, answers } = makeAsker(1, 2, { type: 'peek', min: 1, used: 0 });
     end.session.defer();
@@ -180,7 +180,7 @@ describe('a step that takes time', () => {
     expect(answers).toEqual(['no', [1]]);
   });
 
-  it('does not keep the peer from being heard, up to 4096 bytes', () => {
+  it('does not keep bytes of the peer from being taken, up to 4096', () => {
     const { end } = makeAsker(task, 1);
     end.session.receive(run(0, 4096));
     expect(end.session.isBlocked).toBe(false);

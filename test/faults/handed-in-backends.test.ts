@@ -75,13 +75,13 @@ describe('what backends make', () => {
     const identity = await Identity.generate({ role: 'client', modulusLength: 2048 });
     for (const [, misdeed] of nonsense) {
       const make = node[factory as keyof Backend] as (...given: unknown[]) => Made | Promise<Made>;
-      const making = (...given: unknown[]): unknown => {
+      const makeWrong = (...given: unknown[]): unknown => {
         const made = make(...given);
         return made instanceof Promise
           ? made.then((one) => spoil(one, name, misdeed))
           : spoil(made, name, misdeed);
       };
-      const backend = { ...node, [factory]: making } as Backend;
+      const backend = { ...node, [factory]: makeWrong } as Backend;
       const server = await serverWith({
         verifyClient: () => true,
         clientAuth: 'optional',

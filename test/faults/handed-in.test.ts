@@ -227,24 +227,24 @@ describe('known hosts', () => {
 
 describe('IndexedDB', () => {
   const never = {};
-  const answering = (result: unknown): object => {
+  const answer = (result: unknown): object => {
     const request = { result, onsuccess: null as (() => void) | null };
     queueMicrotask(() => request.onsuccess?.());
     return request;
   };
-  const opening = (inStore: Record<string, () => unknown>): { open: () => object } => ({
-    open: () => answering({ transaction: () => ({ objectStore: () => inStore }), close: () => {} }),
+  const makeFactory = (inStore: Record<string, () => unknown>): { open: () => object } => ({
+    open: () => answer({ transaction: () => ({ objectStore: () => inStore }), close: () => {} }),
   });
   afterEach(() => void vi.useRealTimers());
 
   it.each<[string, object]>([
     ['does not open', { open: () => never }],
-    ['does not look for what is asked for', opening({ get: () => never })],
+    ['does not look for what is asked for', makeFactory({ get: () => never })],
     ['throws', { open: fails }],
-    ['throws when it is asked', opening({ get: fails })],
-    ['has nonsense', opening({ get: () => answering(5) })],
-    ['has nothing where something is', opening({ get: () => answering(null) })],
-    ['has an identity without its key', opening({ get: () => answering({ role: 'client' }) })],
+    ['throws when it is asked', makeFactory({ get: fails })],
+    ['has nonsense', makeFactory({ get: () => answer(5) })],
+    ['has nothing where something is', makeFactory({ get: () => answer(null) })],
+    ['has an identity without its key', makeFactory({ get: () => answer({ role: 'client' }) })],
   ])('that %s gives an error', async (_, indexedDB) => {
     vi.useFakeTimers();
     const loading = rejection(new IdentityStore({ indexedDB }).load('me'));

@@ -238,7 +238,7 @@ export async function turns(count = 4): Promise<void> {
 }
 
 /** The end of the transport, as it reports it. */
-export const gone = ({ transport }: Station, error?: Error): void => transport.events?.close(error);
+export const closeTransport = ({ transport }: Station, error?: Error): void => transport.events?.close(error);
 
 /** The tests of the file run by a clock that goes on when they say so; the turns of the event loop are real. */
 export function useClock(): void {

@@ -17,8 +17,8 @@ const packages = join(root, 'runtimes/node_modules');
 /** The Node that runs the tests, and the others as `runtimes/package-lock.json` has them. */
 export const runtimes: Readonly<Record<Runtime['name'], Runtime>> = {
   Node: { name: 'Node', command: [process.execPath], problem: undefined },
-  Bun: found('Bun', '@oven', 'bin/bun', []),
-  Deno: found('Deno', '@deno', 'deno', ['run', '--allow-all']),
+  Bun: find('Bun', '@oven', 'bin/bun', []),
+  Deno: find('Deno', '@deno', 'deno', ['run', '--allow-all']),
 };
 
 /** Whether a runtime that is not installed is a failure and not a reason to skip. */
@@ -28,7 +28,7 @@ export const runtimesAreRequired = Boolean(process.env.REQUIRE_RUNTIMES);
  * The binaries are in packages of their own, one for each platform, of which npm installs what may fit; the scripts with
  * which `bun` and `deno` put them in place are not needed.
  */
-function found(name: 'Bun' | 'Deno', scope: string, path: string, options: readonly string[]): Runtime {
+function find(name: 'Bun' | 'Deno', scope: string, path: string, options: readonly string[]): Runtime {
   const folder = join(packages, scope);
   const candidates = existsSync(folder) ? readdirSync(folder) : [];
   const suffix = process.platform === 'win32' ? '.exe' : '';

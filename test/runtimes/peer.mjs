@@ -30,16 +30,16 @@ async function listenSealed(name, backend) {
   const identity = await Identity.load(join(folder, 'server.pem'));
   const verifyClient = () => true;
   const server = new SecureServer({ backend, identity, suites, verifyClient, clientAuth: 'optional' });
-  return { protocol: 'sealed', backend: name, suites, ...(await listening(server)), server };
+  return { protocol: 'sealed', backend: name, suites, ...(await startListening(server)), server };
 }
 
 async function listenClassic(name, backend) {
   const identity = await Identity.load(join(folder, 'classic.pem'));
   const server = new SecureServer({ protocol: 'classic', backend, identity });
-  return { protocol: 'classic', backend: name, ...(await listening(server)), server };
+  return { protocol: 'classic', backend: name, ...(await startListening(server)), server };
 }
 
-async function listening(server) {
+async function startListening(server) {
   await server.listen({ host: '127.0.0.1', port: 0 });
   void echoAll(server);
   return { port: server.address.port, fingerprint: server.fingerprint };

@@ -90,7 +90,7 @@ async function agreeOnStart(client: SecureClient, file: IncomingFile): Promise<n
   return file.size;
 }
 
-/** A sender that resumes has perhaps not heard that all has come. Throws a {@link Refusal} unless that is so. */
+/** A sender that resumes may not know that all has arrived. Throws a {@link Refusal} unless that is so. */
 async function confirmThere(
   client: SecureClient,
   { name, size, resume }: FileHeader,

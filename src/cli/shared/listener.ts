@@ -35,7 +35,7 @@ export class Listener {
     this.key = key;
     this.address = address;
     this.#server = server;
-    server.on('connection', (socket) => this.#arrived(socket));
+    server.on('connection', (socket) => this.#onConnection(socket));
     server.on('error', (error) => this.#handlers?.error(error));
   }
 
@@ -74,7 +74,7 @@ export class Listener {
     for (const socket of this.#waiting.splice(0)) socket.destroy();
   }
 
-  #arrived(socket: Socket): void {
+  #onConnection(socket: Socket): void {
     if (this.#handlers !== undefined) this.#handlers.connection(socket);
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(socket);
     else socket.destroy();

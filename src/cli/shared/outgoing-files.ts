@@ -52,7 +52,7 @@ export async function findFiles(paths: readonly string[], options: OutgoingOptio
   return found.map((file, index) => {
     const isBatch = found.length > 1 && bytes !== null;
     const batch = isBatch ? { file: index + 1, files: found.length, bytes } : undefined;
-    return outgoing(file, batch, options);
+    return makeOutgoing(file, batch, options);
   });
 }
 
@@ -94,7 +94,7 @@ function kindOf(stats: { isFIFO(): boolean; isSocket(): boolean }): string {
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 
-function outgoing(
+function makeOutgoing(
   { path, name, size }: Found,
   batch: Batch | undefined,
   { preserve, resume }: OutgoingOptions,

@@ -38,7 +38,7 @@ export async function claimPart(owner: PartOwner): Promise<string | undefined> {
   const found = (await orphans(owner)).filter(({ sender, size }) => sender === mark && size > 0);
   for (const { path } of found.sort((a, b) => b.size - a.size)) {
     const claimed = newPart(owner);
-    if (await renamed(path, claimed)) return claimed;
+    if (await tryRename(path, claimed)) return claimed;
   }
   return undefined;
 }
@@ -124,7 +124,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** Whether it was still there. */
-async function renamed(from: string, to: string): Promise<boolean> {
+async function tryRename(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);
     return true;

@@ -82,7 +82,7 @@ function* receiveRecords(
     checkRecord(length, longest, key, limits);
     const ciphertext = (yield { type: 'read', count: length }) as Uint8Array;
     const later = options.isPatient ? key.openLater(ciphertext) : undefined;
-    const plaintext = later === undefined ? key.open(ciphertext, scratch) : yield* decrypted(later);
+    const plaintext = later === undefined ? key.open(ciphertext, scratch) : yield* awaitPlaintext(later);
     if (plaintext === null)
       throw new SecureSocketError('DECRYPT_FAILED', 'a record was changed, repeated or reordered in transit');
     const type = plaintext[0];
@@ -108,7 +108,7 @@ function* receiveRecords(
 }
 
 /** A record's plaintext when the platform has it, which has begun already. */
-function* decrypted(later: Later<Uint8Array | null>): Handshaking<Uint8Array | null> {
+function* awaitPlaintext(later: Later<Uint8Array | null>): Handshaking<Uint8Array | null> {
   return yield* perform(() => later, 'record');
 }
 

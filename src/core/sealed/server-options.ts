@@ -15,7 +15,7 @@ export interface SealedServerOptions extends OpenOptions {
   readonly clientAuth: 'none' | 'optional' | 'required';
   /** Settles to `true`, or to what is known of the client, to admit it. Asked only about a proven identity. */
   readonly authorize?: ((spki: Uint8Array, fingerprint: string) => unknown) | undefined;
-  /** Whether to turn away a client that has just said hello. */
+  /** Whether to turn away a client whose CLIENT_HELLO has just come. */
   readonly busy?: (() => boolean) | undefined;
   /** Absent: no ticket is given or taken. */
   readonly tickets?: TicketIssuer | undefined;

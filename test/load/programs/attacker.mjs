@@ -83,7 +83,7 @@ const attacks = {
       socket.end(randomBytes(2000));
       await new Promise((resolve) => socket.once('close', resolve));
     }),
-  /** Clients that have shaken hands and are not heard of again: the process is stopped. */
+  /** Clients that have done their handshake and fall silent: the process is stopped. */
   gone: async () => {
     const clients = await Promise.all(
       Array.from({ length: 100 }, async () => {
