@@ -127,8 +127,7 @@ export function badArgument(message: string): ArgumentError {
 /** What a value is, as an error text says it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';
-  if (typeof value !== 'object')
-    return typeof value === 'string' ? 'a string (encode it: new TextEncoder().encode(text))' : typeof value;
+  if (typeof value !== 'object') return typeof value === 'string' ? 'a string' : typeof value;
   return value.constructor?.name ? `an object of class ${value.constructor.name}` : 'an object';
 }
 

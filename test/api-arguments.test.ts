@@ -8,7 +8,7 @@ describe.each(protocols)('%s', (protocol) => {
   describe('every method refuses what it does not know, before it begins anything', () => {
     let ends: Pair;
     const controller = new AbortController();
-    const wrong: [name: string, call: () => Promise<unknown>, said: string][] = [
+    const wrong: [name: string, call: () => Promise<unknown>, text: string][] = [
       [
         'close() of a server',
         () => ends.server.close({ timeout: 'soon' } as never),
@@ -40,6 +40,8 @@ describe.each(protocols)('%s', (protocol) => {
       ['listen()', () => listen({ port: 0, hots: 'x' } as never), 'no option "hots"'],
       ['listen()', () => listen(null as never), 'an object of options'],
       ['listen()', () => listen({} as never), 'port must be'],
+      ['listen()', () => listen(70_000), 'port must be'],
+      ['listen()', () => listen('9000' as never), 'an object of options, not a string'],
       ['connect()', () => newClient().connect({ port: 1 }, { signal: controller } as never), 'AbortSignal'],
       ['connect()', () => newClient().connect({ port: 1 }, { signal: {} } as never), 'an AbortSignal'],
       ['connect()', () => newClient().connect({ port: 1 }, { timeout: 5 } as never), 'no option "timeout"'],

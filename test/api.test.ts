@@ -239,3 +239,10 @@ describe('connect() over a transport', () => {
     expect(client.peer?.fingerprint).toBe(server.fingerprint);
   });
 });
+
+it('listen() takes a port alone, as the method does', async () => {
+  const free = keep(await listen(0));
+  expect(portOf(free)).toBeGreaterThan(0);
+  const taken = await rejection(listen(portOf(free)));
+  expect(taken).toMatchObject({ code: 'EADDRINUSE' });
+});

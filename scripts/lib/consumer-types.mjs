@@ -28,6 +28,46 @@ export async function main(): Promise<void> {
 }
 `;
 
+/** What the API promises to the compiler: which options belong together, what may be left out, and what is not there. */
+const promises = `
+import { AuthorizedKeys, connect, KnownHosts, listen, SecureClient, SecureServer, type AcceptedClient, type ErrorCode, type SuiteName } from 'secure-sockets';
+export async function main(server: SecureServer, signal: AbortSignal): Promise<void> {
+  await listen(9000);
+  await listen({ path: '/run/socket', backlog: 5, protocol: undefined, identity: undefined, authorizedKeys: undefined });
+  const client: SecureClient = await connect({ port: 1, host: undefined }, { serverKey: undefined, knownHosts: undefined, padding: undefined, sessions: undefined, signal: undefined });
+  const peer: AcceptedClient<SecureClient> = await server.accept({ signal: undefined });
+  // @ts-expect-error an accepted client has no connect
+  await peer.connect({ port: 1 });
+  // @ts-expect-error an option of the other protocol
+  new SecureClient({ protocol: 'classic', knownHosts: 'file' });
+  // @ts-expect-error an option of the other protocol
+  new SecureServer({ protocol: 'classic', authorizedKeys: ['SHA256:'] });
+  // @ts-expect-error an option of the other protocol
+  new SecureClient({ protocol: 'sealed', settleMs: 5 });
+  new SecureServer({ authorizedKeys: 'SHA256:' });
+  new SecureServer({ authorizedKeys: { path: 'keys' } });
+  await client.send(new Uint8Array(1), { signal });
+  await client.recv({ signal: undefined });
+  await client.close({ code: undefined, timeout: undefined, signal });
+  const { error, closeCode }: { error: unknown; closeCode: number | undefined } = await client.closed;
+  const clients: ReadonlySet<SecureClient> = server.clients;
+  const messages: AsyncIterableIterator<Uint8Array> = client[Symbol.asyncIterator]();
+  for await (const message of messages) message.fill(0);
+  for await (const batch of client.batches()) for (const message of batch) message.fill(0);
+  client.ref(); client.unref(); server.ref(); server.unref();
+  const suite: SuiteName | undefined = client.suite;
+  const code: ErrorCode = 'MESSAGE_TOO_BIG';
+  // @ts-expect-error one word for one thing
+  const other: ErrorCode = 'MESSAGE_TOO_LARGE_FOR_PEER';
+  const hosts = new KnownHosts({ path: 'hosts', mode: 'tofu' });
+  const keys = new AuthorizedKeys({ path: 'keys' });
+  const known: 'known' | 'unknown' = await hosts.check('host', 1, 'SHA256:');
+  await hosts.add('host', 1, 'SHA256:'); await hosts.remove('host', 1); await hosts.list();
+  await keys.add('SHA256:'); await keys.remove('SHA256:'); await keys.list();
+  console.log(error, closeCode, clients.size, suite, code, other, known);
+}
+`;
+
 /** APIs that take only memory of an ArrayBuffer, since TypeScript 5.9. */
 const platform = `
 import type { SecureClient } from 'secure-sockets';
@@ -65,7 +105,7 @@ const ways = [
 const surroundings = [
   ['with nothing', { lib: ['es2022'], types: [] }, [program]],
   ['with the DOM', { lib: ['es2022', 'dom'], types: [] }, [program, platform]],
-  ['with @types/node', { lib: ['es2022'], types: ['node'] }, [program, platform]],
+  ['with @types/node', { lib: ['es2022'], types: ['node'] }, [program, promises, platform]],
   ['in a page', { lib: ['es2022', 'dom'], types: [], customConditions: ['browser'] }, [page, platform]],
 ];
 

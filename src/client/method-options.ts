@@ -96,14 +96,15 @@ export function readCloseOptions(
 
 /** A message, which is bytes. */
 export function checkMessage(message: Uint8Array): void {
-  if (!isBytes(message)) throw badArgument(`send() takes a Uint8Array, not ${kindOf(message)}`);
+  if (!isBytes(message)) throw badArgument(`send() takes a Uint8Array, not ${describeNonBytes(message)}`);
   if (isDetached(message)) throw badArgument('the memory of this message was transferred or resized before');
 }
 
 /** What keying material is exported for. */
 export function checkExport(label: string, context: Uint8Array): void {
   if (typeof label !== 'string') throw badArgument(`the label of a key is text, not ${kindOf(label)}`);
-  if (!isBytes(context)) throw badArgument(`the context of a key is a Uint8Array, not ${kindOf(context)}`);
+  if (!isBytes(context))
+    throw badArgument(`the context of a key is a Uint8Array, not ${describeNonBytes(context)}`);
 }
 
 function checkCloseCode(code: unknown, protocol: ProtocolName): number {
@@ -112,4 +113,9 @@ function checkCloseCode(code: unknown, protocol: ProtocolName): number {
   const isOwn = Number.isInteger(code) && (code as number) >= 0x4000 && (code as number) <= 0xffff;
   if (code === 1 || isOwn) return code as number;
   throw badArgument(`a close code is 0, 1 or 16384 to 65535, not ${show(code)}`);
+}
+
+/** What was given where bytes are wanted; of text also how it becomes bytes. */
+function describeNonBytes(value: unknown): string {
+  return typeof value === 'string' ? 'a string (encode it: new TextEncoder().encode(text))' : kindOf(value);
 }

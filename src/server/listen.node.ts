@@ -15,11 +15,12 @@ export type ListenOptions = ServerOptions & {
 };
 
 /**
- * A server that listens: `new SecureServer(options)` and its `listen()` in one.
+ * A server that listens: `new SecureServer(options)` and its `listen()` in one. A number is a port.
  *
  * Rejects as these do.
  */
-export async function listen(options: ListenOptions): Promise<SecureServer> {
+export async function listen(to: number | ListenOptions): Promise<SecureServer> {
+  const options: ListenOptions = typeof to === 'number' ? { port: to } : to;
   checkOptions(options, 'listen()');
   const { port, host, path, unlink, ...serverOptions } = options;
   const server = new SecureServer(serverOptions);
