@@ -3,6 +3,7 @@ import { forge } from 'secure-sockets/backends/forge';
 import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { sodium } from 'secure-sockets/backends/sodium';
+import { web } from 'secure-sockets/backends/web';
 import { choose, positive, readArguments } from './lib/arguments.mjs';
 import { compare, describe, exitCodeFor, printComparison } from './lib/comparison.mjs';
 import { makeCredentials } from './lib/credentials.mjs';
@@ -15,7 +16,7 @@ import { ratePerSecond } from './lib/rate.mjs';
 import { summary } from './lib/statistics.mjs';
 import { short, table } from './lib/table.mjs';
 
-const backends = { node, sodium, noble, forge };
+const backends = { node, sodium, web, noble, forge };
 const connectionTests = ['await-64', 'stream-1k', 'stream-64k', 'stream-1m', 'ping-64', 'connect-1'];
 
 const usage = `Usage: npm run bench -- [OPTIONS]

@@ -77,7 +77,10 @@ export const contenders = {
     suites: ['X25519'],
     backend: 'noble',
   }),
+  'sealed-web': ours('sealed, web', { protocol: 'sealed', backend: 'web' }),
   'sealed-forge': ours('sealed, forge', { protocol: 'sealed', backend: 'forge' }),
+  'classic-sodium': ours('classic, sodium', { protocol: 'classic', backend: 'sodium' }),
+  'classic-web': ours('classic, web', { protocol: 'classic', backend: 'web' }),
   'classic-noble': ours('classic, noble', { protocol: 'classic', backend: 'noble' }),
   'classic-forge': ours('classic, forge', { protocol: 'classic', backend: 'forge' }),
 };
