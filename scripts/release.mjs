@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { findRefused, licencesOf } from './lib/licences.mjs';
 import { repositoryProblem } from './lib/repository.mjs';
 import { run } from './lib/run.mjs';
-import { entrySizes } from './lib/sizes.mjs';
+import { entriesOf, sizeOf } from './lib/sizes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'reports/release');
@@ -27,9 +27,9 @@ const { values } = parseArgs({
   },
 });
 if (values.help) console.log(usage);
-else release();
+else await release();
 
-function release() {
+async function release() {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   step('the checkout', checkCheckout);
@@ -38,7 +38,7 @@ function release() {
   const hash = step('two builds of the last commit, each in an empty folder', buildTwice);
   step('SBOM', writeSbom);
   step('licences', writeLicences);
-  step('sizes', writeSizes);
+  await step('sizes', writeSizes);
   step('publishing, without doing it', () =>
     run(root, 'npm', 'publish', '--dry-run', '--tag', tagOf(manifest().version)),
   );
@@ -127,8 +127,9 @@ function writeLicences() {
   console.log(licences.map(({ name, licence }) => `${name} (${licence})`).join(', '));
 }
 
-function writeSizes() {
-  const sizes = entrySizes(root);
+async function writeSizes() {
+  const sizes = {};
+  for (const entry of entriesOf(root)) sizes[entry] = await sizeOf(entry, root);
   writeFileSync(join(out, 'sizes.json'), `${JSON.stringify(sizes, null, 2)}\n`);
   console.table(sizes);
 }

@@ -1,44 +1,48 @@
-// The size of each entry of the package in a bundle: with its dependencies, minified, and compressed by gzip.
+// The size of each entry of the package in a bundle for Node: with its dependencies, minified, and compressed by gzip.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { buildSync } from 'esbuild';
+import { build } from 'esbuild';
 
-/** Bytes by entry. What is loaded only when needed is not counted; peers that a program brings itself are left out. */
-export function entrySizes(root) {
-  const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const entries = Object.keys(exports).filter((path) => path !== './package.json');
-  return Object.fromEntries(
-    entries.map((path) => [path, sizeOf(root, exports[path], Object.keys(peerDependencies))]),
-  );
+/** The names by which programs import the package that is in `root`. */
+export function entriesOf(root) {
+  const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const paths = Object.keys(exports).filter((path) => path !== './package.json');
+  return paths.map((path) => `${name}${path.slice(1)}`);
 }
 
-function sizeOf(root, conditions, peers) {
-  const { outputFiles } = buildSync({
-    entryPoints: [join(root, conditions.default ?? conditions.import)],
-    outdir: join(root, 'reports/sizes'),
+/** Bytes of an entry as a program in `folder` bundles it. What is loaded only when needed is not counted. */
+export async function sizeOf(entry, folder) {
+  const loaded = await bundle(`export * from '${entry}';`, folder);
+  const sum = (sizes) => sizes.reduce((total, size) => total + size, 0);
+  return {
+    minified: sum(loaded.map((contents) => contents.length)),
+    gzip: sum(loaded.map((contents) => gzipSync(contents).length)),
+  };
+}
+
+/** What is loaded with the entry: its chunk and those it imports, without what `import()` fetches later. */
+async function bundle(contents, folder) {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents, resolveDir: folder },
+    absWorkingDir: folder,
+    outdir: 'bundle',
     bundle: true,
     splitting: true,
     minify: true,
     format: 'esm',
     platform: 'node',
-    external: peers,
+    target: 'node20',
     metafile: true,
     write: false,
+    // the package says of itself that it has no side effects, so imports for these alone are dropped
+    logLevel: 'error',
   });
-  const start = firstLoaded(outputFiles);
-  return {
-    minified: start.reduce((sum, { contents }) => sum + contents.length, 0),
-    gzip: start.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0),
-  };
-}
-
-/** The entry and what it imports at once; chunks behind `import()` come later, if at all. */
-function firstLoaded(files) {
-  const byName = new Map(files.map((file) => [file.path.split(/[\\/]/).at(-1), file]));
-  const loaded = new Set([files[0]]);
-  for (const { text } of loaded)
-    for (const [, name] of text.matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g)) loaded.add(byName.get(name));
-  loaded.delete(undefined);
-  return [...loaded];
+  const { outputs } = metafile;
+  const loaded = new Set(Object.keys(outputs).filter((path) => outputs[path]?.entryPoint === '<stdin>'));
+  for (const path of loaded) {
+    const imports = outputs[path]?.imports.filter(({ kind }) => kind === 'import-statement') ?? [];
+    for (const { path } of imports) if (path in outputs) loaded.add(path);
+  }
+  return outputFiles.filter(({ path }) => loaded.has(relative(folder, path))).map(({ contents }) => contents);
 }
