@@ -104,7 +104,7 @@ describe('files', () => {
     const error = await Identity.load(path, { role: 'server' }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       code: 'BAD_IDENTITY',
-      message: `${path}: malformed PEM: there is no BEGIN line`,
+      message: `${path}: malformed PEM: there is no BEGIN line: a private RSA key in PEM is needed, as  secure-sockets keygen  and  openssl genpkey  write it`,
     });
     expect((error as Error).cause).toBeInstanceOf(SecureSocketError);
   });

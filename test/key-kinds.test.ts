@@ -23,6 +23,17 @@ function sh(line: string, cwd: string): void {
 
 const legacy = '-provider legacy -provider default';
 
+/** A program that writes JSON Web Keys of all kinds. */
+const webKeys = `
+  const write = (name, value) => fs.writeFileSync(name, JSON.stringify(value, null, 1));
+  const jwkOf = (key) => key.export({ format: 'jwk' });
+  const rsa = jwkOf(crypto.createPrivateKey(fs.readFileSync('rsa.pem')));
+  const ec = jwkOf(crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  const { d, p, q, dp, dq, qi, ...open } = rsa;
+  write('set.json', { keys: [ec, rsa] }); write('array.json', [rsa]); write('open.json', open);
+  write('without-primes.json', { ...open, d }); write('ec.json', ec); write('empty.json', { keys: [] });
+  write('ed.json', jwkOf(crypto.generateKeyPairSync('ed25519').privateKey));`;
+
 beforeAll(() => {
   if (!hasAll) return;
   keys = mkdtempSync(join(tmpdir(), 'key-kinds-'));
@@ -76,10 +87,41 @@ beforeAll(() => {
     ssh-keygen -y -f openssh.pem > openssh.pub
     ssh-keygen -e -m RFC4716 -f openssh.pem > rfc4716.pub
     node -e "process.stdout.write(JSON.stringify(crypto.createPrivateKey(fs.readFileSync('rsa.pem')).export({format:'jwk'})))" > jwk.json
-    : > empty.pem; printf ' \\n\\n' > blank.pem`,
+    : > empty.pem; printf ' \\n\\n' > blank.pem
+    openssl pkcs12 -export -legacy -in both.pem -passout pass:secret -out legacy.p12
+    base64 store.p12 > p12.txt; base64 legacy.p12 > legacy.txt
+    (echo -----BEGIN PKCS12-----; base64 -w 64 store.p12; echo -----END PKCS12-----) > p12.pem
+    openssl rsa -in rsa.pem -outform MSBLOB -out rsa.blob
+    openssl rsa -in rsa.pem -pubout -outform MSBLOB -out public.blob
+    openssl rsa -in rsa.pem -outform PVK -pvk-none ${legacy} -out rsa.pvk
+    openssl rsa -in rsa.pem -outform PVK -pvk-strong ${legacy} -passout pass:secret -out locked.pvk
+    for cipher in bf-cbc cast5-cbc; do
+      openssl pkcs8 -topk8 ${legacy} -v2 $cipher -in rsa.pem -passout pass:secret -out pbes2-$cipher.pem
+    done
+    openssl req -x509 -key ec.pem -subj /CN=x -days 9 | cat - ec.pem > ec-both.pem
+    openssl ecparam -name prime256v1 | cat ec.pem - > ec-parameters.pem
+    openssl req -in request.pem -outform DER -out request.der
+    openssl crl2pkcs7 -nocrl -certfile certificate.pem -outform DER -out pkcs7.der
+    (openssl pkey -in rsa.pem -pubout -outform DER | base64 -w 0; echo ' a name') > line.txt
+    head -c 600 rsa.pem > cut.pem
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out short.pem
+    printf -- '-----BEGIN PGP PRIVATE KEY BLOCK-----\\n\\nlQOYBF\\n=abcd\\n-----END PGP PRIVATE KEY BLOCK-----\\n' > pgp.asc
+    echo '<RSAKeyValue></RSAKeyValue>' > key.xml; echo '{"a":1}' > other.json; echo '{"kty":' > half.json
+    printf '\\376\\355\\376\\355\\0\\0\\0\\2' > store.jks; head -c 32 rsa.pvk | base64 > short.txt
+    node -e "${webKeys}"`,
     keys,
   );
-  if (hasPutty) sh('puttygen openssh.pem -O private -o putty.ppk', keys);
+  if (hasPutty)
+    sh(
+      `echo secret > passphrase-of-putty
+      puttygen openssh.pem -O private -o putty.ppk
+      puttygen openssh.pem -O private --ppk-param version=2 -o putty2.ppk
+      puttygen openssh.pem -O private --new-passphrase passphrase-of-putty -o putty-locked.ppk
+      puttygen openssh-ed.pem -O private -o putty-ed.ppk
+      puttygen openssh.pem -O private-sshcom -o sshcom.key
+      puttygen openssh.pem -O private-sshcom --new-passphrase passphrase-of-putty -o sshcom-locked.key`,
+      keys,
+    );
 }, 60_000);
 
 beforeAll(() => {
@@ -114,7 +156,9 @@ async function convert(
   ask: 'nothing' | 'passphrases' = 'nothing',
 ): Promise<Identity> {
   const command =
-    /(?:with|anew:|alone:) {2}((?:openssl|cp|base64|puttygen|node) .*)$/s.exec(error.message)?.[1] ?? '';
+    /(?:with|anew:|alone:) {2}((?:openssl|cp|base64|sed|puttygen|ssh-keygen|node) .*)$/s.exec(
+      error.message,
+    )?.[1] ?? '';
   expect(command).not.toBe('');
   const before = new Set(readdirSync(folder));
   if (ask === 'nothing') sh(command, folder);
@@ -153,6 +197,10 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['blanks.pem', 'line 1 is not a valid BEGIN line'],
     ['openssh.pem', 'it is an OpenSSH private key'],
     ['jwk.json', 'it is JSON'],
+    ['set.json', 'it is JSON with a private key'],
+    ['array.json', 'it is JSON with a private key'],
+    ['rsa.blob', 'it is a key blob of Microsoft'],
+    ['rsa.pvk', 'it is a PVK file'],
   ])('%s', async (file, kind) => {
     const error = await problem(file);
     expect(error.message).toContain(kind);
@@ -168,7 +216,14 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['PBE-SHA1-RC2-40.pem', 'PBES1 of PKCS#12 (SHA-1 and RC2)'],
     ['PBE-SHA1-RC4-128.pem', 'PBES1 of PKCS#12 (SHA-1 and RC4)'],
     ['pbes2-des.pem', 'PBES2 and DES'],
+    ['pbes2-bf-cbc.pem', 'PBES2 and Blowfish'],
+    ['pbes2-cast5-cbc.pem', 'PBES2 and CAST5'],
     ['store.p12', 'a PKCS#12 store'],
+    ['legacy.p12', 'a PKCS#12 store'],
+    ['p12.txt', 'a PKCS#12 store'],
+    ['legacy.txt', 'a PKCS#12 store'],
+    ['p12.pem', 'a PKCS#12 store'],
+    ['locked.pvk', 'it is a PVK file'],
     ['old.der', 'it is DER'],
     ['new.der', 'it is DER'],
     ['old.txt', 'it is base64 without the lines'],
@@ -190,18 +245,29 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     await convert(error);
   });
 
-  test.skipIf(!hasPutty)('putty.ppk', async () => {
-    const error = await problem('putty.ppk');
-    expect(error.message).toContain('it is a PuTTY key');
+  test.skipIf(!hasPutty).each([
+    ['putty.ppk', 'it is a PuTTY key'],
+    ['putty2.ppk', 'it is a PuTTY key'],
+    ['sshcom.key', 'it is a private key of SSH.com'],
+  ])('%s', async (file, kind) => {
+    const error = await problem(file);
+    expect(error.message).toContain(kind);
     expect((await convert(error)).fingerprint).toBe(await fingerprint());
   });
 
-  test('openssh-locked.pem, which is encrypted', async () => {
-    const error = await problem('openssh-locked.pem');
-    expect(error.message).toContain('an OpenSSH private key');
+  // puttygen asks on the terminal, and ssh-keygen by the program that SSH_ASKPASS names
+  const locked = [
+    ['openssh-locked.pem', 'an OpenSSH private key', 'nothing'],
+    ...(hasPutty ? (['putty-locked.ppk', 'sshcom-locked.key'] as const) : []).map(
+      (file) => [file, /putty/.test(file) ? 'a PuTTY key' : 'of SSH.com', 'passphrases'] as const,
+    ),
+  ] as const;
+  test.each(locked)('%s, which is encrypted', async (file, kind, ask) => {
+    const error = await problem(file);
+    expect(error.message).toContain(kind);
     writeFileSync(join(keys, 'ask'), '#!/bin/sh\necho secret\n', { mode: 0o700 });
     vi.stubEnv('SSH_ASKPASS', join(keys, 'ask')).stubEnv('SSH_ASKPASS_REQUIRE', 'force');
-    expect((await convert(error)).fingerprint).toBe(await fingerprint());
+    expect((await convert(error, ask)).fingerprint).toBe(await fingerprint());
     vi.unstubAllEnvs();
   });
 
@@ -223,12 +289,21 @@ describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
     ['X448.pem', undefined, 'for X448'],
     ['openssh-ed.pem', undefined, 'OpenSSH private key of type ssh-ed25519'],
     ['openssh-ec.pem', undefined, 'OpenSSH private key of type ecdsa-sha2-nistp256'],
+    ['ec-both.pem', undefined, 'for EC'],
+    ['ec-parameters.pem', undefined, 'for EC'],
+    ['ec.json', undefined, 'for EC'],
+    ['ed.json', undefined, 'for Ed25519'],
+    ['pgp.asc', undefined, 'it is a PGP private key'],
   ])('%s', async (file, passphrase, kind) => {
     const { message } = await problem(file, passphrase);
     expect(message).toContain(kind);
     const command = /or {2}(openssl genpkey .*)$/.exec(message)?.[1] ?? '';
     sh(command, folder);
     expect((await Identity.load(join(folder, 'new.pem'), { role: 'server' })).role).toBe('server');
+  });
+
+  test.skipIf(!hasPutty)('putty-ed.ppk', async () => {
+    expect((await problem('putty-ed.ppk')).message).toMatch(/PuTTY key of type ssh-ed25519: no RSA key/);
   });
 
   test.each([
@@ -244,6 +319,20 @@ describe.skipIf(!hasAll)('a file that no command converts is named:', () => {
     ['primes.pem', 'it is a private key for RSA with more than two primes'],
     ['empty.pem', 'malformed PEM: it is empty'],
     ['blank.pem', 'malformed PEM: it is empty'],
+    ['public.blob', 'it is a public key: the file with the private key is needed'],
+    ['line.txt', 'it is a public key: the file with the private key is needed'],
+    ['open.json', 'it is JSON with a public key: the file with the private key is needed'],
+    ['without-primes.json', 'it is JSON with a key without its primes: export it with p, q, dp, dq and qi'],
+    ['other.json', 'it is JSON, but no JSON Web Key: a private RSA key in PEM is needed'],
+    ['empty.json', 'it is JSON, but no JSON Web Key: a private RSA key in PEM is needed'],
+    ['half.json', 'it is malformed JSON: a private RSA key in PEM is needed'],
+    ['key.xml', 'it is XML: a private RSA key in PEM is needed'],
+    ['short.txt', 'there is no BEGIN line: a private RSA key in PEM is needed'],
+    ['request.der', 'it is a request for a certificate: the file with the private key is needed'],
+    ['pkcs7.der', 'it is PKCS#7, which holds certificates: the file with the private key is needed'],
+    ['cut.pem', 'there is no END line for PRIVATE KEY: it is cut short'],
+    ['short.pem', 'modulus of 1024 bits; expected 2048 to 4096'],
+    ['store.jks', 'it is a key store of Java (JKS): convert it with  keytool -importkeystore'],
   ])('%s', async (file, text) => {
     expect((await problem(file)).message).toContain(text);
   });

@@ -1,6 +1,15 @@
 /** What DER holds, as far as its outline tells. */
 export interface DerKind {
-  readonly form: 'pkcs8' | 'pkcs1' | 'sec1' | 'encrypted' | 'pkcs12' | 'public' | 'certificate';
+  readonly form:
+    | 'pkcs8'
+    | 'pkcs1'
+    | 'sec1'
+    | 'encrypted'
+    | 'pkcs12'
+    | 'pkcs7'
+    | 'public'
+    | 'certificate'
+    | 'request';
   /** Of the key; `'RSA'` too where the outline does not say. */
   readonly algorithm: string;
   /** Where the key's own encoding begins, for `openssl asn1parse -strparse`. */
@@ -27,7 +36,8 @@ export function kindOfDer(der: Uint8Array): DerKind | undefined {
   if (shape === 'INTEGER OCTET STRING') return { form: 'sec1', algorithm: 'EC', keyOffset: 0 };
   if (shape === 'SEQUENCE OCTET STRING') return { form: 'encrypted', algorithm: 'RSA', keyOffset: 0 };
   if (shape === 'SEQUENCE BIT STRING') return { form: 'public', algorithm: algorithm(first), keyOffset: 0 };
-  if (shape === 'SEQUENCE SEQUENCE') return { form: 'certificate', algorithm: 'RSA', keyOffset: 0 };
+  if (shape === 'SEQUENCE SEQUENCE') return { form: signedForm(first), algorithm: 'RSA', keyOffset: 0 };
+  if (first.tag === 6) return { form: 'pkcs7', algorithm: 'RSA', keyOffset: 0 };
   return undefined;
 }
 
@@ -55,6 +65,13 @@ function encryptionOf(der: Uint8Array): readonly [scheme: string, cipher?: strin
   const [, parameters] = elements(algorithm.content, algorithm.start);
   const [, cipher] = parameters === undefined ? [] : elements(parameters.content, parameters.start);
   return [scheme, cipher === undefined ? '' : identifier(cipher)];
+}
+
+/** A request (RFC 2986) has the subject's public key where a certificate has the issuer's name. */
+function signedForm({ content, start }: Element): 'certificate' | 'request' {
+  const [, , third] = elements(content, start);
+  const [, key] = third === undefined ? [] : elements(third.content, third.start);
+  return key !== undefined && names[key.tag] === 'BIT STRING' ? 'request' : 'certificate';
 }
 
 function ofIntegers(count: number): DerKind {
@@ -104,8 +121,12 @@ const oldSchemes: Readonly<Record<string, string>> = {
 };
 
 const ciphers: Readonly<Record<string, string>> = {
+  '1.2.410.200004.1.4': 'SEED',
+  '1.2.840.113533.7.66.10': 'CAST5',
   '1.2.840.113549.3.2': 'RC2',
   '1.2.840.113549.3.7': '3DES',
+  '1.3.6.1.4.1.188.7.1.1.2': 'IDEA',
+  '1.3.6.1.4.1.3029.1.2': 'Blowfish',
   '1.3.14.3.2.7': 'DES',
 };
 

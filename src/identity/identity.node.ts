@@ -7,7 +7,7 @@ import { type FileOption, pathOf } from '../files.node.js';
 import { decryptPkcs8, encryptPkcs8 } from './encryption.node.js';
 import { PortableIdentity, privateNumbersOf } from './identity.js';
 import type { Decrypter, KeyMaterial, Signer, WebKeyPair } from './key.js';
-import { type LoadOptions, loadKey, loadRules, writeKeyFile } from './key-file.node.js';
+import { type LoadOptions, loadKey, loadRules, withPath, writeKeyFile } from './key-file.node.js';
 import { type PemOptions, pemRules, readKeyText } from './key-text.js';
 import { type GenerateOptions, generateKey, readDecrypter, readSigner } from './making.js';
 import { roleLine } from './roles.js';
@@ -48,7 +48,9 @@ export class Identity extends PortableIdentity {
    * What is no such file is named in the error, with the command that converts it where there is one.
    */
   static async load(file: string | URL | FileOption, options: LoadOptions = {}): Promise<Identity> {
-    return new Identity(await loadKey(pathOf(file), readArguments(options, loadRules, 'Identity.load()')));
+    const path = pathOf(file);
+    const key = await loadKey(path, readArguments(options, loadRules, 'Identity.load()'));
+    return withPath(path, () => new Identity(key));
   }
 
   /** The identity in a PEM text, as `toPem` writes it or as openssl does. */

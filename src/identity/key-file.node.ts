@@ -12,7 +12,7 @@ import { decodeText, hasCode, readFileOnce } from '../files.node.js';
 import { decryptPkcs8 } from './encryption.node.js';
 import { checkSpki, type NumberedKey } from './key.js';
 import { explainBytes } from './key-kinds.js';
-import { checkReadable, isEncrypted, type PemOptions, readKeyText } from './key-text.js';
+import { checkReadable, isEncrypted, type PemOptions, readKeyText, uselessPassphrase } from './key-text.js';
 import { readRole } from './roles.js';
 
 /** Options of {@link Identity.load}. */
@@ -47,7 +47,7 @@ export async function fingerprintOfFile(
   const { bytes } = await readFileOnce(path);
   const text = withPath(path, () => textOf(bytes, path));
   const given = await passphraseFor(text, passphrase, path);
-  const spki = withPath(path, () => publicKeyIn(text) ?? spkiOf(text, given, path));
+  const spki = withPath(path, () => publicKeyIn(text, given) ?? spkiOf(text, given, path));
   return fingerprintOf(defaultBackend, spki);
 }
 
@@ -68,10 +68,11 @@ async function passphraseFor(
   return given();
 }
 
-function publicKeyIn(text: string): Uint8Array | undefined {
+function publicKeyIn(text: string, passphrase: string | undefined): Uint8Array | undefined {
   if (!text.includes('-----BEGIN PUBLIC KEY-----')) return undefined;
   const { label, der } = decodePem(text);
   if (label !== 'PUBLIC KEY') return undefined;
+  if (passphrase !== undefined) throw uselessPassphrase();
   checkSealedKey(decodeSpki(der));
   return der;
 }
@@ -83,7 +84,8 @@ function spkiOf(text: string, passphrase: string | undefined, path: string): Uin
   return checkSpki(readKeyText(text, { role, passphrase }, decryptPkcs8, path));
 }
 
-function withPath<Result>(path: string, read: () => Result): Result {
+/** The result, or a library error that names the file. */
+export function withPath<Result>(path: string, read: () => Result): Result {
   try {
     return read();
   } catch (error) {

@@ -1,19 +1,26 @@
-import { decodeBase64, linesOf } from '../core/encodings/text.js';
-import { SecureSocketError } from '../errors.js';
+import { decodeBase64 } from '../core/encodings/text.js';
+import type { SecureSocketError } from '../errors.js';
 import { type DerKind, findUnsupportedCipher, hasOldCipher, kindOfDer } from './der-kinds.js';
-
-/** What a key file is instead of what is wanted, and what to do about it. */
-interface Problem {
-  readonly kind: string;
-  /** What to do, often a command that can be run as it is. */
-  readonly remedy: string;
-}
+import {
+  convert,
+  errorOf,
+  makeAnother,
+  other,
+  type Problem,
+  pkcs12,
+  privateOne,
+  shellWord,
+} from './key-problems.js';
+import { kindWithoutLabel } from './unlabelled-kinds.js';
 
 /** The error that names what a text is instead of a key file, if that can be told. `path` is its file's. */
 export function explainText(text: string, path?: string): SecureSocketError | undefined {
   const file = shellWord(path);
   const labels = [...text.matchAll(/-----BEGIN ([^\r\n]*?)-----/g)].map(([, label = '']) => label);
-  const problem = labels.length === 0 ? withoutLabel(text, file) : ofLabels(labels, text, file);
+  const problem =
+    labels.length === 0
+      ? kindWithoutLabel(text, file, (der) => base64(der, file))
+      : ofLabels(labels, text, file);
   return problem && errorOf(problem);
 }
 
@@ -24,6 +31,9 @@ export function explainPem(
   path?: string,
 ): SecureSocketError | undefined {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) return undefined;
+  const algorithm = otherAlgorithmIn(text);
+  if (algorithm !== undefined) return errorOf(other(algorithm), error);
+  if (!text.includes('-----END')) return errorOf({ kind: error.message, remedy: 'it is cut short' }, error);
   const remedy = `openssl may write it anew:  openssl pkey ${providersIn(text)}-in ${shellWord(path)} -out new.pem`;
   return errorOf({ kind: error.message, remedy }, error);
 }
@@ -36,7 +46,7 @@ export function explainDer(
 ): SecureSocketError | undefined {
   const kind = kindOfDer(der);
   if (kind === undefined) return undefined;
-  const problem = ofKind(kind, shellWord(path));
+  const problem = ofKind(kind, der, shellWord(path));
   if (problem !== undefined) return errorOf(problem, error);
   if (error.message.includes('two primes')) return errorOf(other('RSA with more than two primes'), error);
   const unusual = `${error.message}${kind.detail === undefined ? '' : ` (${kind.detail})`}`;
@@ -46,11 +56,15 @@ export function explainDer(
 
 /** The same for a key file that is not text at all. */
 export function explainBytes(bytes: Uint8Array, path: string): SecureSocketError | undefined {
+  const file = shellWord(path);
   const kind = kindOfDer(bytes);
-  if (kind === undefined) return undefined;
-  const command = `openssl pkey ${providersFor(kind, bytes)}-inform DER -in ${shellWord(path)} -out new.pem`;
+  if (kind === undefined) {
+    const problem = kindOfBytes(bytes, file);
+    return problem && errorOf(problem);
+  }
+  const command = `openssl pkey ${providersFor(kind, bytes)}-inform DER -in ${file} -out new.pem`;
   const isUsable = kind.algorithm === 'RSA' || kind.algorithm === 'RSA-PSS';
-  const problem = isUsable && kind.keyOffset > 0 ? undefined : ofKind(kind, shellWord(path));
+  const problem = isUsable && kind.keyOffset > 0 ? undefined : ofKind(kind, bytes, file);
   return errorOf(problem ?? { kind: 'it is DER, and PEM is needed', remedy: convert(command) });
 }
 
@@ -62,33 +76,14 @@ export function explainEncryption(der: Uint8Array, path?: string): SecureSocketE
   return errorOf({ kind, remedy: encryptAnew(shellWord(path), true) });
 }
 
-function errorOf({ kind, remedy }: Problem, cause?: SecureSocketError): SecureSocketError {
-  return new SecureSocketError('BAD_IDENTITY', `${kind}: ${remedy}`, cause === undefined ? {} : { cause });
-}
-
-/** What a shell takes for one word. A text that came from no file is one called old.pem. */
-function shellWord(path = 'old.pem'): string {
-  return /^[\w./~+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-function convert(command: string): string {
-  return `convert it with  ${command}`;
-}
-
-const privateOne = 'the file with the private key is needed';
-const makeAnother =
-  'no RSA key can be made of it; make one with  secure-sockets keygen -o new.pem  or  openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out new.pem';
-
 const LEGACY = '-provider legacy -provider default ';
 
-function providersFor({ form }: DerKind, der: Uint8Array | null): string {
-  return form === 'encrypted' && der !== null && hasOldCipher(der) ? LEGACY : '';
+function providersFor({ form }: DerKind, der: Uint8Array): string {
+  return form === 'encrypted' && hasOldCipher(der) ? LEGACY : '';
 }
 
 function providersIn(text: string): string {
-  const body = /-----BEGIN ENCRYPTED PRIVATE KEY-----([\s\S]*?)-----END/.exec(text)?.[1] ?? '';
-  const der = decodeBase64(body.replace(/\s/g, ''));
-  return der !== null && hasOldCipher(der) ? LEGACY : '';
+  return hasOldCipher(bodyIn(text, 'ENCRYPTED PRIVATE KEY')) ? LEGACY : '';
 }
 
 /** DES, RC2, RC4 and MD5 are in a part of OpenSSL 3 that must be asked for. */
@@ -96,36 +91,9 @@ function encryptAnew(file: string, isLegacy: boolean): string {
   return convert(`openssl pkcs8 -topk8 ${isLegacy ? LEGACY : ''}-v2 aes-256-cbc -in ${file} -out new.pem`);
 }
 
-function pkcs12(file: string): Problem {
-  return {
-    kind: 'it is a PKCS#12 store',
-    remedy: convert(`openssl pkcs12 -in ${file} -nocerts -out new.pem`),
-  };
-}
-
-function withoutLabel(text: string, file: string): Problem | undefined {
-  const [first = ''] = linesOf(text.trim());
-  if (first === '') return { kind: 'malformed PEM', remedy: 'it is empty' };
-  if (first.startsWith('PuTTY-User-Key-File'))
-    return { kind: 'it is a PuTTY key', remedy: convert(`puttygen ${file} -O private-openssh -o new.pem`) };
-  if (/^(ssh-|ecdsa-sha2-|sk-)/.test(first) || first.startsWith('---- BEGIN SSH2 PUBLIC'))
-    return { kind: 'it is an SSH public key', remedy: privateOne };
-  if (first.startsWith('---- BEGIN SSH2'))
-    return { kind: 'it is a private key of SSH.com', remedy: convert(`ssh-keygen -i -f ${file} > new.pem`) };
-  if (first.startsWith('{'))
-    return { kind: 'it is JSON', remedy: `convert a JSON Web Key with  ${fromJwk(file)}` };
-  return base64(text, file);
-}
-
-function fromJwk(file: string): string {
-  const script =
-    "process.stdout.write(crypto.createPrivateKey({key:JSON.parse(fs.readFileSync(process.argv[1])),format:'jwk'}).export({type:'pkcs8',format:'pem'}))";
-  return `node -e "${script}" ${file} > new.pem`;
-}
-
-function base64(text: string, file: string): Problem | undefined {
-  const der = decodeBase64(text.replace(/\s/g, ''));
-  const kind = der === null ? undefined : kindOfDer(der);
+/** DER that was found in base64 without anything around it. */
+function base64(der: Uint8Array, file: string): Problem | undefined {
+  const kind = kindOfDer(der);
   if (kind === undefined) return undefined;
   const bare = {
     kind: 'it is base64 without the lines -----BEGIN and -----END',
@@ -133,7 +101,7 @@ function base64(text: string, file: string): Problem | undefined {
   };
   if (kind.form === 'encrypted') return bare;
   const isUsable = /^RSA/.test(kind.algorithm) && (kind.form === 'pkcs8' || kind.form === 'pkcs1');
-  return isUsable ? bare : ofKind(kind, file);
+  return isUsable ? bare : ofKind(kind, der, file);
 }
 
 function ofLabels(labels: readonly string[], text: string, file: string): Problem | undefined {
@@ -143,19 +111,41 @@ function ofLabels(labels: readonly string[], text: string, file: string): Proble
   if (label === 'OPENSSH PRIVATE KEY') return openSsh(text, file);
   if (label === 'RSA PRIVATE KEY' && /^Proc-Type: *4,ENCRYPTED/m.test(text))
     return headerEncrypted(text, file);
-  const algorithm = /^(EC|DSA|RSA-PSS|DH|X9\.42 DH) PRIVATE KEY$/.exec(label)?.[1];
+  if (label === 'PKCS12') return pkcs12(bodyIn(text), file, `sed /^--/d ${file} | base64 -d`);
+  if (label === 'PGP PRIVATE KEY BLOCK') return { kind: 'it is a PGP private key', remedy: makeAnother };
+  const algorithm = algorithmOfLabel(label);
   if (algorithm !== undefined) return other(algorithm);
   if (!label.endsWith('PRIVATE KEY'))
-    return { kind: `it holds ${/^(?:[AEIOU]|RSA)/.test(label) ? 'an' : 'a'} ${label}`, remedy: privateOne };
+    return { kind: `it holds ${/^(?:[AEIOUX]|RSA)/.test(label) ? 'an' : 'a'} ${label}`, remedy: privateOne };
   return undefined;
+}
+
+function algorithmOfLabel(label: string): string | undefined {
+  return /^(EC|DSA|RSA-PSS|DH|X9\.42 DH) PRIVATE KEY$/.exec(label)?.[1];
+}
+
+/** What stands between the first BEGIN line with one of the labels and its END line. */
+function bodyIn(text: string, label = '[^\\r\\n]*'): Uint8Array {
+  const body = new RegExp(`-----BEGIN ${label}-----([\\s\\S]*?)-----END`).exec(text)?.[1] ?? '';
+  return decodeBase64(body.replace(/\s/g, '')) ?? new Uint8Array(0);
+}
+
+/** The algorithm of the first private key, if it is not RSA. */
+function otherAlgorithmIn(text: string): string | undefined {
+  const [, label = ''] = /-----BEGIN ([A-Z0-9. ]*PRIVATE KEY)-----/.exec(text) ?? [];
+  if (label !== 'PRIVATE KEY') return algorithmOfLabel(label);
+  const kind = kindOfDer(bodyIn(text, label));
+  return kind === undefined || /^RSA/.test(kind.algorithm) ? undefined : kind.algorithm;
 }
 
 function several(labels: readonly string[], text: string, file: string): Problem {
   const counted = [...new Set(labels)].map((label) => {
     const count = labels.filter((one) => one === label).length;
-    return count === 1 ? `${/^(?:[AEIOU]|RSA)/.test(label) ? 'an' : 'a'} ${label}` : `${count} of ${label}`;
+    return count === 1 ? `${/^(?:[AEIOUX]|RSA)/.test(label) ? 'an' : 'a'} ${label}` : `${count} of ${label}`;
   });
   const isPrivate = labels.some((label) => label.endsWith('PRIVATE KEY'));
+  const algorithm = otherAlgorithmIn(text);
+  if (algorithm !== undefined) return other(algorithm);
   const take = `take the private key alone:  openssl pkey ${providersIn(text)}-in ${file} -out new.pem`;
   return {
     kind: `it holds ${counted.join(' and ')}, and a single private key is needed`,
@@ -172,10 +162,8 @@ function headerEncrypted(text: string, file: string): Problem {
 
 /** The algorithm stands in the public key, which is never encrypted. `ssh-keygen -p` changes the file that it is given. */
 function openSsh(text: string, file: string): Problem {
-  const body = /-----BEGIN [^\r\n]*-----([\s\S]*?)-----END/.exec(text)?.[1] ?? '';
-  const bytes = decodeBase64(body.replace(/\s/g, '')) ?? new Uint8Array(0);
-  const words = String.fromCharCode(...bytes.subarray(0, 400));
-  const type = /ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-\w+|sk-[\w@.-]+/.exec(words)?.[0] ?? '';
+  const words = String.fromCharCode(...bodyIn(text).subarray(0, 400));
+  const type = /ssh-rsa|ssh-ed\d+|ssh-dss|ecdsa-sha2-\w+|sk-[\w@.-]+/.exec(words)?.[0] ?? '';
   if (type !== 'ssh-rsa' && type !== '')
     return { ...other(type), kind: `it is an OpenSSH private key of type ${type}` };
   const isEncrypted = !words.startsWith('openssh-key-v1\0\0\0\0\u0004none');
@@ -183,17 +171,12 @@ function openSsh(text: string, file: string): Problem {
   return { kind: 'it is an OpenSSH private key', remedy: convert(`cp ${file} new.pem && ${keygen}`) };
 }
 
-function other(algorithm: string): Problem {
-  return {
-    kind: `it is a private key for ${algorithm}, and one for RSA is needed`,
-    remedy: makeAnother,
-  };
-}
-
-function ofKind({ form, algorithm, keyOffset }: DerKind, file: string): Problem | undefined {
-  if (form === 'pkcs12') return pkcs12(file);
+function ofKind({ form, algorithm, keyOffset }: DerKind, der: Uint8Array, file: string): Problem | undefined {
+  if (form === 'pkcs12') return pkcs12(der, file);
   if (form === 'public') return { kind: 'it is a public key', remedy: privateOne };
   if (form === 'certificate') return { kind: 'it is a certificate', remedy: privateOne };
+  if (form === 'request') return { kind: 'it is a request for a certificate', remedy: privateOne };
+  if (form === 'pkcs7') return { kind: 'it is PKCS#7, which holds certificates', remedy: privateOne };
   if (algorithm === 'RSA-PSS') return restrictedKey(keyOffset, file);
   return algorithm === 'RSA' ? undefined : other(algorithm);
 }
@@ -205,4 +188,28 @@ function restrictedKey(offset: number, file: string): Problem {
     kind: 'it is a private key for RSA-PSS, which is bound to signing, and one for RSA is needed',
     remedy: `make another with  secure-sockets keygen -o new.pem ; one that is to stay a client's is converted with  ${parse} && openssl pkey -inform DER -in new.der -out new.pem`,
   };
+}
+
+/** Formats of Microsoft's and of Java's that begin with a number of their own. */
+function kindOfBytes(bytes: Uint8Array, file: string): Problem | undefined {
+  const begins = (...first: number[]): boolean => first.every((byte, index) => bytes[index] === byte);
+  if (begins(0x1e, 0xf1, 0xb5, 0xb0)) {
+    const isEncrypted = bytes[12] !== 0;
+    const command = `openssl rsa ${isEncrypted ? LEGACY : ''}-inform PVK -in ${file} -out new.pem`;
+    return { kind: 'it is a PVK file', remedy: convert(command) };
+  }
+  if (begins(7, 2, 0, 0)) {
+    const isRsa = String.fromCharCode(...bytes.subarray(8, 12)) === 'RSA2';
+    const remedy = convert(`openssl rsa -inform MSBLOB -in ${file} -out new.pem`);
+    return isRsa ? { kind: 'it is a key blob of Microsoft (MSBLOB)', remedy } : other('DSA');
+  }
+  if (begins(6, 2, 0, 0)) return { kind: 'it is a public key', remedy: privateOne };
+  if (begins(0xfe, 0xed, 0xfe, 0xed) || begins(0xce, 0xce, 0xce, 0xce)) return javaStore(file);
+  return undefined;
+}
+
+function javaStore(file: string): Problem {
+  const toStore = `keytool -importkeystore -srckeystore ${file} -destkeystore new.p12 -deststoretype PKCS12`;
+  const remedy = convert(`${toStore} && openssl pkcs12 -in new.p12 -nocerts -out new.pem`);
+  return { kind: 'it is a key store of Java (JKS)', remedy };
 }

@@ -43,14 +43,18 @@ export function readKeyText(
   const { label, der, explanatory } = parse(text, path);
   const agreed = chooseRole(readRole(explanatory), role);
   const plain = label === ENCRYPTED ? decryptKey(der, passphrase, decrypt, path) : der;
-  if (label !== ENCRYPTED && passphrase !== undefined)
-    throw badIdentity('a passphrase was given, but the key is not encrypted: leave the passphrase out');
+  if (label !== ENCRYPTED && passphrase !== undefined) throw uselessPassphrase();
   const decode = label === 'RSA PRIVATE KEY' ? decodePkcs1Private : decodePkcs8;
   const numbers = explainFailure(
     () => decode(plain),
     (error) => explainDer(plain, error, path),
   );
   return { role: agreed, numbers };
+}
+
+/** A passphrase that nothing is encrypted with may be meant for another file. */
+export function uselessPassphrase(): SecureSocketError {
+  return badIdentity('a passphrase was given, but the key is not encrypted: leave the passphrase out');
 }
 
 const ENCRYPTED = 'ENCRYPTED PRIVATE KEY';
