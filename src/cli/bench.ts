@@ -1,8 +1,8 @@
 import { defaultSuites, hasHybrid } from '../core/sealed/suites.js';
 import { type Backend, Identity, SecureClient, SecureServer } from '../index.js';
-import { type Command, commonFlags, parse, wholeNumber } from './shared/arguments.js';
+import { type Command, commonFlags, parse, refuseMore, wholeNumber } from './shared/arguments.js';
 import { backendNames, loadBackend } from './shared/backends.js';
-import { CommandError, usageError } from './shared/failure.js';
+import { CommandError } from './shared/failure.js';
 import { reportAs } from './shared/output.js';
 
 /** `secure-sockets bench`. */
@@ -35,7 +35,7 @@ async function run(args: string[]): Promise<number> {
     backend: { type: 'string' },
     seconds: { type: 'string' },
   });
-  if (positionals.length > 0) throw usageError('bench takes no arguments', 'secure-sockets bench --help');
+  refuseMore('bench takes no arguments', positionals, 'secure-sockets bench --help');
   const milliseconds = 1000 * (wholeNumber('seconds', values.seconds, 1, 3600) ?? 1);
   const report = reportAs(values);
   const identity = await Identity.generate({ modulusLength: 2048 });

@@ -4,6 +4,7 @@ import { formatAddress, isAddress, parsePeerAddress } from './shared/address.js'
 import { type Command, onePositional, parse } from './shared/arguments.js';
 import { type ClientValues, clientFlags, clientOptions, endpointFlags } from './shared/endpoint.js';
 import { usageError } from './shared/failure.js';
+import { checkFiles } from './shared/file-flags.js';
 import { oldPassphrase } from './shared/keys.js';
 import { reportAs } from './shared/output.js';
 import { stopSignal } from './shared/signals.js';
@@ -48,6 +49,7 @@ async function run(args: string[]): Promise<number> {
     'min-modulus-bits': clientFlags['min-modulus-bits'],
   });
   const subject = onePositional('fingerprint', 'FILE or ADDRESS', positionals);
+  checkFiles(values, { FILE: subject });
   const report = reportAs(values);
   const found = isFile(subject) ? await ofFile(subject, values) : await ofServer(subject, values);
   report.result(found.fingerprint, found);
@@ -66,6 +68,8 @@ async function ofServer(
   text: string,
   values: ClientValues,
 ): Promise<{ server: string; fingerprint: string }> {
+  if (values['passphrase-file'] !== undefined)
+    throw usageError(`--passphrase-file is for the key in a FILE, and ${text} is a server`);
   const address = parsePeerAddress(text);
   const fingerprint = await fingerprintShown(address, await clientOptions(values), stopSignal());
   return { server: formatAddress(address), fingerprint };

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parse as parsePath } from 'node:path';
 import { Identity } from '../index.js';
-import { type Command, commonFlags, oneOf, parse, wholeNumber } from './shared/arguments.js';
+import { type Command, commonFlags, oneOf, parse, refuseMore, wholeNumber } from './shared/arguments.js';
 import { loadBackend } from './shared/backends.js';
 import { usageError } from './shared/failure.js';
 import { newPassphrase } from './shared/keys.js';
@@ -50,7 +50,7 @@ async function run(args: string[]): Promise<number> {
     'passphrase-file': { type: 'string' },
     backend: { type: 'string' },
   });
-  if (positionals.length > 0) throw usageError('keygen takes no arguments: name the file with -o FILE');
+  refuseMore('keygen takes no arguments, and its file as -o FILE', positionals);
   const path = values.output;
   if (path !== undefined && existsSync(path))
     throw usageError(`${path} exists and is not overwritten: choose another name`);

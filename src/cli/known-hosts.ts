@@ -2,7 +2,7 @@ import type { KnownHosts } from '../index.js';
 import { formatAddress, nameOf, parsePeerAddress } from './shared/address.js';
 import { type Command, commonFlags, parse } from './shared/arguments.js';
 import { CommandError, exitCodes, usageError } from './shared/failure.js';
-import { openKnownHosts, withStore } from './shared/known-servers.js';
+import { openKnownHosts, otherFile, withStore } from './shared/known-servers.js';
 import { type Report, reportAs } from './shared/output.js';
 
 /** `secure-sockets known-hosts`. */
@@ -32,21 +32,27 @@ async function run(args: string[]): Promise<number> {
     ...commonFlags,
     'known-hosts': { type: 'string' },
   });
-  const store = openKnownHosts(values['known-hosts']);
+  const store = openKnownHosts(values['known-hosts'], [otherFile]);
   const [action, ...rest] = positionals;
   const report = reportAs(values);
   if (action === 'list' && rest.length === 0) await list(store, report);
   else if (action === 'remove' && rest.length >= 1 && rest.length <= 2) await remove(store, rest, report);
-  else
-    throw usageError(
-      'known-hosts takes "list", or "remove" and an ADDRESS',
-      'secure-sockets known-hosts --help',
-    );
+  else throw misused(positionals);
   return 0;
 }
 
+function misused([action, ...rest]: readonly string[]): CommandError {
+  const usage = 'known-hosts takes "list", or "remove", an ADDRESS and a FINGERPRINT, if only that is to go';
+  const taken = { list: 0, remove: 2 }[action ?? ''];
+  const extra = taken === undefined ? action : rest[taken];
+  const hint = 'secure-sockets known-hosts --help';
+  return usageError(extra === undefined ? usage : `${usage}: not ${JSON.stringify(extra)}`, hint);
+}
+
 async function list(store: KnownHosts, report: Report): Promise<void> {
-  for (const { host, port, fingerprint, comment } of await withStore(store, () => store.list())) {
+  for (const { host, port, fingerprint, comment } of await withStore(store, () => store.list(), [
+    otherFile,
+  ])) {
     const text = [host, port, fingerprint, comment].filter((part) => part !== undefined).join(' ');
     report.result(text, { host, port, fingerprint, comment });
   }
@@ -55,7 +61,7 @@ async function list(store: KnownHosts, report: Report): Promise<void> {
 async function remove(store: KnownHosts, [text = '', key]: string[], report: Report): Promise<void> {
   const address = parsePeerAddress(text);
   const { host, port } = nameOf(address);
-  const removed = await withStore(store, () => store.remove(host, port, key));
+  const removed = await withStore(store, () => store.remove(host, port, key), [otherFile]);
   const name = formatAddress(address);
   if (removed === 0)
     throw new CommandError(

@@ -9,7 +9,7 @@ import { listen } from './listen.js';
 import { manualCommands } from './manuals.js';
 import { receive } from './receive.js';
 import { send } from './send.js';
-import type { Command } from './shared/arguments.js';
+import { type Command, refuseMore } from './shared/arguments.js';
 import { usageError } from './shared/failure.js';
 import { currentReport, print, reportAs, reportWarning } from './shared/output.js';
 import { suggestion } from './shared/suggest.js';
@@ -56,8 +56,14 @@ data is incomplete or damaged. A command that a signal stops early exits with
 
 /** Runs the command that the arguments name. Resolves to the exit code. */
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === 'help' || name === '--help' || name === '-h') return show(manualOf(args[0]));
-  if (name === '--version' || name === '-V') return show(`${version()}\n`);
+  if (name === 'help' || name === '--help' || name === '-h') {
+    refuseMore(`${name} takes one COMMAND`, args.slice(1));
+    return show(manualOf(args[0]));
+  }
+  if (name === '--version' || name === '-V') {
+    refuseMore(`${name} takes no arguments`, args);
+    return show(`${version()}\n`);
+  }
   if (name === undefined) throw usageError('no command is given', 'secure-sockets --help');
   const command = commandNamed(name);
   return asksForHelp(args) ? show(command.help) : command.run(args);

@@ -1,5 +1,4 @@
-import { type Command, commonFlags, oneOfRequired, parse } from './shared/arguments.js';
-import { usageError } from './shared/failure.js';
+import { type Command, commonFlags, oneOfRequired, parse, refuseMore } from './shared/arguments.js';
 import { completion, manPage } from './shared/manual.js';
 import { print } from './shared/output.js';
 
@@ -31,7 +30,7 @@ Examples:
 `,
     run: async (args) => {
       const { positionals } = parse('man', args, commonFlags);
-      if (positionals.length > 0) throw usageError('man takes no arguments', 'secure-sockets man --help');
+      refuseMore('man takes no arguments', positionals, 'secure-sockets man --help');
       print(manPage(all(), help(), version()));
       return 0;
     },

@@ -3,6 +3,7 @@ import { announceServer } from './shared/announce.js';
 import { type Command, parse } from './shared/arguments.js';
 import { clientFlags, endpointFlags } from './shared/endpoint.js';
 import { lostConnection, usageError } from './shared/failure.js';
+import { checkFiles } from './shared/file-flags.js';
 import { clientHelp, endpointHelp } from './shared/help.js';
 import { findFiles } from './shared/outgoing-files.js';
 import { sendFile } from './shared/outgoing-transfer.js';
@@ -52,6 +53,7 @@ async function run(args: string[]): Promise<number> {
   const paths = positionals.slice(0, -1);
   if (text === undefined || paths.length === 0)
     throw usageError('send takes at least one FILE, and then an ADDRESS', 'secure-sockets send --help');
+  if (paths.includes('-')) checkFiles(values, { '"-"': '/dev/stdin' });
   const address = parsePeerAddress(text);
   const report = reportAs(values);
   const files = await findFiles(paths, {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { usageError } from './failure.js';
+import { checkFiles } from './file-flags.js';
 import { suggestion } from './suggest.js';
 
 /** The type of a flag's value, as parseArgs of `node:util` takes it. */
@@ -34,6 +35,12 @@ export const commonFlags = {
 
 /** Reads a command's flags; a mistake in them is a usage error that names the manual. */
 export function parse<const T extends Flags>(command: string, args: string[], flags: T): Arguments<T> {
+  const parsed = parseFlags(command, args, flags);
+  checkFiles(parsed.values);
+  return parsed;
+}
+
+function parseFlags<const T extends Flags>(command: string, args: string[], flags: T): Arguments<T> {
   try {
     return parseArgs({ args, options: flags, allowPositionals: true, strict: true });
   } catch (error) {
@@ -59,8 +66,10 @@ export function oneOfRequired<const T extends string>(
   values: readonly T[],
 ): T {
   const value = values.find((one) => one === positionals[0]);
-  if (value !== undefined && positionals.length === 1) return value;
-  throw usageError(`${command} takes one of ${values.join(', ')}`, `secure-sockets ${command} --help`);
+  const usage = `${command} takes one of ${values.join(', ')}`;
+  refuseMore(usage, positionals.slice(1), `secure-sockets ${command} --help`);
+  if (value !== undefined) return value;
+  throw usageError(usage, `secure-sockets ${command} --help`);
 }
 
 /** A flag's value as a whole number within limits. */
@@ -91,6 +100,13 @@ export function oneOf<const T extends string>(
 /** The one argument that a command takes. */
 export function onePositional(command: string, name: string, positionals: readonly string[]): string {
   const [first, ...more] = positionals;
-  if (first !== undefined && more.length === 0) return first;
-  throw usageError(`${command} takes one ${name}`, `secure-sockets ${command} --help`);
+  const usage = `${command} takes one ${name}`;
+  refuseMore(usage, more, `secure-sockets ${command} --help`);
+  if (first !== undefined) return first;
+  throw usageError(usage, `secure-sockets ${command} --help`);
+}
+
+/** Refuses arguments beyond those that a command takes, and names the first of them. */
+export function refuseMore(usage: string, more: readonly string[], ...hints: string[]): void {
+  if (more.length > 0) throw usageError(`${usage}: ${JSON.stringify(more[0])} is one too many`, ...hints);
 }

@@ -1,6 +1,6 @@
 import { bridge as bridgeMessages, SecureClient } from '../../index.js';
 import { formatAddress, isLocal, type ListenAddress, parseAddress, parsePeerAddress } from './address.js';
-import { type Flags, parse, wholeNumber } from './arguments.js';
+import { type Flags, parse, refuseMore, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
 import { type FileServer, makeServer } from './file-server.js';
@@ -40,7 +40,11 @@ export const flagsOfBridge: Readonly<Record<'inward' | 'outward', Flags>> = {
 export function planBridge([direction, ...args]: readonly string[]): StationPlan {
   if (direction === 'inward') return planInward(args);
   if (direction === 'outward') return planOutward(args);
-  throw usageError('bridge is either "bridge inward" or "bridge outward"', 'secure-sockets bridge --help');
+  const given = direction === undefined ? '' : `, not ${JSON.stringify(direction)}`;
+  throw usageError(
+    `bridge is either "bridge inward" or "bridge outward"${given}`,
+    'secure-sockets bridge --help',
+  );
 }
 
 function planInward(args: string[]): StationPlan {
@@ -137,7 +141,8 @@ function twoAddresses<To>(
   parseTarget: (text: string) => To,
 ): [ListenAddress, To] {
   const [from, to, ...more] = positionals;
-  if (from !== undefined && to !== undefined && more.length === 0)
-    return [parseAddress(from, 'listen'), parseTarget(to)];
-  throw usageError(`the bridge takes LISTEN and ${target}, two addresses`, 'secure-sockets bridge --help');
+  const usage = `the bridge takes LISTEN and ${target}, two addresses`;
+  refuseMore(usage, more, 'secure-sockets bridge --help');
+  if (from !== undefined && to !== undefined) return [parseAddress(from, 'listen'), parseTarget(to)];
+  throw usageError(usage, 'secure-sockets bridge --help');
 }

@@ -5,6 +5,7 @@ import { parseAddress, parsePeerAddress } from './address.js';
 import type { Flags } from './arguments.js';
 import { flagsOfBridge, planBridge } from './bridge-plan.js';
 import { CommandError, explain, usageError } from './failure.js';
+import { Inputs } from './file-flags.js';
 import { checkMetrics, type MetricsValues } from './metrics.js';
 import { checkReport, type ReportFlags } from './output.js';
 import type { StationPlan } from './run-station.js';
@@ -95,7 +96,16 @@ export async function readConfiguration(path: string): Promise<Configuration> {
     if (Object.hasOwn(kinds, kind)) addServices(services, { path, folder, kind }, value);
   if (services.size === 0)
     throw usageError(`${path}: it has no service`, 'write a table such as [tunnel-server.NAME]');
+  checkInputs(path, services);
   return { path, flags, services };
+}
+
+/** A pipe can be the input of one service only. */
+function checkInputs(path: string, services: ReadonlyMap<string, Configured>): void {
+  const inputs = new Inputs();
+  inputs.add('--config', path);
+  for (const { table, plan } of services.values())
+    within(path, table, () => inputs.addFlags({ ...plan.values }, (flag) => `${table}.${flag}`));
 }
 
 type Table = Readonly<Record<string, unknown>>;
@@ -225,7 +235,7 @@ function optionArguments(
 }
 
 function fileName(path: string, folder: string): string {
-  return isAbsolute(path) ? path : join(folder, path);
+  return path === '' || isAbsolute(path) ? path : join(folder, path);
 }
 
 function unknown(name: string, names: readonly string[]): CommandError {

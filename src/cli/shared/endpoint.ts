@@ -58,7 +58,7 @@ export interface ServerValues extends EndpointValues {
 
 /** The key file of a client, if it has one. */
 export function clientKey(values: ClientValues): KeyFile | undefined {
-  if (values.identity === undefined) return undefined;
+  if (values.identity === undefined) return withoutKey(values);
   if (protocolOf(values) === 'classic')
     throw usageError('a classic client has no identity: --identity goes with --protocol sealed');
   return new KeyFile(values.identity, 'client', values);
@@ -67,7 +67,12 @@ export function clientKey(values: ClientValues): KeyFile | undefined {
 /** The key file of a server, if it has one. */
 export function serverKey(values: ServerValues): KeyFile | undefined {
   const role = protocolOf(values) === 'classic' ? 'classic-server' : 'server';
-  return values.identity === undefined ? undefined : new KeyFile(values.identity, role, values);
+  return values.identity === undefined ? withoutKey(values) : new KeyFile(values.identity, role, values);
+}
+
+function withoutKey(values: EndpointValues): undefined {
+  if (values['passphrase-file'] !== undefined)
+    throw usageError('--passphrase-file is for the key of --identity, which is missing');
 }
 
 /** The options of a client, except those that say which servers it trusts. */

@@ -4,8 +4,8 @@ import { CommandError, exitCodes } from './failure.js';
 import { folderAtHome } from './home.js';
 
 /** The known servers in a file, by default in the command's own. */
-export function openKnownHosts(path: string | undefined): KnownHosts {
-  return new KnownHosts(path ?? requirePath());
+export function openKnownHosts(path: string | undefined, hints: readonly string[] = elsewhere): KnownHosts {
+  return new KnownHosts(path ?? requirePath(hints));
 }
 
 /** The flag that makes another command use the same file; empty for the default one. */
@@ -13,28 +13,35 @@ export function fileFlag(hosts: KnownHosts): string {
   return hosts.name === defaultPath() ? '' : `--known-hosts ${hosts.name} `;
 }
 
-const elsewhere = [
+/** The hint of a command that does not connect. */
+export const otherFile = 'name a file that can be read and written with --known-hosts FILE';
+
+const elsewhere: readonly string[] = [
   "say which server is meant with --server-key and its key's fingerprint",
-  'or name a file that can be read and written with --known-hosts FILE',
+  `or ${otherFile}`,
 ];
 
 /** Runs an operation on the known-hosts file. Errors of the system are reported with a hint. */
-export async function withStore<Result>(hosts: KnownHosts, use: () => Promise<Result>): Promise<Result> {
+export async function withStore<Result>(
+  hosts: KnownHosts,
+  use: () => Promise<Result>,
+  hints: readonly string[] = elsewhere,
+): Promise<Result> {
   try {
     return await use();
   } catch (error) {
     const isSystems = error instanceof Error && 'syscall' in error;
     if (!isSystems) throw error;
     const message = `the known servers in ${hosts.name} cannot be used: ${error.message}`;
-    throw new CommandError(exitCodes.usage, message, elsewhere, error);
+    throw new CommandError(exitCodes.usage, message, hints, error);
   }
 }
 
-function requirePath(): string {
+function requirePath(hints: readonly string[]): string {
   const path = defaultPath();
   if (path !== undefined) return path;
   const message = 'there is no home folder in which known servers could be kept';
-  throw new CommandError(exitCodes.usage, message, elsewhere);
+  throw new CommandError(exitCodes.usage, message, hints);
 }
 
 function defaultPath(): string | undefined {

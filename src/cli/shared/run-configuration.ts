@@ -1,4 +1,4 @@
-import { parse } from './arguments.js';
+import { parse, refuseMore } from './arguments.js';
 import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
 import { ConfiguredStations } from './configured-stations.js';
 import { usageError } from './failure.js';
@@ -27,8 +27,8 @@ export function hasConfiguration([first = '', ...more]: readonly string[]): bool
 export async function runConfiguration(command: string, args: string[]): Promise<void> {
   const { values, positionals } = parse(command, args, configurationFlags);
   const { config: path, ...given } = values;
-  if (path === undefined || positionals.length > 0)
-    throw usageError('--config FILE says what is to run: give no addresses beside it');
+  refuseMore('--config FILE says what is to run, with its addresses', positionals);
+  if (path === undefined) throw usageError('--config takes a FILE');
   // the command line takes precedence over the file
   reportAs(given);
   const configuration = await readConfiguration(path);

@@ -5,6 +5,7 @@ import {
   parseAddress,
   parsePeerAddress,
 } from './address.js';
+import { refuseMore } from './arguments.js';
 import { usageError } from './failure.js';
 
 /** Addresses by target name. */
@@ -50,7 +51,9 @@ function twoOrOne(
   usage: string,
 ): [string, string | undefined] {
   const [first, second] = positionals;
-  if (positionals.length !== (named ? 1 : 2) || first === undefined)
+  const wanted = named ? 1 : 2;
+  refuseMore(usage, positionals.slice(wanted), 'secure-sockets tunnel --help');
+  if (positionals.length < wanted || first === undefined)
     throw usageError(usage, 'secure-sockets tunnel --help');
   return [first, second];
 }

@@ -129,7 +129,12 @@ async function makeKnownDialler(
   await confirm(address, fingerprint);
   return async (signal) => {
     const client = await open({ ...current.options, serverKey: fingerprint }, address, signal);
-    await withStore(store, () => store.add(host, port, fingerprint));
+    try {
+      await withStore(store, () => store.add(host, port, fingerprint));
+    } catch (error) {
+      client.destroy();
+      throw error;
+    }
     return client;
   };
 }

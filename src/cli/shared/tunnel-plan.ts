@@ -51,7 +51,11 @@ export const flagsOfTunnel: Readonly<Record<'client' | 'server', Flags>> = {
 export function planTunnel([side, ...args]: readonly string[]): StationPlan {
   if (side === 'client') return planClient(args);
   if (side === 'server') return planServer(args);
-  throw usageError('tunnel is either "tunnel client" or "tunnel server"', 'secure-sockets tunnel --help');
+  const given = side === undefined ? '' : `, not ${JSON.stringify(side)}`;
+  throw usageError(
+    `tunnel is either "tunnel client" or "tunnel server"${given}`,
+    'secure-sockets tunnel --help',
+  );
 }
 
 function planClient(args: string[]): StationPlan {
