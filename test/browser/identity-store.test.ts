@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
@@ -81,6 +81,13 @@ describe.skipIf(chromium === undefined)('in Chromium, a page', () => {
     await gone;
   }
 
+  /** What the profile has of the storage of pages, as it lies on the disk. */
+  function storedText(): string {
+    const folder = join(profile, 'Default/Local Storage/leveldb');
+    const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+    return files.map((file) => readFileSync(file, 'latin1')).join('');
+  }
+
   it('keeps an identity that no script can take away, and known hosts', { timeout: 60_000 }, async () => {
     const first = await visit();
     expect(first).toEqual({
@@ -96,6 +103,8 @@ describe.skipIf(chromium === undefined)('in Chromium, a page', () => {
       hosts: ['server.example', 'b.example'],
       changed: 'UNTRUSTED_SERVER',
     });
+    // Chromium writes a page's storage to the disk some seconds later, and not always when it is ended before
+    await expect.poll(storedText, { timeout: 30_000 }).toContain('server.example');
     await stop();
     expect(await visit()).toEqual({ ...first, isFirst: false, known: 'known' });
   });
