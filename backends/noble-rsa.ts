@@ -64,6 +64,7 @@ export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
       return decrypt(ciphertext);
     },
     async decryptOaep(ciphertext, label) {
+      // one error for everything, and no more than one: which check has failed is Manger's oracle
       const possible = ciphertext.length === n.length && isBelow(ciphertext, n) && n.length >= 66;
       const message = possible ? decodeOaep(decrypt(ciphertext), label) : null;
       if (message === null) throw decryptionFailed();
@@ -82,7 +83,10 @@ const pss = PSS(sha256, mgf1(sha256), 32);
 /** Milliseconds of search between two turns of the event loop. */
 const TIMEOUT = 10;
 
-/** A prime with its two highest bits set, so that the product of two has exactly twice as many bits. */
+/**
+ * A prime with its two highest bits set, so that the product of two has exactly twice as many bits. Each candidate is
+ * drawn anew instead of counting up from one: the gap before a prime would make some primes likelier than others.
+ */
 async function findPrime(bits: number): Promise<bigint> {
   const highest = 3n << BigInt(bits - 2);
   let due = performance.now() + TIMEOUT;

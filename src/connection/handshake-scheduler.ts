@@ -8,6 +8,10 @@ const SHARE = 0.2;
 /**
  * The steps of a server's handshakes, which cost a fraction of a millisecond each, one after the other. After a few of
  * them all others have their turn: many unauthenticated peers do not delay open connections.
+ *
+ * A fixed time a turn would be unfair the other way round: where each turn of the event loop is long, because open
+ * connections compute, handshakes would get a quarter of a millisecond in a hundred and run into their deadline. So
+ * they get a fifth of the time that they have waited, if that is more.
  */
 export class HandshakeScheduler {
   readonly #waiting: (() => void)[] = [];

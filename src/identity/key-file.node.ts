@@ -57,6 +57,10 @@ function textOf(bytes: Uint8Array, path: string): string {
   return decodeText(bytes);
 }
 
+/**
+ * The passphrase, asked for only if the key is encrypted and could be read with one: no person is to type one in for a
+ * file that is then refused for another reason.
+ */
 async function passphraseFor(
   text: string,
   given: LoadOptions['passphrase'],
@@ -106,7 +110,11 @@ function warnIfShared(path: string, mode: number): void {
   );
 }
 
-/** Writes a new file that only its owner may read. */
+/**
+ * Writes a new file that only its owner may read. The mode is given when it is created: set afterwards, there would
+ * be a moment in which others can open it. 'wx' also refuses a link, which could lead anywhere. What was written in
+ * part is removed, since a key file that is cut off would be found only when it is needed.
+ */
 export async function writeKeyFile(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     if (!hasCode(error, 'EEXIST')) throw error;

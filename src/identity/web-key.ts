@@ -19,7 +19,11 @@ export async function generateWebKey(role: 'server' | 'client', modulusLength: n
   return materialOf(pair, role);
 }
 
-/** A pair of the platform's, checked and tried. */
+/**
+ * A pair of the platform's, checked and tried. Whether both halves belong together cannot be seen from outside when the
+ * private one is not extractable, so it is asked to decrypt or sign something: a pair that was put together wrongly
+ * would otherwise fail with the first peer, where it looks like an attack.
+ */
 export async function fromWebKeyPair(pair: WebKeyPair, options: KeyPairOptions): Promise<KeyMaterial> {
   const { role } = readArguments(options, rules, 'Identity.fromKeyPair()');
   checkRole(role);

@@ -102,7 +102,12 @@ async function planSealed(
   return confirm ? { script, confirm } : { script };
 }
 
-/** Takes tickets out of the client's sessions, and keeps new ones there. */
+/**
+ * Takes tickets out of the client's sessions, and keeps new ones there.
+ *
+ * Trust is asked before a ticket is offered, for each server that there are tickets of: a resumed handshake shows no
+ * key, so a server whose pin or line was removed would otherwise be accepted for as long as its tickets last.
+ */
 async function sessionsFor(
   { sessions, identity }: ClientSettings,
   trust: Trust,

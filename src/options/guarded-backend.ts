@@ -15,9 +15,14 @@ import { isBytes } from '../core/bytes.js';
 import { kindOf, SecureSocketError } from '../errors.js';
 
 /**
- * A backend of the application, held to what the interface says. What a method gives that cannot be right is BAD_OPTION,
- * which names it. A promise where there must be none is that too, and its rejection, which no one would handle, is taken
- * care of: it must not end the process.
+ * A backend of the application, held to what the interface says. What a method gives that cannot be right is
+ * BAD_OPTION, which names it. A promise where there must be none is that too, and its rejection, which no one would
+ * handle, is taken care of: it must not end the process.
+ *
+ * What can be checked is kind and length, not whether the bytes are right: a backend is trusted with keys, and one
+ * that computes wrongly fails against its peer. The check is for the mistake that would otherwise show far from its
+ * cause, as a `TypeError` in the key schedule or a record whose length does not fit its header. The default
+ * backend is not wrapped: its records would pay for a check that test/backends makes once.
  */
 export function guardBackend(backend: Backend): Backend {
   const found = guarded.get(backend) ?? guard(backend);

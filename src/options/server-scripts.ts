@@ -34,7 +34,13 @@ export interface ServerScriptPlatform {
   readonly protectMemory: ProtectMemory | undefined;
 }
 
-/** Makes or takes the server's key and everything that its connections share. */
+/**
+ * Makes or takes the server's key and everything that its connections share.
+ *
+ * Whatever can be wrong is to be found here, before the server listens: a list that cannot be read, a key that does
+ * not decrypt, a backend that does not answer. What is only noticed with the first client is noticed by the wrong
+ * person. Each step that waits for code of the application has a limit, or `listen()` might never settle.
+ */
 export async function planServer(
   platform: ServerScriptPlatform,
   settings: ServerSettings,

@@ -12,7 +12,12 @@ interface AcceptWaiter<Client> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Clients that are ready and callers that wait for one: one of the two queues is always empty. */
+/**
+ * Clients that are ready and callers that wait for one: one of the two queues is always empty.
+ *
+ * An aborted `accept` must not lose a client. So a waiter leaves the queue in the same step in which it is aborted,
+ * and a client is handed over in the same step in which its waiter leaves: no promise stands between the two.
+ */
 export class AcceptQueue<Client extends PortableClient> {
   #clients: Client[] = [];
   readonly #acceptWaiters = new Set<AcceptWaiter<Client>>();

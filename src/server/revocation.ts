@@ -11,6 +11,9 @@ const GRACE = 1000;
 /**
  * Ends the connections of clients whose key is let in no longer. An editor may empty a file before it writes it, which
  * must not end all connections: a key has to be missing twice, with a delay in between.
+ *
+ * The list may change between the question in the handshake and the call of `add`: a change tells nothing of a connection
+ * that is not open yet, so `add` looks once more.
  */
 export class Revocation {
   readonly #keys: PortableAuthorizedKeys;

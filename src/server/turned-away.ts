@@ -9,6 +9,9 @@ const MAX_BYTES = 64 * 1024;
 /**
  * Connections that a server has no room for. Closing a socket that has unread bytes makes TCP send a reset, which may
  * overtake what was written: so a few of them are kept for a moment, read and discarded.
+ *
+ * This is itself something that a flood of connections could fill, so everything about it is bounded: how many, for how
+ * long, and how many bytes each. Beyond that connections are closed without a word, which costs nothing.
  */
 export class TurnedAway {
   readonly #lastBytes: Uint8Array | undefined;

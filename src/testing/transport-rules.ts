@@ -1,7 +1,13 @@
 import type { Transport } from '../transports/transport.js';
 import { pause, Recorder } from './recorder.js';
 
-/** One thing that a connection relies on. Seen from `near`; a check throws what is wrong. */
+/**
+ * One thing that a connection relies on. Seen from `near`; a check throws what is wrong.
+ *
+ * Each rule is here because the library breaks without it, not because streams are usually so: bytes that are changed
+ * after `write` would be changed after encryption, an end that is reported before the last bytes cuts a message off,
+ * and `written` with a wrong `pending` stops a sender for good.
+ */
 export interface Rule {
   readonly name: string;
   readonly needsBackPressure?: boolean;
@@ -10,7 +16,7 @@ export interface Rule {
 
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
-/** Long enough for what must not happen to happen, in milliseconds. */
+/** Long enough for what must not happen to happen, in milliseconds. What must happen is waited for, however long. */
 const QUIET = 150;
 
 /** Everything that `checkTransport` checks. */

@@ -16,7 +16,14 @@ export interface Inbox {
   readonly takes: IncomingOptions;
 }
 
-/** Receives one file, and says so. Rejects with a {@link Refusal} if it is not taken. */
+/**
+ * Receives one file, and says so. Rejects with a {@link Refusal} if it is not taken.
+ *
+ * The order is what makes it safe to be cut anywhere. The file is written under another name, checked against the
+ * sender's hash, brought to the disk, and only then gets its name; the sender is told last. Cut before the name,
+ * there is no file, or a part to resume; cut after it, the sender does not know, and asks again when it resumes
+ * (`confirmThere`).
+ */
 export async function receiveFile(
   client: SecureClient,
   header: FileHeader,

@@ -28,7 +28,7 @@ export interface TunnelClientOptions {
   readonly unlink: boolean;
 }
 
-/** Found by measuring, see docs/cli.md. */
+/** Found by measuring, see docs/benchmarks/tunnel.md. */
 const CARRIERS = 1;
 
 /** The value of `--carriers`. */
@@ -39,7 +39,13 @@ export function carrierCount(text: string | undefined, protocol: string | undefi
   return 0;
 }
 
-/** Accepts plain connections and carries them. */
+/**
+ * Accepts plain connections and carries them.
+ *
+ * It outlives its options: after SIGHUP a new one takes over the listeners of the old one (`release`, `begin`), so that
+ * no connection is refused in between, and the old one goes on with what it carries (`retire`). New keys alone need no
+ * new one: the carriers are renewed, and those that are open end with their last stream.
+ */
 export class TunnelClient implements Station {
   readonly links: Links;
   readonly #options: TunnelClientOptions;
@@ -149,6 +155,10 @@ async function carryBytes(
   );
 }
 
+/**
+ * A refusal arrives as a status and then a reset (`refuseStream` of the server). The reset is what ends the relay, and
+ * says nothing, so the status is kept to give it as the reason.
+ */
 async function carryStream(
   socket: Socket,
   name: string,

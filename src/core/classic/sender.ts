@@ -6,7 +6,17 @@ import { paddedLength } from './frames.js';
 const CIPHER_BLOCK = 16;
 const ASCII_ZERO = 0x30;
 
-/** Writes frames (docs/protocol.md, K3): small messages of a tick are encrypted by one call and leave as one chunk. */
+/**
+ * Writes frames (docs/protocol.md, K3): small messages of a tick are encrypted by one call and leave as one chunk.
+ *
+ * ECB makes that possible: every block is encrypted by itself, so the padded messages of a tick can be encrypted as
+ * one text and cut into frames afterwards. For the same reason a large message need not be copied to be padded: all
+ * of its whole blocks are encrypted where they lie, in parts if it has many, and only the last piece gets its padding
+ * in memory of its own. A header promises the length of the whole, so a message that was begun has to be finished.
+ *
+ * Headers and ciphertext leave in one write. A Python peer reads a frame's header and body by single calls of `recv`,
+ * and takes what has arrived then for all there is.
+ */
 export class ClassicSender implements Sender {
   readonly maxMessage: number;
   readonly partLength: number;

@@ -45,7 +45,10 @@ export function* resume(
   return { ...application, peer, peerLimits: identity, resumed: true, ticketReceiver };
 }
 
-/** Where tickets go that come on this connection; the whole transcript has to be there. */
+/**
+ * Where tickets go that come on this connection. Not before the whole transcript is there, with both FINISHED: a secret
+ * over less could be the same on two connections of an attacker in the middle (the triple handshake, T2).
+ */
 export function receiverOf(
   { schedule }: Handshake,
   { backend, keepTicket }: SealedClientOptions,

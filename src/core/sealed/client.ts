@@ -183,7 +183,13 @@ function untrustedServer(
   return new SecureSocketError('UNTRUSTED_SERVER', message, details);
 }
 
-/** C4, C5: the third flight, and the server's proof. Nothing else may be sent before that has come. */
+/**
+ * C4, C5: the third flight, and the server's proof. Nothing else may be sent before that has come.
+ *
+ * The server has not proven anything until its FINISHED is right: up to there anyone could have answered with a public
+ * key of somebody else. That the client's own identity is encrypted under AHS, which only the owner of that key can
+ * compute, is why it may be shown so early.
+ */
 function* prove(
   handshake: Handshake,
   options: SealedClientOptions,

@@ -154,7 +154,11 @@ function* read<Content>(
   return content;
 }
 
-/** T4: tickets for a client that asked for them, once the whole transcript is there. */
+/**
+ * T4: tickets for a client that asked for them, once the whole transcript is there. A resumed connection gets one, for
+ * the one that it has used; `since` is handed on, so that a chain of resumptions does not live longer than its
+ * beginning allows.
+ */
 export function issue(
   { schedule }: Handshake,
   { backend, tickets: issuer }: SealedServerOptions,
