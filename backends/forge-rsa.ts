@@ -82,7 +82,7 @@ const setRsaPrivateKey = forge.pki.setRsaPrivateKey as unknown as (
   ...numbers: EightIntegers
 ) => forge.pki.rsa.PrivateKey;
 
-/** The larger prime first: forge makes up for a smaller one by adding it until it is larger, were it 2^64 times. */
+/** The larger prime first: forge makes up for a smaller one by adding it until it is larger, even 2^64 times. */
 function importPrivate(numbers: RsaPrivateNumbers): forge.pki.rsa.PrivateKey {
   const { n, e, d, p, q, dp, dq, qi } = mapNumbers(numbers, integer);
   if (p.compareTo(q) > 0) return setRsaPrivateKey(n, e, d, p, q, dp, dq, qi);

@@ -51,7 +51,7 @@ function secretPower(exponent: bigint, modulus: bigint): Power {
   return { modulus, digits: Array.from(text, (digit) => Number.parseInt(digit, 32)) };
 }
 
-/** Five squarings and one multiplication for every digit, be it zero. */
+/** Five squarings and one multiplication for every digit, zero too. */
 function raise({ modulus, digits }: Power, base: bigint): bigint {
   const table = [1n];
   for (let index = 1; index < 32; index++) table.push(((table[index - 1] as bigint) * base) % modulus);

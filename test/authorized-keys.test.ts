@@ -94,7 +94,7 @@ describe('a list', () => {
     expect(changes).toBe(2);
   });
 
-  test('of which one text is several lines is refused', () => {
+  test('with several lines in one text is refused', () => {
     expect(() => new AuthorizedKeys(`${first} alice\n${second} bob`)).toThrow('more than one line');
   });
 

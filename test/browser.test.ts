@@ -109,7 +109,7 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
       args: [...args],
     });
     page = await browser.newPage();
-    // Firefox says of its own accord what became of each WebSocket
+    // Firefox logs by itself how each WebSocket ended
     const isOfFirefox = /connection to (the server at )?ws:/;
     page.on('pageerror', (error) => {
       if (!isOfFirefox.test(String(error))) problems.push(String(error));

@@ -65,7 +65,7 @@ describe('a tree that breaks a rule is found out', () => {
       'src/core/a.ts (core) may not use setTimeout',
     ],
     [
-      'core draws lots',
+      'core uses Math.random',
       { 'src/core/a.ts': 'export const a = Math.random();' },
       'src/core/a.ts (core) may not use Math.random',
     ],

@@ -26,8 +26,7 @@ export interface ClientInternals {
 
 /**
  * What a client goes through: not connected, connecting, open, closed. A client that a server has accepted is open from
- * the start. There is one way through: an attempt that failed may be repeated, a connection is had once, and after `close`
- * or `destroy` there is none to be had.
+ * the start. An attempt that failed may be repeated; a client connects once, and not after `close` or `destroy`.
  */
 export class ClientLifecycle {
   #settings: ClientSettings | ServerSettings;

@@ -8,7 +8,7 @@ export interface ConnectionEnd {
   readonly closeCode: number | undefined;
 }
 
-/** Tells how the connection of a client ends, be it the one that it has or one that it is yet to have. */
+/** Tells how the connection of a client ends: the one that it has, or the one that it will have. */
 export class EndOfConnection {
   readonly promise: Promise<ConnectionEnd>;
   #resolve: (end: ConnectionEnd) => void = () => {};

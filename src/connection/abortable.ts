@@ -1,6 +1,6 @@
 /**
  * The promise, unless the signal comes first: then `onAbort` is called and the result rejects with the signal's reason.
- * What becomes of the promise after that is no one's concern.
+ * How the promise settles after that is ignored.
  */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal, onAbort?: () => void): Promise<T> {
   promise.catch(() => {});

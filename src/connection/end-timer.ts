@@ -23,7 +23,7 @@ export class EndTimer {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isAwaitingPeer = false;
 
-  /** `unsent`: bytes that the peer has yet to take; `closeTimeout` in milliseconds; `onExpired`: waited in vain. */
+  /** `unsent`: bytes that the peer has yet to take; `closeTimeout` in milliseconds; `onExpired`: the time has passed. */
   constructor(
     transport: Transport,
     sending: { unsent(): number },

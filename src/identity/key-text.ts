@@ -59,7 +59,7 @@ export function uselessPassphrase(): SecureSocketError {
 
 const ENCRYPTED = 'ENCRYPTED PRIVATE KEY';
 
-/** Throws what can be said of a text without a passphrase, so that none is asked for in vain. */
+/** Throws what is wrong with a text whatever the passphrase, so that none is asked for without need. */
 export function checkReadable(text: string, decrypt: Decrypt, path?: string): void {
   const { label, der } = parse(text, path);
   if (label === ENCRYPTED) checkCipher(der, decrypt, path);

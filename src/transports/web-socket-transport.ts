@@ -197,7 +197,7 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  /** What the peer does is not to be borne. */
+  /** Ends the WebSocket because of what the peer has done. */
   #refuse(error: SecureSocketError, code: number): void {
     this.#letGo(code, error.code);
     this.#incoming.close(error);

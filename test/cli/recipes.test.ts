@@ -134,7 +134,7 @@ describe('the unit of systemd', () => {
     writeFileSync(paths[1] as string, service);
     const { stdout, stderr } = await run('systemd-analyze', ['verify', ...paths]);
     expect(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('sealed-tunnel'))).toEqual([]);
-    // what becomes of the command with such a socket is tried in activation.test.ts
+    // how the command takes over such a socket is tried in activation.test.ts
     expect(socket).toContain('FileDescriptorName=sealed\n');
   });
 

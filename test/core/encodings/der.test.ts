@@ -57,7 +57,7 @@ test('a SubjectPublicKeyInfo of 3072 bits has 422 bytes', () => {
   expect(pairs.find(({ name }) => name.startsWith('3072'))?.spki).toHaveLength(422);
 });
 
-test('numbers share no memory with what they were read from, be it a Buffer', () => {
+test('numbers share no memory with what they were read from, a Buffer too', () => {
   const buffer = Buffer.from(small.spki);
   const numbers = decodeSpki(buffer);
   buffer.fill(0);
