@@ -13,7 +13,7 @@ import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AcceptQueue } from './accept-queue.js';
 import { GOING_AWAY, serverClosed } from './going-away.js';
 import { HandshakeLimiter, isListed } from './handshake-limiter.js';
-import { MemoryBudget } from './memory-budget.js';
+import { HeldMemory } from './held-memory.js';
 import { type Origin, originOf } from './origin.js';
 import { behindProxy } from './proxy-protocol.js';
 import { Revocation } from './revocation.js';
@@ -37,14 +37,10 @@ export interface AcceptorOptions<Client extends PortableClient> {
   readonly onLimit: (limit: string, from: Origin) => void;
 }
 
-/** The CLOSE code of a server that must let go of a connection. */
-const INTERNAL_ERROR = 5;
-
 /**
  * Takes connections in: bounds their number, does their handshakes side by side, and passes on those that are ready.
  * One is `#arriving` until its PROXY header is there, then among `#connections` until it is gone, and `#ready` too once
- * its handshake is done. `#unread` has those that are gone while messages of theirs can still be read: their memory
- * counts for `maxBuffered` until the program has dropped the client, which only the garbage collector knows.
+ * its handshake is done.
  */
 export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #options: AcceptorOptions<Client>;
@@ -54,11 +50,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
   readonly #ready = new Set<Connection>();
   /** Connections whose proxy has yet to say who is behind it. */
   readonly #arriving = new Set<Transport>();
-  /** Connections that are over while messages of theirs wait to be read, which costs memory still. */
-  readonly #unread = new Set<Connection>();
   readonly #turnedAway: TurnedAway;
-  readonly #readers = new FinalizationRegistry<Connection>((connection) => this.#drop(connection));
-  readonly #budget: MemoryBudget<Connection>;
+  readonly #memory: HeldMemory;
   readonly #settings: ConnectionSettings;
   readonly #revocation: Revocation | undefined;
   readonly #unwatch: (() => void) | undefined;
@@ -77,10 +70,8 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     // so that errors of a file are reported even if no client connects
     this.#unwatch = authorizedKeys?.watch(() => {});
     this.#handshakes = new HandshakeLimiter(settings.maxPendingHandshakes, settings.maxPendingPerSource);
-    this.#budget = new MemoryBudget(
-      settings.maxBuffered,
-      () => this.#holders(),
-      (connection) => this.#evict(connection),
+    this.#memory = new HeldMemory(settings.maxBuffered, this.#connections, ({ transport }) =>
+      options.onLimit('maxBuffered', originOf(transport)),
     );
     const turns = new HandshakeScheduler();
     this.#settings = {
@@ -88,7 +79,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
       readAhead: settings.maxMessage + settings.maxRecord,
       run: async (task, kind, isOver) => (kind === 'privateKey' ? privateKeyQueue.run(task, isOver) : task()),
       schedule: (step) => turns.wait(step),
-      charge: (bytes) => this.#budget.charge(bytes),
+      charge: (bytes) => this.#memory.charge(bytes),
     };
   }
 
@@ -114,9 +105,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Bytes held for all connections. */
   get buffered(): number {
-    let total = 0;
-    for (const connection of this.#holders()) total += connection.buffered;
-    return total;
+    return this.#memory.total;
   }
 
   /** Bytes received on the wire, ended connections included. */
@@ -256,13 +245,6 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     this.#options.report(error, from);
   }
 
-  #evict(connection: Connection): void {
-    this.#options.onLimit('maxBuffered', originOf(connection.transport));
-    const { maxBuffered } = this.#options.settings;
-    const text = `the server's connections hold more than ${maxBuffered} bytes, and this one the most of them`;
-    connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
-  }
-
   #remove(connection: Connection, client: Client | undefined): void {
     this.#connections.delete(connection);
     this.#revocation?.delete(connection);
@@ -270,23 +252,7 @@ export class ConnectionAcceptor<Client extends PortableClient> {
     if (client !== undefined) this.#options.clients.delete(client);
     this.#bytesRead += connection.bytesRead;
     this.#bytesWritten += connection.bytesWritten;
-    if (client === undefined || connection.buffered === 0) return;
-    this.#unread.add(connection);
-    this.#readers.register(client, connection);
-  }
-
-  *#holders(): Generator<Connection> {
-    yield* this.#connections;
-    yield* this.#unread;
-  }
-
-  /** The messages of this connection can no longer be read by the program. */
-  #drop(connection: Connection): void {
-    this.#unread.delete(connection);
-    connection.abandon(
-      new SecureSocketError('CLOSED', 'the server was closed before these messages were read'),
-      GOING_AWAY,
-    );
+    if (client !== undefined) this.#memory.keepUnread(connection, client);
   }
 
   #sum(of: (connection: Connection) => number, before: number): number {
