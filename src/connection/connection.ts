@@ -39,6 +39,8 @@ export class Connection {
   #settleTime: SettleTime | undefined;
   #probe: PausedProbe | undefined;
   #charged = 0;
+  /** The part of it that is messages to be read. */
+  #chargedUnread = 0;
   /** With which code to close when the program has no work left, if that is wanted. */
   #drainCode: number | undefined;
 
@@ -149,7 +151,7 @@ export class Connection {
   }
 
   #hasRead(): void {
-    this.#account();
+    this.#accountUnread();
     if (this.#drainCode !== undefined) this.#closeIfIdle(this.#drainCode);
   }
 
@@ -261,7 +263,19 @@ export class Connection {
     const { charge } = this.#settings;
     if (charge === undefined) return;
     const change = this.buffered - this.#charged;
+    this.#chargedUnread = this.#receiveQueue.cost;
     if (change === 0) return;
+    this.#charged += change;
+    charge(change);
+  }
+
+  /** The same after reading, which changes nothing else: to ask everything else costs a short message a tenth more. */
+  #accountUnread(): void {
+    const { charge } = this.#settings;
+    if (charge === undefined) return;
+    const change = this.#receiveQueue.cost - this.#chargedUnread;
+    if (change === 0) return;
+    this.#chargedUnread += change;
     this.#charged += change;
     charge(change);
   }
