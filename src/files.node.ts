@@ -86,6 +86,9 @@ export function decodeText(bytes: Uint8Array, prefix = ''): string {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
     throw new SecureSocketError('BAD_OPTION', `${prefix}it is UTF-16: save it as UTF-8`);
+  // UTF-16 without its mark is valid UTF-8, with every second byte zero
+  if (bytes.includes(0))
+    throw new SecureSocketError('BAD_OPTION', `${prefix}it has zero bytes, as UTF-16 has: save it as UTF-8`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {

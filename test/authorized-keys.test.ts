@@ -282,6 +282,27 @@ describe('a file', () => {
     ]);
   });
 
+  test.each([
+    ['a comment and a line separator', `# ${first}\u2028${second} bob\n`],
+    ['a comment and a form feed', `# ${first}\f${second} bob\n`],
+    ['a line separator', `${first} alice\u2028${second} bob\n`],
+    ['a vertical tab', `${first} alice\v${second} bob\n`],
+    ['no end between two lines', `${first} alice${second} bob\n`],
+    [
+      'no end between two lines, the second with a whole key',
+      `${first} alice${spki.toString('base64')} bob\n`,
+    ],
+    ['UTF-16 without its mark', Buffer.from(`# clients\n${first} alice\n`, 'utf16le')],
+  ])('that hides a line by %s is refused', async (_, text) => {
+    await writeFile(path, text);
+    const keys = new AuthorizedKeys({ path });
+    for (const key of [first, second])
+      await expect(keys.check(key)).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining(`${path}:`),
+      });
+  });
+
   test('given through a FIFO is read once, and stays what it was', async () => {
     execFileSync('mkfifo', [path]);
     const writing = writeFile(path, `${first} alice\n`);

@@ -46,6 +46,8 @@ describe('what editors and pipelines make of a key file', () => {
     ['letters between which there are zeros', [...'Secure-Sockets-Role: client'].join('\0')],
     ['more than a role', 'Secure-Sockets-Role: client server'],
     ['two roles', 'Secure-Sockets-Role: client\nSecure-Sockets-Role: server'],
+    ['a break within it', 'Secure-Sockets-\nRole: client'],
+    ['a break before the role', 'Secure-Sockets-Role:\n client'],
   ])('a line of a role with %s is refused, whatever role is asked for', (_, line) => {
     for (const options of [{}, { role: 'client' }, { role: 'server' }] as const) {
       expect(() => Identity.fromPem(`${line}\n${pemOf(keys.client)}`, options)).toThrow(
@@ -67,6 +69,18 @@ describe('what editors and pipelines make of a key file', () => {
       problem('BAD_OPTION', `${path}: it is UTF-16: save it as UTF-8`),
     );
   });
+});
+
+test('what is to be written anew keeps its role', () => {
+  const pem = Identity.fromPem(pemOf(keys.client), { role: 'client' }).toPem();
+  const spoilt = [pem.replaceAll('\n', ' \n'), `${pem}${pemOf(keys.client)}`];
+  for (const text of spoilt)
+    expect(() => Identity.fromPem(text)).toThrow(
+      problem('BAD_IDENTITY', '-out new.pem  and write the line of its role before it again'),
+    );
+  expect(() => Identity.fromPem(pemOf(keys.client).replaceAll('\n', ' \n'))).toThrow(
+    problem('BAD_IDENTITY', '-out new.pem'),
+  );
 });
 
 describe('files', () => {

@@ -106,6 +106,65 @@ describe('check', () => {
     expect(await readFile(path)).toEqual(bytes);
   });
 
+  test.each([
+    ['without its mark', Buffer.from(`# hosts\nexample.org 1 ${first}\n`, 'utf16le')],
+    ['with the larger half first', Buffer.from(`# hosts\nexample.org 1 ${first}\n`, 'utf16le').swap16()],
+    ['in part', Buffer.from(`example.org 1 ${first} there\0\n`)],
+  ])('a file that is UTF-16, %s, is refused', async (_, bytes) => {
+    await writeFile(path, bytes);
+    for (const use of [
+      () => hosts.check('b.org', 1, first),
+      () => hosts.add('b.org', 1, first),
+      () => hosts.remove('b.org', 1),
+    ])
+      await expect(use()).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: `${path}: it has zero bytes, as UTF-16 has: save it as UTF-8`,
+      });
+    expect(await readFile(path)).toEqual(bytes);
+  });
+
+  test.each([
+    ['a vertical tab', '\v'],
+    ['a form feed', '\f'],
+    ['a record separator', '\u001e'],
+    ['NEL', '\u0085'],
+    ['a line separator', '\u2028'],
+    ['a paragraph separator', '\u2029'],
+  ])('%s hides no line', async (_, end) => {
+    for (const before of [`a.org 1 ${second}`, `a.org 1 ${second} there`, '# hosts', '#']) {
+      await writeFile(path, `${before}${end}b.org 1 ${second}\n`);
+      for (const use of [() => hosts.check('b.org', 1, first), () => hosts.add('b.org', 1, first)])
+        await expect(use()).rejects.toMatchObject({
+          code: 'BAD_OPTION',
+          message: expect.stringContaining(`${path}:1: `),
+        });
+    }
+    await expect(hosts.add('c.org', 1, first, `here${end}there`)).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+    });
+    await writeFile(path, `${end}\nb.org 1 ${first}\n`);
+    // NEL and a record separator are no white space in ECMAScript
+    if (/\s/.test(end)) expect(await hosts.check('b.org', 1, first)).toBe('known');
+  });
+
+  test.each([
+    ['a comment before', ' there'],
+    ['a blank before', ' '],
+    ['nothing before', ''],
+  ])('a file put behind one whose last line has no end, %s, hides no server', async (_, before) => {
+    for (const key of [second, `sha256//${second.slice(7)}=`, Buffer.alloc(32, 7).toString('hex')]) {
+      await writeFile(path, `a.org 1 ${second}${before}b.org 1 ${key}\n`);
+      await expect(hosts.check('b.org', 1, first)).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining(`${path}:1: `),
+      });
+    }
+    await writeFile(path, '');
+    await expect(hosts.add('a.org', 1, first, `was ${second}`)).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    expect(await hosts.list()).toEqual([]);
+  });
+
   test('another key is refused, with both keys, the file and the line', async () => {
     await writeFile(path, `# servers\n\nexample.org 5000 ${first} added by hand\n`);
     const error = await hosts.check('Example.org', 5000, second).catch((reason: unknown) => reason);
@@ -141,6 +200,11 @@ describe('check', () => {
     ['a Unix path with a port', `unix:/run/x 1 ${first}`, 'expected 0'],
     ['a Unix path that is not percent-encoded', `unix:/run/%x 0 ${first}`, 'not percent-encoded'],
     ['a merge conflict', '<<<<<<< ours', 'not a port'],
+    ['several hosts', `a.org,b.org 1 ${first}`, 'not a host'],
+    ['a pattern', `*.org 1 ${first}`, 'not a host'],
+    ['a host in quotation marks', `"a.org" 1 ${first}`, 'not a host'],
+    ['a host that is excluded', `!a.org 1 ${first}`, 'not a host'],
+    ['a hashed host', `|1|F1E1KeoE= 1 ${first}`, 'not a host'],
   ])('a line with %s is an error, whichever server is asked for', async (_, line, text) => {
     await writeFile(path, `other.org 1 ${first}\n${line}\n`);
     const questions = [

@@ -11,6 +11,7 @@ import {
   privateOne,
   shellWord,
 } from './key-problems.js';
+import { mentionsRole } from './roles.js';
 import { kindWithoutLabel } from './unlabelled-kinds.js';
 
 /** The error that names what a text is instead of a key file, if that can be told. `path` is its file's. */
@@ -34,7 +35,7 @@ export function explainPem(
   const algorithm = otherAlgorithmIn(text);
   if (algorithm !== undefined) return errorOf(other(algorithm), error);
   if (!text.includes('-----END')) return errorOf({ kind: error.message, remedy: 'it is cut short' }, error);
-  const remedy = `openssl may write it anew:  openssl pkey ${providersIn(text)}-in ${shellWord(path)} -out new.pem`;
+  const remedy = `openssl may write it anew:  ${rewrite(text, shellWord(path))}`;
   return errorOf({ kind: error.message, remedy }, error);
 }
 
@@ -80,6 +81,12 @@ const LEGACY = '-provider legacy -provider default ';
 
 function providersFor({ form }: DerKind, der: Uint8Array): string {
   return form === 'encrypted' && hasOldCipher(der) ? LEGACY : '';
+}
+
+/** openssl leaves out the line of the role, and a key without it may be taken for one of another role. */
+function rewrite(text: string, file: string): string {
+  const command = `openssl pkey ${providersIn(text)}-in ${file} -out new.pem`;
+  return mentionsRole(text) ? `${command}  and write the line of its role before it again` : command;
 }
 
 function providersIn(text: string): string {
@@ -146,7 +153,7 @@ function several(labels: readonly string[], text: string, file: string): Problem
   const isPrivate = labels.some((label) => label.endsWith('PRIVATE KEY'));
   const algorithm = otherAlgorithmIn(text);
   if (algorithm !== undefined) return other(algorithm);
-  const take = `take the private key alone:  openssl pkey ${providersIn(text)}-in ${file} -out new.pem`;
+  const take = `take the private key alone:  ${rewrite(text, file)}`;
   return {
     kind: `it holds ${counted.join(' and ')}, and a single private key is needed`,
     remedy: isPrivate ? take : privateOne,

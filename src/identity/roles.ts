@@ -43,8 +43,10 @@ export function roleLine(role: IdentityRole): string {
  * whatever an editor has made of it, must say it properly: else a client's key could pass for a server's.
  */
 export function readRole(explanatory: readonly string[]): IdentityRole | undefined {
-  const lines = explanatory.filter((line) => letters(line).includes(letters(ROLE_LINE)));
-  if (lines.length === 0) return undefined;
+  const whole = explanatory.join('\n');
+  if (!mentionsRole(whole)) return undefined;
+  const single = explanatory.filter(mentionsRole);
+  const lines = single.length > 0 ? single : [whole];
   const roles = lines.map((line) => /^\s*Secure-Sockets-Role:(.*)$/s.exec(line)?.[1]?.trim());
   const [role] = roles;
   if (roles.length === 1 && role !== undefined && isRole(role)) return role;
@@ -56,6 +58,11 @@ export function readRole(explanatory: readonly string[]): IdentityRole | undefin
     'BAD_IDENTITY',
     `${found}; expected one line "${ROLE_LINE} ROLE" before the key, ROLE being one of ${ROLES}`,
   );
+}
+
+/** Whether a text has the name of the line in it, whatever stands between its letters. */
+export function mentionsRole(text: string): boolean {
+  return letters(text).includes(letters(ROLE_LINE));
 }
 
 /** The role of a key whose file states one or not, and that is asked for or not. */

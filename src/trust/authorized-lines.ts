@@ -1,8 +1,8 @@
 import type { Backend } from '../backend.js';
 import { decodeSpki } from '../core/encodings/der.js';
-import { fingerprintOf, parseFingerprint } from '../core/encodings/fingerprint.js';
+import { fingerprintOf, mentionsFingerprint, parseFingerprint } from '../core/encodings/fingerprint.js';
 import { checkSealedKey } from '../core/encodings/rsa-key.js';
-import { decodeBase64 } from '../core/encodings/text.js';
+import { decodeBase64, hidesLine } from '../core/encodings/text.js';
 import { SecureSocketError } from '../errors.js';
 
 /** A key that is let in. */
@@ -32,6 +32,11 @@ export function parseAuthorizedKeys(
   const keys = new Map<string, AuthorizedKey>();
   for (const [index, line] of lines.entries()) {
     if (/[\r\n]/.test(line)) throw badLine(place(index), 'it is more than one line: give an array of lines');
+    if (hidesLine(line))
+      throw badLine(
+        place(index),
+        `${JSON.stringify(line.slice(0, 100))} has control characters or line separators, which may hide a line`,
+      );
     const [key, ...words] = withoutComment(line)
       .split(/\s+/)
       .filter((word) => word !== '');
@@ -71,9 +76,16 @@ function fingerprintOfSpki(text: string, backend: Pick<Backend, 'sha256'>): stri
 
 function nameIn(words: readonly string[], place: string): string {
   const name = words.join(' ');
-  if (/\p{Cc}/u.test(name)) throw badLine(place, 'a name must not contain control characters');
+  if (mentionsFingerprint(name) || LONG_BASE64.test(name))
+    throw badLine(
+      place,
+      `a name has no key in it: ${JSON.stringify(name.slice(0, 200))}; each key has a line of its own`,
+    );
   return name;
 }
+
+/** What the SPKI of a key looks like. */
+const LONG_BASE64 = /[A-Za-z0-9+/]{200}/;
 
 function badLine(place: string, problem: string, cause?: SecureSocketError): SecureSocketError {
   return new SecureSocketError('BAD_OPTION', `${place}: ${problem}`, cause === undefined ? {} : { cause });

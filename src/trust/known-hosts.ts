@@ -1,7 +1,7 @@
 import { checkMembers, show } from '../arguments.js';
-import { parseFingerprint } from '../core/encodings/fingerprint.js';
+import { mentionsFingerprint, parseFingerprint } from '../core/encodings/fingerprint.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
-import { linesOf } from '../core/encodings/text.js';
+import { hidesLine, linesOf } from '../core/encodings/text.js';
 import { kindOf, SecureSocketError } from '../errors.js';
 import { markKnownHosts } from './known-hosts-mark.js';
 import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
@@ -152,12 +152,16 @@ export class PortableKnownHosts {
   }
 
   #parseLine(text: string, line: number): KnownHost | undefined {
-    if (text === '' || text.startsWith('#')) return undefined;
-    const [host = '', port = '', fingerprint = '', ...words] = text.split(/\s+/);
     try {
+      if (hidesLine(text))
+        throw badOption(
+          `${JSON.stringify(text.slice(0, 100))} has control characters or line separators, which may hide a line`,
+        );
+      if (text === '' || text.startsWith('#')) return undefined;
+      const [host = '', port = '', fingerprint = '', ...words] = text.split(/\s+/);
       const server = this.#nameOf(decodeHost(host), portIn(port));
       const entry = { ...server, fingerprint: parseFingerprint(fingerprint), line };
-      return words.length === 0 ? entry : { ...entry, comment: words.join(' ') };
+      return words.length === 0 ? entry : { ...entry, comment: commentIn(words.join(' ')) };
     } catch (error) {
       if (!(error instanceof SecureSocketError)) throw error;
       throw new SecureSocketError('BAD_OPTION', `${this.name}:${line}: ${error.message}`, { cause: error });
@@ -213,8 +217,17 @@ function portIn(text: string): number {
 
 function oneLine(comment: unknown): string {
   if (typeof comment !== 'string') throw badOption(`a comment must be text, not ${kindOf(comment)}`);
-  if (!/\p{Cc}/u.test(comment)) return comment.trim();
-  throw badOption('a comment must not contain control characters');
+  if (/\p{Cc}/u.test(comment) || hidesLine(comment))
+    throw badOption('a comment must not contain control characters or line separators');
+  return commentIn(comment.trim());
+}
+
+/** Two lines become one where a last line had no end; the second server must not vanish in the comment of the first. */
+function commentIn(comment: string): string {
+  if (!mentionsFingerprint(comment)) return comment;
+  throw badOption(
+    `a comment has no fingerprint: ${JSON.stringify(comment.slice(0, 200))}; each server has a line of its own`,
+  );
 }
 
 function encodeHost(host: string): string {

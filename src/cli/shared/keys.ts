@@ -68,7 +68,7 @@ export async function oldPassphrase(
 /** A passphrase for encrypting a key; at the terminal it has to be typed twice. */
 export async function newPassphrase(path: string, source: PassphraseSource): Promise<string> {
   const given = await passphraseInFile(source);
-  if (given !== undefined) return given;
+  if (given !== undefined) return checkEnds(given, source);
   const passphrase = await askPassphrase(`New passphrase for ${path}: `);
   const again = await askPassphrase('The same again: ');
   if (passphrase === again) return passphrase;
@@ -79,8 +79,17 @@ async function passphraseInFile(source: PassphraseSource): Promise<string | unde
   const path = source['passphrase-file'];
   if (path === undefined) return undefined;
   const [line = ''] = linesOf((await readTextFile(path)).text);
-  if (line !== '') return line;
+  if (line.trim() !== '') return line;
   throw usageError(`${path} has no passphrase in its first line`);
+}
+
+/** Blanks that no one sees at the ends of a line would be missing wherever the passphrase is typed. */
+function checkEnds(passphrase: string, source: PassphraseSource): string {
+  if (passphrase === passphrase.trim()) return passphrase;
+  throw usageError(
+    `the passphrase in ${source['passphrase-file']} begins or ends with a blank, no key was made`,
+    'remove the blanks at the ends of its first line',
+  );
 }
 
 async function askPassphrase(prompt: string): Promise<string> {

@@ -23,6 +23,11 @@ export function parseFingerprint(text: string): string {
   return fromDigest(digest);
 }
 
+/** Whether a text has a fingerprint in it, in whatever form. */
+export function mentionsFingerprint(text: string): boolean {
+  return /SHA256:[A-Za-z0-9+/]{43}|sha256\/\/[A-Za-z0-9+/]{43}=|[0-9a-f]{64}/i.test(text);
+}
+
 function fromDigest(digest: Uint8Array): string {
   return `SHA256:${encodeBase64(digest).slice(0, -1)}`;
 }

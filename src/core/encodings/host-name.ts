@@ -29,11 +29,14 @@ function addressName(text: string): string | undefined {
 /** What separates the parts of an URL, or is decoded there; no name has it. */
 const NOT_IN_NAMES = /[\s\p{Cc}#%/:?@\\[\]]/u;
 
+const NAME = /^[\w.-]+$/;
+
 function domainName(text: string): string | undefined {
   if (text === '' || NOT_IN_NAMES.test(text)) return undefined;
   // the host parser of the URL standard is UTS #46 and inet_aton(3), which is what looking a name up does with it
-  const host = parseHost(text) ?? (/^[\w.-]+$/.test(text) ? text.toLowerCase() : undefined);
-  return host?.replace(/(?<=[^.])\.$/, '');
+  const host = parseHost(text) ?? (NAME.test(text) ? text.toLowerCase() : undefined);
+  // `*.example.org` and `a.org,b.org`, as other programs' files have them, would be names that nothing has
+  return host !== undefined && NAME.test(host) ? host.replace(/(?<=[^.])\.$/, '') : undefined;
 }
 
 function parseHost(text: string): string | undefined {

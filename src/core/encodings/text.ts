@@ -25,6 +25,14 @@ export function encodeHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** What some programs end a line with, and others (this one too) do not; a tab is the one control character of a line. */
+const HIDDEN_BREAK = /(?!\t)[\p{Cc}\p{Zl}\p{Zp}]/u;
+
+/** Whether a line could hide another one: form feeds, U+2028 and the like look like an end of line in many editors. */
+export function hidesLine(line: string): boolean {
+  return HIDDEN_BREAK.test(line.trim());
+}
+
 /** The lines of a text as an editor shows them: LF, CRLF or CR between them, a byte-order mark before them. */
 export function linesOf(text: string): string[] {
   return text.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
