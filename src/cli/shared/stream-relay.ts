@@ -2,9 +2,13 @@ import { constants, type Http2Session, type Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PausedProbe } from '../../connection/paused-probe.js';
+import { afterTick } from '../../connection/turn.js';
 import { probeSocket } from '../../transports/duplex.node.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
+
+/** How many bytes may wait to be written in each direction before reading pauses. */
+const READ_AHEAD = 256 * 1024;
 
 /**
  * Carries bytes both ways between a plain connection and a stream of HTTP/2. Each direction ends as it did at its
@@ -71,21 +75,39 @@ export function resetStream(stream: Http2Stream): void {
   stream.destroy(new Error('cut off'));
 }
 
-/** Carries one direction at the reader's pace, to its end if that is in order. */
+/**
+ * Carries one direction at the reader's pace, to its end if that is in order. What arrives in one tick is written as
+ * one: a record brings several frames of at most 16 KiB. Reading pauses by how much waits, and not by what `write`
+ * returns: the limit of Node's streams is 16 KiB here, and would have every piece wait for the one before it.
+ */
 function pump(from: Duplex, to: Duplex, isOrderly: () => boolean, probe?: PausedProbe): void {
-  const resume = (): void => {
-    from.resume();
-    probe?.setPaused(false);
+  let isPaused = false;
+  let isCorked = false;
+  const setPaused = (wanted: boolean): void => {
+    isPaused = wanted;
+    if (wanted) from.pause();
+    else from.resume();
+    probe?.setPaused(wanted);
+  };
+  const onWritten = (): void => {
+    if (isPaused && to.writableLength <= READ_AHEAD / 2) setPaused(false);
+  };
+  const uncork = (): void => {
+    isCorked = false;
+    to.uncork();
   };
   from.on('data', (chunk: Uint8Array) => {
-    if (to.write(chunk)) return;
-    from.pause();
-    probe?.setPaused(true);
+    if (!isCorked) {
+      isCorked = true;
+      to.cork();
+      afterTick(uncork);
+    }
+    to.write(chunk, onWritten);
+    if (!isPaused && to.writableLength > READ_AHEAD) setPaused(true);
   });
   from.on('end', () => {
     if (isOrderly()) to.end();
   });
-  to.on('drain', resume);
   from.resume();
 }
 
