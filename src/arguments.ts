@@ -52,6 +52,13 @@ export function checkOptions(
   throw fail(`${owner} takes an object of options${hint}, not ${kindOf(options)}`);
 }
 
+/**
+ * Refuses a second argument. Ignored, an address as of `net` or the options of a server would let in who is not meant to.
+ */
+export function refuseMore(call: string, more: readonly unknown[], remedy: string): void {
+  if (more.length > 0) throw badArgument(`${call} takes one argument, not ${more.length + 1}: ${remedy}`);
+}
+
 /** A literal has no member but the known ones, or it would be overlooked; an object of a class has what it likes. */
 export function checkMembers(
   value: object,

@@ -4,6 +4,11 @@ import { bytes, pin, text } from './helpers/api-values.js';
 import { keep } from './helpers/kept.js';
 import { type Pair, pair, protocols, rejection } from './helpers/sockets.js';
 
+/** What a program in JavaScript may give, though one in TypeScript may not. */
+function two(...all: unknown[]): [never] {
+  return all as [never];
+}
+
 describe.each(protocols)('%s', (protocol) => {
   describe('every method refuses what it does not know, before it begins anything', () => {
     let ends: Pair;
@@ -39,6 +44,14 @@ describe.each(protocols)('%s', (protocol) => {
       ['listen()', () => new SecureServer().listen({ port: 1, unlink: true } as never), 'for a path'],
       ['listen()', () => listen({ port: 0, hots: 'x' } as never), 'no option "hots"'],
       ['listen()', () => listen(null as never), 'an object of options'],
+      [
+        'listen()',
+        () => listen(...two({ port: 0 }, { authorizedKeys: [] })),
+        'options stand beside the port',
+      ],
+      ['listen()', () => listen(...two(0, { identity: null })), 'takes one argument, not 2'],
+      ['listen()', () => new SecureServer().listen(...two(0, '127.0.0.1')), '{ host, port } or { path }'],
+      ['bind()', () => new SecureServer().bind(...two(0, '127.0.0.1')), 'takes one argument, not 2'],
       ['listen()', () => listen({} as never), 'port must be'],
       ['listen()', () => listen(70_000), 'port must be'],
       ['listen()', () => listen('9000' as never), 'an object of options, not a string'],

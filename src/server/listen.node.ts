@@ -1,4 +1,4 @@
-import { checkOptions } from '../arguments.js';
+import { checkOptions, refuseMore } from '../arguments.js';
 import type { ServerOptions } from '../options/options.js';
 import { SecureServer } from './server.node.js';
 
@@ -19,7 +19,8 @@ export type ListenOptions = ServerOptions & {
  *
  * Rejects as these do.
  */
-export async function listen(to: number | ListenOptions): Promise<SecureServer> {
+export async function listen(to: number | ListenOptions, ...more: []): Promise<SecureServer> {
+  refuseMore('listen()', more, 'options stand beside the port, { port, ...options }');
   const options: ListenOptions = typeof to === 'number' ? { port: to } : to;
   checkOptions(options, 'listen()');
   const { port, host, path, unlink, ...serverOptions } = options;

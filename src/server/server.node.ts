@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:net';
+import { refuseMore } from '../arguments.js';
 import { SecureClient } from '../client/client.node.js';
 import { defaultBackend } from '../defaults.node.js';
 import { SecureSocketError } from '../errors.js';
@@ -39,7 +40,8 @@ export class SecureServer extends PortableServer<SecureClient> {
   }
 
   /** Says where to listen. Nothing is opened yet: an address in use shows when `listen()` is called. */
-  async bind(address: TcpAddress | UnixAddress): Promise<void> {
+  async bind(address: TcpAddress | UnixAddress, ...more: []): Promise<void> {
+    refuseMore('bind()', more, '{ host, port } or { path }');
     this.#access.throwIfClosed();
     if (this.#server) throw new SecureSocketError('ALREADY_LISTENING', 'bind() comes before listen()');
     this.#bound = readAddress(address, 0);
@@ -49,7 +51,8 @@ export class SecureServer extends PortableServer<SecureClient> {
    * Makes the key ready and begins to listen: at a port, at an address, or where `bind()` said. Rejects with the
    * system's error (`EADDRINUSE`).
    */
-  async listen(to?: number | TcpAddress | UnixAddress): Promise<void> {
+  async listen(to?: number | TcpAddress | UnixAddress, ...more: []): Promise<void> {
+    refuseMore('listen()', more, '{ host, port } or { path }; options are those of new SecureServer()');
     this.#access.throwIfClosed();
     if (this.#server) throw new SecureSocketError('ALREADY_LISTENING', 'listen() was called before');
     if (to !== undefined) this.#bound = readAddress(typeof to === 'number' ? { port: to } : to, 0);

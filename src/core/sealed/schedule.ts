@@ -143,6 +143,8 @@ export function exportFrom(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
+  // an encoder would take each half of a pair for the same replacement
+  if (/\p{Cs}/u.test(label)) throw badArgument('the label is no text: it has half of a surrogate pair');
   const name = new TextEncoder().encode(label);
   if (name.length > 255 - PREFIX.length)
     throw badArgument(`the label has ${name.length} bytes, the maximum is 247`);

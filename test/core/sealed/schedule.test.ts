@@ -39,6 +39,12 @@ describe('keying material for the application', () => {
     }
   });
 
+  it('has no label that UTF-8 cannot express, or two would be one', () => {
+    for (const label of ['\ud800', 'a\udc00', '\udc00\ud800'])
+      expect(() => exportKey(label, none, 16)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }));
+    expect(exportKey('\u{10000}', none, 16)).toHaveLength(16);
+  });
+
   it('has a label of at most 247 bytes, in UTF-8', () => {
     expect(exportKey('x'.repeat(247), none, 16)).toHaveLength(16);
     expect(exportKey('', none, 16)).toHaveLength(16);
