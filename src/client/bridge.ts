@@ -11,8 +11,8 @@ export interface BridgeOptions {
 const rules: ArgumentRules<BridgeOptions> = { signal: abortSignal };
 
 /**
- * The close code with which a bridge ends the sealed side when the classic side has ended. Classic has no message for its
- * end: a peer that was killed between two messages looks like one that has closed, and must not pass for it.
+ * The close code with which a bridge ends the sealed side when the classic side has ended. Classic has no message for
+ * its end: a peer that was killed between two messages looks like one that has closed, and must not pass for it.
  */
 export const CLASSIC_ENDED: number = 0x4002;
 
@@ -64,6 +64,10 @@ function checkHalfOpen(client: PortableClient): void {
   throw new SecureSocketError('BAD_OPTION', text);
 }
 
+/**
+ * A message is sent before the next is read. That is all the flow control it takes: `send` waits while the far side
+ * does not read, meanwhile nothing is read from the near side, and its peer waits in turn.
+ */
 async function carry(from: PortableClient, to: PortableClient): Promise<void> {
   for await (const message of from) await to.send(message);
   await to.end({ code: codeFor(from, to) });

@@ -53,6 +53,19 @@ function closeOptions({ protocol }: SecureClient, code: number): { readonly code
   return { code: protocol === 'sealed' ? code : 0 };
 }
 
+/**
+ * Two directions, each of which may end first.
+ *
+ * - Our input ends: the peer may still answer. So our side stays open until the peer has been silent for `wait`, and
+ *   ends then with the code `readsOn`, which says that answers are still read.
+ * - The peer ends with `readsOn`: it has no more to send and still reads, so our input goes on.
+ * - The peer ends otherwise: it has closed. Input that is there is still sent, but input that is silent is given up,
+ *   since no one is going to read it; a terminal or an open pipe would keep the command for ever.
+ * - A side that has received and has no input of its own, such as `listen > file`, does not wait for any.
+ *
+ * Our end tells the peer that what it sent is written: output is flushed first. If that fails there must be no end, or
+ * the peer would believe it.
+ */
 class Dialogue {
   readonly #client: SecureClient;
   readonly #input: Source;

@@ -8,7 +8,11 @@ import { hasHybrid, isHybridId, type SuiteName, suites } from './suites.js';
 
 const NONE = new Uint8Array(0);
 
-/** A client's fresh keys of one connection. */
+/**
+ * A client's fresh keys of one connection. They are made for all suites that it offers, before it knows which the
+ * server will choose: that is what saves a round trip. Used once and wiped, they are why a key lost later opens no
+ * recording.
+ */
 export interface Offer {
   readonly x25519: EitherAgreement;
   /** Present exactly if a hybrid suite is offered. */

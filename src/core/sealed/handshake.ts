@@ -64,6 +64,11 @@ export interface HandshakeOptions {
 /**
  * What both ends keep during the handshake. The limits of a body and of a record bound what a peer can make an end
  * read before it is open: four messages, with their records 16476 bytes.
+ *
+ * Keys follow from the transcript as it is at the moment (H3, H4), so the order of calls is the protocol: a message is
+ * added before or after a key is derived because the specification says so, and the other way round both ends would
+ * get keys that differ, or that do not cover the message. `seal` adds what it encrypts; what was received is added by
+ * those who have checked it.
  */
 export class Handshake {
   readonly transcript: Transcript;
@@ -118,7 +123,11 @@ export class Handshake {
     return this.#seal(RecordType.close, u16(code));
   }
 
-  /** The first message of the peer, which is not encrypted: of one of these types. */
+  /**
+   * The first message of the peer, which is not encrypted: of one of these types. The magic is read byte by byte, so
+   * that a peer of another protocol is found out by its first wrong byte: one that waits for an answer would send no
+   * more, and both would wait until the deadline.
+   */
   *readBare(types: readonly number[]): Handshaking<Uint8Array> {
     for (const expected of MAGIC) {
       const view = yield* read(1);

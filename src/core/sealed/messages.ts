@@ -25,7 +25,7 @@ export const MessageType = {
 export const MAGIC: Uint8Array = ascii('SEAL');
 /** Bytes before the body of a handshake message. */
 export const MESSAGE_HEADER = 8;
-/** The longest body of a handshake message. */
+/** The longest body of a handshake message: what an unauthenticated peer can make an end hold. */
 const MAX_BODY = 4096;
 
 const LAYOUT = 1;
@@ -98,6 +98,10 @@ export function encodeClientHello(hello: ClientHello): Uint8Array {
   );
 }
 
+/**
+ * Strict, as all decoders here: what is doubled, out of order or of another length is malformed, even where it could be
+ * understood. Both ends hash the bytes, and two readings of the same bytes are what attacks on transcripts are made of.
+ */
 export function decodeClientHello(bytes: Uint8Array): ClientHello {
   const reader = bodyReader(bytes, MessageType.clientHello);
   const random = reader.take(RANDOM_LENGTH);

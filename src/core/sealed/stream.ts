@@ -78,17 +78,14 @@ export class MessageStream {
     this.#continue(plaintext, at);
     if (count === 0 && first === undefined) return undefined;
     // a short plaintext may lie in scratch memory, which the next record is decrypted to: nothing of it is kept
-    if (count === 1 && first === undefined && plaintext.length <= SHORT_PLAINTEXT)
+    const isShort = plaintext.length <= SHORT_PLAINTEXT;
+    if (count === 1 && first === undefined && isShort)
       return new SingleMessage(new Uint8Array(plaintext.subarray(at - bytes, at)));
     // the rest is part of messages with memory of their own: it must not be held, uncounted, for the few here
-    return plaintext.length <= SHORT_PLAINTEXT || at - start < plaintext.length / 2
-      ? new RecordBatch(
-          new Uint8Array(plaintext.subarray(start, at)),
-          { at: 0, count, bytes },
-          first,
-          this.#protect,
-        )
-      : new RecordBatch(plaintext, { at: start, count, bytes }, first, this.#protect);
+    if (!isShort && at - start >= plaintext.length / 2)
+      return new RecordBatch(plaintext, { at: start, count, bytes }, first, this.#protect);
+    const whole = new Uint8Array(plaintext.subarray(start, at));
+    return new RecordBatch(whole, { at: 0, count, bytes }, first, this.#protect);
   }
 
   /** Drops the unfinished message. */
