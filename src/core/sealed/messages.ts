@@ -72,7 +72,7 @@ export interface ReceiveLimits {
   readonly maxRecord: number;
 }
 
-/** SERVER_IDENTITY. `clientAuth`: 0 none, 1 optional, 2 required. */
+/** SERVER_IDENTITY. `clients`: 0 none, 1 optional, 2 required. */
 export interface ServerIdentity extends ReceiveLimits {
   readonly clients: number;
   readonly spki: Uint8Array;
