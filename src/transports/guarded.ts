@@ -110,7 +110,10 @@ class GuardedTransport implements Transport {
     this.#attempt(act);
   }
 
-  /** A view over another place of the receiver's memory would be taken for bytes in place. */
+  /**
+   * The bytes of a report, which must be bytes. Those in the memory that `target` returned count as read into their
+   * place; a view over another place of that memory would be taken for such, so it is passed on as a copy.
+   */
   #data(bytes: unknown): void {
     if (this.#isGone || this.#isDestroyed) return;
     const target = this.#target;

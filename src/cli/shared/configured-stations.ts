@@ -10,7 +10,15 @@ interface Entry extends Configured {
   readonly station: Station;
 }
 
-/** The tunnels and bridges of a process with a configuration file. */
+/**
+ * The tunnels and bridges of a process with a configuration file.
+ *
+ * A change is made in the order in which it can fail least. First everything new is made and its keys and lists are
+ * read: a mistake in the file shows here, and nothing has changed. Only then do services that are gone or changed
+ * give up their listeners, which go into a pool with all connections that arrive meanwhile, and from there to those
+ * that begin at the same addresses. One that cannot begin after all gives its place back to what was there before: a
+ * service that runs with old settings is worth more than none.
+ */
 export class ConfiguredStations {
   readonly #report: Report;
   readonly #stop: AbortSignal;

@@ -22,7 +22,10 @@ export function openPipes(pieceSize: number, asMessages: boolean | undefined): P
   return { input: new MessageSource(input), output: new MessageSink(output) };
 }
 
-/** Reads whole messages from an input. */
+/**
+ * Reads whole messages from an input. An input that ends between two messages has ended; inside of one it was cut off,
+ * and what has come of it is not sent: the program at the far end would take it for a message.
+ */
 class MessageSource implements Source {
   readonly #input: Input;
   #pieces: Uint8Array[] = [];

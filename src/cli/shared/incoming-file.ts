@@ -20,7 +20,14 @@ export interface IncomingOptions {
 
 const ZEROS = new Uint8Array(PIECE);
 
-/** A file that is being received into the output folder, under a temporary name until it is complete. */
+/**
+ * A file that is being received into the output folder, under a temporary name until it is complete.
+ *
+ * What stands in the output folder under a file's name is whole and verified, whatever happens to the process, the
+ * connection or the disk: content is hashed as it comes and again from the part when a transfer is resumed, the file
+ * is synchronised before it gets its name, and it gets it by `link`, which unlike `rename` never replaces a file that
+ * someone else has put there meanwhile.
+ */
 export class IncomingFile {
   readonly #place: IncomingPlace;
   readonly #part: string;

@@ -160,7 +160,10 @@ function statsOf({ stats }: SecureServer): Metric[] {
   ];
 }
 
-/** Since the last request. */
+/**
+ * Since the last request. Two scrapers would take each other's figures away; a histogram over the whole life of the
+ * process would hide what happens now.
+ */
 function eventLoop(delay: ReturnType<typeof monitorEventLoopDelay>): Metric {
   const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
   const values = [0.5, 0.99].map(

@@ -30,8 +30,10 @@ export async function restPart(path: string, owner: PartOwner): Promise<void> {
 }
 
 /**
- * Takes over the longest part of this file and sender that no process writes to. A rename decides between processes that
- * want the same one. `undefined` if there is none.
+ * Takes over the longest part of this file and sender that no process writes to. `undefined` if there is none.
+ *
+ * There is no lock, which a killed process would leave behind: the name says who writes. A rename decides between
+ * processes that want the same part, since only one of them can find the old name, and the loser looks at the next one.
  */
 export async function claimPart(owner: PartOwner): Promise<string | undefined> {
   const mark = hashOf(owner.sender);

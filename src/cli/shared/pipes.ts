@@ -55,7 +55,13 @@ export interface Sink {
   readonly failed: Promise<unknown>;
 }
 
-/** Standard input, in pieces of limited length. It is not read further ahead than its own small buffer. */
+/**
+ * Standard input, in pieces of limited length. It is not read further ahead than its own small buffer, so that a peer
+ * that does not read stops the program which writes here, and not the command's memory.
+ *
+ * Read by 'readable' and `read()`, not by iteration: an iterator cannot be asked whether there is input without
+ * taking it, and its wait cannot be given up when the peer has closed (`endWhenSilent`).
+ */
 export class Input implements Source {
   readonly #stream: Readable;
   readonly #pieceSize: number;

@@ -34,6 +34,7 @@ export async function runConfiguration(command: string, args: string[]): Promise
   const configuration = await readConfiguration(path);
   const report = reportAs({ ...configuration.flags, ...given });
   const stop = stopSignal(GRACE);
+  // from here on: by default SIGHUP would end the process, even while it starts
   const hangup = new Hangup(report);
   const stations = new ConfiguredStations(report, stop);
   try {

@@ -96,7 +96,11 @@ export class ServerStation implements Station {
     return listener === undefined ? [] : [listener];
   }
 
-  /** Handshakes that have begun come to their end first, and so does what they bring. */
+  /**
+   * Handshakes that have begun come to their end first, and so does what they bring: to the client they have begun
+   * before the change, and it would have no reason to try again. They are looked for at intervals, since a server has
+   * no event for the end of the last one and needs none otherwise.
+   */
   async retire(): Promise<void> {
     if (this.#place.websocket) stopAccepting(this.server);
     this.#listener?.close();

@@ -54,7 +54,10 @@ export async function listenForWebSockets(server: SecureServer, address: ListenA
 
 type Limits = Record<'handshakeTimeout' | 'maxPendingHandshakes' | 'maxPendingPerSource', number>;
 
-/** The limits on handshakes apply from the TCP connection on. */
+/**
+ * The limits on handshakes apply from the TCP connection on. Until it is a WebSocket, a connection belongs to Node's
+ * HTTP server, which the library's own limits do not see: a client that sends half a request would be held by no one.
+ */
 function createHttpServer(limits: Limits): Server {
   const { handshakeTimeout, maxPendingHandshakes, maxPendingPerSource } = limits;
   const timeouts = {

@@ -43,7 +43,7 @@ export interface SenderOptions {
  *
  * Order is everything here, since the number of a record is its nonce and is nowhere on the wire. A record gets its
  * number when it is sealed and must leave in that order: `flush`, `close` and the control records give all that was
- * sealed before, and what the platform encrypts later keeps its place in the {@link Outbox}. Messages that are only
+ * sealed before, and what the platform encrypts later keeps its place in the outbox. Messages that are only
  * staged have no number yet, so PING and PONG may leave before them; a message that is sealed alone may not, and
  * what is staged is sealed first.
  */
