@@ -6,7 +6,7 @@ import type { Source } from './pipes.js';
 
 /** How far a client may be behind the input, in bytes, before the others wait for it. */
 const MAX_LAG = 4 * 2 ** 20;
-/** They wait as long as it reads MIN_PROGRESS bytes within TIMEOUT milliseconds. */
+/** They wait as long as it takes MIN_PROGRESS bytes within TIMEOUT milliseconds. */
 const MIN_PROGRESS = 2 ** 20;
 const TIMEOUT = 5000;
 
@@ -14,23 +14,40 @@ const TIMEOUT = 5000;
 class Listener {
   readonly client: SecureClient;
   lag = 0;
-  taken = 0;
+  #taken = 0;
+  #since = 0;
 
   constructor(client: SecureClient) {
     this.client = client;
   }
 
+  /**
+   * Milliseconds that it may still take for MIN_PROGRESS bytes. They count from when it had something to take, and not
+   * from when the others began to wait for it: of many that do not read, one must not fall behind after the other and
+   * each hold up the rest anew.
+   */
+  get left(): number {
+    return this.#since + TIMEOUT - performance.now();
+  }
+
   /** Resolves when the piece is sent. A failed connection is detected where the client is read from. */
   async send(piece: Uint8Array): Promise<void> {
+    if (this.lag === 0) this.#restart();
     this.lag += piece.length;
     try {
       await this.client.send(piece);
-      this.taken += piece.length;
+      this.#taken += piece.length;
+      if (this.#taken >= MIN_PROGRESS) this.#restart();
     } catch {
       // the code that reads from it reports the reason
     } finally {
       this.lag -= piece.length;
     }
+  }
+
+  #restart(): void {
+    this.#taken = 0;
+    this.#since = performance.now();
   }
 }
 
@@ -84,32 +101,16 @@ export class Broadcast {
   /** Resolves when no client is too far behind. */
   async #pace(): Promise<void> {
     for (;;) {
+      for (const laggard of this.#laggards()) this.#judge(laggard);
       const laggards = this.#laggards();
       if (laggards.length === 0) return;
-      const before = laggards.map(({ taken }) => taken);
-      const isStill = await this.#isStill(laggards);
-      if (!isStill) continue;
-      for (const [index, laggard] of laggards.entries()) this.#judge(laggard, before[index] ?? 0);
+      await this.#changeWithin(Math.min(...laggards.map(({ left }) => left)));
     }
-  }
-
-  /** Whether the time to catch up has passed while they were still behind and others waited. */
-  async #isStill(laggards: readonly Listener[]): Promise<boolean> {
-    const deadline = performance.now() + TIMEOUT;
-    while (laggards.some((one) => this.#isBehind(one))) {
-      const left = deadline - performance.now();
-      if (left <= 0) return true;
-      const enough = new AbortController();
-      await Promise.race([this.#change(), sleep(left, undefined, { signal: enough.signal }).catch(() => {})]);
-      enough.abort();
-    }
-    return false;
   }
 
   /** A client on its own does not hold up others. */
-  #judge(laggard: Listener, before: number): void {
-    if (this.#listeners.size < 2 || !this.#isBehind(laggard)) return;
-    if (laggard.taken - before >= MIN_PROGRESS) return;
+  #judge(laggard: Listener): void {
+    if (this.#listeners.size < 2 || laggard.left > 0) return;
     const peer = formatPeer(laggard.client);
     this.#listeners.delete(laggard);
     this.#report.event('dropped', `dropped ${peer}: it is ${MAX_LAG} bytes behind and does not read`, {
@@ -119,11 +120,16 @@ export class Broadcast {
   }
 
   #laggards(): Listener[] {
-    return [...this.#listeners].filter((one) => this.#isBehind(one));
+    return [...this.#listeners].filter(({ lag }) => lag > MAX_LAG);
   }
 
-  #isBehind(listener: Listener): boolean {
-    return this.#listeners.has(listener) && listener.lag > MAX_LAG;
+  /** Resolves at a change, or when this time is over; a client on its own, whose time is over, is waited for. */
+  async #changeWithin(left: number): Promise<void> {
+    const change = this.#change();
+    if (left <= 0) return change;
+    const isEnough = new AbortController();
+    await Promise.race([change, sleep(left, undefined, { signal: isEnough.signal }).catch(() => {})]);
+    isEnough.abort();
   }
 
   #change(): Promise<void> {
