@@ -162,7 +162,7 @@ export class ClientLifecycle {
 
 function alreadyConnected(isAccepted: boolean): SecureSocketError {
   const why = isAccepted
-    ? 'a server has accepted this client, which is connected for once'
+    ? 'a server has accepted this client, which is connected already'
     : 'connect() was called before';
   return new SecureSocketError('ALREADY_CONNECTED', `${why}: use a new SecureClient for a new connection`);
 }

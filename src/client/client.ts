@@ -27,7 +27,7 @@ import {
   type SendOptions,
 } from './method-options.js';
 
-/** A client that a server has accepted: it is connected for once, and has no `connect`. */
+/** A client that a server has accepted: it is connected already, and has no `connect`. */
 export type AcceptedClient<Client> = Client & {
   /** Not there: calling it is an error. */
   readonly connect: never;

@@ -68,7 +68,7 @@ export async function* reconnect<Client extends PortableClient>(
     } finally {
       signal?.removeEventListener('abort', abort);
       const closed = client.close();
-      // who leaves the loop, by an error that has to be told, does not wait for the peer
+      // a loop that is left, perhaps by an error that has to be reported, does not wait for the peer
       if (!isLeft) await closed;
     }
     await sleep(wait, signal);

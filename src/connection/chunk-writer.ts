@@ -67,7 +67,7 @@ export class ChunkWriter {
    */
   confirmedBytes(isGone: boolean): number {
     if (isGone) return this.#confirmed;
-    // `unsent` asks the system, which is not for every message
+    // `unsent` asks the system, which costs too much for every message
     if (this.#isIdle) return this.#bytesWritten;
     return Math.max(this.#confirmed, this.#bytesWritten - this.#outbox.bytes - this.unsent);
   }

@@ -36,7 +36,7 @@ export class Waiters {
     for (const { resolve } of this.#take()) resolve();
   }
 
-  /** It will never come. Those whose place in the stream was reached have what they wanted all the same. */
+  /** It will never come. Those whose place in the stream was reached have what they wanted. */
   reject(error: unknown, reached = 0): void {
     for (const { resolve, reject, end } of this.#take()) {
       if (end !== undefined && end <= reached) resolve();

@@ -46,7 +46,7 @@ class ByteStream extends Duplex {
       () => this.#reads,
       (error) => {
         if (this.destroyed) return;
-        // who neither reads nor listens for errors is not to be ended by one that it did not ask for
+        // an error without a listener would end a program that neither reads nor listens for errors
         if (this.listenerCount('error') > 0) this.#giveUp(error as Error);
         else this.destroy();
       },

@@ -2,8 +2,8 @@ import type { Connection } from '../connection/connection.js';
 
 /**
  * Calls `tell` with the error of a connection that has failed, once nothing of what it has left is read any more: for
- * `closeTimeout`. Who reads on gets all messages first, and then the error from the connection itself; who waits for
- * room elsewhere, such as a pipe to a target that does not read, would never ask again and never know.
+ * `closeTimeout`. A program that reads on gets all messages first, and then the error from the connection itself; one
+ * that waits for room elsewhere, such as a pipe to a target that does not read, would never ask again and never know.
  */
 export function whenStalled(
   connection: Connection,

@@ -134,7 +134,7 @@ export class ConfiguredStations {
       await again.station.begin(pool.handoverTo(name));
       this.#entries.set(name, again);
     } catch (error) {
-      tell(error, 'warning: nor can it go on as before', this.#report.of(name));
+      tell(error, 'warning: its previous settings cannot be restored either', this.#report.of(name));
     }
   }
 }

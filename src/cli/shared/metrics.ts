@@ -52,7 +52,7 @@ export async function serveMetrics(
   const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
   limit(server);
   let at = formatAddress(address);
-  // the socket file of a process that was killed is in no one's way
+  // the socket file of a process that was killed is removed
   await listenWhereFree(address, { unlink: true }, async () => {
     at = formatAddress(await listenPlain(server, address));
   });

@@ -26,7 +26,7 @@ export function inputOptions(values: {
   readonly protocol?: string | undefined;
 }): { readonly messageSize: number; readonly wait: number } {
   if (values.messages && values['message-size'] !== undefined)
-    throw usageError('--messages and --message-size exclude each other: messages are as long as they are');
+    throw usageError('--messages and --message-size exclude each other: each message has its own length');
   const messageSize = wholeNumber('message-size', values['message-size'], 1, LARGEST_PIECE);
   const wait = wholeNumber('wait', values.wait, 0, 86_400);
   const usual = values.protocol === 'classic' ? PIECE_IN_CLASSIC : LARGEST_PIECE;
