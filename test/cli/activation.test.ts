@@ -137,6 +137,34 @@ describe.skipIf(!havePrograms('python3'))('the command with sockets that it was 
     const { port: local } = await tunnelClient(port);
     expect(await text(plainClient(local))).toBe('through');
   });
+
+  test('a configuration gives them from a bridge to another, from WebSockets to none and back', async () => {
+    const table = (name: string, more: string): string =>
+      `[bridge-inward.${name}]\nlisten = "fd:3"\ntarget = "127.0.0.1:1"\nidentity = "server.pem"\nany-client = true\n${more}`;
+    const path = join(place.folder, 'bridges.toml');
+    const web = 'websocket = true\n';
+    writeFileSync(path, table('a', web));
+    const there = activate(['tcp'], ['bridge', '--config', path]);
+    const port = await portIn(there);
+    await there.until(/a: listening/);
+    const addresses = { web: `ws://127.0.0.1:${port}`, plain: `127.0.0.1:${port}` };
+    const isReached = async (address: string): Promise<void> =>
+      expect(await run(place.folder, 'fingerprint', address)).toMatchObject({ code: 0 });
+    await isReached(addresses.web);
+    const steps = [
+      [table('a', `${web}max-connections = 3\n`), addresses.web],
+      [table('b', web), addresses.web],
+      [table('b', ''), addresses.plain],
+      [table('b', web), addresses.web],
+    ] as const;
+    for (const [index, [content, address]] of steps.entries()) {
+      writeFileSync(path, content);
+      there.child.kill('SIGHUP');
+      await there.until(new RegExp(`(secure-sockets: read the files again\\n[^]*){${index + 1}}`));
+      expect(there.errors()).not.toContain('warning');
+      await isReached(address);
+    }
+  });
 });
 
 test.skipIf(!havePrograms('systemd-socket-activate'))(

@@ -10,7 +10,9 @@ import { SecureClient, webSocket } from 'secure-sockets';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Credentials, makeCredentials } from '../../bench/lib/credentials.mjs';
+import { freePort } from '../helpers/examples.js';
 import { portOf, type Running, run } from './command.js';
+import { hangUp } from './configured.js';
 import { addressOf, begin, plainClient, plainServer, usePlace } from './place.js';
 
 const place = usePlace();
@@ -205,3 +207,56 @@ test('a stop frees the address, ends those that ask for nothing and lets a clien
   expect(await stopped).toMatchObject({ code: 0, stdout: 'last words' });
   expect(await client.ended).toMatchObject({ code: 4 });
 });
+
+test('a configuration that is changed drops no WebSocket that is just being opened', {
+  timeout: 60_000,
+}, async () => {
+  const path = join(place.folder, 'changed.toml');
+  const at = await freePort();
+  const change = (limit: number): void =>
+    writeFileSync(
+      path,
+      `[bridge-inward.b]\nidentity = "server.pem"\nany-client = true\nwebsocket = true\nlisten = "127.0.0.1:${at}"\ntarget = "127.0.0.1:1"\nmax-connections = ${limit}\n`,
+    );
+  change(100);
+  const server = begin('bridge', '--config', path);
+  await server.until(/listening at ws:/);
+  const url = `ws://127.0.0.1:${at}/`;
+  const half = connect(at, '127.0.0.1', () => half.write(`GET / HTTP/1.1\r\nHost: a\r\n${upgradeLines}`));
+  await once(half, 'connect');
+  await openAndClose(url);
+  const outcomes: string[] = [];
+  const state = { isOver: false };
+  const opening = Array.from({ length: 3 }, async () => {
+    while (!state.isOver)
+      outcomes.push(
+        await openAndClose(url).then(
+          () => 'opened',
+          (error: Error) => error.message,
+        ),
+      );
+  });
+  for (let limit = 101; limit < 105; limit++) {
+    change(limit);
+    await hangUp(server);
+    const seen = outcomes.length;
+    await expect.poll(() => outcomes.length, { timeout: 15_000 }).toBeGreaterThan(seen + 5);
+  }
+  state.isOver = true;
+  await Promise.all(opening);
+  expect(outcomes.filter((outcome) => outcome !== 'opened')).toEqual([]);
+  half.write('\r\n');
+  expect(String((await once(half, 'data'))[0])).toMatch(/^HTTP\/1\.1 101 /);
+  half.destroy();
+  expect(server.errors()).not.toContain('b: warning');
+  expect(await server.stop()).toMatchObject({ code: 0 });
+});
+
+const upgradeLines =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: secure-sockets.1\r\n';
+
+async function openAndClose(url: string): Promise<void> {
+  const client = new SecureClient({ serverKey: place.serverKey });
+  await client.connect(webSocket(url, { WebSocket }));
+  client.destroy();
+}

@@ -81,20 +81,33 @@ export class Listener {
   }
 }
 
+/** How the connections of a listener become those of a server. */
+export interface Acceptance {
+  readonly connection: (socket: Socket) => void;
+  /** How many have come that the server does not know of yet. */
+  readonly pending: number;
+  /** Cuts these off. */
+  cut(): void;
+}
+
+/** They are sealed connections, or those of classic. */
+export async function acceptSockets(server: SecureServer): Promise<Acceptance> {
+  const acceptor = await serverAccess(server).prepare();
+  return { connection: (socket) => acceptor.receive(socket, fromAccepted), pending: 0, cut: () => {} };
+}
+
 /** Makes a server accept what a listener gets, until it stops accepting. */
-export async function serveSealed(
+export function serveSealed(
   server: SecureServer,
   listener: Listener,
+  acceptance: Acceptance,
   onError: (error: Error) => void,
-): Promise<void> {
-  const { prepare, listens } = serverAccess(server);
-  const acceptor = await prepare();
-  const close = listener.serve({
-    connection: (socket) => acceptor.receive(socket, fromAccepted),
-    error: onError,
-  });
-  listens(
-    async () => close(),
-    () => listener.address,
-  );
+): void {
+  const connection = (socket: Socket): void => acceptance.connection(socket);
+  const close = listener.serve({ connection, error: onError });
+  const stop = async (): Promise<void> => {
+    close();
+    acceptance.cut();
+  };
+  serverAccess(server).listens(stop, () => listener.address);
 }

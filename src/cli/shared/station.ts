@@ -9,14 +9,14 @@ import { whenGone } from './gone.js';
 import type { Links } from './links.js';
 import type { Handover, Listener } from './listener.js';
 import type { Report } from './output.js';
-import { listenSealed } from './sealed-listening.js';
+import { listenSealed, type SealedListener } from './sealed-listening.js';
 
 /** An end of a tunnel, or a bridge; a process can have several. */
 export interface Station {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
-  /** Where its listeners are that can pass to another. */
+  /** Where it listens. */
   readonly addresses: readonly ListenAddress[];
   /** Reads what it needs before it can accept connections. Rejects if that is wrong. */
   check(): Promise<void>;
@@ -65,7 +65,8 @@ export class ServerStation implements Station {
   /** One promise per client, which resolves when it is gone. */
   readonly #open = new Set<Promise<void>>();
   #accepting: Promise<void> | undefined;
-  #listener: Listener | undefined;
+  #listening: SealedListener | undefined;
+  #hasListener = false;
 
   constructor({ server, reload }: FileServer, serving: Serving, place: Place) {
     this.server = server;
@@ -76,7 +77,7 @@ export class ServerStation implements Station {
   }
 
   get addresses(): readonly ListenAddress[] {
-    return this.#place.websocket ? [] : [this.#place.address];
+    return [this.#place.address];
   }
 
   async check(): Promise<void> {
@@ -85,15 +86,17 @@ export class ServerStation implements Station {
 
   async begin(handover: Handover = () => undefined): Promise<void> {
     const { address, report } = this.#place;
-    this.#listener = await listenSealed(this.server, address, this.#place, report, handover);
+    this.#listening = await listenSealed(this.server, address, this.#place, report, handover);
+    this.#hasListener = true;
     this.#accepting = this.#accept();
   }
 
   release(): Listener[] {
-    const listener = this.#listener;
-    this.#listener = undefined;
-    listener?.release();
-    return listener === undefined ? [] : [listener];
+    if (this.#listening === undefined || !this.#hasListener) return [];
+    const { listener } = this.#listening;
+    this.#hasListener = false;
+    listener.release();
+    return [listener];
   }
 
   /**
@@ -102,10 +105,9 @@ export class ServerStation implements Station {
    * no event for the end of the last one and needs none otherwise.
    */
   async retire(): Promise<void> {
-    if (this.#place.websocket) stopAccepting(this.server);
-    this.#listener?.close();
+    if (this.#hasListener) this.#listening?.listener.close();
     void this.#serving.goAway();
-    while (this.server.stats.pending + this.server.stats.waiting > 0) await sleep(HANDSHAKE_CHECK);
+    while (this.#arriving > 0) await sleep(HANDSHAKE_CHECK);
     while (this.#open.size > 0) await Promise.all(this.#open);
     await this.#close();
   }
@@ -116,6 +118,12 @@ export class ServerStation implements Station {
     await this.links.end(this.#serving.goAway());
     this.#serving.cut();
     await this.#close();
+  }
+
+  /** How many connections are neither open nor refused yet. */
+  get #arriving(): number {
+    const { pending, waiting } = this.server.stats;
+    return pending + waiting + (this.#listening?.pending ?? 0);
   }
 
   async #close(): Promise<void> {

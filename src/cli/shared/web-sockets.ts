@@ -8,7 +8,7 @@ import { serverAccess } from '../../server/server.js';
 import { WEB_SOCKET_PROTOCOL, webSocket } from '../../transports/web-socket.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { type CommandError, usageError } from './failure.js';
-import { listenPlain } from './listening.js';
+import type { Acceptance } from './listener.js';
 
 /**
  * Four times the longest message that this library sends. No compression: encrypted data does not get shorter.
@@ -29,51 +29,83 @@ export async function dialWebSocket(url: URL): Promise<Transport> {
   throw notInstalled('a ws: or wss: address, on Node before 22,');
 }
 
-/** Starts accepting WebSockets, with any path. Resolves to the address, with the real port. */
-export async function listenForWebSockets(server: SecureServer, address: ListenAddress): Promise<string> {
+/** Accepts WebSockets, with any path, on the connections of a listener. */
+export async function acceptWebSockets(server: SecureServer): Promise<Acceptance> {
   const library = await loadLibrary();
   if (library === undefined) throw notInstalled('--websocket');
-  const { prepare, listens, settings, throwIfClosed, report } = serverAccess(server);
-  await prepare();
-  const http = createHttpServer(settings);
+  const requests = new Requests(serverAccess(server).settings);
   const upgrades = new library.WebSocketServer({
     ...socketOptions,
     noServer: true,
     clientTracking: false,
     handleProtocols: () => WEB_SOCKET_PROTOCOL,
   });
-  http.on('upgrade', (request, socket, head) => upgrade(server, upgrades, { request, socket, head }));
-  const at = await listenPlain(http, address);
-  const stop = (): Promise<void> => stopListening(http);
-  listens(stop, () => at);
-  throwIfClosed();
-  // an error such as a lack of file descriptors: the server goes on listening
-  http.on('error', (error) => report(error, { remoteAddress: undefined, remotePort: undefined }));
-  return formatPlace(at);
+  requests.http.on('upgrade', (request, socket, head) => {
+    requests.leave(socket);
+    upgrade(server, upgrades, { request, socket, head });
+  });
+  return requests;
 }
 
 type Limits = Record<'handshakeTimeout' | 'maxPendingHandshakes' | 'maxPendingPerSource', number>;
 
 /**
- * The limits on handshakes apply from the TCP connection on. Until it is a WebSocket, a connection belongs to Node's
- * HTTP server, which the library's own limits do not see: a client that sends half a request would be held by no one.
+ * Connections that are not WebSockets yet. The limits on handshakes apply from the TCP connection on: until then, a
+ * connection belongs to Node's HTTP server, which the library's own limits do not see, and a client that sends half a
+ * request would be held by no one.
  */
-function createHttpServer(limits: Limits): Server {
-  const { handshakeTimeout, maxPendingHandshakes, maxPendingPerSource } = limits;
-  const timeouts = {
-    headersTimeout: handshakeTimeout,
-    requestTimeout: handshakeTimeout,
-    connectionsCheckingInterval: Math.min(handshakeTimeout, 1000),
-  };
-  const http = createServer({ ...timeouts, noDelay: true }, (_, response) => {
-    response.writeHead(426, refusalHeaders).end(REFUSAL);
-  });
-  boundRequests(http, new HandshakeLimiter(maxPendingHandshakes, maxPendingPerSource));
-  return http;
+class Requests implements Acceptance {
+  /** Does not listen: it is given its connections. */
+  readonly http: Server;
+  readonly #timeout: number;
+  readonly #limiter: HandshakeLimiter;
+  /** How each of them is counted no more. */
+  readonly #open = new Map<Duplex, () => void>();
+
+  constructor({ handshakeTimeout, maxPendingHandshakes, maxPendingPerSource }: Limits) {
+    this.#timeout = handshakeTimeout;
+    this.#limiter = new HandshakeLimiter(maxPendingHandshakes, maxPendingPerSource);
+    this.http = createServer((_, response) => {
+      response.writeHead(426, refusalHeaders).end(REFUSAL);
+    });
+  }
+
+  get pending(): number {
+    return this.#open.size;
+  }
+
+  /** Closes connections beyond the limit at once. */
+  connection(socket: Socket): void {
+    const leave = this.#limiter.enter(socket.remoteAddress);
+    if (leave === undefined) {
+      socket.destroy();
+      return;
+    }
+    // the time-outs of `node:http` are those of a server that listens
+    const timer = setTimeout(() => socket.destroy(), this.#timeout);
+    this.#open.set(socket, () => {
+      clearTimeout(timer);
+      leave();
+    });
+    socket.once('close', () => this.leave(socket));
+    this.http.emit('connection', socket);
+    // it was accepted paused
+    socket.resume();
+  }
+
+  /** Once one is a WebSocket, the server counts it. */
+  leave(socket: Duplex): void {
+    this.#open.get(socket)?.();
+    this.#open.delete(socket);
+  }
+
+  cut(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
 }
 
 /** Unix domain sockets as the package `ws` writes them. */
-function formatPlace(at: ListenAddress): string {
+export function formatPlace(at: ListenAddress): string {
   return 'port' in at ? `ws://${formatAddress(at)}` : `ws+${formatAddress(at)}`;
 }
 
@@ -116,29 +148,6 @@ function refuse(socket: Duplex): void {
   socket.on('error', () => {});
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 400 ${STATUS_CODES[400]}\r\n${lines.join('')}\r\n${REFUSAL}`);
-}
-
-/** Closes connections beyond the limit at once. Once one is a WebSocket, the server counts it. */
-function boundRequests(http: Server, limiter: HandshakeLimiter): void {
-  const leaves = new WeakMap<Duplex, () => void>();
-  http.on('connection', (socket: Socket) => {
-    const leave = limiter.enter(socket.remoteAddress);
-    if (leave === undefined) {
-      socket.destroy();
-      return;
-    }
-    leaves.set(socket, leave);
-    socket.once('close', leave);
-  });
-  http.on('upgrade', (_, socket) => leaves.get(socket)?.());
-}
-
-/** Open WebSockets stay; connections that are not WebSockets yet are cut. */
-function stopListening(http: Server): Promise<void> {
-  return new Promise((resolve) => {
-    http.close(() => resolve());
-    http.closeAllConnections();
-  });
 }
 
 /** `ws`, if it is installed. */
