@@ -8,13 +8,14 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: [
-        'test/{admitted-clients,attach,authorized-keys,batches,bun-web-socket,check-transport,connecting}.test.ts',
-        'test/{drain,duplex,external-keys,heartbeat,http-over-connections,interop}.test.ts',
+        'test/{admitted-clients,attach,authorized-keys,bun-web-socket,check-transport,connecting}.test.ts',
+        'test/{drain,duplex,external-keys,http-over-connections,interop}.test.ts',
         'test/{large-messages,lifecycle,message-port,options}.test.ts',
         'test/{reconnecting,server-close,serving,sessions,streams,trust,unix-sockets}.test.ts',
         'test/{web-socket,web-streams,writes}.test.ts',
         'test/{identity,known-hosts,proxy,resumption,socket}{,-*}.test.ts',
         'test/backends/symmetric.test.ts',
+        'test/connection/{batches,heartbeat}.test.ts',
         'test/faults/{budget,endings,handed-in,handed-in-backends,handed-in-transports,handshakes}.test.ts',
         'test/faults/{private-operations,secrets}.test.ts',
       ],
