@@ -326,6 +326,30 @@ describe.each(protocols)('%s', (protocol) => {
       expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
     });
 
+    // defence: the wait for the peer's end is the signal's as well
+    it('while the client before waits for a peer that stays', async () => {
+      const server = await startServer(() => new Promise(() => {}));
+      const controller = new AbortController();
+      const options = { ...(await clientOptions()), closeTimeout: 60_000 };
+      const clients: SecureClient[] = [];
+      const loop = async (): Promise<void> => {
+        const { signal } = controller;
+        for await (const client of reconnecting(to(server), options, { signal })) {
+          clients.push(client);
+          // what the server does not read keeps it from seeing the end
+          for (let i = 0; i < 30; i++) void client.send(new Uint8Array(1_000_000)).catch((error) => error);
+          setTimeout(() => controller.abort(reason), 200);
+        }
+      };
+      const begun = performance.now();
+      expect(await rejection(loop())).toBe(reason);
+      expect(performance.now() - begun).toBeLessThan(20_000);
+      expect(clients).toHaveLength(1);
+      expect((await clients[0]?.closed)?.error).toBe(reason);
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+      await server.close({ timeout: 1 });
+    });
+
     it('and leaves no listener at it after any number of clients', async () => {
       const server = await startServer(echo);
       const { signal } = new AbortController();

@@ -66,10 +66,11 @@ export async function* reconnect<Client extends PortableClient>(
       wait = waits.after(0);
       if (onError) callSafely('onError', () => onError(error, wait));
     } finally {
-      signal?.removeEventListener('abort', abort);
       const closed = client.close();
       // a loop that is left, perhaps by an error that has to be reported, does not wait for the peer
       if (!isLeft) await closed;
+      // until then the signal destroys the client, so that no peer holds its reason back
+      signal?.removeEventListener('abort', abort);
     }
     await sleep(wait, signal);
   }
