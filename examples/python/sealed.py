@@ -648,7 +648,7 @@ class Connection:
         with self._changed:
             while not self._hung_up:
                 due = self._last_write + OWED_PONG - time.monotonic()
-                owed = (self._paused or self._bytes_since_write >= 64) and self.close_code is None  # R6.3, R6.4
+                owed = (self._paused or self._bytes_since_write > 0) and self.close_code is None  # R6.3, R6.4
                 if owed and due <= 0:
                     self._signs.add(PONG)
                 if self._signs and self.close_code is None:
@@ -716,7 +716,10 @@ class Connection:
             self._say(PONG)
         elif kind == CLOSE and len(payload) == 2:
             self.close_code = int.from_bytes(payload, "big")
-        elif kind != PONG or payload:
+        elif kind == PONG and not payload:
+            with self._changed:  # R6.3: nothing is owed for it
+                self._bytes_since_write = max(0, self._bytes_since_write - 20)
+        else:
             raise SealedError("PROTOCOL", f"a record of type {kind} with {len(payload)} bytes has no place here")
 
     def _cut_messages(self):
@@ -761,7 +764,7 @@ class Connection:
             data += part
             with self._changed:
                 self._bytes_since_write += len(part)
-                if self._bytes_since_write - len(part) < 64 <= self._bytes_since_write:
+                if self._bytes_since_write == len(part):
                     self._changed.notify_all()
         return bytes(data)
 

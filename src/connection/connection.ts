@@ -226,6 +226,9 @@ export class Connection {
       case 'pong':
         this.#sendQueue.pong();
         break;
+      case 'answered':
+        this.#heartbeat?.onAnswered(event.bytes);
+        break;
       case 'open':
         this.#open(event.result);
         break;

@@ -24,12 +24,6 @@ export interface HeartbeatSender {
  */
 const PONG_INTERVAL = 10_000;
 /**
- * Bytes received from which on an end owes a PONG. Fewer may be PINGs and PONGs: two ends that owed each other a PONG
- * for a PONG would never stop.
- */
-const OWED_FROM = 64;
-
-/**
  * Watches over one open connection, with one timer for four deadlines. `#due` says which comes next, `#check` acts on
  * those that have come:
  *
@@ -61,7 +55,7 @@ export class Heartbeat {
   #pausedAt: number | undefined;
   /** When the peer was last sent a byte. */
   #lastSend = this.#lastReceive;
-  /** Bytes that came since then. */
+  /** Bytes that came since then, for which the peer is owed one. */
   #receivedSince = 0;
   #asks = true;
   #isStopped = false;
@@ -89,12 +83,20 @@ export class Heartbeat {
    */
   onReceive(bytes: number): void {
     this.#lastReceive = performance.now();
-    const owedBefore = this.#receivedSince >= OWED_FROM;
+    const owedBefore = this.#receivedSince > 0;
     this.#receivedSince += bytes;
-    if (this.#pingedAt === undefined && owedBefore === this.#receivedSince >= OWED_FROM) return;
+    if (this.#pingedAt === undefined && owedBefore) return;
     this.#pingedAt = undefined;
     // the timer may stand at the end of a ping timeout, or at the next PING: something is due before
     if (this.#due() < this.#timerDue) this.#schedule();
+  }
+
+  /**
+   * Of the bytes that came, so many were a PONG, now complete. Two ends that owed each other a PONG for a PONG would never
+   * stop. A part of one counts, since it cannot be told apart; that matters only where a PONG takes longer than its turn.
+   */
+  onAnswered(bytes: number): void {
+    this.#receivedSince = Math.max(0, this.#receivedSince - bytes);
   }
 
   /** A write was completed. */
@@ -209,7 +211,7 @@ export class Heartbeat {
    * not read, so that it never arrives.
    */
   get #mustSend(): boolean {
-    return this.#beats && (this.#receivedSince >= OWED_FROM || this.#pausedAt !== undefined);
+    return this.#beats && (this.#receivedSince > 0 || this.#pausedAt !== undefined);
   }
 
   /** When something is to be done at the earliest, as things stand. */

@@ -52,6 +52,8 @@ export type Action =
   | { readonly type: 'received'; readonly batch: Batch | undefined; readonly held: number }
   /** A record that carried no message arrived and wants an answer, at most one waiting at a time. */
   | { readonly type: 'pong' }
+  /** A PONG of so many bytes arrived, for which the peer is owed nothing. */
+  | { readonly type: 'answered'; readonly bytes: number }
   /** The peer has ended its half in order; for protocols with a close message, its code. What follows is discarded. */
   | { readonly type: 'ended'; readonly closeCode: number }
   /** The last bytes for the peer before the script throws: written, ended, and a bounded wait for the peer's end. */

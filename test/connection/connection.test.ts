@@ -235,8 +235,22 @@ describe('an open connection', () => {
     expect(transport.probes).toBe(2);
   });
 
+  it('tells a peer that has sent something that it lives, and nothing for a PONG', async () => {
+    const { transport } = await openStation();
+    vi.advanceTimersByTime(20_000);
+    transport.receive('!');
+    vi.advanceTimersByTime(60_000);
+    await turns();
+    expect(transport.written).toBe('');
+    transport.receive('!b');
+    vi.advanceTimersByTime(60_000);
+    await turns();
+    expect(transport.written).toBe('!');
+  });
+
   it('may hold its first message up until the peer shows that it is ready', async () => {
     for (const way of ['bytes', 'time', 'end'] as const) {
+      vi.clearAllTimers();
       const { connection, transport } = await openStation({ settleMs: 100 });
       void connection.send(bytes('a'));
       await turns();
@@ -247,7 +261,8 @@ describe('an open connection', () => {
       if (way === 'end') connection.destroy();
       await turns();
       expect(transport.written).toBe(way === 'end' ? '' : 'a');
-      expect(vi.getTimerCount()).toBe(way === 'end' ? 1 : 0);
+      // that of the transport's end, and that of the PONG which is owed for bytes
+      expect(vi.getTimerCount()).toBe(way === 'time' ? 0 : 1);
     }
   });
 });

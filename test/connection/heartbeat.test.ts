@@ -102,10 +102,20 @@ describe('heartbeat', () => {
     expect(seen).toEqual(['pong']);
   });
 
+  it('pays for a single byte, and at once if it has sent nothing for long', () => {
+    const { heartbeat, seen } = watch({ pingInterval: 0 });
+    vi.advanceTimersByTime(100_000);
+    heartbeat.onReceive(1);
+    vi.advanceTimersByTime(2);
+    expect(seen).toEqual(['pong']);
+  });
+
   it('owes nothing for a PING and a PONG, or two ends would answer each other for ever', () => {
     const { heartbeat, seen } = watch({ pingInterval: 0 });
     for (let i = 0; i < 20; i++) {
       heartbeat.onReceive(20);
+      heartbeat.onAnswered(20);
+      vi.advanceTimersByTime(15_000);
       heartbeat.onReceive(20);
       heartbeat.onWrite();
       vi.advanceTimersByTime(15_000);

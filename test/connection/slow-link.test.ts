@@ -15,9 +15,15 @@ const SIGN = 20;
 /** One direction of a link whose buffers take everything at once, and let it through slowly and in order. */
 class Direction {
   readonly #queue: { left: number; arrived: () => void }[] = [];
+  readonly #arrived: (() => void)[] = [];
 
   write(bytes: number, arrived: () => void = () => {}): void {
     this.#queue.push({ left: bytes, arrived });
+  }
+
+  /** What has arrived as a whole is known once its bytes are there. */
+  settle(): void {
+    for (const arrived of this.#arrived.splice(0)) arrived();
   }
 
   /** Lets so many bytes through. Returns how many there were. */
@@ -28,7 +34,7 @@ class Direction {
       carried += part;
       first.left -= part;
       if (first.left > 0) break;
-      first.arrived();
+      this.#arrived.push(first.arrived);
       this.#queue.shift();
     }
     return carried;
@@ -41,6 +47,8 @@ interface End {
   /** When bytes of its own last arrived. */
   arrivedAtPeer: number;
   diedAt: number | undefined;
+  /** PONGs that no one asked for. */
+  pongs: number;
   answer(): void;
 }
 
@@ -54,7 +62,10 @@ function pair(settings: Partial<HeartbeatSettings>): [End, End] {
     };
     const actions = {
       ping: () => write(() => other().answer()),
-      pong: () => write(),
+      pong: () => {
+        end.pongs++;
+        write(() => other().heartbeat.onAnswered(SIGN));
+      },
       unsent: () => 0,
     };
     const die = (): void => {
@@ -63,7 +74,14 @@ function pair(settings: Partial<HeartbeatSettings>): [End, End] {
     };
     const all = { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, ...settings };
     const heartbeat = new Heartbeat(all, actions, die, true);
-    const end: End = { heartbeat, out, arrivedAtPeer: 0, diedAt: undefined, answer: () => write() };
+    const end: End = {
+      heartbeat,
+      out,
+      arrivedAtPeer: 0,
+      diedAt: undefined,
+      pongs: 0,
+      answer: () => write(() => other().heartbeat.onAnswered(SIGN)),
+    };
     return end;
   };
   const ends: [End, End] = [make(() => ends[1]), make(() => ends[0])];
@@ -81,6 +99,7 @@ function run(ends: [End, End], milliseconds: number, rates: () => [number, numbe
       if (bytes === 0) continue;
       if (from.diedAt === undefined && to.diedAt === undefined) from.arrivedAtPeer = performance.now();
       to.heartbeat.onReceive(bytes);
+      from.out.settle();
     }
     vi.advanceTimersByTime(STEP);
   }
@@ -93,6 +112,34 @@ it.each([{}, { pingInterval: 1000, pingTimeout: 19_000 }, { pingInterval: 19_999
     for (let i = 0; i < 20; i++) ends[0].out.write(2 ** 20);
     run(ends, 1_000_000, () => [20_000, 20_000]);
     expect(ends.map((end) => end.diedAt)).toEqual([undefined, undefined]);
+  },
+);
+
+it.each([1, 2, 5, 20, 60])(
+  'nor do %d bytes a second, though a PONG may take longer than its turn',
+  (rate) => {
+    for (const directions of [1, 2]) {
+      const ends = pair({ pingInterval: 1000, pingTimeout: 19_000 });
+      for (const { out } of ends.slice(0, directions)) out.write(2 ** 20);
+      let credit = 0;
+      run(ends, 600_000, () => {
+        credit += (rate * STEP) / 1000;
+        const whole = Math.floor(credit);
+        credit -= whole;
+        return [(whole * 1000) / STEP, (whole * 1000) / STEP];
+      });
+      expect(ends.map((end) => end.diedAt)).toEqual([undefined, undefined]);
+    }
+  },
+);
+
+it.each([0, 1000])(
+  'two ends do not answer the PONGs of each other for ever, with pingInterval %d',
+  (pingInterval) => {
+    const ends = pair({ pingInterval });
+    ends[0].out.write(30);
+    run(ends, 600_000, () => [20_000, 20_000]);
+    expect(ends.map(({ pongs }) => pongs)).toEqual([0, pingInterval === 0 ? 1 : 0]);
   },
 );
 

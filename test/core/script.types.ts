@@ -51,6 +51,7 @@ export function everyTypeIsHandled(effect: Effect): string {
     case 'open':
     case 'received':
     case 'pong':
+    case 'answered':
     case 'ended':
     case 'finalBytes':
       return effect.type;

@@ -152,7 +152,7 @@ export type Step = () => unknown;
 
 /**
  * A protocol of letters. The handshake: both say `H`. Then lower-case letters are messages of one letter each, `?` is a
- * PING, `.` the end, `T` a step that takes time, whose result is a message, and `X` an error about which the peer is
+ * PING, `!` a PONG, `.` the end, `T` a step that takes time, whose result is a message, and `X` an error about which the peer is
  * told `x`, `Y` one about which it is not.
  */
 function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Script {
@@ -164,6 +164,9 @@ function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Scrip
     switch (letter) {
       case '?':
         yield { type: 'pong' };
+        break;
+      case '!':
+        yield { type: 'answered', bytes: 1 };
         break;
       case '.':
         yield { type: 'ended', closeCode: 7 };

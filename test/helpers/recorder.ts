@@ -123,6 +123,8 @@ export class Recorder {
       case 'pong':
         this.answer();
         break;
+      case 'answered':
+        break;
       case 'ended':
         this.onEnded(event.closeCode);
         break;

@@ -102,7 +102,8 @@ function* receiveRecords(
       checkEmpty(plaintext);
       if (type === RecordType.ping) yield { type: 'pong' };
       else if (type === RecordType.keyUpdate) update(key);
-      else if (type !== RecordType.pong) throw violation(`a record of type ${type}`);
+      else if (type === RecordType.pong) yield { type: 'answered', bytes: RECORD_HEADER + length };
+      else throw violation(`a record of type ${type}`);
     }
   }
 }
