@@ -7,12 +7,9 @@ import { planTunnel } from './shared/tunnel-plan.js';
 export const tunnel: Command = {
   name: 'tunnel',
   summary: 'carry plain TCP connections over sealed ones',
-  help: `Usage: secure-sockets tunnel client [OPTION]... LISTEN SERVER
-   or: secure-sockets tunnel server [OPTION]... LISTEN TARGET
-
-The client carries plain connections from LISTEN over a few sealed ones to the
-SERVER, which connects to TARGET for each. Addresses are HOST:PORT, [IPV6]:PORT,
-unix:PATH or /PATH, for LISTEN also fd:NAME, for SERVER also ws: and wss: URLs.
+  help: `Usage: secure-sockets tunnel client|server [OPTION]... LISTEN SERVER|TARGET
+From the client's LISTEN to the server's TARGET, sealed. Addresses: HOST:PORT,
+[IPV6]:PORT or unix:PATH, for LISTEN also fd:NAME, for SERVER also ws:, wss:.
 
 Options of a tunnel client:
   --server-key SHA256:... the fingerprint of the server's key; may be repeated
@@ -43,7 +40,6 @@ Options of both:
   -v, --verbose           as --log-level debug
   --json                  as --log-format json, at debug
   -h, --help              this text
-
 Examples:
   secure-sockets tunnel server --identity key.pem --any-client :9000 :6379
   secure-sockets tunnel client --server-key SHA256:... :6379 there.example:9000

@@ -62,6 +62,7 @@ test.each([':0', '0.0.0.0:0', '[::]:0', '192.0.2.1:9100'])(
       '127.0.0.1:9',
     ).ended;
     expect(stderr).toMatch(/can be reached from other machines\nhint: .*--metrics-public/);
+    expect(stderr).not.toContain('listening at');
     expect(code).toBe(2);
     expect(place.folder).not.toBe('');
   },

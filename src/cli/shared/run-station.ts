@@ -1,5 +1,5 @@
 import { GRACE } from './links.js';
-import { type MetricsValues, serveMetrics } from './metrics.js';
+import { checkMetrics, type MetricsValues, serveMetrics } from './metrics.js';
 import { type Report, type ReportFlags, reportAs } from './output.js';
 import { announceService } from './service.js';
 import { Hangup, stopSignal, whenAborted } from './signals.js';
@@ -22,6 +22,8 @@ export interface StationPlan {
 /** Runs one station until stopped. */
 export async function runStation({ values, prepare }: StationPlan): Promise<void> {
   const report = reportAs(values);
+  // before it listens: wrong use must not leave a client with half a connection
+  checkMetrics(values);
   const stop = stopSignal(GRACE);
   const hangup = new Hangup(report);
   const station = await prepare({ report, stop });
