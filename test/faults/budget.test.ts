@@ -1,7 +1,9 @@
-import type { SecureClient, ServerOptions } from 'secure-sockets';
+import { setImmediate as onNextLoop } from 'node:timers/promises';
+import { type SecureClient, SecureSocketError, type ServerOptions } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MESSAGE_OVERHEAD } from '../../src/core/inbox.js';
 import { clientOf, type Pair, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
+import { Cut, dial } from '../load/cut.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -125,6 +127,45 @@ describe.each(protocols)('what the connections of a %s server hold together', (p
       for (const client of clients) client.destroy();
     },
   );
+
+  // defences: what ended and unfinished connections hold is charged, however little each of them holds
+  it.each([
+    ['end and leave little unread', 400_000],
+    ['leave messages of no bytes unread', 400_000],
+    ['begin a message', 500_000],
+  ])('is bounded for 1,000 clients that %s', { timeout: 120_000 }, async (what, maxBuffered) => {
+    const { server } = await connectPair({ maxBuffered, maxPendingHandshakes: 2000 });
+    let max = 0;
+    const one = async (): Promise<SecureClient> => {
+      const client = clientOf(server, { protocol });
+      const cut = what === 'begin a message' ? new Cut(await dial(portOf(server))) : undefined;
+      const to = { port: portOf(server), host: '127.0.0.1' };
+      const [, peer] = await Promise.all([cut ? client.connect(cut) : client.connect(to), server.accept()]);
+      if (cut) {
+        cut.room = 1000;
+        void client.send(new Uint8Array(100_000)).catch((error: Error) => error);
+      } else {
+        const [count, size] = what.startsWith('end') ? [1, 500] : [5, 0];
+        for (let i = 0; i < count; i++) await client.send(new Uint8Array(size));
+      }
+      if (what.startsWith('end')) await client.close();
+      open.push({ [Symbol.asyncDispose]: async () => client.destroy() });
+      max = Math.max(max, server.stats.buffered);
+      return peer;
+    };
+    const peers: SecureClient[] = [];
+    for (let i = 0; i < 1000; i += 10)
+      peers.push(...(await Promise.all(Array.from({ length: 10 }, () => one()))));
+    await expect.poll(() => server.stats.buffered).toBeGreaterThan(0.9 * maxBuffered);
+    expect(server.stats.buffered).toBeLessThanOrEqual(maxBuffered);
+    expect(max).toBeLessThanOrEqual(maxBuffered + 32_768);
+    const ends = peers.map(async ({ closed }) => (await Promise.race([closed, onNextLoop()]))?.error);
+    const evicted = (await Promise.all(ends)).filter(
+      (error) => error instanceof SecureSocketError && error.code === 'BUFFER_LIMIT',
+    ).length;
+    expect(evicted).toBeGreaterThan(100);
+    expect(evicted).toBeLessThan(900);
+  });
 
   // defence: what waits to be sent is charged as well
   it('includes what clients do not take', async () => {
