@@ -11,7 +11,7 @@ export default mergeConfig(
         'test/{admitted-clients,attach,authorized-keys,bun-web-socket,check-transport,connecting}.test.ts',
         'test/{drain,duplex,external-keys,http-over-connections,interop}.test.ts',
         'test/{large-messages,lifecycle,message-port,options}.test.ts',
-        'test/{reconnecting,server-close,serving,sessions,streams,trust,unix-sockets}.test.ts',
+        'test/{reconnecting,server-close,serving,sessions,stalled-streams,streams,trust,unix-sockets}.test.ts',
         'test/{web-socket,web-streams,writes}.test.ts',
         'test/{identity,known-hosts,proxy,resumption,socket}{,-*}.test.ts',
         'test/backends/symmetric.test.ts',

@@ -35,6 +35,8 @@ class ByteStream extends Duplex {
   #timer: NodeJS.Timeout | undefined;
   #peerHasEnded = false;
   #reads = 0;
+  /** Why nothing more comes; told once all that came before has been read. */
+  #failure: Error | undefined;
 
   constructor(connection: Connection, { maxMessage, allowHalfOpen, owner }: ByteStreamOptions) {
     super({ allowHalfOpen });
@@ -104,7 +106,25 @@ class ByteStream extends Duplex {
   }
 
   override _read(): void {
-    this.#receive().catch((error: Error) => this.#giveUp(error));
+    this.#receive().catch((error: Error) => {
+      if (this.readableLength === 0 || this.#isOurs(error)) this.#giveUp(error);
+      else this.#failure = error;
+    });
+  }
+
+  /**
+   * A stream that is destroyed drops the bytes that it has read ahead, up to its high-water mark. So what ends the
+   * connection waits until they are read, as it does behind the messages of the connection itself.
+   */
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size);
+    if (chunk !== null) this.#reads++;
+    const failure = this.#failure;
+    if (failure !== undefined && this.readableLength === 0) {
+      this.#failure = undefined;
+      process.nextTick(() => this.#giveUp(failure));
+    }
+    return chunk;
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
@@ -165,8 +185,11 @@ class ByteStream extends Duplex {
 
   /** A connection closed on this side closes the stream without an error, as a socket destroyed does. */
   #giveUp(error: Error): void {
-    const isOurs = error instanceof SecureSocketError && error.code === 'CLOSED' && !this.#peerHasEnded;
-    this.destroy(isOurs ? undefined : error);
+    this.destroy(this.#isOurs(error) ? undefined : error);
+  }
+
+  #isOurs(error: Error): boolean {
+    return error instanceof SecureSocketError && error.code === 'CLOSED' && !this.#peerHasEnded;
   }
 }
 
