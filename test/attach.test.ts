@@ -10,13 +10,9 @@ import {
   type ServerOptions,
   type Transport,
 } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { open } from './helpers/kept.js';
 import { clientOf, identityFor, pause, portOf, protocols, rejection } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 const text = (message: Uint8Array | null): string | null =>
   message === null ? null : Buffer.from(message).toString();

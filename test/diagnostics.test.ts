@@ -8,6 +8,7 @@ import { type ClientOptions, fromDuplex, SecureClient, type SecureServer } from 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../src/connection/connection.js';
 import { traceConnection, traceHandshake, traceLimit } from '../src/diagnostics.js';
+import { keep } from './helpers/kept.js';
 import {
   clientOf,
   identityFor,
@@ -19,16 +20,6 @@ import {
   rejection,
   startListening,
 } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
-
-function keep<T extends AsyncDisposable>(resource: T): T {
-  open.push(resource);
-  return resource;
-}
 
 const names = ['handshake:start', 'handshake:end', 'handshake:error', 'open', 'close', 'limit'] as const;
 type Name = (typeof names)[number];

@@ -2,15 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { fromAccepted } from '../src/transports/tcp.node.js';
 import type { Transport } from '../src/transports/transport.js';
+import { open } from './helpers/kept.js';
 import { pair } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 /** What an accepted socket has inside, undocumented. */
 interface Inside {

@@ -1,11 +1,7 @@
 import type { SecureClient, SecureServer } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { open } from './helpers/kept.js';
 import { clientOf, pause, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 const text = (message: Uint8Array | null): string | null =>
   message === null ? null : new TextDecoder().decode(message);

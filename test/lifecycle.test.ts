@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type ConnectionEnd, SecureClient, SecureServer, type SecureSocketError } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { keep } from './helpers/kept.js';
 import {
   clientOf,
   identityFor,
@@ -12,16 +13,6 @@ import {
   rejection,
   startListening,
 } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
-
-function keep<T extends AsyncDisposable>(resource: T): T {
-  open.push(resource);
-  return resource;
-}
 
 /** A TCP relay that lets so many bytes a second through towards the server. */
 async function slowRelay(port: number, bytesPerSecond: number): Promise<number> {

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { SecureClient } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { open } from './helpers/kept.js';
 import {
   clientOf,
   pair,
@@ -14,11 +15,6 @@ import {
 
 setFlagsFromString('--expose_gc');
 const collect = runInNewContext('gc') as () => void;
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 /** Waits until everything of a list has been collected; says how many have not. */
 async function countCollected(references: readonly WeakRef<object>[]): Promise<number> {

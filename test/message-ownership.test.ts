@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MessageMemory } from '../src/core/message-memory.js';
 import { backends } from './helpers/backends.js';
+import { open } from './helpers/kept.js';
 import { type Pair, pair, protocols, rejection } from './helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 /** What fills a record with many messages, and what has a record or more of its own. */
 const sizes = [

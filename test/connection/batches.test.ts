@@ -1,13 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ReceiveQueue } from '../../src/connection/receive-queue.js';
 import { batchOf } from '../helpers/batch.js';
+import { open } from '../helpers/kept.js';
 import { pair, protocols } from '../helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 async function connectEnds(protocol: (typeof protocols)[number]): ReturnType<typeof pair> {
   const ends = await pair(protocol);

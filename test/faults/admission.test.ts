@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { BlockList, type Socket } from 'node:net';
 import { SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { HandshakeLimiter } from '../../src/server/handshake-limiter.js';
+import { keep } from '../helpers/kept.js';
 import {
   clientOf,
   identityFor,
@@ -13,16 +14,6 @@ import {
   rejection,
   startListening,
 } from '../helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
-
-function keep<T extends AsyncDisposable>(resource: T): T {
-  open.push(resource);
-  return resource;
-}
 
 /** Connects and says nothing. Whether the server keeps it shows later. */
 async function silent(server: SecureServer, count: number): Promise<Socket[]> {

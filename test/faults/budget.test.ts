@@ -1,14 +1,10 @@
 import { setImmediate as onNextLoop } from 'node:timers/promises';
 import { type SecureClient, SecureSocketError, type ServerOptions } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MESSAGE_OVERHEAD } from '../../src/core/inbox.js';
+import { open } from '../helpers/kept.js';
 import { clientOf, type Pair, pair, portOf, protocols, rejection } from '../helpers/sockets.js';
 import { Cut, dial } from '../load/cut.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 const SIZE = 60_000;
 const limits = { maxMessage: 2 ** 20, maxBuffered: 600_000 };

@@ -1,13 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { open } from '../helpers/kept.js';
 import type { Break } from '../helpers/proxy.js';
 import { protocols } from '../helpers/sockets.js';
 import type { Account } from './conversation.js';
 import { type Outcome, Stand } from './stand.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
 
 const LENGTHS = [0, 100, 3_000];
 const PLACES = 40;

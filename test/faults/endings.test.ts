@@ -1,18 +1,9 @@
 import { Duplex } from 'node:stream';
 import { fromDuplex, SecureServer } from 'secure-sockets';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { keep } from '../helpers/kept.js';
 import { FaultProxy } from '../helpers/proxy.js';
 import { clientOf, identityFor, portOf, protocols, startListening } from '../helpers/sockets.js';
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
-});
-
-function keep<T extends AsyncDisposable>(resource: T): T {
-  open.push(resource);
-  return resource;
-}
 
 const MEBIBYTE = 2 ** 20;
 const maxMessage = 64 * MEBIBYTE;
