@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { Identity } from 'secure-sockets';
+import { Identity, SecureClient, webSocket } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { portOf, type Running, start } from './cli/command.js';
 import { kill, type Outcome, outcomeOf, requireBuild, root } from './helpers/pack.js';
 import { type Runtime, runtimes, runtimesAreRequired } from './helpers/runtimes.js';
@@ -53,8 +54,35 @@ describe.each([Bun, Deno])('$name', (other) => {
     ])('the command: a server on $name', (server, client) => {
       commands(server, client);
     });
+
+    webSocketServer(other);
   });
 });
+
+/** The server of docs/recipes.md over Bun.serve or Deno.serve, as it is in examples/websocket. */
+function webSocketServer({ name, command: [file, ...options] }: Runtime): void {
+  test(`${name}.serve serves a client on Node`, async () => {
+    const script = join(root, 'examples/websocket', `${name.toLowerCase()}.mjs`);
+    const serving = spawn(file, [...options, script, '0'], {
+      env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
+    });
+    try {
+      const [url = '', serverKey = ''] = (await firstLine(serving)).split(' ');
+      const answer = await fetch(url.replace('ws:', 'http:'));
+      expect([answer.status, await answer.text()]).toEqual([426, 'a WebSocket was expected']);
+      await using client = new SecureClient({ serverKey });
+      await client.connect(webSocket(url, { WebSocket }));
+      for (const length of [0, 1, 1_000_000]) {
+        const message = randomBytes(length);
+        await client.send(message);
+        expect(Buffer.from((await client.recv()) ?? 'no message').equals(message)).toBe(true);
+      }
+      expect((await client.close()).error).toBeUndefined();
+    } finally {
+      await kill(serving);
+    }
+  }, 90_000);
+}
 
 interface Pairing {
   readonly protocol: string;
