@@ -31,13 +31,15 @@ close code 16386.
 ${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of bridge outward:')}
   --any-address           listen at an address that other machines can reach
 ${withHeading(serverHelp, 'Options of bridge inward, which takes one of the first two:')}  --any-client            let in every client that can reach LISTEN
-  --min-modulus-bits N    accept a TARGET with a key from N bits on, default 2048;
-                          the Python library makes keys of 512
+  --min-modulus-bits N    accept a TARGET with a key from N bits on, default
+                          2048; the Python library makes keys of 512
 
 Options of both:
-  --config FILE           run the tunnels and bridges that FILE describes, in TOML
-  --max-message BYTES     the longest message sent to a classic peer, default 16384:
-                          the Python library reads a message with one recv
+  --config FILE           run the tunnels and bridges that FILE describes, in
+                          TOML
+  --max-message BYTES     the longest message sent to a classic peer, default
+                          16384: the Python library reads a message with one
+                          recv
   --max-connections N     refuse connections beyond N at a time, default 1024
 ${metricsHelp}${listenHelp}${withHeading(without(endpointHelp, '--protocol'))}
 Examples:

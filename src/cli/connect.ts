@@ -16,9 +16,9 @@ export const connect: Command = {
   summary: 'connect, and carry standard input and output',
   help: `Usage: secure-sockets connect [OPTION]... ADDRESS
 
-Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH, /PATH, or the ws: or wss:
-URL of a WebSocket server), sends standard input and writes what comes back to
-standard output. Ends when the server has closed, or when the input has ended
+Connects to ADDRESS (HOST:PORT, [IPV6]:PORT, unix:PATH, /PATH, or the ws: or
+wss: URL of a WebSocket server), sends standard input and writes what comes back
+to standard output. Ends when the server has closed, or when the input has ended
 and the server has answered.
 
 The server is trusted by --server-key, or by the known-hosts file. For a server

@@ -25,8 +25,8 @@ Options:
                           instead of being asked for at the terminal
   --protocol NAME         of the server: sealed (default) or classic
   --min-modulus-bits N    classic: accept servers with keys from N bits on
-  --backend NAME          the cryptographic library: node (default), sodium, web,
-                          forge or noble
+  --backend NAME          the cryptographic library: node (default), sodium,
+                          web, forge or noble
   --timeout SECONDS       for connecting, default 10
   --json                  print one JSON object
   -h, --help              this text

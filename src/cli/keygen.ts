@@ -20,15 +20,15 @@ Without -o, the key goes to standard output and the rest to standard error.
 
 Options:
   -o, --output FILE       the file for the key
-  --role ROLE             server (default), client or classic-server. The role of
-                          a key cannot be changed
+  --role ROLE             server (default), client or classic-server. The role
+                          of a key cannot be changed
   --bits N                size: 2048 to 4096, default 3072; classic-server from
                           512 on, default 2048
   --name NAME             the name in the public key line, default that of FILE
   --passphrase            encrypt the key; the passphrase is asked for
   --passphrase-file FILE  encrypt the key with the first line of FILE
-  --backend NAME          the cryptographic library: node (default), sodium, web,
-                          forge or noble
+  --backend NAME          the cryptographic library: node (default), sodium,
+                          web, forge or noble
   --json                  print one JSON object
   -h, --help              this text
 

@@ -50,7 +50,7 @@ Options:
 
 Examples:
   secure-sockets completion bash > /etc/bash_completion.d/secure-sockets
-  secure-sockets completion fish > ~/.config/fish/completions/secure-sockets.fish
+  secure-sockets completion fish > /etc/fish/completions/secure-sockets.fish
 `,
     run: async (args) => {
       const { positionals } = parse('completion', args, commonFlags);

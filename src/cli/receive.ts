@@ -36,8 +36,8 @@ ${serverHelp}${listenHelp}  -o, --output FOLDER     the output folder, default t
   -r, --recursive         accept folders too; otherwise names with folders in
                           them are refused
       --no-preserve       do not set modification times and permission bits
-      --resume            keep the parts of broken transfers, for a send --resume
-                          with the same key to continue
+      --resume            keep the parts of broken transfers, for a send
+                          --resume with the same key to continue
   -k, --keep-open         serve any number of senders, side by side, until
                           stopped
 

@@ -18,16 +18,16 @@ export const send: Command = {
   summary: 'send files to a receive command',
   help: `Usage: secure-sockets send [OPTION]... FILE... ADDRESS
 
-Sends files to "secure-sockets receive" at ADDRESS, an address as of connect, one
-after another. There the SHA-256 of each is checked before it gets its name; it
-keeps its modification time and permission bits, and existing files are not
+Sends files to "secure-sockets receive" at ADDRESS, an address as of connect,
+one after another. There the SHA-256 of each is checked before it gets its name;
+it keeps its modification time and permission bits, and existing files are not
 overwritten. The first file that is refused ends the command. FILE may be "-",
 standard input. On a terminal the command shows its progress.
 
 ${clientHelp}  -r, --recursive         send folders with everything in them, to a receive -r
       --no-preserve       do not send modification times and permission bits
-      --resume            continue a broken transfer to a receive --resume, if the
-                          part there is the beginning of the file
+      --resume            continue a broken transfer to a receive --resume, if
+                          the part there is the beginning of the file
       --name NAME         the name for standard input at the receiver
 
 ${endpointHelp}

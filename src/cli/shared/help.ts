@@ -7,8 +7,8 @@ export const endpointHelp = `Options of both ends:
                           classic speaks to the old Python library and protects
                           little: no authentication, no integrity
   --key-length N          classic: session keys of 16, 24 or 32 (default) bytes
-  --backend NAME          the cryptographic library: node (default), sodium, web,
-                          forge or noble
+  --backend NAME          the cryptographic library: node (default), sodium,
+                          web, forge or noble
   --timeout SECONDS       for connecting and the handshake together, default 10
   --log-level LEVEL       report on standard error from this severity on: error,
                           warning, info (default) or debug
@@ -33,8 +33,8 @@ export const clientHelp = `Options:
 export const serverHelp = `Options:
   --authorized-keys FILE  let in the clients in FILE only: a public key line or
                           a fingerprint, and a name, on each line
-      --websocket         accept WebSockets instead of TCP connections; needs the
-                          package ws: npm install ws
+      --websocket         accept WebSockets instead of TCP connections; needs
+                          the package ws: npm install ws
 `;
 
 /** The part of the manual on input. */
@@ -48,13 +48,14 @@ export const inputHelp = `  --message-size BYTES    cut the input into messages 
 `;
 
 /** The part of the manual on flags of a command that listens at a path. */
-export const listenHelp = `  --unlink                first remove the Unix domain socket that a killed program
-                          has left at that path; only if no one listens there
+export const listenHelp = `  --unlink                first remove the Unix domain socket that a killed
+                          program has left at that path; only if no one listens
+                          there
 `;
 
 /** The part of the manual on metrics. */
-export const metricsHelp = `  --metrics ADDRESS       offer metrics to Prometheus at http://ADDRESS/metrics, and
-                          a health check at /healthz; on this machine only,
+export const metricsHelp = `  --metrics ADDRESS       offer metrics to Prometheus at http://ADDRESS/metrics,
+                          and a health check at /healthz; on this machine only,
   --metrics-public        unless this is given: requests are not authenticated
 `;
 
