@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Heartbeat, type HeartbeatSettings } from '../../src/connection/heartbeat.js';
+import { watch } from '../helpers/heartbeat.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -7,29 +7,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
-
-function watch(
-  settings: Partial<HeartbeatSettings> = {},
-  hasHeartbeat = true,
-): {
-  heartbeat: Heartbeat;
-  seen: string[];
-  unsent: { bytes: number };
-} {
-  const seen: string[] = [];
-  const unsent = { bytes: 0 };
-  const heartbeat = new Heartbeat(
-    { pingInterval: 30_000, pingTimeout: 20_000, idleTimeout: 0, ...settings },
-    {
-      ping: () => seen.push('ping'),
-      pong: () => seen.push('pong'),
-      unsent: () => unsent.bytes,
-    },
-    (error) => seen.push(error.code),
-    hasHeartbeat,
-  );
-  return { heartbeat, seen, unsent };
-}
 
 describe('heartbeat', () => {
   it('asks after pingInterval of silence and gives up after pingTimeout more', () => {
