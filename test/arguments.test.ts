@@ -86,7 +86,10 @@ const notOptions: [name: string, value: unknown][] = [
 const notSignals: unknown[] = [new AbortController(), {}, 'abort', 5, null, () => {}];
 
 describe.each(withOptions)('%s', (name, call) => {
-  it.each(notOptions)('refuses %s', async (_, value) => {
+  // a number is a port to listen()
+  const refused = notOptions.filter(([, value]) => name !== 'listen()' || typeof value !== 'number');
+
+  it.each(refused)('refuses %s', async (_, value) => {
     await refuses(name, () => call(value as never));
   });
 });
@@ -133,6 +136,7 @@ const withValues: [name: string, call: (value: never) => unknown, wrong: readonl
     (value) => new SecureServer().bind(value),
     [undefined, 9000, 'text', {}, { port: 70_000 }],
   ],
+  ['listen()', (value) => listen(value), [null, '9000', -1, 1.5, 65_536, { path: 5 }]],
   ['server.listen()', (value) => new SecureServer().listen(value), [null, '9000', -1, 1.5, {}, { path: 5 }]],
   ['server.close()', (drain) => ends.server.close({ drain }), [-1, '5', 1.5, Number.NaN]],
   ['reconnecting()', (value) => reconnecting(value, { serverKey: pin }).next(), [undefined, null, 5, {}]],

@@ -29,9 +29,9 @@ export async function listenSealed(
   report: Report,
   handover: Handover = () => undefined,
 ): Promise<SealedListener> {
+  const acceptance = await (flags.websocket ? acceptWebSockets(server) : acceptSockets(server));
   // nothing is accepted before the key is there
   await serverAccess(server).prepare();
-  const acceptance = await (flags.websocket ? acceptWebSockets(server) : acceptSockets(server));
   const listener = handover(address) ?? (await Listener.open(address, flags));
   serveSealed(server, listener, acceptance, (error) => announceWarning(error, report));
   const format = flags.websocket ? formatPlace : formatAddress;
