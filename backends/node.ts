@@ -22,6 +22,7 @@ import { nativeMlKem768, x25519 } from './node-agreement.js';
 import { plain } from './node-bytes.js';
 import { isAesFast } from './node-processor.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './node-rsa.js';
+import { mlKem768Later } from './web-ml-kem.js';
 
 /**
  * Over `hash`, which makes no object: `createHmac` makes one for each of the thirty MACs of a handshake, which costs a tenth of
@@ -52,6 +53,8 @@ export const node: Backend = {
   chaCha20Poly1305: (key) => new NodeAead('chacha20-poly1305', key),
   x25519,
   mlKem768,
+  // Bun and Deno have it in Web Cryptography alone
+  mlKem768Later: nativeMlKem768 === undefined ? mlKem768Later : undefined,
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,

@@ -5,6 +5,7 @@ import { LoadedChaCha } from './web-chacha.js';
 import { type Subtle, subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
 import { noImmediateForm } from './web-loading.js';
+import { mlKem768Later } from './web-ml-kem.js';
 import { generateRsaKey, platformPrivateKey, platformPublicKey } from './web-rsa.js';
 import { x25519Later } from './web-x25519.js';
 
@@ -31,6 +32,7 @@ export const webClient: Backend = {
   x25519: missing,
   x25519Later,
   mlKem768: async () => (await import('./fallbacks-ml-kem.js')).mlKem768(nobleHashes.randomBytes),
+  mlKem768Later,
   generateRsaKey,
   rsaPublicKey: (numbers) => ({
     modulusLength: checkPublicNumbers(numbers),

@@ -1,7 +1,7 @@
 import type { Aead, LaterAead } from '../src/backend.js';
 import { requireLength } from './checks.js';
 import { joinRecord, lengthOf, NONE, write } from './pieces.js';
-import { type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
+import { isNamed, type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
 import { noImmediateForm } from './web-loading.js';
 
 /**
@@ -90,7 +90,7 @@ class PlatformGcm implements LaterAead {
       return new Uint8Array(await this.#run('decrypt', nonce, associatedData, ciphertext));
     } catch (error) {
       // a tag that does not verify; anything else is a failure of the platform (Web Cryptography 29.4.2)
-      if ((error as { name?: unknown } | null)?.name === 'OperationError') return null;
+      if (isNamed(error, 'OperationError')) return null;
       throw error;
     }
   }

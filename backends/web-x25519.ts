@@ -1,18 +1,12 @@
 import type { LaterKeyAgreement } from '../src/backend.js';
 import { requireLength } from './checks.js';
-import { type Subtle, subtle } from './web-crypto.js';
+import { isNamed, nodeMajor, type Subtle, subtle } from './web-crypto.js';
 import { loadNoble } from './web-loading.js';
 
 const X25519 = { name: 'X25519' };
 
 /** Before 24 Node has it as an experiment, and says so at every first use. */
-const isOldNode = ((): boolean => {
-  const { process } = globalThis as {
-    process?: { readonly release?: { readonly name?: string }; readonly versions?: Record<string, string> };
-  };
-  const isNode = process?.release?.name === 'node' && !('Deno' in globalThis || 'Bun' in globalThis);
-  return isNode && Number.parseInt(process?.versions?.node ?? '', 10) < 24;
-})();
+const isOldNode = nodeMajor !== undefined && nodeMajor < 24;
 
 let platform: Subtle | undefined = isOldNode ? undefined : subtle;
 
@@ -23,7 +17,7 @@ export async function x25519Later(): Promise<LaterKeyAgreement> {
     return await ofPlatform(platform);
   } catch (error) {
     // Web Cryptography 18.4.4: an algorithm that it does not know
-    if ((error as { name?: unknown } | null)?.name !== 'NotSupportedError') throw error;
+    if (!isNamed(error, 'NotSupportedError')) throw error;
     platform = undefined;
     return inJavaScript();
   }
@@ -41,7 +35,7 @@ async function ofPlatform(platform: Subtle): Promise<LaterKeyAgreement> {
         return new Uint8Array(await platform.deriveBits(how, privateKey, 256));
       } catch (error) {
         // Web Cryptography, X25519, derive bits: the secret is all zero
-        if ((error as { name?: unknown } | null)?.name === 'OperationError') return null;
+        if (isNamed(error, 'OperationError')) return null;
         throw error;
       }
     },

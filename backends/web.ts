@@ -1,8 +1,8 @@
 /**
- * The backend over the Web Cryptography API, for browsers, workers, Deno and edge runtimes: RSA, X25519 and records are
- * the platform's, off the main thread where it does that. What the platform does not have, or has in no synchronous form
- * where one is needed, is JavaScript of @noble, which is not constant-time: hashes, ChaCha20-Poly1305, ML-KEM-768, and the
- * small records of a server.
+ * The backend over the Web Cryptography API, for browsers, workers, Deno and edge runtimes: RSA, X25519, ML-KEM-768 and
+ * records are the platform's where it has them, off the main thread where it does that. What the platform does not have, or
+ * has in no synchronous form where one is needed, is JavaScript of @noble, which is not constant-time: hashes,
+ * ChaCha20-Poly1305, and the small records of a server.
  *
  * @module secure-sockets/backends/web
  */
@@ -11,6 +11,7 @@ import { noble } from './noble.js';
 import { webFallbacks } from './web-client.js';
 import { subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
+import { mlKem768Later } from './web-ml-kem.js';
 import { generateRsaKey, platformPrivateKey, platformPublicKey } from './web-rsa.js';
 import { x25519Later } from './web-x25519.js';
 
@@ -22,6 +23,7 @@ export const web: Backend = {
   preferredAead: 'aesGcm',
   aesGcm: (key: Uint8Array): Aead => new WebGcm(key, noble.aesGcm),
   x25519Later,
+  mlKem768Later,
   generateRsaKey,
   rsaPublicKey(numbers): RsaPublicKey {
     const key = noble.rsaPublicKey(numbers);

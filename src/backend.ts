@@ -49,6 +49,8 @@ export interface Backend {
   x25519Later?(): Later<LaterKeyAgreement>;
   /** ML-KEM-768 (FIPS 203), loaded when first asked for. */
   mlKem768(): Promise<KeyEncapsulation>;
+  /** The same of a platform that computes elsewhere. Where it is present, connections use it instead, and by default. */
+  readonly mlKem768Later?: LaterKeyEncapsulation | undefined;
 
   /** A new RSA key of `modulusLength` bits with public exponent 65537. */
   generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers>;
@@ -230,6 +232,24 @@ export interface DecapsulationKey {
   readonly encapsulationKey: Uint8Array;
   /** The shared secret of 32 bytes. Takes 1088 bytes and never fails on those (implicit rejection). */
   decapsulate(ciphertext: Uint8Array): Uint8Array;
+  /** As that of {@link KeyAgreement}. */
+  wipe?(): void;
+}
+
+/** ML-KEM-768 of a platform that computes elsewhere. What is given may be overwritten after the call. */
+export interface LaterKeyEncapsulation {
+  /** As {@link KeyEncapsulation.keyPair}. */
+  keyPair(seed?: Uint8Array): Later<LaterDecapsulationKey>;
+  /** As {@link KeyEncapsulation.encapsulate}; a rejection is a failure of the platform. */
+  encapsulate(encapsulationKey: Uint8Array): Later<Encapsulated | null>;
+}
+
+/** One side's ML-KEM-768 key pair, of such a platform. */
+export interface LaterDecapsulationKey {
+  /** 1184 bytes. */
+  readonly encapsulationKey: Uint8Array;
+  /** As {@link DecapsulationKey.decapsulate}. */
+  decapsulate(ciphertext: Uint8Array): Later<Uint8Array>;
   /** As that of {@link KeyAgreement}. */
   wipe?(): void;
 }

@@ -3,10 +3,13 @@ import type {
   Backend,
   BlockCipher,
   DecapsulationKey,
+  Encapsulated,
   KeyAgreement,
   KeyEncapsulation,
   LaterAead,
+  LaterDecapsulationKey,
   LaterKeyAgreement,
+  LaterKeyEncapsulation,
   LaterRsaPublicKey,
   RsaPrivateKey,
   RsaPublicKey,
@@ -34,7 +37,7 @@ export function guardBackend(backend: Backend): Backend {
 const guarded = new WeakMap<Backend, Backend>();
 
 function guard(backend: Backend): Backend {
-  const { name, native, fallbacks, preferredAead, lacks } = backend;
+  const { name, native, fallbacks, preferredAead, lacks, mlKem768Later } = backend;
   const of = (method: string): string => `${method}() of the backend ${String(name)}`;
   return {
     ...{ name, native, fallbacks, preferredAead, ...(lacks && { lacks }) },
@@ -52,6 +55,9 @@ function guard(backend: Backend): Backend {
       x25519Later: async () => laterAgreement(of('x25519Later'), await backend.x25519Later?.()),
     }),
     mlKem768: async () => keyEncapsulation(of('mlKem768'), await backend.mlKem768()),
+    ...(mlKem768Later !== undefined && {
+      mlKem768Later: laterEncapsulation(`mlKem768Later of the backend ${String(name)}`, mlKem768Later),
+    }),
     generateRsaKey: async (length) =>
       object(of('generateRsaKey'), await backend.generateRsaKey(length), ['n', 'e', 'd']),
     rsaPublicKey: (numbers) => publicKey(of('rsaPublicKey'), backend.rsaPublicKey(numbers)),
@@ -142,12 +148,31 @@ function keyEncapsulation(what: string, inner: KeyEncapsulation): KeyEncapsulati
   object(what, inner, ['keyPair', 'encapsulate']);
   return {
     keyPair: (seed) => decapsulationKey(what, inner.keyPair(seed)),
-    encapsulate: (key) => {
-      const result = inner.encapsulate(key);
-      if (result === null) return null;
-      const { ciphertext, sharedSecret } = object(what, result, ['ciphertext', 'sharedSecret']);
-      return { ciphertext: bytes(what, ciphertext, 1088), sharedSecret: bytes(what, sharedSecret, 32) };
-    },
+    encapsulate: (key) => encapsulated(what, inner.encapsulate(key)),
+  };
+}
+
+function laterEncapsulation(what: string, inner: LaterKeyEncapsulation): LaterKeyEncapsulation {
+  // looked at where it is used: only there can it be refused as everything else is
+  const own = (): LaterKeyEncapsulation => object(what, inner, ['keyPair', 'encapsulate']);
+  return {
+    keyPair: async (seed) => laterDecapsulationKey(what, await own().keyPair(seed)),
+    encapsulate: async (key) => encapsulated(what, await own().encapsulate(key)),
+  };
+}
+
+function encapsulated(what: string, result: Encapsulated | null): Encapsulated | null {
+  if (result === null) return null;
+  const { ciphertext, sharedSecret } = object(what, result, ['ciphertext', 'sharedSecret']);
+  return { ciphertext: bytes(what, ciphertext, 1088), sharedSecret: bytes(what, sharedSecret, 32) };
+}
+
+function laterDecapsulationKey(what: string, inner: LaterDecapsulationKey): LaterDecapsulationKey {
+  object(what, inner, ['decapsulate']);
+  return {
+    encapsulationKey: bytes(what, inner.encapsulationKey, 1184),
+    decapsulate: async (ciphertext) => bytes(what, await inner.decapsulate(ciphertext), 32),
+    wipe: () => checkNothing(what, inner.wipe?.()),
   };
 }
 

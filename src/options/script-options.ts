@@ -20,10 +20,10 @@ export function suitesOf({ suites, backend }: CommonOptions & { backend: Backend
   return suites ?? defaultSuites(backend);
 }
 
-/** ML-KEM, if a suite needs it. */
+/** ML-KEM in its immediate form, if a suite needs it and the platform has no other. */
 export async function kemFor(
   backend: Backend,
   suites: readonly SuiteName[],
 ): Promise<KeyEncapsulation | undefined> {
-  return hasHybrid(suites) ? backend.mlKem768() : undefined;
+  return hasHybrid(suites) && backend.mlKem768Later === undefined ? backend.mlKem768() : undefined;
 }

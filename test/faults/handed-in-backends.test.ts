@@ -1,6 +1,7 @@
 import { type Backend, Identity, SecureServer } from 'secure-sockets';
 import { node } from 'secure-sockets/backends/node';
 import { describe, expect, it } from 'vitest';
+import { laterKem } from '../helpers/later-kem.js';
 import { clientOf, identityFor, pair, pause, rejection } from '../helpers/sockets.js';
 import { misdeeds, open, serverWith, works } from './handed-in.js';
 
@@ -106,6 +107,60 @@ describe('what backends make', () => {
       await guest.send(new Uint8Array(10)).catch(() => {});
       guest.destroy();
     }
+  });
+
+  const opens = (connecting: Promise<unknown>): Promise<boolean> =>
+    connecting.then(
+      () => true,
+      () => false,
+    );
+  const ofPlatforms = ['keyPair', 'encapsulate', 'decapsulate'] as const;
+  it.each(ofPlatforms)('mlKem768Later: %s may do anything', async (name) => {
+    for (const [, misdeed] of nonsense) {
+      const inner = laterKem(await node.mlKem768());
+      const mlKem768Later = {
+        ...inner,
+        keyPair: async () => ({
+          ...(await inner.keyPair()),
+          ...(name === 'decapsulate' && { [name]: misdeed }),
+        }),
+        ...(name !== 'decapsulate' && { [name]: misdeed }),
+      } as unknown as NonNullable<Backend['mlKem768Later']>;
+      const backend: Backend = { ...node, mlKem768Later };
+      const limits = { handshakeTimeout: 300, closeTimeout: 100 };
+      const suites = ['X25519MLKEM768'] as const;
+      const server = await serverWith({ suites: ['X25519MLKEM768', 'X25519'], ...limits });
+      const client = clientOf(server, { backend, suites, ...limits });
+      expect(await opens(client.connect(server.address))).toBe(name === 'encapsulate');
+      client.destroy();
+      await works(server);
+      const own = new SecureServer({ backend, identity: await identityFor('sealed'), suites, ...limits });
+      open.push(() => own.close({ timeout: 100 }));
+      await own.listen({ host: '127.0.0.1', port: 0 });
+      const guest = clientOf(own, { suites, ...limits });
+      expect(await opens(guest.connect(own.address))).toBe(name !== 'encapsulate');
+      guest.destroy();
+    }
+  });
+
+  it.each([
+    [
+      'nothing that it must have',
+      {},
+      'an object with keyPair, encapsulate, and gave an object of class Object',
+    ],
+    [
+      'a key that is too short',
+      { keyPair: async () => ({ encapsulationKey: new Uint8Array(5), decapsulate: 1 }), encapsulate: 1 },
+      'a Uint8Array of 1184 bytes, and gave 5 bytes',
+    ],
+  ])('mlKem768Later with %s is named', async (_, mlKem768Later, text) => {
+    const server = await serverWith({});
+    const backend = { ...node, name: 'mine', mlKem768Later } as unknown as Backend;
+    expect(await rejection(clientOf(server, { backend }).connect(server.address))).toMatchObject({
+      code: 'BAD_OPTION',
+      message: `mlKem768Later of the backend mine must give ${text}`,
+    });
   });
 
   it('is named where it is wrong', async () => {

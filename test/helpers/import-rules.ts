@@ -63,7 +63,8 @@ const floors: readonly Room[] = [
 
 /** Beside the floors. They implement the interface of `src/backend.ts` and know of nothing else. */
 const beside: readonly Room[] = [
-  backendRoom('node', []),
+  // Bun and Deno have ML-KEM in Web Cryptography alone
+  backendRoom('node', [/^backends\/web-ml-kem\.ts$/]),
   // what libsodium has none of it takes from the other native backend
   backendRoom('sodium', [/^sodium-native$/, /^backends\/node(-bytes)?\.ts$/]),
   // and what the platform has in no synchronous form, from JavaScript

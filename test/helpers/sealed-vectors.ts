@@ -2,6 +2,7 @@ import type {
   AeadName,
   Backend,
   KeyEncapsulation,
+  LaterKeyEncapsulation,
   RsaPrivateKey,
   RsaPrivateNumbers,
 } from '../../src/backend.js';
@@ -9,6 +10,7 @@ import { decodePkcs8 } from '../../src/core/encodings/der.js';
 import { decodePem } from '../../src/core/encodings/pem.js';
 import { type SuiteName, suiteNames, suites } from '../../src/core/sealed/suites.js';
 import file from '../vectors/sealed.json' with { type: 'json' };
+import { laterKem } from './later-kem.js';
 
 /** One handshake of the vectors, and the records behind it. All bytes are hexadecimal. */
 export interface SealedVector {
@@ -86,7 +88,8 @@ export function cipherOf(suite: number): AeadName {
 /** A backend that repeats what a vector recorded, where its randomness cannot be given, and notes its secrets. */
 export interface Replay {
   readonly backend: Backend;
-  readonly mlKem768: KeyEncapsulation;
+  /** Absent where the backend has the later form. */
+  readonly mlKem768: KeyEncapsulation | undefined;
   /** What HKDF-Extract gave, in order: ES, HS, AHS, MS. */
   readonly extracted: string[];
 }
@@ -96,12 +99,14 @@ export async function replay(
   real: Backend,
   vector: SealedVector,
   role: 'client' | 'server',
+  form: 'immediate' | 'later' = 'immediate',
 ): Promise<Replay> {
   const isClient = role === 'client';
   const extracted: string[] = [];
   const randoms = isClient ? clientRandoms(vector) : [vector.server_random, 'ff'.repeat(32)];
-  // the immediate forms are the ones that take what was recorded
-  const { x25519Later: _, ...immediate } = real;
+  // of X25519 the immediate form is the one that takes what was recorded
+  const { x25519Later: _, mlKem768Later, ...immediate } = real;
+  const kem = await real.mlKem768();
   const backend: Backend = {
     ...immediate,
     randomBytes: (length) => expectLength(bytes(randoms.shift() ?? ''), length),
@@ -121,7 +126,9 @@ export async function replay(
       };
     },
   };
-  return { backend, mlKem768: replayKem(await real.mlKem768(), vector), extracted };
+  if (form === 'immediate') return { backend, mlKem768: replayKem(kem, vector), extracted };
+  const later = replayLaterKem(mlKem768Later ?? laterKem(kem), vector);
+  return { backend: { ...backend, mlKem768Later: later }, mlKem768: undefined, extracted };
 }
 
 /** A private key that repeats the vector's signature, once it is asked to sign what was signed. */
@@ -148,6 +155,17 @@ function replayKem(real: KeyEncapsulation, vector: SealedVector): KeyEncapsulati
     keyPair: () => real.keyPair(bytes(vector.ml_kem_seed ?? '')),
     encapsulate: (key) =>
       real.encapsulate(key) && {
+        ciphertext: bytes(vector.ml_kem_ciphertext ?? ''),
+        sharedSecret: bytes(vector.ml_kem_secret ?? ''),
+      },
+  };
+}
+
+function replayLaterKem(real: LaterKeyEncapsulation, vector: SealedVector): LaterKeyEncapsulation {
+  return {
+    keyPair: () => real.keyPair(bytes(vector.ml_kem_seed ?? '')),
+    encapsulate: async (key) =>
+      (await real.encapsulate(key)) && {
         ciphertext: bytes(vector.ml_kem_ciphertext ?? ''),
         sharedSecret: bytes(vector.ml_kem_secret ?? ''),
       },

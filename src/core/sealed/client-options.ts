@@ -7,7 +7,7 @@ import type { SuiteName } from './suites.js';
 export interface SealedClientOptions extends OpenOptions {
   /** In order of preference. */
   readonly suites: readonly SuiteName[];
-  /** Needed for the hybrid suites. */
+  /** Needed for the hybrid suites where the backend has no `mlKem768Later`. */
   readonly mlKem768?: KeyEncapsulation | undefined;
   /** Whether to offer a suite that does not exist as well, so that servers stay used to it; `true` if absent. */
   readonly grease?: boolean | undefined;

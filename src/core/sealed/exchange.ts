@@ -1,8 +1,16 @@
-import type { Backend, DecapsulationKey, KeyEncapsulation } from '../../backend.js';
+import type { Backend, KeyEncapsulation } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
 import { concat } from './codec.js';
 import type { Handshaking } from './handshake.js';
-import { agreeX25519, type EitherAgreement, makeX25519 } from './later.js';
+import {
+  agreeX25519,
+  decapsulate,
+  type EitherAgreement,
+  type EitherDecapsulationKey,
+  encapsulate,
+  makeMlKem768,
+  makeX25519,
+} from './later.js';
 import type { ClientHello, ServerHello } from './messages.js';
 import { hasHybrid, isHybridId, type SuiteName, suites } from './suites.js';
 
@@ -16,7 +24,7 @@ const NONE = new Uint8Array(0);
 export interface Offer {
   readonly x25519: EitherAgreement;
   /** Present exactly if a hybrid suite is offered. */
-  readonly kem: DecapsulationKey | undefined;
+  readonly kem: EitherDecapsulationKey | undefined;
 }
 
 /** What a server answers to an offer, and the secret that both ends share by it. */
@@ -32,7 +40,7 @@ export function* makeOffer(
   names: readonly SuiteName[],
   mlKem768: KeyEncapsulation | undefined,
 ): Handshaking<Offer> {
-  const kem = hasHybrid(names) ? mlKem768?.keyPair() : undefined;
+  const kem = hasHybrid(names) ? yield* makeMlKem768(backend, mlKem768) : undefined;
   return { x25519: yield* makeX25519(backend), kem };
 }
 
@@ -47,8 +55,12 @@ export function* agree(offer: Offer, hello: ServerHello): Handshaking<Uint8Array
   const dh = checkOrder(yield* agreeX25519(offer.x25519, hello.x25519));
   if (!isHybridId(hello.suite)) return dh;
   // SERVER_HELLO names only a suite that was offered, so the key is there
-  const kem = offer.kem as DecapsulationKey;
-  return together(kem.decapsulate(hello.kemCiphertext), dh);
+  const kem = offer.kem as EitherDecapsulationKey;
+  try {
+    return together(yield* decapsulate(kem, hello.kemCiphertext), dh);
+  } finally {
+    dh.fill(0);
+  }
 }
 
 /** The server's half of the exchange, with a fresh key. */
@@ -63,10 +75,13 @@ export function* respond(
   own.wipe?.();
   const dh = checkOrder(agreed);
   if (!suites[suite].isHybrid) return { x25519: own.publicKey, kemCiphertext: NONE, secret: dh };
-  const kem = mlKem768?.encapsulate(hello.kemKey);
-  if (!kem)
-    throw new SecureSocketError('PROTOCOL', 'the ML-KEM key of the peer does not pass the check of FIPS 203');
-  return { x25519: own.publicKey, kemCiphertext: kem.ciphertext, secret: together(kem.sharedSecret, dh) };
+  try {
+    const kem = yield* encapsulate(backend, mlKem768, hello.kemKey);
+    if (!kem) throw badKemKey();
+    return { x25519: own.publicKey, kemCiphertext: kem.ciphertext, secret: together(kem.sharedSecret, dh) };
+  } finally {
+    dh.fill(0);
+  }
 }
 
 /** X2: the ML-KEM secret first. */
@@ -80,4 +95,8 @@ function together(kemSecret: Uint8Array, dh: Uint8Array): Uint8Array {
 function checkOrder(dh: Uint8Array | null): Uint8Array {
   if (dh === null) throw new SecureSocketError('PROTOCOL', 'the X25519 key of the peer has low order');
   return dh;
+}
+
+function badKemKey(): SecureSocketError {
+  return new SecureSocketError('PROTOCOL', 'the ML-KEM key of the peer does not pass the check of FIPS 203');
 }

@@ -1,4 +1,13 @@
-import type { Backend, KeyAgreement, LaterKeyAgreement, RsaPublicKey } from '../../backend.js';
+import type {
+  Backend,
+  DecapsulationKey,
+  Encapsulated,
+  KeyAgreement,
+  KeyEncapsulation,
+  LaterDecapsulationKey,
+  LaterKeyAgreement,
+  RsaPublicKey,
+} from '../../backend.js';
 import { isBytes } from '../bytes.js';
 import { type Chunk, perform, type Script } from '../script.js';
 import { concat } from './codec.js';
@@ -62,4 +71,32 @@ export function* makeX25519(backend: Backend): Script<EitherAgreement> {
 export function* agreeX25519(own: EitherAgreement, peerPublicKey: Uint8Array): Script<Uint8Array | null> {
   const secret = own.agree(peerPublicKey);
   return secret === null || isBytes(secret) ? secret : yield* perform(() => secret, 'record');
+}
+
+/** An ML-KEM-768 key pair, wherever it is made. */
+export type EitherDecapsulationKey = DecapsulationKey | LaterDecapsulationKey;
+
+/** A fresh ML-KEM-768 key pair: the platform's, or else one of `immediate`. */
+export function* makeMlKem768(
+  { mlKem768Later }: Backend,
+  immediate: KeyEncapsulation | undefined,
+): Script<EitherDecapsulationKey | undefined> {
+  if (mlKem768Later === undefined) return immediate?.keyPair();
+  return yield* perform(() => mlKem768Later.keyPair(), 'record');
+}
+
+/** A ciphertext and its secret, wherever they are computed; nothing for a key that fails the check of FIPS 203. */
+export function* encapsulate(
+  { mlKem768Later }: Backend,
+  immediate: KeyEncapsulation | undefined,
+  encapsulationKey: Uint8Array,
+): Script<Encapsulated | null | undefined> {
+  if (mlKem768Later === undefined) return immediate?.encapsulate(encapsulationKey);
+  return yield* perform(() => mlKem768Later.encapsulate(encapsulationKey), 'record');
+}
+
+/** The shared secret, wherever it is computed. */
+export function* decapsulate(own: EitherDecapsulationKey, ciphertext: Uint8Array): Script<Uint8Array> {
+  const secret = own.decapsulate(ciphertext);
+  return isBytes(secret) ? secret : yield* perform(() => secret, 'record');
 }

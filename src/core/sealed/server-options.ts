@@ -9,7 +9,7 @@ export interface SealedServerOptions extends OpenOptions {
   readonly key: RsaPrivateKey;
   /** In order of preference, which decides. */
   readonly suites: readonly SuiteName[];
-  /** Needed for the hybrid suites. */
+  /** Needed for the hybrid suites where the backend has no `mlKem768Later`. */
   readonly mlKem768?: KeyEncapsulation | undefined;
   /** Whether clients may or must show an identity. */
   readonly clientAuth: 'none' | 'optional' | 'required';

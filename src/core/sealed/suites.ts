@@ -50,12 +50,16 @@ export function defaultSuites({
   fallbacks,
   preferredAead,
   lacks = [],
-}: Pick<Backend, 'native' | 'fallbacks' | 'preferredAead' | 'lacks'>): readonly SuiteName[] {
+  mlKem768Later,
+}: Pick<
+  Backend,
+  'native' | 'fallbacks' | 'preferredAead' | 'lacks' | 'mlKem768Later'
+>): readonly SuiteName[] {
   const plain: SuiteName[] = ['X25519', 'X25519-CHACHA20'];
   const hybrid: SuiteName[] = ['X25519MLKEM768', 'X25519MLKEM768-CHACHA20'];
   const isFirst = (name: SuiteName): number => (suites[name].cipher === preferredAead ? 0 : 1);
   const sort = (names: SuiteName[]): SuiteName[] => names.sort((a, b) => isFirst(a) - isFirst(b));
-  const isHybridNative = native && fallbacks.mlKem768 === undefined;
+  const isHybridNative = mlKem768Later !== undefined || (native && fallbacks.mlKem768 === undefined);
   const all = [...(isHybridNative ? sort(hybrid) : []), ...sort(plain)];
   return all.filter((name) => !isLacking(name, { lacks }));
 }
@@ -89,7 +93,7 @@ export function greaseOf(byte: number): number {
 /** Refuses a list that cannot be offered, or that needs what is not there. */
 export function checkSuites(
   names: readonly SuiteName[],
-  backend: Pick<Backend, 'lacks'>,
+  backend: Pick<Backend, 'lacks' | 'mlKem768Later'>,
   mlKem768: unknown,
 ): void {
   const isList = names.length > 0 && names.every((name) => suiteNames.includes(name));
@@ -102,7 +106,7 @@ export function checkSuites(
   if (lacking !== undefined)
     throw badArgument(`the suite ${lacking} needs a cipher that the backend does not have here`);
   const hybrid = names.find((name) => suites[name].isHybrid);
-  if (hybrid !== undefined && mlKem768 === undefined) {
+  if (hybrid !== undefined && mlKem768 === undefined && backend.mlKem768Later === undefined) {
     throw badArgument(`the suite ${hybrid} needs a backend with ML-KEM-768`);
   }
 }

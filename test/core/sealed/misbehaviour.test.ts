@@ -6,6 +6,7 @@ import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
 import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
 import type { SuiteName } from '../../../src/core/sealed/suites.js';
+import { laterKem } from '../../helpers/later-kem.js';
 import { PeerClient, PeerServer } from '../../helpers/misbehaving-peer.js';
 import { CHACHA20, X25519 } from '../../helpers/misbehaving-peer-crypto.js';
 import type { Misbehaviour, TestKeys } from '../../helpers/misbehaviour.js';
@@ -58,6 +59,12 @@ function client(setUp?: Misbehaviour['setUp']): Recorder {
   return start(clientEnd({ ...options, ...shown }));
 }
 
+/** A server with the hybrid suites whose platform computes ML-KEM elsewhere. */
+function laterServer(): Recorder {
+  const backend = { ...node, mlKem768Later: laterKem(mlKem768) };
+  return start(serverEnd({ ...limits, ...servers.hybrid, backend, mlKem768: undefined }));
+}
+
 function start(end: Recorder): Recorder {
   end.session.start();
   return end;
@@ -89,6 +96,10 @@ it('the peer of these tests takes nothing from the library', () => {
 describe.each(
   tried.flatMap((one) => [
     { ...one, whom: 'a server', make: server, misbehaviours: [...hellos, ...flightsOfClients] },
+    {
+      ...{ ...one, whom: 'a server with ML-KEM of its platform', make: laterServer },
+      misbehaviours: hellos.filter(({ setUp }) => setUp === 'hybrid'),
+    },
     { ...one, whom: 'a client', make: client, misbehaviours: flightsOfServers },
   ]),
 )('to $whom over $name:', ({ suite, make, misbehaviours }) => {

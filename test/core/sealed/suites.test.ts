@@ -35,6 +35,7 @@ it('the hybrid ones are those with ML-KEM', () => {
 describe('by default', () => {
   const [native, javascript] = [{ native: true }, { native: false }];
   const [own, other] = [{ fallbacks: {} }, { fallbacks: { mlKem768: 'another library' } }];
+  const mlKem768Later = {} as NonNullable<Backend['mlKem768Later']>;
   const [aes, chacha] = [{ preferredAead: 'aesGcm' }, { preferredAead: 'chaCha20Poly1305' }] as const;
 
   it.each([
@@ -51,6 +52,14 @@ describe('by default', () => {
     {
       backend: { ...native, ...own, ...aes, lacks: ['chaCha20Poly1305'] as const },
       expected: ['X25519MLKEM768', 'X25519'],
+    },
+    {
+      backend: { ...native, ...other, ...aes, mlKem768Later },
+      expected: ['X25519MLKEM768', 'X25519MLKEM768-CHACHA20', 'X25519', 'X25519-CHACHA20'],
+    },
+    {
+      backend: { ...javascript, ...other, ...aes, mlKem768Later },
+      expected: ['X25519MLKEM768', 'X25519MLKEM768-CHACHA20', 'X25519', 'X25519-CHACHA20'],
     },
     { backend: { ...javascript, ...own, ...chacha }, expected: ['X25519-CHACHA20', 'X25519'] },
   ])(
@@ -113,7 +122,7 @@ it('GREASE is one of the sixteen values of RFC 8701, whatever the random byte', 
 
 describe('a list of suites', () => {
   const check =
-    (suites: unknown, mlKem768?: unknown, backend: Pick<Backend, 'lacks'> = {}) =>
+    (suites: unknown, mlKem768?: unknown, backend: Pick<Backend, 'lacks' | 'mlKem768Later'> = {}) =>
     () =>
       checkSuites(suites as SuiteName[], backend, mlKem768);
 
@@ -149,6 +158,8 @@ describe('a list of suites', () => {
     expect(check(['X25519MLKEM768'])).toThrow(needs);
     expect(check(['X25519', 'X25519MLKEM768'])).toThrow(needs);
     expect(check(['X25519', 'X25519MLKEM768'], {})).not.toThrow();
+    const mlKem768Later = {} as NonNullable<Backend['mlKem768Later']>;
+    expect(check(['X25519', 'X25519MLKEM768'], undefined, { mlKem768Later })).not.toThrow();
     expect(check(['X25519-CHACHA20', 'X25519'])).not.toThrow();
     expect(check(['X25519', 'X25519MLKEM768-CHACHA20'])).toThrow(
       expect.objectContaining({

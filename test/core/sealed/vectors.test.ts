@@ -45,11 +45,17 @@ it('there are vectors for all suites, all sizes of server keys, with and without
 
 // what a mutant of the core breaks, it breaks with any of them
 const some = process.env.MUTATION === undefined ? backends : backends.slice(0, 1);
-const cases = some.flatMap((backend) => vectors.map((vector) => ({ backend, vector })));
+const cases = some.flatMap((backend) =>
+  vectors.flatMap((vector) => {
+    const forms = vector.ml_kem_seed ? (['immediate', 'later'] as const) : (['immediate'] as const);
+    return forms.map((form) => ({ backend, vector, form }));
+  }),
+);
 
-describe.each(cases)('$vector.seed on $backend.name', ({ backend, vector }) => {
+describe.each(cases)('$vector.seed on $backend.name, ML-KEM $form', ({ backend, vector, form }) => {
   it('the client sends the recorded flights and derives the recorded secrets', async () => {
-    const { end: client, trace } = await startClient(backend, vector);
+    const { end: client, trace } = await startClient(backend, vector, form);
+    await client.settle();
     expect(hex(client.takeWritten())).toBe(vector.flights['1 C->S']);
     client.session.receive(bytes(vector.flights['2 S->C']));
     await client.settle();
@@ -62,8 +68,9 @@ describe.each(cases)('$vector.seed on $backend.name', ({ backend, vector }) => {
   });
 
   it('the server decrypts and verifies the recorded flights, and sends its own', async () => {
-    const { end: server, trace } = await startServer(backend, vector);
+    const { end: server, trace } = await startServer(backend, vector, form);
     server.session.receive(bytes(vector.flights['1 C->S']));
+    await server.settle();
     expect(hex(server.takeWritten())).toBe(vector.flights['2 S->C']);
     server.session.receive(bytes(vector.flights['3 C->S']));
     await server.settle();
@@ -106,8 +113,11 @@ it('nonces follow the sequence number over all eight bytes', () => {
   }
 });
 
-async function startClient(real: Backend, vector: SealedVector): Promise<{ end: Recorder; trace: Replay }> {
-  const trace = await replay(real, vector, 'client');
+type Form = 'immediate' | 'later';
+type Started = { end: Recorder; trace: Replay };
+
+async function startClient(real: Backend, vector: SealedVector, form: Form): Promise<Started> {
+  const trace = await replay(real, vector, 'client', form);
   const identity = vector.client_spki && {
     spki: bytes(vector.client_spki),
     key: replaySigner(privateKey(real, 'client2048'), vector),
@@ -124,8 +134,8 @@ async function startClient(real: Backend, vector: SealedVector): Promise<{ end: 
   return { end, trace };
 }
 
-async function startServer(real: Backend, vector: SealedVector): Promise<{ end: Recorder; trace: Replay }> {
-  const trace = await replay(real, vector, 'server');
+async function startServer(real: Backend, vector: SealedVector, form: Form): Promise<Started> {
+  const trace = await replay(real, vector, 'server', form);
   const name = `server${vector.server_bits}` as 'server2048' | 'server3072' | 'server4096';
   const options: Partial<SealedServerOptions> = {
     ...{ backend: trace.backend, mlKem768: trace.mlKem768, suites: suiteNamesIn([vector.suite]) },

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Aead, Backend, KeyEncapsulation } from '../../../src/backend.js';
+import { laterKem } from '../../helpers/later-kem.js';
 import { clientEnd, identity, openPair } from '../../helpers/sealed-ends.js';
 
 const kem = await node.mlKem768();
 
 /** The node backend, which says of its ciphers and fresh keys how many there were and how many are left. */
-function countWipes(): {
+function countWipes(form: 'immediate' | 'later' = 'immediate'): {
   backend: Backend;
-  mlKem768: KeyEncapsulation;
+  mlKem768: KeyEncapsulation | undefined;
   made: string[];
   left: () => string[];
 } {
@@ -38,13 +39,14 @@ function countWipes(): {
       wipe: onWipe('ML-KEM'),
     };
   };
+  const mlKem768: KeyEncapsulation = { keyPair, encapsulate: (key) => kem.encapsulate(key) };
   return {
     backend: {
-      ...{ ...node, x25519 },
+      ...{ ...node, x25519, mlKem768Later: form === 'later' ? laterKem(mlKem768) : undefined },
       aesGcm: (key) => countAead(node.aesGcm(key)),
       chaCha20Poly1305: (key) => countAead(node.chaCha20Poly1305(key)),
     },
-    mlKem768: { keyPair, encapsulate: (key) => kem.encapsulate(key) },
+    mlKem768: form === 'later' ? undefined : mlKem768,
     made,
     left: () => made.filter((each) => !wiped.includes(each)),
   };
@@ -52,9 +54,9 @@ function countWipes(): {
 
 const suites = ['X25519MLKEM768', 'X25519'] as const;
 
-describe('the keys of a handshake', () => {
+describe.each(['immediate', 'later'] as const)('the keys of a handshake, ML-KEM %s,', (form) => {
   it('are wiped when the connection is open, which keeps a cipher for each direction', async () => {
-    const [ours, theirs] = [countWipes(), countWipes()];
+    const [ours, theirs] = [countWipes(form), countWipes(form)];
     const { client, server } = await openPair({ ...ours, suites }, { ...theirs, suites });
     expect([client.opening?.suite, server.opening?.suite]).toEqual([suites[0], suites[0]]);
     for (const end of [ours, theirs]) {
@@ -72,7 +74,7 @@ describe('the keys of a handshake', () => {
       [false, true],
       [true, false],
     ] as const) {
-      const [ours, theirs] = [countWipes(), countWipes()];
+      const [ours, theirs] = [countWipes(form), countWipes(form)];
       const { client, server } = await openPair(
         { ...ours, suites, identity: identity(node), decide: () => trusted },
         { ...theirs, suites, authorize: () => admitted },
@@ -84,10 +86,11 @@ describe('the keys of a handshake', () => {
     }
   });
 
-  it('are wiped when there was no answer at all', () => {
-    const ours = countWipes();
+  it('are wiped when there was no answer at all', async () => {
+    const ours = countWipes(form);
     const client = clientEnd({ ...ours, suites });
     client.session.start();
+    await client.settle();
     expect(ours.left()).toHaveLength(2);
     client.session.stop();
     expect(ours.left()).toEqual([]);
