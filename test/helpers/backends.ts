@@ -76,8 +76,10 @@ export function itWithWycheproof<Group, Case>(
   run: (vectors: Wycheproof<Group, Case>) => void | Promise<void>,
   timeout?: number,
 ): void {
-  const url = new URL(`../../../shared/wycheproof/${file}.json`, import.meta.url);
-  if (!existsSync(url)) {
+  const url = ['../vectors/wycheproof', '../../../shared/wycheproof']
+    .map((folder) => new URL(`${folder}/${file}.json`, import.meta.url))
+    .find((one) => existsSync(one));
+  if (url === undefined) {
     it.skip(`${title} (no ../shared/wycheproof/${file}.json beside the project)`);
     return;
   }
