@@ -90,7 +90,7 @@ export class ChunkWriter {
   /** The transport has completed a write. */
   onWritten(): void {
     this.#confirmed = this.confirmedBytes(false);
-    if (this.#state !== 'stopped') this.#pump();
+    this.#pump();
   }
 
   /** Ends the stream behind everything written. */
@@ -136,7 +136,7 @@ export class ChunkWriter {
   /** Something is encrypted that the chunks behind it waited for. */
   #onArrival(): void {
     if (this.#isLast) this.#giveLast();
-    else if (this.#state !== 'stopped') this.#pump();
+    else this.#pump();
   }
 
   /** The platform may still be encrypting a part: that follows by `#onArrival`, and the end of the stream behind it. */
@@ -147,6 +147,6 @@ export class ChunkWriter {
   }
 
   #give(chunks: readonly Uint8Array[]): void {
-    this.#transport.write(chunks.length > 1 ? joinSmall(chunks) : chunks);
+    this.#transport.write(joinSmall(chunks));
   }
 }

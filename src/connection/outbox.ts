@@ -1,18 +1,17 @@
-import type { Chunk } from '../core/script.js';
+import type { Chunk, LaterChunk } from '../core/script.js';
 import { SMALL_CHUNK } from './chunks.js';
 
 /**
  * What is encrypted, or is being encrypted elsewhere, and has yet to be given to the transport: in order.
  *
  * The order is that of the nonces, which the receiver counts by itself. So a record that is not there yet holds up all
- * behind it, even those that are, and stands here as a place of known length: how many bytes wait is right before they
+ * behind it, even those that are, and stands here by itself, with its length: how many bytes wait is right before they
  * exist.
  */
 export class Outbox {
   readonly #onArrival: () => void;
   readonly #onFailure: (error: unknown) => void;
-  /** What the platform has yet to compute stands here by its place alone. */
-  #entries: (Uint8Array | { readonly length: number })[] = [];
+  #entries: Chunk[] = [];
   #bytes = 0;
 
   /** `onArrival` is told when something that was waited for is there, `onFailure` when it never will be. */
@@ -32,8 +31,8 @@ export class Outbox {
 
   push(chunk: Chunk): void {
     this.#bytes += chunk.length;
-    if ('bytes' in chunk) this.#await(chunk.length, chunk.bytes);
-    else this.#entries.push(chunk);
+    this.#entries.push(chunk);
+    if ('bytes' in chunk) this.#await(chunk);
   }
 
   /** The next chunks that are there, up to `slice` bytes and a little more. */
@@ -45,7 +44,7 @@ export class Outbox {
       bytes += entry.length;
       taken.push(entry);
     }
-    this.#entries = taken.length === this.#entries.length ? [] : this.#entries.slice(taken.length);
+    this.#entries = this.#entries.slice(taken.length);
     this.#bytes -= bytes;
     return taken;
   }
@@ -55,24 +54,22 @@ export class Outbox {
     this.#bytes = 0;
   }
 
-  #await(length: number, bytes: Promise<Uint8Array[]>): void {
-    const place = { length };
-    this.#entries.push(place);
-    bytes.then(
+  #await(later: LaterChunk): void {
+    later.bytes.then(
       (chunks) => {
-        const at = this.#entries.indexOf(place);
+        const at = this.#entries.indexOf(later);
         // cleared meanwhile: the connection is over
         if (at < 0) return;
         this.#entries.splice(at, 1, ...chunks);
         if (at === 0) this.#onArrival();
       },
       (error: unknown) => {
-        if (this.#entries.includes(place)) this.#onFailure(error);
+        if (this.#entries.includes(later)) this.#onFailure(error);
       },
     );
   }
 }
 
-function isThere(entry: Uint8Array | { readonly length: number }): entry is Uint8Array {
-  return 'buffer' in entry;
+function isThere(entry: Chunk): entry is Uint8Array {
+  return !('bytes' in entry);
 }

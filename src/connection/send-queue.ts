@@ -135,7 +135,7 @@ export class SendQueue {
 
   /** Writes what is no message, ahead of all that is not encrypted yet. */
   write(chunks: readonly Chunk[]): void {
-    if (this.#state !== 'failed') this.#writer.write(chunks);
+    this.#writer.write(chunks);
   }
 
   ping(): void {
@@ -146,17 +146,19 @@ export class SendQueue {
   pong(): void {
     if (this.#pongIsWaiting || this.#sender?.pong === undefined) return;
     this.write(this.#sender.pong());
-    this.#pongIsWaiting = this.#writer.pending > 0;
+    // it may wait here, for what the platform has yet to encrypt before it
+    this.#pongIsWaiting = this.#writer.pending + this.#writer.waiting > 0;
   }
 
   /** What tells the peer of an error, once something can be sent. */
   finalBytes(closeCode: number): Chunk[] | undefined {
-    return this.hasClose ? this.#sender?.close(closeCode) : undefined;
+    const sender = this.#sender;
+    return sender?.ping === undefined ? undefined : sender.close(closeCode);
   }
 
   /** Writes the last bytes of all, and does not wait for what was written before. */
   writeLast(chunks: readonly Chunk[]): void {
-    if (this.#state !== 'failed') this.#writer.writeLast(chunks);
+    this.#writer.writeLast(chunks);
   }
 
   /** The transport has completed a write. Returns whether messages were in it. */
@@ -164,7 +166,6 @@ export class SendQueue {
     const hadMessages = this.#messagesAreUnwritten;
     this.#pongIsWaiting = false;
     this.#writer.onWritten();
-    if (this.#state === 'failed') return hadMessages;
     if (this.#writer.pending === 0) this.#messagesAreUnwritten = false;
     if (this.isTaken) this.#endWaiters.resolve();
     this.#flush();
@@ -205,7 +206,6 @@ export class SendQueue {
    * those whose message the system has taken to its last byte that it was sent, since the peer may well have it.
    */
   fail(error: unknown, isGone: boolean): void {
-    if (this.#state === 'failed') return;
     if (this.#state !== 'ended') this.#failure = error;
     this.#state = 'failed';
     // before the writer is stopped: what it drops would count as taken
@@ -237,7 +237,7 @@ export class SendQueue {
    * encrypting is the one thing here that takes time in proportion to what a program sends.
    */
   #admit(): void {
-    if (this.#isResting || this.#waiting.count === 0 || this.#isFull) return;
+    if (this.#isResting || this.#waiting.count === 0) return;
     try {
       if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull)) this.#rest();
       this.#flushSoon();
@@ -250,7 +250,7 @@ export class SendQueue {
     this.#isResting = true;
     onNextLoop(() => {
       this.#isResting = false;
-      if (this.#state !== 'failed') this.#admit();
+      this.#admit();
     });
   }
 
@@ -272,7 +272,7 @@ export class SendQueue {
    */
   #flush(): void {
     const sender = this.#sender;
-    if (sender === undefined || this.#isCorked || this.isOver || this.#state === 'closing') return;
+    if (sender === undefined || this.#isCorked || this.isOver) return;
     if (this.#writer.pending > 0 && sender.staged < FLUSH_THRESHOLD) return;
     if (this.#state === 'ending' && this.#waiting.count === 0) this.#finish(sender);
     else if (sender.staged > 0) this.#writeMessages(sender);

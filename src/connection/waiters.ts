@@ -4,11 +4,14 @@ export function ignoreRejection<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+/** No stream is as long. */
+const NOWHERE = Number.POSITIVE_INFINITY;
+
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  /** Where in the stream the waiter's message ends, once it is encrypted. */
-  end: number | undefined;
+  /** Where in the stream the waiter's message ends: nowhere yet, until it is encrypted. */
+  end: number;
 }
 
 /**
@@ -21,13 +24,13 @@ export class Waiters {
   /** Resolves or rejects with the others. */
   wait(): Promise<void> {
     return ignoreRejection(
-      new Promise((resolve, reject) => this.#waiting.push({ resolve, reject, end: undefined })),
+      new Promise((resolve, reject) => this.#waiting.push({ resolve, reject, end: NOWHERE })),
     );
   }
 
   /** Everything of those who have joined since the last call ends here in the stream: they are the last ones. */
   mark(end: number): void {
-    for (let i = this.#waiting.length - 1; i >= 0 && this.#waiting[i]?.end === undefined; i--)
+    for (let i = this.#waiting.length - 1; i >= 0 && this.#waiting[i]?.end === NOWHERE; i--)
       (this.#waiting[i] as Waiter).end = end;
   }
 
@@ -39,7 +42,7 @@ export class Waiters {
   /** It will never come. Those whose place in the stream was reached have what they wanted. */
   reject(error: unknown, reached = 0): void {
     for (const { resolve, reject, end } of this.#take()) {
-      if (end !== undefined && end <= reached) resolve();
+      if (end <= reached) resolve();
       else reject(error);
     }
   }
