@@ -132,6 +132,23 @@ describe('a writer', () => {
     transport.left = 9;
     // what was confirmed stays so
     expect([out.confirmedBytes(false), out.confirmedBytes(true)]).toEqual([4, 4]);
+    out.write([bytes('ghi')]);
+    transport.left = 1;
+    // "ghi" waits here, and "f" in the transport
+    expect([out.confirmedBytes(false), out.confirmedBytes(true)]).toEqual([5, 4]);
+  });
+
+  it('asks the system what is left only if the transport has something: that costs a system call', () => {
+    const { writer: out, transport } = writer();
+    const unsent = vi.spyOn(transport, 'unsent', 'get');
+    out.write([bytes('abcd')]);
+    transport.pending = 0;
+    out.onWritten();
+    expect([out.confirmedBytes(true), out.confirmedBytes(false), unsent.mock.calls.length]).toEqual([
+      4, 4, 0,
+    ]);
+    out.write([bytes('ef')]);
+    expect([out.confirmedBytes(false), unsent.mock.calls.length]).toEqual([4, 1]);
   });
 
   it('gives the end behind everything, once', () => {
@@ -193,17 +210,17 @@ describe('a writer', () => {
     expect([transport.written, transport.hasEnded]).toEqual(['a', false]);
     late.done('x');
     await setImmediate();
-    expect([transport.written, transport.hasEnded]).toEqual(['axz', true]);
+    expect([transport.writes, transport.hasEnded]).toEqual([[['a'], ['xz']], true]);
   });
 
   it('goes on when what it waited for is there', async () => {
     const { writer: out, transport } = writer();
     const late = later(1);
     out.write([late.chunk, bytes('b')]);
-    expect([transport.written, out.waiting]).toEqual(['', 2]);
+    expect([transport.writes, out.waiting]).toEqual([[], 2]);
     late.done('a');
     await setImmediate();
-    expect(transport.written).toBe('ab');
+    expect([transport.writes, out.waiting, transport.hasEnded]).toEqual([[['ab']], 0, false]);
   });
 
   it('tells its owner if it never will be', async () => {

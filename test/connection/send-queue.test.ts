@@ -1,29 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { SendQueue } from '../../src/connection/send-queue.js';
-import { bytes, LetterSender, outcome, outcomes, StillTransport } from '../helpers/letters.js';
-
-interface Queue {
-  readonly queue: SendQueue;
-  readonly transport: StillTransport;
-  readonly failures: unknown[];
-  /** The system takes everything. */
-  take(): void;
-}
-
-function openQueue(limits: Partial<{ highWaterMark: number; maxSendQueue: number }> = {}): Queue {
-  const transport = new StillTransport();
-  const failures: unknown[] = [];
-  const queue = new SendQueue(transport, { highWaterMark: 4, maxSendQueue: 10_000, ...limits }, (error) =>
-    failures.push(error),
-  );
-  queue.open(new LetterSender());
-  const take = (): void => {
-    transport.pending = 0;
-    queue.onWritten();
-  };
-  return { queue, transport, failures, take };
-}
+import { bytes, outcome, outcomes } from '../helpers/letters.js';
+import { openQueue } from '../helpers/send-queues.js';
 
 describe('a caller that waits to send', () => {
   it('waits while the transport is busy, each in its way', async () => {

@@ -77,8 +77,8 @@ export class StillTransport implements Transport {
 
 /** Sends messages as they are, in parts of 4 bytes, and `.` for the end, with its code if it is not 0. */
 export class LetterSender implements Sender {
-  readonly maxMessage = 1000;
-  readonly partLength = 4;
+  readonly maxMessage: number = 1000;
+  readonly partLength: number = 4;
   hasFailed = false;
   isAbandoned = false;
   rekeys = 0;
@@ -120,7 +120,7 @@ export class LetterSender implements Sender {
 }
 
 /** The same, of a protocol that has PING, PONG and CLOSE. */
-class BeatingSender extends LetterSender {
+export class BeatingSender extends LetterSender {
   ping(): Uint8Array[] {
     return [bytes('?')];
   }
