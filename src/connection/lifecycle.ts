@@ -172,7 +172,7 @@ export class Lifecycle {
   /** It was idle for too long, or the peer is dead and is told nothing. */
   expire(error: SecureSocketError): void {
     const isIdle = error.code === 'IDLE_TIMEOUT';
-    if (!isIdle) this.#parts.reading.drain();
+    this.#parts.reading.drain();
     this.fail(error, isIdle ? this.#parts.sendQueue.finalBytes(IDLE) : undefined);
   }
 

@@ -23,7 +23,9 @@ describe('end()', () => {
     expect(await outcome(ended)).toBe('waits');
     expect([transport.written, transport.hasEnded]).toEqual(['a.', true]);
     transport.take();
-    expect([await outcome(ended), connection.isOver]).toEqual(['done', false]);
+    expect(await outcome(ended)).toBe('done');
+    await turns();
+    expect([connection.isOver, transport.destroyed]).toEqual([false, 0]);
     transport.receive('b');
     expect(text(await connection.recv())).toBe('b');
     await expect(connection.send(bytes('c'))).rejects.toMatchObject({ code: 'CLOSED' });

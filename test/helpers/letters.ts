@@ -147,13 +147,17 @@ export function batchOf(letters: string): Batch {
   };
 }
 
+/** Enough for a transport to be told where to read the rest to. */
+export const LARGE = 256 * 1024;
+
 /** What a script of letters asks the platform or the program to do. */
 export type Step = () => unknown;
 
 /**
  * A protocol of letters. The handshake: both say `H`. Then lower-case letters are messages of one letter each, `?` is a
  * PING, `!` a PONG, `.` the end, `T` a step that takes time, whose result is a message, and `X` an error about which the peer is
- * told `x`, `Y` one about which it is not.
+ * told `x`, `Y` one about which it is not. `+` is a part of a message, for which 100 bytes are held until the next
+ * message, and `L` begins a message of `LARGE` bytes, of which the last letter is given.
  */
 function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Script {
   yield { type: 'write', chunks: [bytes('H')] };
@@ -174,6 +178,14 @@ function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Scrip
       case 'T': {
         const done = (yield* perform(step, 'record')) as Uint8Array;
         yield { type: 'received', batch: batchOf(text(done) as string), held: 0 };
+        break;
+      }
+      case '+':
+        yield { type: 'received', batch: undefined, held: 100 };
+        break;
+      case 'L': {
+        const large = text(yield* read(LARGE)) as string;
+        yield { type: 'received', batch: batchOf(large.slice(-1)), held: 0 };
         break;
       }
       case 'X':
