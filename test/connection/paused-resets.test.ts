@@ -67,6 +67,24 @@ describe('while reading is paused', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('is asked in time, however often it is said that reading is paused', () => {
+    const probe = vi.fn();
+    const watch = new PausedProbe({ probe });
+    for (let i = 0; i < 6; i++) {
+      watch.setPaused(true);
+      vi.advanceTimersByTime(5000);
+    }
+    expect(probe).toHaveBeenCalledTimes(3);
+    watch.stop();
+  });
+
+  it('needs no timer that is more than a number, as in browsers', () => {
+    const setTimer = vi.spyOn(globalThis, 'setInterval').mockReturnValue(1 as unknown as NodeJS.Timeout);
+    new PausedProbe({ probe: () => {} }).setPaused(true);
+    expect(setTimer).toHaveBeenCalledTimes(1);
+    setTimer.mockRestore();
+  });
+
   it('one that cannot tell is not asked', () => {
     const watch = new PausedProbe({} as Transport);
     watch.setPaused(true);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { abortable } from '../../src/connection/abortable.js';
 import { cutError } from '../../src/connection/cut.js';
 import { HandshakeWait } from '../../src/connection/handshake-wait.js';
-import { inTime } from '../../src/connection/in-time.js';
+import { inTime, settleWithin } from '../../src/connection/in-time.js';
 import { SettleTime } from '../../src/connection/settle-time.js';
 import { ignoreRejection, Waiters } from '../../src/connection/waiters.js';
 import { SecureSocketError } from '../../src/errors.js';
@@ -64,6 +64,41 @@ describe('in time', () => {
     expect(await outcome(result)).toBe('waits');
     vi.advanceTimersByTime(1);
     await expect(result).rejects.toThrow('late');
+  });
+});
+
+describe('settled within a time', () => {
+  it('is the promise, and no timer is left', async () => {
+    expect(await settleWithin(100, Promise.resolve(1))).toBe(1);
+    await expect(settleWithin(100, Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('or nothing, when the time has passed', async () => {
+    const result = settleWithin(100, new Promise<number>(() => {}));
+    vi.advanceTimersByTime(99);
+    expect(await outcome(result)).toBe('waits');
+    vi.advanceTimersByTime(1);
+    expect(await result).toBe(undefined);
+  });
+
+  it.each([
+    [undefined, true],
+    [true, true],
+    [false, false],
+  ])('keeps the process for it unless told otherwise: %s', (keepsProcess, isKept) => {
+    const setTimer = vi.spyOn(globalThis, 'setTimeout');
+    void settleWithin(100, new Promise(() => {}), keepsProcess);
+    const timer: NodeJS.Timeout = setTimer.mock.results[0]?.value;
+    setTimer.mockRestore();
+    expect(timer.hasRef()).toBe(isKept);
+  });
+
+  it('needs no timer that is more than a number, as in browsers', async () => {
+    const setTimer = vi.spyOn(globalThis, 'setTimeout').mockReturnValue(1 as unknown as NodeJS.Timeout);
+    const result = settleWithin(100, Promise.resolve(1), false);
+    setTimer.mockRestore();
+    expect(await result).toBe(1);
   });
 });
 
