@@ -160,7 +160,7 @@ export class Connection {
     this.#sendQueue.rekey();
   }
 
-  /** Ends the sending half; resolves when everything has been handed to the transport. */
+  /** Ends the sending half; resolves when the system has taken everything. */
   end(closeCode = 0): Promise<void> {
     this.#lifecycle.end(closeCode);
     return this.#sendQueue.whenEnded();

@@ -188,7 +188,7 @@ export class SendQueue {
     this.#flushSoon();
   }
 
-  /** Resolves when the end has been handed to the transport; rejects if it never will be. */
+  /** Resolves when the system has taken everything, the end included; rejects if it never will. */
   whenEnded(): Promise<void> {
     if (this.isTaken) return SENT;
     if (this.#state === 'failed') return this.#failure === undefined ? SENT : Promise.reject(this.#failure);
@@ -206,7 +206,7 @@ export class SendQueue {
    * those whose message the system has taken to its last byte that it was sent, since the peer may well have it.
    */
   fail(error: unknown, isGone: boolean): void {
-    if (this.#state !== 'ended') this.#failure = error;
+    if (!this.isTaken) this.#failure = error;
     this.#state = 'failed';
     // before the writer is stopped: what it drops would count as taken
     this.#drainWaiters.reject(error, this.#writer.confirmedBytes(isGone));

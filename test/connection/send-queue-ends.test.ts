@@ -148,6 +148,16 @@ describe('the end of the sending half', () => {
     ]);
   });
 
+  it('that the system has not taken when the connection fails is lost for every caller, early or late', async () => {
+    const { queue, transport } = openQueue();
+    queue.end(0);
+    const early = queue.whenEnded();
+    await turns();
+    expect([transport.written, queue.isOver, queue.isTaken]).toEqual(['.', true, false]);
+    queue.fail(new Error('cut'), true);
+    expect(await outcomes([early, queue.whenEnded()])).toEqual(['cut', 'cut']);
+  });
+
   it('by the peer tells those whose message has not begun, by code', async () => {
     const { queue } = openQueue();
     void queue.send(bytes('full'));
