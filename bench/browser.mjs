@@ -1,0 +1,99 @@
+// Pages in Chromium and Firefox against a server on Node: npm run bench:browser -- --help
+import { choose, positive, readArguments } from './lib/arguments.mjs';
+import { browserReport } from './lib/browser-report.mjs';
+import { startServer, stopServer } from './lib/browser-server.mjs';
+import { browserNames, measureMemory, openPage, profile, work } from './lib/browsers.mjs';
+import { aboutThisRun } from './lib/machine.mjs';
+import { writeResults } from './lib/output.mjs';
+import { summary } from './lib/statistics.mjs';
+
+const usage = `Usage: npm run bench:browser -- [OPTIONS]
+
+  --rounds N       how often each is measured, in turns (3)
+  --duration MS    of the round trips, after half of it to warm up (1000)
+  --megabytes N    downloaded and uploaded (100)
+  --handshakes N   one after the other (40)
+  --memory MB      downloaded while the page's memory is watched (1000)
+  --connects N     opened and closed for the memory they leave (1000)
+  --browsers LIST  of ${browserNames.join(', ')} (both)
+  --json FILE      where the results go (docs/benchmarks/browser.json; - for nowhere)
+
+Prints the tables in Markdown.`;
+
+const text = (value) => ({ type: 'string', default: value });
+const given = readArguments(usage, {
+  ...{ rounds: text('3'), duration: text('1000'), megabytes: text('100'), handshakes: text('40') },
+  ...{ memory: text('1000'), connects: text('1000'), browsers: { type: 'string' } },
+  json: text('docs/benchmarks/browser.json'),
+});
+const number = (name) => positive(name, given[name]);
+const tests = [
+  ['pingPong', number('duration')],
+  ['download', number('megabytes')],
+  ['upload', number('megabytes')],
+  ['handshake', number('handshakes')],
+];
+const contenders = ['raw', 'sealed'];
+await main();
+
+async function main() {
+  const about = aboutThisRun();
+  const server = await startServer();
+  const where = { url: server.url, serverKey: server.identity.fingerprint };
+  const browsers = {};
+  try {
+    for (const name of choose('browser', given.browsers, browserNames)) {
+      const opened = await openPage(name, server.origin);
+      if (opened) browsers[name] = await measure(opened, where).finally(() => opened.browser.close());
+    }
+  } finally {
+    await stopServer(server);
+  }
+  const results = { about, options: given, browsers };
+  writeResults(given.json, results);
+  console.log(browserReport(results));
+}
+
+async function measure({ name, version, page }, where) {
+  const suite = await work(page, 'suite', where);
+  const rows = await measureRounds(page, where);
+  if (name !== 'chromium') return { version, suite, rows };
+  return { version, suite, rows, memory: await memories(page, where), profiles: await profiles(page, where) };
+}
+
+/** Every second round in the opposite order. */
+async function measureRounds(page, where) {
+  const values = Object.fromEntries(tests.map(([test]) => [test, { raw: [], sealed: [] }]));
+  // a round that does not count: the code is compiled
+  for (let round = -1; round < number('rounds'); round++)
+    for (const [test, amount] of tests)
+      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+        const value = await work(page, test, where, contender, amount);
+        if (round >= 0) values[test][contender].push(value);
+      }
+  return Object.fromEntries(
+    Object.entries(values).map(([test, { raw, sealed }]) => [
+      test,
+      { raw: summary(raw), sealed: summary(sealed) },
+    ]),
+  );
+}
+
+async function memories(page, where) {
+  const all = {};
+  for (const contender of contenders) {
+    const during = (test, amount) => () => work(page, test, where, contender, amount);
+    all[contender] = {
+      download: await measureMemory(page, during('download', number('memory'))),
+      connects: await measureMemory(page, during('handshake', number('connects'))),
+    };
+  }
+  return all;
+}
+
+async function profiles(page, where) {
+  const all = {};
+  for (const [test, amount] of tests)
+    all[test] = await profile(page, () => work(page, test, where, 'sealed', amount));
+  return all;
+}
