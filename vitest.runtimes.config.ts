@@ -14,7 +14,7 @@ export default mergeConfig(
         'test/{reconnecting,server-close,serving,sessions,stalled-streams,streams,trust,unix-sockets}.test.ts',
         'test/{web-socket,web-streams,writes}.test.ts',
         'test/{identity,known-hosts,proxy,resumption,socket}{,-*}.test.ts',
-        'test/backends/{ml-kem-later,symmetric}.test.ts',
+        'test/backends/{ml-kem-later,symmetric,web-client}.test.ts',
         'test/connection/{batches,heartbeat}.test.ts',
         'test/faults/{budget,endings,handed-in,handed-in-backends,handed-in-transports,handshakes}.test.ts',
         'test/faults/{private-operations,secrets}.test.ts',
