@@ -158,7 +158,7 @@ describe('what never settles does not hold listen() up', () => {
   });
 
   it('mlKem768 of a backend', async () => {
-    const backend: Backend = { ...node, name: 'mine', mlKem768: never };
+    const backend: Backend = { ...node, name: 'mine', mlKem768: never, mlKem768Later: undefined };
     const suites = ['X25519MLKEM768'] as const;
     const { listens } = start({ backend, suites, identity: await identityFor('sealed') });
     expect(await listens).toMatchObject({
