@@ -18,6 +18,7 @@ export default mergeConfig(
         'test/connection/{batches,heartbeat}.test.ts',
         'test/faults/{budget,endings,handed-in,handed-in-backends,handed-in-transports,handshakes}.test.ts',
         'test/faults/{private-operations,secrets}.test.ts',
+        'test/faults/{admission,cuts,turns}.test.ts',
       ],
       setupFiles: [fileURLToPath(new URL('./test/runtimes/setup.ts', import.meta.url))],
     },
