@@ -1,0 +1,162 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  bytes,
+  closeTransport,
+  LARGE,
+  LetterSender,
+  openStation,
+  outcome,
+  type Station,
+  station,
+  text,
+  turns,
+  useClock,
+} from '../helpers/letters.js';
+
+useClock();
+
+/** Counts how often the transport is stopped and resumed from now on. */
+function countStops({ transport }: Station): { counts: () => [number, number] } {
+  const pause = vi.spyOn(transport, 'pause');
+  const resume = vi.spyOn(transport, 'resume');
+  return { counts: () => [pause.mock.calls.length, resume.mock.calls.length] };
+}
+
+describe('the transport', () => {
+  it('is stopped and resumed once for each time that it has to be', async () => {
+    const made = station({ readAhead: 2000 });
+    const stops = countStops(made);
+    made.connection.start();
+    made.transport.receive('H');
+    await made.connection.ready;
+    made.transport.receive('a');
+    expect(stops.counts()).toEqual([0, 0]);
+    made.transport.receive('b');
+    made.transport.receive('c');
+    expect(stops.counts()).toEqual([1, 0]);
+    for (let i = 0; i < 3; i++) await made.connection.recv();
+    await turns();
+    expect(stops.counts()).toEqual([1, 1]);
+  });
+
+  it('that was stopped is not resumed by an end about which the peer is not told', async () => {
+    const made = await openStation({ readAhead: 1000 });
+    made.transport.receive('aY');
+    const stops = countStops(made);
+    await made.connection.recv();
+    await turns();
+    expect(made.connection.failure).toMatchObject({ message: 'a Y' });
+    expect([stops.counts(), made.transport.destroyed]).toEqual([[0, 0], 1]);
+  });
+
+  it('whose write throws ends the connection with that error', async () => {
+    const { connection, transport } = await openStation();
+    const message = connection.recv();
+    transport.write = () => {
+      throw new Error('cannot write');
+    };
+    transport.receive('?');
+    await expect(message).rejects.toThrow('cannot write');
+    expect([connection.isOver, transport.destroyed]).toEqual([true, 1]);
+  });
+});
+
+describe('a handshake alone', () => {
+  it('waits for no turn: it is done with its last byte', () => {
+    const { connection, transport } = station();
+    connection.start();
+    transport.receive('H');
+    expect(connection.send(bytes('a'))).toBeInstanceOf(Promise);
+  });
+});
+
+describe('a large message', () => {
+  /** All of it but what the transport may read into place. */
+  async function begun(): Promise<Station & { target: Uint8Array }> {
+    const made = await openStation();
+    made.transport.receive(`L${'l'.repeat(LARGE / 2)}`);
+    const target = made.transport.events?.target?.();
+    expect(target?.length).toBe(LARGE / 2);
+    return { ...made, target: target as Uint8Array };
+  }
+
+  it('is read into place', async () => {
+    const { connection, transport, target } = await begun();
+    target.fill(0x6d);
+    const message = connection.recv();
+    transport.events?.data(target.subarray(0, 1000));
+    expect(await outcome(message)).toBe('waits');
+    expect(transport.events?.target?.()?.length).toBe(LARGE / 2 - 1000);
+    target[target.length - 1] = 0x7a;
+    transport.events?.data(target.subarray(1000));
+    expect(text(await message)).toBe('z');
+    expect(connection.bytesRead).toBe(2 + LARGE);
+  });
+
+  it('may come in memory of the transport, though it was told where to read to', async () => {
+    const { connection, transport } = await begun();
+    transport.receive(`${'m'.repeat(LARGE / 2 - 1)}z`);
+    expect(text(await connection.recv())).toBe('z');
+    transport.receive('a');
+    expect(text(await connection.recv())).toBe('a');
+  });
+
+  it('has nowhere to go once the connection is over', async () => {
+    const { connection, transport } = await begun();
+    connection.destroy();
+    expect(transport.events?.target?.()).toBe(undefined);
+  });
+});
+
+describe('a part of a message', () => {
+  it('is held, and charged for, until the message is there', async () => {
+    let held = 0;
+    const { connection, transport } = await openStation({ charge: (change) => (held += change) });
+    transport.receive('+');
+    expect([connection.buffered, held]).toEqual([100, 100]);
+    transport.receive('a');
+    await connection.recv();
+    expect([connection.buffered, held]).toEqual([0, 0]);
+  });
+
+  it('is work that is left: a connection that drains waits for the rest', async () => {
+    const { connection, transport } = await openStation();
+    transport.receive('+');
+    const message = connection.recv();
+    connection.drain(6);
+    await turns();
+    expect(transport.written).toBe('');
+    transport.receive('a');
+    expect(text(await message)).toBe('a');
+    void connection.recv().catch(() => {});
+    await turns();
+    expect(transport.written).toBe('.6');
+  });
+});
+
+describe('a connection that ends', () => {
+  it('while what it holds is counted leaves no timer', async () => {
+    // as where a server gives up the connection that goes beyond the limit for all
+    const charge = (bytes: number): void => {
+      if (bytes > 0) made?.connection.destroy();
+    };
+    let made: Station | undefined;
+    made = await openStation({ sender: new LetterSender(), readAhead: 1000, charge });
+    made.transport.receive('a');
+    expect(made.connection.isOver).toBe(true);
+    closeTransport(made);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('because a message lost its memory halfway says so', async () => {
+    const { connection, transport } = await openStation({ highWaterMark: 1000 });
+    const message = bytes('a message in parts');
+    const sent = connection.send(message);
+    structuredClone(message.buffer, { transfer: [message.buffer] });
+    await expect(sent).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await setImmediate();
+    expect(connection.failure).toMatchObject({ code: 'BAD_ARGUMENT' });
+    expect(transport.destroyed).toBe(1);
+  });
+});
