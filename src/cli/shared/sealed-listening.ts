@@ -1,5 +1,4 @@
 import type { SecureServer } from '../../index.js';
-import { serverAccess } from '../../server/server.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { announceListening, announceWarning } from './announce.js';
 import { acceptSockets, type Handover, Listener, serveSealed } from './listener.js';
@@ -30,8 +29,6 @@ export async function listenSealed(
   handover: Handover = () => undefined,
 ): Promise<SealedListener> {
   const acceptance = await (flags.websocket ? acceptWebSockets(server) : acceptSockets(server));
-  // nothing is accepted before the key is there
-  await serverAccess(server).prepare();
   const listener = handover(address) ?? (await Listener.open(address, flags));
   serveSealed(server, listener, acceptance, (error) => announceWarning(error, report));
   const format = flags.websocket ? formatPlace : formatAddress;

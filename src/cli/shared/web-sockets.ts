@@ -33,7 +33,10 @@ export async function dialWebSocket(url: URL): Promise<Transport> {
 export async function acceptWebSockets(server: SecureServer): Promise<Acceptance> {
   const library = await loadLibrary();
   if (library === undefined) throw notInstalled('--websocket');
-  const requests = new Requests(serverAccess(server).settings);
+  const { prepare, settings } = serverAccess(server);
+  // nothing is accepted before the key is there
+  await prepare();
+  const requests = new Requests(settings);
   const upgrades = new library.WebSocketServer({
     ...socketOptions,
     noServer: true,
