@@ -91,7 +91,7 @@ async function attempt(
     const handshake = await connection.ready;
     signal.throwIfAborted();
     if (confirm && handshake.peer) await abortable(confirm(handshake.peer.fingerprint), signal);
-    return { connection, handshake: handshake };
+    return { connection, handshake };
   } catch (error) {
     connection.destroy(error);
     throw error;

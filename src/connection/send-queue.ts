@@ -152,8 +152,7 @@ export class SendQueue {
 
   /** What tells the peer of an error, once something can be sent. */
   finalBytes(closeCode: number): Chunk[] | undefined {
-    const sender = this.#sender;
-    return sender?.ping === undefined ? undefined : sender.close(closeCode);
+    return this.hasClose ? this.#sender?.close(closeCode) : undefined;
   }
 
   /** Writes the last bytes of all, and does not wait for what was written before. */
