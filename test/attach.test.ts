@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, BlockList, connect, createServer } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
@@ -13,11 +13,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { open } from './helpers/kept.js';
 import { clientOf, identityFor, pause, portOf, protocols, rejection } from './helpers/sockets.js';
-
-const text = (message: Uint8Array | null): string | null =>
-  message === null ? null : Buffer.from(message).toString();
-const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
-const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
+import { bytes, sha256, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s over transports of their own', (protocol) => {
   async function serverWith(options: ServerOptions = {}): Promise<SecureServer> {

@@ -7,23 +7,20 @@ import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
 import { fromDuplex, SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
-import { keep } from './helpers/kept.js';
-import { bytes, text } from './helpers/socket-texts.js';
+import { keep, keptPairs } from './helpers/kept.js';
 import {
   clientOf,
   identityFor,
-  type Pair,
-  pair,
   portOf,
   protocols,
   rawConnection,
   rejection,
   startListening,
 } from './helpers/sockets.js';
+import { bytes, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
-  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
-    keep(await pair(protocol, options));
+  const connectPair = keptPairs(protocol);
 
   describe('connecting', () => {
     it('passes on the system error when refused', async () => {

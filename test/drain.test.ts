@@ -2,10 +2,7 @@ import type { SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { open } from './helpers/kept.js';
 import { clientOf, pause, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
-
-const text = (message: Uint8Array | null): string | null =>
-  message === null ? null : new TextDecoder().decode(message);
-const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
+import { bytes, text } from './helpers/texts.js';
 
 /** Works so long on each message, and counts what became of its connections. */
 function serve(server: SecureServer, milliseconds: number): { done: Promise<void>; errors: unknown[] } {

@@ -14,13 +14,12 @@ import type { Duplex } from 'node:stream';
 import { text as allText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
-import { keep } from './helpers/kept.js';
-import { type Pair, pair, pause, protocols, rejection } from './helpers/sockets.js';
-import { bytes, sha256, text } from './helpers/stream-texts.js';
+import { keptPairs } from './helpers/kept.js';
+import { pause, protocols, rejection } from './helpers/sockets.js';
+import { bytes, sha256, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
-  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
-    keep(await pair(protocol, options));
+  const connectPair = keptPairs(protocol);
 
   describe('toDuplex()', () => {
     const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-streams-'));

@@ -5,21 +5,12 @@ import { connect as connectHttp2, createServer as createHttp2Server } from 'node
 import { text as allText } from 'node:stream/consumers';
 import type { SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
-import { keep } from './helpers/kept.js';
-import {
-  clientOf,
-  type Pair,
-  pair,
-  portOf,
-  protocols,
-  rejection,
-  startListening,
-} from './helpers/sockets.js';
-import { bytes, sha256 } from './helpers/stream-texts.js';
+import { keep, keptPairs } from './helpers/kept.js';
+import { clientOf, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
+import { bytes, sha256 } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
-  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
-    keep(await pair(protocol, options));
+  const connectPair = keptPairs(protocol);
 
   describe('HTTP over connections', () => {
     const file = randomBytes(5_000_000);

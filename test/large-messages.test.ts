@@ -1,9 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { noble } from '../backends/noble.js';
 import { pair, protocols, rejection } from './helpers/sockets.js';
-
-const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
+import { sha256 } from './helpers/texts.js';
 
 describe.each(protocols)('%s: a message larger than is encrypted at once', (protocol) => {
   const message = randomBytes(13 * 2 ** 20 + 5);

@@ -10,22 +10,12 @@ import {
 } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { open } from './helpers/kept.js';
-import { behindProxy, binary, bytes, line, proxyTo } from './helpers/proxied-server.js';
+import { behindProxy, binary, bytes, connectBy, line, proxyTo } from './helpers/proxied-server.js';
 import { clientOf, pause, protocols, rejection } from './helpers/sockets.js';
 
 describe.each(protocols)('%s behind a proxy', (protocol) => {
   const clientFor = (server: SecureServer, options: ClientOptions = {}): SecureClient =>
     clientOf(server, { protocol, ...options });
-
-  /** A client that comes by a proxy which says this header. */
-  async function connectBy(server: SecureServer, header: Uint8Array): Promise<[SecureClient, SecureClient]> {
-    const socket = await proxyTo(server);
-    socket.write(header);
-    const client = clientFor(server);
-    const accepted = server.accept();
-    await client.connect(fromDuplex(socket));
-    return [client, await accepted];
-  }
 
   describe('reports and drops', () => {
     it.each([
@@ -133,7 +123,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
         'maxPendingPerSource 2001:db8::3',
         'maxPendingPerSource ::ffff:192.0.2.1',
       ]);
-      const [, peer] = await connectBy(server, line('192.0.2.2'));
+      const [, peer] = await connectBy(protocol, server, line('192.0.2.2'));
       expect(peer.remoteAddress).toBe('192.0.2.2');
     });
 
@@ -146,7 +136,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
       socket.write(line('192.0.2.66'));
       await once(socket.resume(), 'close');
       expect(reports).toMatchObject([{ code: 'BUSY', from: '192.0.2.66 50000' }]);
-      const [, peer] = await connectBy(server, line('192.0.2.67'));
+      const [, peer] = await connectBy(protocol, server, line('192.0.2.67'));
       expect(peer.remoteAddress).toBe('192.0.2.67');
     });
 

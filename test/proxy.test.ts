@@ -1,28 +1,17 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type ClientOptions, fromDuplex, type SecureClient, type SecureServer } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { node } from '../backends/node.js';
 import type { Backend } from '../src/backend.js';
 import { behindProxy as readHeaderOf } from '../src/server/proxy-protocol.js';
 import type { Transport, TransportEvents } from '../src/transports/transport.js';
-import { behindProxy, binary, bytes, line, proxyTo } from './helpers/proxied-server.js';
+import { behindProxy, binary, bytes, connectBy, line, proxyTo } from './helpers/proxied-server.js';
 import { clientOf, pause, protocols } from './helpers/sockets.js';
-
-const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
+import { sha256 } from './helpers/texts.js';
 
 describe.each(protocols)('%s behind a proxy', (protocol) => {
   const clientFor = (server: SecureServer, options: ClientOptions = {}): SecureClient =>
     clientOf(server, { protocol, ...options });
-
-  /** A client that comes by a proxy which says this header. */
-  async function connectBy(server: SecureServer, header: Uint8Array): Promise<[SecureClient, SecureClient]> {
-    const socket = await proxyTo(server);
-    socket.write(header);
-    const client = clientFor(server);
-    const accepted = server.accept();
-    await client.connect(fromDuplex(socket));
-    return [client, await accepted];
-  }
 
   it.each([
     ['version 1 over IPv4', line('192.0.2.33'), '192.0.2.33', 50_000],
@@ -41,7 +30,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     ],
   ])('a client has the address that %s says', async (_, header, address, port) => {
     const { server, reports } = await behindProxy(protocol);
-    const [client, peer] = await connectBy(server, header);
+    const [client, peer] = await connectBy(protocol, server, header);
     expect([peer.remoteAddress, peer.remotePort]).toEqual([address, port]);
     expect(peer.localAddress).toBe('127.0.0.1');
     const large = randomBytes(3_000_000);
@@ -61,7 +50,7 @@ describe.each(protocols)('%s behind a proxy', (protocol) => {
     ['version 2 of a Unix domain socket', binary(`21 31 00d8 ${'2f'.repeat(216)}`)],
   ])('with %s it has the address of the proxy', async (_, header) => {
     const { server } = await behindProxy(protocol);
-    const [client, peer] = await connectBy(server, header);
+    const [client, peer] = await connectBy(protocol, server, header);
     expect([peer.remoteAddress, peer.remotePort]).toEqual([client.localAddress, client.localPort]);
   });
 

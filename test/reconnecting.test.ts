@@ -12,6 +12,7 @@ import {
 } from 'secure-sockets';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { identityFor, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
+import { bytes, text } from './helpers/texts.js';
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -19,10 +20,6 @@ afterEach(async () => {
   vi.restoreAllMocks();
   for (const resource of open.splice(0).reverse()) await resource[Symbol.asyncDispose]();
 });
-
-const text = (message: Uint8Array | null): string | null =>
-  message === null ? null : Buffer.from(message).toString();
-const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 /** Nothing listens there, which shows at once, without a name lookup. */
 const nowhere = { path: '/nonexistent/secure-sockets' };

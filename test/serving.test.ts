@@ -1,7 +1,6 @@
 import { SecureClient, SecureServer, type SecureSocketError } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { keep } from './helpers/kept.js';
-import { bytes, text } from './helpers/socket-texts.js';
 import {
   clientOf,
   identityFor,
@@ -11,6 +10,7 @@ import {
   rejection,
   startListening,
 } from './helpers/sockets.js';
+import { bytes, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
   describe('a server', () => {

@@ -1,12 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { keep } from './helpers/kept.js';
-import { bytes, text } from './helpers/socket-texts.js';
+import { keep, keptPairs } from './helpers/kept.js';
 import {
   clientOf,
-  type Pair,
-  pair,
   pause,
   portOf,
   protocols,
@@ -14,10 +11,10 @@ import {
   rejection,
   startListening,
 } from './helpers/sockets.js';
+import { bytes, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
-  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
-    keep(await pair(protocol, options));
+  const connectPair = keptPairs(protocol);
 
   describe('the end', () => {
     it('comes after everything that was sent', async () => {

@@ -1,15 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { SecureSocketError } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
-import { keep } from './helpers/kept.js';
-import { bytes, text } from './helpers/socket-texts.js';
-import { type Pair, pair, pause, protocols, rejection } from './helpers/sockets.js';
-
-const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
+import { keptPairs } from './helpers/kept.js';
+import { pause, protocols, rejection } from './helpers/sockets.js';
+import { bytes, sha256, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
-  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
-    keep(await pair(protocol, options));
+  const connectPair = keptPairs(protocol);
 
   describe('messages', () => {
     it('arrive whole and in order in both directions, whatever their size', async () => {

@@ -2,13 +2,12 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SecureClient } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
-import { keep } from './helpers/kept.js';
-import { clientOf, type Pair, pair, pause, portOf, protocols, rejection } from './helpers/sockets.js';
-import { bytes, text } from './helpers/stream-texts.js';
+import { keptPairs } from './helpers/kept.js';
+import { clientOf, pause, portOf, protocols, rejection } from './helpers/sockets.js';
+import { bytes, text } from './helpers/texts.js';
 
 describe.each(protocols)('%s', (protocol) => {
-  const connectPair = async (options?: Parameters<typeof pair>[1]): Promise<Pair> =>
-    keep(await pair(protocol, options));
+  const connectPair = keptPairs(protocol);
 
   describe('readable', () => {
     it('gives one chunk a message, empty ones too, and ends where the peer ends', async () => {
@@ -16,7 +15,7 @@ describe.each(protocols)('%s', (protocol) => {
       const messages = ['one', '', 'two', 'x'.repeat(300_000)];
       for (const message of messages) await client.send(bytes(message));
       void client.close();
-      const chunks: (string | undefined)[] = [];
+      const chunks: (string | null)[] = [];
       for await (const chunk of peer.readable) chunks.push(text(chunk));
       expect(chunks).toEqual(messages);
     });
@@ -166,7 +165,7 @@ describe.each(protocols)('%s', (protocol) => {
       const words = Array.from({ length: 200 }, (_, i) => `word ${i}`);
       for (const word of words) await client.send(bytes(word));
       await client.end();
-      const answers: (string | undefined)[] = [];
+      const answers: (string | null)[] = [];
       for await (const answer of client.readable) answers.push(text(answer));
       await serving;
       expect(answers).toEqual(words.map((word) => word.toUpperCase()));

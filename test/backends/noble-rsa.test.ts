@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeOaep, encodePss } from '../../backends/noble-padding.js';
 import { crtKey, privatePower } from '../../backends/noble-power.js';
 import { hex, keyNames, pattern, testKey } from '../helpers/backends.js';
-import { toInteger, toOctets } from '../helpers/rsa.js';
+import { power, toInteger, toOctets } from '../helpers/rsa.js';
 
 describe("noble's RSA private operation", () => {
   it.each(keyNames)('is x^d mod n at the ends and in between, %s', (name) => {
@@ -99,13 +99,4 @@ function flip(data: Uint8Array, index: number, mask: number): Uint8Array {
   const copy = data.slice();
   copy[index] = (copy[index] as number) ^ mask;
   return copy;
-}
-
-function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let result = 1n;
-  for (const bit of exponent.toString(2)) {
-    result = (result * result) % modulus;
-    if (bit === '1') result = (result * base) % modulus;
-  }
-  return result;
 }

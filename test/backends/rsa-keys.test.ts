@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend, RsaPrivateNumbers } from '../../src/backend.js';
 import { backends, bytes, hex, keyNames, pattern, testKey } from '../helpers/backends.js';
-import { toInteger, toOctets, unpadPkcs1 } from '../helpers/rsa.js';
+import { power, toInteger, toOctets, unpadPkcs1 } from '../helpers/rsa.js';
 import { both, LABEL } from './rsa-test-keys.js';
 
 describe.each(backends)('$name: RSA keys', (backend) => {
@@ -131,13 +131,4 @@ const NO_KEY = expect.objectContaining({ name: 'RangeError', message: expect.str
 
 function expectNoKey(backend: Backend, numbers: RsaPrivateNumbers): void {
   expect(() => backend.rsaPrivateKey(numbers)).toThrow(NO_KEY);
-}
-
-function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let result = 1n;
-  for (const bit of exponent.toString(2)) {
-    result = (result * result) % modulus;
-    if (bit === '1') result = (result * base) % modulus;
-  }
-  return result;
 }

@@ -1,4 +1,5 @@
 import { afterEach } from 'vitest';
+import { type Pair, pair } from './sockets.js';
 
 /** What a test opens and leaves open: closed after it, the last one first. */
 export const open: AsyncDisposable[] = [];
@@ -11,4 +12,11 @@ afterEach(async () => {
 export function keep<T extends AsyncDisposable>(resource: T): T {
   open.push(resource);
   return resource;
+}
+
+/** Makes connected pairs of one protocol that are closed after the test. */
+export function keptPairs(
+  protocol: Parameters<typeof pair>[0],
+): (options?: Parameters<typeof pair>[1]) => Promise<Pair> {
+  return async (options) => keep(await pair(protocol, options));
 }

@@ -1,9 +1,9 @@
 // A server behind a proxy, and PROXY headers.
 
 import { BlockList, type Socket } from 'node:net';
-import type { SecureServer, ServerOptions } from 'secure-sockets';
+import { fromDuplex, type SecureClient, type SecureServer, type ServerOptions } from 'secure-sockets';
 import { open } from './kept.js';
-import { rawConnection, startListening } from './sockets.js';
+import { clientOf, rawConnection, startListening } from './sockets.js';
 
 const proxies = new BlockList();
 
@@ -48,4 +48,18 @@ export async function proxyTo(server: SecureServer): Promise<Socket> {
   const socket = await rawConnection(server);
   open.push({ [Symbol.asyncDispose]: async () => void socket.destroy() });
   return socket;
+}
+
+/** A client that comes by a proxy with this header, and the server's end of it. */
+export async function connectBy(
+  protocol: 'sealed' | 'classic',
+  server: SecureServer,
+  header: Uint8Array,
+): Promise<[SecureClient, SecureClient]> {
+  const socket = await proxyTo(server);
+  socket.write(header);
+  const client = clientOf(server, { protocol });
+  const accepted = server.accept();
+  await client.connect(fromDuplex(socket));
+  return [client, await accepted];
 }

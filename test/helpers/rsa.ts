@@ -16,3 +16,13 @@ export function unpadPkcs1(encoded: Uint8Array): Uint8Array | null {
   const separator = encoded.indexOf(0, 2);
   return separator < 10 ? null : encoded.slice(separator + 1);
 }
+
+/** base ^ exponent mod modulus, the plain way. */
+export function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
+  let result = 1n;
+  for (const bit of exponent.toString(2)) {
+    result = (result * result) % modulus;
+    if (bit === '1') result = (result * base) % modulus;
+  }
+  return result;
+}
