@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+const ports: MessagePort[] = [];
+
+/** A channel whose ports are closed behind the test, since they keep the process. */
+class Channel extends MessageChannel {
+  constructor() {
+    super();
+    ports.push(this.port1);
+  }
+}
+
+/** The module as it is where there is neither `nextTick` nor `setImmediate`, as in browsers. */
+async function inBrowser(): Promise<typeof import('../../src/connection/turn.js')> {
+  vi.resetModules();
+  vi.stubGlobal('process', Object.create(process, { nextTick: { value: undefined, writable: true } }));
+  vi.stubGlobal('setImmediate', undefined);
+  vi.stubGlobal('MessageChannel', Channel);
+  return import('../../src/connection/turn.js');
+}
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  for (const port of ports.splice(0)) port.close();
+});
+
+describe('where there are only messages', () => {
+  it('work is done in order, each in a task of its own, and once', async () => {
+    const { afterTick, onNextLoop } = await inBrowser();
+    const done: string[] = [];
+    await new Promise<void>((resolve) => {
+      afterTick(() => {
+        done.push('first');
+        queueMicrotask(() => done.push('microtask of the first'));
+      });
+      onNextLoop(() => done.push('second'));
+      onNextLoop(() => {
+        done.push('third');
+        afterTick(() => {
+          done.push('fourth');
+          resolve();
+        });
+      });
+      queueMicrotask(() => done.push('microtask'));
+      done.push('at once');
+    });
+    const order = ['at once', 'microtask', 'first', 'microtask of the first', 'second', 'third', 'fourth'];
+    expect(done).toEqual(order);
+    // one channel for all
+    expect(ports.length).toBe(1);
+  });
+});
