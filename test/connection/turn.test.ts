@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const ports: MessagePort[] = [];
