@@ -87,17 +87,18 @@ describe('settled within a time', () => {
     [true, true],
     [false, false],
   ])('keeps the process for it unless told otherwise: %s', (keepsProcess, isKept) => {
-    const setTimer = vi.spyOn(globalThis, 'setTimeout');
+    const setTimer = vi.fn(setTimeout);
+    vi.stubGlobal('setTimeout', setTimer);
     void settleWithin(100, new Promise(() => {}), keepsProcess);
+    vi.unstubAllGlobals();
     const timer: NodeJS.Timeout = setTimer.mock.results[0]?.value;
-    setTimer.mockRestore();
     expect(timer.hasRef()).toBe(isKept);
   });
 
   it('needs no timer that is more than a number, as in browsers', async () => {
-    const setTimer = vi.spyOn(globalThis, 'setTimeout').mockReturnValue(1 as unknown as NodeJS.Timeout);
+    vi.stubGlobal('setTimeout', () => 1);
     const result = settleWithin(100, new Promise(() => {}), false);
-    setTimer.mockRestore();
+    vi.unstubAllGlobals();
     expect(await outcome(result)).toBe('waits');
   });
 });

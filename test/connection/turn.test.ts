@@ -22,6 +22,8 @@ async function inBrowser(): Promise<typeof import('../../src/connection/turn.js'
 
 afterEach(() => {
   vi.unstubAllGlobals();
+  // other files may run in the same process
+  vi.resetModules();
   for (const port of ports.splice(0)) port.close();
 });
 
