@@ -39,6 +39,9 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
     };
     stop.addEventListener('abort', abort, { once: true });
     if (stop.aborted) return abort();
+    // neither reports again what happened before: while the other side was being opened, for example
+    if (isGone(stream)) return cut(whyClosed(stream, session));
+    if (plain.destroyed) return cut(new Error('the plain side was closed'));
     // an error is followed by the close, which reads the reason
     plain
       .on('error', cut)
@@ -57,6 +60,14 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
 /** Only TCP can be probed. */
 function probeOf(plain: Socket): PausedProbe {
   return new PausedProbe(plain.remotePort === undefined ? {} : { probe: () => probeSocket(plain) });
+}
+
+/**
+ * Whether a stream is over, in order or not. A reset that the peer calls no error leaves it `closed` and not `destroyed`
+ * until everything is read; it takes no response from then on, but throws.
+ */
+export function isGone(stream: Http2Stream): boolean {
+  return stream.closed || stream.destroyed;
 }
 
 /** Over TCP the peer sees a reset, not an end; Unix domain sockets have no reset. */

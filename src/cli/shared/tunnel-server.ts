@@ -1,4 +1,4 @@
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
@@ -9,7 +9,7 @@ import type { Report } from './output.js';
 import { dialPlain, dialSocket } from './plain.js';
 import { relay } from './relay.js';
 import type { Serving } from './station.js';
-import { relayStream, resetStream } from './stream-relay.js';
+import { isGone, relayStream, resetStream } from './stream-relay.js';
 import { DEFAULT_TARGET, type Targets } from './targets.js';
 
 /** Options of a tunnel server. */
@@ -80,21 +80,26 @@ export class TunnelServing implements Serving {
       if ('code' in error && error.code === 'UNAUTHORIZED_CLIENT')
         announceLoss(`lost ${formatPeer(sealed)}`, error, this.#options.report);
     });
-    session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers[':authority'] ?? ''));
+    session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers));
     if (this.#isEnding) void endSession(session);
   }
 
-  #serveStream(sealed: SecureClient, stream: ServerHttp2Stream, name: string): void {
+  #serveStream(sealed: SecureClient, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const { links } = this.#options;
     const { remoteAddress, remotePort } = sealed;
     stream.on('error', () => {});
     const arrival = { remoteAddress, remotePort, destroy: () => resetStream(stream) };
     if (!links.hasRoom) refuseStream(stream, 503);
-    links.add(arrival, () => this.#carryStream(stream, name));
+    links.add(arrival, () => this.#carryStream(stream, headers));
   }
 
-  async #carryStream(stream: ServerHttp2Stream, name: string): Promise<void> {
+  async #carryStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
     const { targets, links, timeout } = this.#options;
+    const { ':method': method, ':authority': name = '' } = headers;
+    if (method !== 'CONNECT') {
+      refuseStream(stream, 405);
+      throw new Error(`the client asks for ${JSON.stringify(method)}, and not to be connected`);
+    }
     const target = targets.get(name);
     if (target === undefined) {
       refuseStream(stream, 404);
@@ -104,7 +109,7 @@ export class TunnelServing implements Serving {
       refuseStream(stream, 502);
       throw error;
     });
-    if (!stream.destroyed) stream.respond({ ':status': 200 });
+    if (!isGone(stream)) stream.respond({ ':status': 200 });
     await relayStream(socket, stream, links.cut);
   }
 
@@ -124,8 +129,8 @@ export class TunnelServing implements Serving {
 }
 
 /** Sends the reason before the reset, so that it arrives before it. */
-function refuseStream(stream: ServerHttp2Stream, status: 404 | 502 | 503): void {
-  if (stream.destroyed || stream.headersSent) return;
+function refuseStream(stream: ServerHttp2Stream, status: 404 | 405 | 502 | 503): void {
+  if (isGone(stream) || stream.headersSent) return;
   stream.respond({ ':status': status });
   resetStream(stream);
 }
