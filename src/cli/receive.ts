@@ -9,15 +9,16 @@ import { endpointFlags, serverFlags } from './shared/endpoint.js';
 import { lostConnection, usageError } from './shared/failure.js';
 import { makeServer } from './shared/file-server.js';
 import { endpointHelp, listenHelp, serverHelp } from './shared/help.js';
+import { type MadeFolders, makeFolder } from './shared/incoming-place.js';
 import { type Inbox, receiveFile } from './shared/incoming-transfer.js';
 import { listenFlags } from './shared/listening.js';
 import { reportAs } from './shared/output.js';
-import { progressOn } from './shared/progress.js';
+import { type Progress, progressOn } from './shared/progress.js';
 import { Refusal } from './shared/refusal.js';
 import { listenSealed } from './shared/sealed-listening.js';
 import { announceService } from './shared/service.js';
 import { Hangup, stopSignal } from './shared/signals.js';
-import { checkLetter, decodeHeader, decodeMessage, encodeMessage } from './shared/transfer.js';
+import { checkLetter, decodeFolder, decodeHeader, decodeMessage, encodeMessage } from './shared/transfer.js';
 
 /** `secure-sockets receive`. */
 export const receive: Command = {
@@ -128,6 +129,7 @@ async function receiveMany(receiver: Receiver): Promise<void> {
 async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<void> {
   const { stop, report } = receiver;
   const progress = progressOn(report.json ? { write: () => {} } : process.stderr, () => performance.now());
+  const made: MadeFolders = new Set();
   announceClient(client, receiver.report);
   const interrupt = (): void => client.destroy(stop.reason);
   stop.addEventListener('abort', interrupt, { once: true });
@@ -135,9 +137,7 @@ async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<v
     for (;;) {
       const message = await nextFile(client, receiver.leave);
       if (message === null) break;
-      const { letter, body } = decodeMessage(message);
-      checkLetter(letter, 'F');
-      await receiveFile(client, decodeHeader(body), progress, receiver);
+      await receiveNext(client, message, { ...receiver, progress, made });
     }
     await client.close(closeOptions(client, receiver.leave));
   } catch (error) {
@@ -146,6 +146,22 @@ async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<v
     throw lostConnection(error);
   } finally {
     stop.removeEventListener('abort', interrupt);
+  }
+}
+
+/** A folder, or the announcement of a file, whose content follows. */
+async function receiveNext(
+  client: SecureClient,
+  message: Uint8Array,
+  inbox: Inbox & { readonly progress: Progress; readonly made: MadeFolders },
+): Promise<void> {
+  const { letter, body } = decodeMessage(message);
+  if (letter === 'M') {
+    await makeFolder(inbox.folder, decodeFolder(body), inbox.made, inbox.takes);
+    await client.send(encodeMessage('K'));
+  } else {
+    checkLetter(letter, 'F');
+    await receiveFile(client, decodeHeader(body), inbox.progress, inbox);
   }
 }
 

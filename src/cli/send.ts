@@ -1,3 +1,4 @@
+import type { SecureClient } from '../index.js';
 import { parsePeerAddress } from './shared/address.js';
 import { announceServer } from './shared/announce.js';
 import { type Command, parse } from './shared/arguments.js';
@@ -5,10 +6,10 @@ import { clientFlags, endpointFlags } from './shared/endpoint.js';
 import { lostConnection, usageError } from './shared/failure.js';
 import { checkFiles } from './shared/file-flags.js';
 import { clientHelp, endpointHelp } from './shared/help.js';
-import { findFiles } from './shared/outgoing-files.js';
-import { sendFile } from './shared/outgoing-transfer.js';
-import { reportAs } from './shared/output.js';
-import { progressOn } from './shared/progress.js';
+import { findFiles, type OutgoingFile } from './shared/outgoing-files.js';
+import { sendFile, sendFolder } from './shared/outgoing-transfer.js';
+import { type Report, reportAs } from './shared/output.js';
+import { type Progress, progressOn } from './shared/progress.js';
 import { stopSignal } from './shared/signals.js';
 import { diallerFor } from './shared/trust.js';
 
@@ -20,9 +21,9 @@ export const send: Command = {
 
 Sends files to "secure-sockets receive" at ADDRESS, an address as of connect,
 one after another. There the SHA-256 of each is checked before it gets its name;
-it keeps its modification time and permission bits, and existing files are not
-overwritten. The first file that is refused ends the command. FILE may be "-",
-standard input. On a terminal the command shows its progress.
+files and folders keep their modification times and permission bits, and what
+exists is not overwritten. The first file that is refused ends the command. FILE
+may be "-", standard input. On a terminal the command shows its progress.
 
 ${clientHelp}  -r, --recursive         send folders with everything in them, to a receive -r
       --no-preserve       do not send modification times and permission bits
@@ -70,9 +71,9 @@ async function run(args: string[]): Promise<number> {
   const interrupt = (): void => client.destroy(stop.reason);
   stop.addEventListener('abort', interrupt, { once: true });
   try {
-    for (const file of files) {
-      const open = await file.open();
-      await sendFile(client, open, progress, report).finally(() => open.close());
+    for (const one of files) {
+      if ('folder' in one) await sendFolder(client, one);
+      else await sendOne(client, one, progress, report);
     }
     await client.end();
     await client.close();
@@ -84,4 +85,14 @@ async function run(args: string[]): Promise<number> {
     progress.wipe();
   }
   return 0;
+}
+
+async function sendOne(
+  client: SecureClient,
+  file: OutgoingFile,
+  progress: Progress,
+  report: Report,
+): Promise<void> {
+  const open = await file.open();
+  await sendFile(client, open, progress, report).finally(() => open.close());
 }

@@ -156,8 +156,8 @@ export class IncomingFile {
   async #preserve(): Promise<void> {
     const { mode, modified } = this.#header;
     if (mode !== undefined) await this.#handle.chmod(mode);
-    // seconds
-    if (modified !== undefined) await this.#handle.utimes(modified / 1000, modified / 1000);
+    // a Date, since Node takes a negative number for the time that it is
+    if (modified !== undefined) await this.#handle.utimes(new Date(modified), new Date(modified));
   }
 
   async #close(): Promise<void> {

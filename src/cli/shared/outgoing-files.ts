@@ -1,10 +1,14 @@
 import type { Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { access, type FileHandle, open, readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { CommandError, exitCodes, usageError } from './failure.js';
 import { hashStart } from './file-hash.js';
-import { type Batch, type FileHeader, PIECE } from './transfer.js';
+import { checkNotWithin, idOf, statOf } from './outgoing-paths.js';
+import { type Batch, type FileHeader, type FolderHeader, PIECE } from './transfer.js';
+
+/** What is sent: a file, or what a folder is to be like. */
+export type Outgoing = OutgoingFile | OutgoingFolder;
 
 /** A file to send. */
 export interface OutgoingFile {
@@ -12,6 +16,12 @@ export interface OutgoingFile {
   readonly path: string;
   /** Opens it: one at a time, since there may be more than a process may have open. */
   open(): Promise<OpenFile>;
+}
+
+/** A folder: sent before what is in it, and again after that, since each file in it changes its time. */
+export interface OutgoingFolder {
+  readonly path: string;
+  readonly folder: FolderHeader;
 }
 
 /** A file that is being sent. */
@@ -38,21 +48,25 @@ export interface OutgoingOptions {
 }
 
 /** Looks at all of them before anything is sent: a missing file is found out at once. `-` is standard input. */
-export async function findFiles(paths: readonly string[], options: OutgoingOptions): Promise<OutgoingFile[]> {
+export async function findFiles(paths: readonly string[], options: OutgoingOptions): Promise<Outgoing[]> {
   checkInput(paths, options);
-  const found: Found[] = [];
+  const found: (Found | OutgoingFolder)[] = [];
   for (const path of paths) {
     if (path === '-') found.push({ path, name: options.name ?? '', size: null });
-    else for await (const file of filesIn(path, basename(path), options)) found.push(file);
+    // the name of "." and ".." is that of the folder which they are
+    else for await (const one of filesIn(path, basename(resolve(path)), options)) found.push(one);
   }
-  const bytes = found.reduce(
+  const files = found.filter((one) => 'name' in one);
+  const bytes = files.reduce(
     (sum: number | null, { size }) => (sum === null || size === null ? null : sum + size),
     0,
   );
-  return found.map((file, index) => {
-    const isBatch = found.length > 1 && bytes !== null;
-    const batch = isBatch ? { file: index + 1, files: found.length, bytes } : undefined;
-    return makeOutgoing(file, batch, options);
+  const isBatch = files.length > 1 && bytes !== null;
+  let file = 0;
+  return found.map((one) => {
+    if ('folder' in one) return one;
+    file++;
+    return makeOutgoing(one, isBatch ? { file, files: files.length, bytes } : undefined, options);
   });
 }
 
@@ -72,8 +86,14 @@ interface Found {
   readonly size: number | null;
 }
 
-async function* filesIn(path: string, name: string, options: OutgoingOptions): AsyncGenerator<Found> {
-  const stats = await stat(path);
+/** `above` are the folders on the way here. */
+async function* filesIn(
+  path: string,
+  name: string,
+  options: OutgoingOptions,
+  above: readonly string[] = [],
+): AsyncGenerator<Found | OutgoingFolder> {
+  const stats = await statOf(path);
   if (stats.isFile()) {
     await access(path, constants.R_OK);
     yield { path, name, size: stats.size };
@@ -85,8 +105,14 @@ async function* filesIn(path: string, name: string, options: OutgoingOptions): A
       'its content can: send - --name NAME ADDRESS',
     );
   if (!options.recursive) throw usageError(`${path} is a folder`, 'folders are sent with -r');
+  const id = idOf(stats);
+  checkNotWithin(path, id, above);
+  const mode = options.preserve ? { mode: Number(stats.mode) & 0o777 } : {};
+  yield { path, folder: { name, ...mode } };
   const entries = await readdir(path);
-  for (const entry of entries.sort()) yield* filesIn(join(path, entry), `${name}/${entry}`, options);
+  for (const entry of entries.sort())
+    yield* filesIn(join(path, entry), `${name}/${entry}`, options, [...above, id]);
+  if (options.preserve) yield { path, folder: { name, ...mode, modified: Math.floor(stats.mtimeMs) } };
 }
 
 function kindOf(stats: { isFIFO(): boolean; isSocket(): boolean }): string {

@@ -1,13 +1,14 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { SecureClient } from '../../index.js';
 import { CommandError, exitCodes } from './failure.js';
-import type { OpenFile } from './outgoing-files.js';
+import type { OpenFile, OutgoingFolder } from './outgoing-files.js';
 import type { Report } from './output.js';
 import { formatBytes, type Progress } from './progress.js';
 import {
   checkLetter,
   decodeCount,
   decodeMessage,
+  encodeFolder,
   encodeHeader,
   encodeMessage,
   type Letter,
@@ -53,6 +54,12 @@ export async function sendFile(
     sha256,
     seconds,
   });
+}
+
+/** Sends what a folder is to be like. Rejects unless the receiver has one of that name. */
+export async function sendFolder(client: SecureClient, { path, folder }: OutgoingFolder): Promise<void> {
+  await client.send(encodeFolder(folder));
+  await expectAnswer(client, ['K'], path, exitCodes.usage);
 }
 
 /** From where on a file is sent, with the hash of what is before. */
@@ -111,12 +118,12 @@ async function expectAnswer(
   client: SecureClient,
   expected: readonly [Letter, ...Letter[]],
   path: string,
+  exitCode: number = expected[0] === 'A' ? exitCodes.usage : exitCodes.damaged,
 ): Promise<{ readonly letter: string; readonly body: Uint8Array }> {
   const answer = decodeMessage(await client.recv());
   const { letter, body } = answer;
   if (letter === 'R') {
     const reason = printable(new TextDecoder().decode(body.subarray(0, 1024)));
-    const exitCode = expected[0] === 'A' ? exitCodes.usage : exitCodes.damaged;
     throw new CommandError(exitCode, `the receiver refused ${path}: ${reason}`);
   }
   if (!expected.includes(letter as Letter)) checkLetter(letter, expected[0]);

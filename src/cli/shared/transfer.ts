@@ -16,20 +16,29 @@ import { CommandError, exitCodes } from './failure.js';
  * - receiver: `A` and the number of bytes from which on the file is to come: the same if the SHA-256 is that of its part,
  *   otherwise 0; or `K` if it has the whole file; or `R`
  *
+ * Of a folder, before what is in it, and again after that with its time:
+ *
+ * - sender: `M` and `{"name":…,"mode":…,"modified":…}`; all but the name may be absent
+ * - receiver: `K` when there is such a folder, or `R`
+ *
  * The sender ends its side after the last file.
  */
-export type Letter = 'F' | 'A' | 'R' | 'P' | 'D' | 'H' | 'K';
+export type Letter = 'F' | 'A' | 'R' | 'P' | 'D' | 'H' | 'K' | 'M';
 
-/** The announcement of a file. */
-export interface FileHeader {
-  /** With `/` between folders and file if folders are sent. */
+/** The announcement of a folder. */
+export interface FolderHeader {
+  /** With `/` between the folders on the way to it. */
   readonly name: string;
-  /** In bytes; `null` if it is not known before the end. */
-  readonly size: number | null;
   /** Modification time, in milliseconds since 1970. */
   readonly modified?: number | undefined;
   /** Its permission bits. */
   readonly mode?: number | undefined;
+}
+
+/** The announcement of a file; its name has `/` between folders and file if folders are sent. */
+export interface FileHeader extends FolderHeader {
+  /** In bytes; `null` if it is not known before the end. */
+  readonly size: number | null;
   /** Where it is one of several whose sizes are known. */
   readonly batch?: Batch | undefined;
   /** Whether a broken transfer of it is to be continued. */
@@ -51,6 +60,11 @@ export const PIECE: number = 256 * 1024;
 /** A message: a letter and a body. */
 export function encodeMessage(letter: Letter, body: Uint8Array | string = ''): Uint8Array {
   return Buffer.concat([Buffer.from(letter), typeof body === 'string' ? Buffer.from(body) : body]);
+}
+
+/** The header of a folder as a message. */
+export function encodeFolder(header: FolderHeader): Uint8Array {
+  return encodeMessage('M', JSON.stringify(header));
 }
 
 /** The header of a file as a message. */
@@ -99,13 +113,29 @@ export function decodeHeader(body: Uint8Array): FileHeader {
       return {
         name,
         size,
-        modified: natural(header, 'modified'),
+        modified: timeIn(header),
         mode: permissions(header),
         batch: batchIn(header),
         resume: 'resume' in header && header.resume === true,
       };
   }
   throw new CommandError(exitCodes.damaged, 'the peer announced a file in a way that is not understood');
+}
+
+/** The header of a folder, likewise. */
+export function decodeFolder(body: Uint8Array): FolderHeader {
+  const header = parseJson(body);
+  if (typeof header === 'object' && header !== null && 'name' in header && typeof header.name === 'string')
+    return { name: header.name, modified: timeIn(header), mode: permissions(header) };
+  throw new CommandError(exitCodes.damaged, 'the peer announced a folder in a way that is not understood');
+}
+
+/** What a `Date` can be; before 1970 it is negative. */
+const MAX_TIME = 8.64e15;
+
+function timeIn(header: object): number | undefined {
+  const value = 'modified' in header ? header.modified : undefined;
+  return Number.isSafeInteger(value) && Math.abs(value as number) <= MAX_TIME ? (value as number) : undefined;
 }
 
 function isNatural(value: unknown): value is number {
