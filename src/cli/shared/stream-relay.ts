@@ -38,10 +38,7 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
       else if (--relay.open === 0) settle(resolve);
     };
     stop.addEventListener('abort', abort, { once: true });
-    if (stop.aborted) return abort();
-    // neither reports again what happened before: while the other side was being opened, for example
-    if (isGone(stream)) return cut(whyClosed(stream, session));
-    if (plain.destroyed) return cut(new Error('the plain side was closed'));
+    if (stop.aborted || isGone(stream) || plain.destroyed) return cut(whyOver(stream, stop));
     // an error is followed by the close, which reads the reason
     plain
       .on('error', cut)
@@ -120,6 +117,12 @@ function pump(from: Duplex, to: Duplex, isOrderly: () => boolean, probe?: Paused
     if (isOrderly()) to.end();
   });
   from.resume();
+}
+
+/** Why there is nothing to begin with: one side ended while the other was opened, and does not report it again. */
+function whyOver(stream: Http2Stream, stop: AbortSignal): unknown {
+  if (stop.aborted) return stop.reason;
+  return isGone(stream) ? whyClosed(stream, stream.session) : new Error('the plain side was closed');
 }
 
 function isThrough(stream: Duplex): boolean {
