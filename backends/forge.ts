@@ -13,10 +13,11 @@ import { mlKem768 } from './fallbacks-ml-kem.js';
 import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './forge-rsa.js';
 import { expand } from './hkdf.js';
+import { own } from './own.js';
 import { lengthOf, NONE, write } from './pieces.js';
 
 /** The node-forge backend. node-forge is an optional peer dependency: install it beside this package. */
-export const forge: Backend = {
+export const forge: Backend = /* @__PURE__ */ own({
   name: 'forge',
   native: false,
   fallbacks: {
@@ -39,7 +40,7 @@ export const forge: Backend = {
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,
-};
+});
 
 function randomBytes(length: number): Uint8Array {
   requireCount('number of random bytes', length, 2 ** 31 - 1);

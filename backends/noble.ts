@@ -13,10 +13,11 @@ import * as fallbacks from './fallbacks.js';
 import { mlKem768 } from './fallbacks-ml-kem.js';
 import { nobleHashes } from './noble-hashes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
+import { own } from './own.js';
 import { joinRecord, NONE } from './pieces.js';
 
 /** The backend over the `@noble` packages. */
-export const noble: Backend = {
+export const noble: Backend = /* @__PURE__ */ own({
   name: 'noble',
   native: false,
   fallbacks: {},
@@ -31,7 +32,7 @@ export const noble: Backend = {
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,
-};
+});
 
 function aesEcb(key: Uint8Array): BlockCipher {
   requireLength('AES key', key, 16, 24, 32);

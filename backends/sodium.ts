@@ -11,12 +11,13 @@ import { nullIf, requireLength } from './checks.js';
 import { expand } from './hkdf.js';
 import { hmacOver } from './hmac.js';
 import { node } from './node.js';
+import { own } from './own.js';
 import { SodiumAead } from './sodium-aead.js';
 
 const hmacSha256 = hmacOver((output, input) => library.crypto_hash_sha256(output, input));
 
 /** The libsodium backend. sodium-native is an optional peer dependency: install it beside this package. */
-export const sodium: Backend = {
+export const sodium: Backend = /* @__PURE__ */ own({
   ...node,
   name: 'sodium',
   preferredAead: 'chaCha20Poly1305',
@@ -27,7 +28,7 @@ export const sodium: Backend = {
   hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
   chaCha20Poly1305: (key) => new SodiumAead(key, makeLarge),
   x25519,
-};
+});
 
 /** Bun has the cipher from libsodium alone. */
 const makeLarge = node.lacks?.includes('chaCha20Poly1305') ? undefined : node.chaCha20Poly1305;

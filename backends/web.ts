@@ -8,6 +8,7 @@
  */
 import type { Aead, Backend, RsaPrivateKey, RsaPublicKey } from '../src/backend.js';
 import { noble } from './noble.js';
+import { own } from './own.js';
 import { webFallbacks } from './web-client.js';
 import { subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
@@ -16,7 +17,7 @@ import { generateRsaKey, platformPrivateKey, platformPublicKey } from './web-rsa
 import { x25519Later } from './web-x25519.js';
 
 /** The Web Cryptography backend, the default where there is no node:crypto. */
-export const web: Backend = {
+export const web: Backend = /* @__PURE__ */ own({
   ...noble,
   name: 'web',
   fallbacks: webFallbacks,
@@ -31,4 +32,4 @@ export const web: Backend = {
   },
   rsaPrivateKey: (numbers): RsaPrivateKey =>
     subtle ? platformPrivateKey(subtle, numbers) : noble.rsaPrivateKey(numbers),
-};
+});

@@ -8,6 +8,7 @@ import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import { type Target, type Trust, trustOf, trustPins } from '../trust/trust.js';
+import { isOwn } from './own-backends.js';
 import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
 import { classicWarning, warnOnce } from './warnings.js';
@@ -34,21 +35,27 @@ export async function planClient(
   given: ClientSettings,
   target: Target | undefined,
 ): Promise<ClientPlan> {
-  const settings = { ...given, backend: await backendFor(platform, given) };
+  const backend = await backendFor(platform, given);
+  const settings = backend === given.backend ? given : { ...given, backend };
   if (settings.protocol === 'classic') return classicPlan(platform, settings);
-  const trust = trustOf({ ...settings, knownHosts: await openHosts(platform, given) }, target);
+  const { serverKey, verifyServer } = settings;
+  const trust = trustOf({ serverKey, verifyServer, knownHosts: await openHosts(platform, given) }, target);
   return planSealed(platform, settings, trust, target);
 }
 
-/** The backend that computes. One that was given is held to what the interface says, by code that others do not load. */
+/** The backend that computes. One of the application is held to what the interface says, by code that others do not load. */
 async function backendFor(
   { backend, loadBackend }: ClientScriptPlatform,
   settings: ClientSettings,
 ): Promise<Backend> {
   if (settings.backend === backend) return loadBackend ? loadBackend(settings) : backend;
-  const { guardBackend } = await import('./guarded-backend.js');
-  return guardBackend(settings.backend);
+  if (isOwn(settings.backend)) return settings.backend;
+  // kept: an import resolves its name anew each time, which costs a connection more than its own code does
+  guard ??= (await import('./guarded-backend.js')).guardBackend;
+  return guard(settings.backend);
 }
+
+let guard: ((backend: Backend) => Backend) | undefined;
 
 async function classicPlan(
   { protectMemory }: ClientScriptPlatform,

@@ -25,7 +25,7 @@ import { kindOf, SecureSocketError } from '../errors.js';
  * What can be checked is kind and length, not whether the bytes are right: a backend is trusted with keys, and one
  * that computes wrongly fails against its peer. The check is for the mistake that would otherwise show far from its
  * cause, as a `TypeError` in the key schedule or a record whose length does not fit its header. The default
- * backend is not wrapped: its records would pay for a check that test/backends makes once.
+ * backend and the others of the package are not wrapped: their records would pay for a check that test/backends makes once.
  */
 export function guardBackend(backend: Backend): Backend {
   const found = guarded.get(backend) ?? guard(backend);

@@ -2,6 +2,7 @@ import type { Backend } from '../backend.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
 import { guardBackend } from './guarded-backend.js';
 import type { EveryServerOption, ServerOptions } from './options.js';
+import { isOwn } from './own-backends.js';
 import { badOption, type Given } from './rules.js';
 import { type DefaultedServer, hasVerifier, serverTable } from './server-table.js';
 import { checkRole, type Filled, fill, readGiven } from './settings.js';
@@ -20,7 +21,7 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
   checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
   checkClientAuth(given);
   const { backend: own = defaultBackend } = given;
-  const backend = own === defaultBackend ? own : guardBackend(own);
+  const backend = own === defaultBackend || isOwn(own) ? own : guardBackend(own);
   const settings = fill<ServerSettings>(given, serverTable, backend);
   const { authorizedKeys } = settings;
   if (typeof authorizedKeys === 'string' || Array.isArray(authorizedKeys))
