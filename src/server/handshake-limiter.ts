@@ -31,9 +31,8 @@ export class HandshakeLimiter {
 
   /** Lets a connection in and returns how it leaves, which works once; `undefined` if there is no room. */
   enter(remoteAddress: string | undefined): (() => void) | undefined {
-    if (this.#pending >= this.#max || this.isSourceFull(remoteAddress) || this.#dropAtRandom)
-      return undefined;
     const source = sourceOf(remoteAddress);
+    if (this.#pending >= this.#max || this.#isFull(source) || this.#dropAtRandom) return undefined;
     this.#pending++;
     if (source !== undefined) this.#bySource.set(source, this.#of(source) + 1);
     let isIn = true;
@@ -51,7 +50,10 @@ export class HandshakeLimiter {
 
   /** Whether there are enough from this source, whatever room there is otherwise. */
   isSourceFull(remoteAddress: string | undefined): boolean {
-    const source = sourceOf(remoteAddress);
+    return this.#isFull(sourceOf(remoteAddress));
+  }
+
+  #isFull(source: string | undefined): boolean {
     return source !== undefined && this.#of(source) >= this.#maxPerSource;
   }
 

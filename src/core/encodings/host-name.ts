@@ -1,4 +1,4 @@
-import { formatIPv6, readIPv6 } from './ip-address.js';
+import { formatIPv6, isIPv4, readIPv6 } from './ip-address.js';
 
 /**
  * The one name of a host, however it is spelled; `undefined` for a text that names none. Two spellings of one address
@@ -13,6 +13,8 @@ import { formatIPv6, readIPv6 } from './ip-address.js';
  * `unix:PATH` is taken as it is: paths have no other spelling that could be told without the file system.
  */
 export function canonicalHost(text: string): string | undefined {
+  // as the system writes addresses: asked with every connection
+  if (isIPv4(text)) return text;
   if (text.startsWith('unix:')) return text.length > 'unix:'.length ? text : undefined;
   const host = /^\[(.*)\]$/s.exec(text)?.[1] ?? text;
   if (host.includes(':')) return addressName(host);

@@ -92,9 +92,9 @@ function* exchangeKeys(
   held: HeldTicket | undefined,
 ): Handshaking<Settled> {
   const { backend } = options;
-  const offered = options.suites.map((name) => suites[name].id);
+  const ids = options.suites.map((name) => suites[name].id);
   const random = backend.randomBytes(32);
-  if (options.grease !== false) offered.unshift(greaseOf(backend.randomBytes(1)[0] as number));
+  const offered = options.grease === false ? ids : [greaseOf(backend.randomBytes(1)[0] as number), ...ids];
   const kemKey = offer.kem?.encapsulationKey ?? new Uint8Array(0);
   const hello = encodeClientHello({
     ...{ random, suites: offered, x25519: offer.x25519.publicKey, kemKey },

@@ -43,9 +43,8 @@ export class Reader {
   }
 
   take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw malformedMessage(this.#name, 'it ends inside a field');
-    this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+    const from = this.#advance(length);
+    return this.#bytes.slice(from, this.#at);
   }
 
   u8(): number {
@@ -94,7 +93,16 @@ export class Reader {
 
   #number(length: number): number {
     let value = 0;
-    for (const byte of this.take(length)) value = value * 256 + byte;
+    for (let at = this.#advance(length); at < this.#at; at++)
+      value = value * 256 + (this.#bytes[at] as number);
     return value;
+  }
+
+  /** Goes on by a field of so many bytes; returns where it begins. */
+  #advance(length: number): number {
+    if (length > this.#bytes.length - this.#at) throw malformedMessage(this.#name, 'it ends inside a field');
+    const from = this.#at;
+    this.#at += length;
+    return from;
   }
 }

@@ -3,7 +3,7 @@ import { SecureSocketError } from '../../errors.js';
 import { decodeSpki } from '../encodings/der.js';
 import { checkSealedKey } from '../encodings/rsa-key.js';
 import { encodeHex } from '../encodings/text.js';
-import { type Chunk, type PeerKey, read, type Script } from '../script.js';
+import { type Chunk, type PeerKey, peek, read, type Script } from '../script.js';
 import { ascii, concat, malformedMessage, u16 } from './codec.js';
 import { openRecord, sealRecord } from './later.js';
 import { bodyLength, MAGIC, MESSAGE_HEADER, type ReceiveLimits } from './messages.js';
@@ -123,20 +123,10 @@ export class Handshake {
     return this.#seal(RecordType.close, u16(code));
   }
 
-  /**
-   * The first message of the peer, which is not encrypted: of one of these types. The magic is read byte by byte, so
-   * that a peer of another protocol is found out by its first wrong byte: one that waits for an answer would send no
-   * more, and both would wait until the deadline.
-   */
+  /** The first message of the peer, which is not encrypted: of one of these types. */
   *readBare(types: readonly number[]): Handshaking<Uint8Array> {
-    for (const expected of MAGIC) {
-      const view = yield* read(1);
-      if (view[0] !== expected) throw notSealed(view[0] as number);
-    }
-    const rest = yield* read(MESSAGE_HEADER - MAGIC.length);
-    const header = concat(MAGIC, rest);
-    const body = yield* read(bodyLength(header, types));
-    return concat(header, body);
+    const header = yield* peekHeader();
+    return concat(yield* read(MESSAGE_HEADER + bodyLength(header, types)));
   }
 
   /** The plaintext of the next record, type first; `null` if its length or its tag is wrong. */
@@ -164,6 +154,23 @@ export class Handshake {
   }
 }
 
+/**
+ * The header of the peer's first message, and perhaps more. The magic is compared as far as it has come, so that a peer
+ * of another protocol is found out by its first wrong byte: one that waits for an answer would send no more, and both
+ * would wait until the deadline.
+ */
+function* peekHeader(): Handshaking<Uint8Array> {
+  let min = 1;
+  for (;;) {
+    // at the end of the stream there is nothing to be read, and the session says so
+    const header = (yield* peek(min, 0)) ?? (yield* read(min));
+    for (let i = min - 1; i < header.length && i < MAGIC.length; i++)
+      if (header[i] !== MAGIC[i]) throw notSealed(header[i] as number);
+    if (header.length >= MESSAGE_HEADER) return header;
+    min = header.length + 1;
+  }
+}
+
 /** What a HANDSHAKE record carries. */
 export function handshakeMessage(plaintext: Uint8Array): Uint8Array {
   if (plaintext[0] === RecordType.handshake) return plaintext.subarray(1);
@@ -186,7 +193,9 @@ export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey 
 
 /** Whether two encodings are those of one key: public bytes, and only one encoding for each key (E2). */
 export function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function importKey(backend: Backend, spki: Uint8Array): RsaPublicKey {

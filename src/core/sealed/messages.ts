@@ -235,20 +235,28 @@ const SIGNATURE_CONTEXT = ascii(`${' '.repeat(64)}sealed v1, client authenticati
 /** The length of the body that a header announces, once the header is one of `types`. */
 export function bodyLength(header: Uint8Array, types: readonly number[]): number {
   const type = header[4] as number;
-  const wanted = types.map((one) => nameOf[one]).join(' or ');
   if (!types.includes(type))
-    throw new SecureSocketError('PROTOCOL', `expected ${wanted}, got ${nameOf[type] ?? `type ${type}`}`);
-  if (header[5] !== LAYOUT) throw malformedMessage(wanted, `its layout is ${header[5]}, not ${LAYOUT}`);
+    throw new SecureSocketError(
+      'PROTOCOL',
+      `expected ${names(types)}, got ${nameOf[type] ?? `type ${type}`}`,
+    );
+  if (header[5] !== LAYOUT) throw malformedMessage(names(types), `its layout is ${header[5]}, not ${LAYOUT}`);
   const length = ((header[6] as number) << 8) | (header[7] as number);
-  if (length > MAX_BODY) throw malformedMessage(wanted, `its body of ${length} bytes is beyond ${MAX_BODY}`);
+  if (length > MAX_BODY)
+    throw malformedMessage(names(types), `its body of ${length} bytes is beyond ${MAX_BODY}`);
   return length;
+}
+
+/** What was waited for, in the words of an error. */
+function names(types: readonly number[]): string {
+  return types.map((type) => nameOf[type]).join(' or ');
 }
 
 function bodyReader(bytes: Uint8Array, type: number): Reader {
   const name = nameOf[type] as string;
   if (bytes.length < MESSAGE_HEADER) throw malformedMessage(name, 'it ends inside its header');
-  if (!MAGIC.every((byte, i) => bytes[i] === byte))
-    throw malformedMessage(name, 'it does not begin with SEAL');
+  for (let i = 0; i < MAGIC.length; i++)
+    if (bytes[i] !== MAGIC[i]) throw malformedMessage(name, 'it does not begin with SEAL');
   const length = bodyLength(bytes, [type]);
   if (length !== bytes.length - MESSAGE_HEADER) throw malformedMessage(name, `its length says ${length}`);
   return new Reader(bytes.subarray(MESSAGE_HEADER), name);

@@ -32,6 +32,29 @@ export function hashOfNothing(backend: Backend): Uint8Array {
   return nothingHashed;
 }
 
+/** By backend, so that one of an application that computes wrongly spoils nothing for others. */
+const firstSalts = new WeakMap<Backend, Uint8Array>();
+
+/** The secret with which the line begins where there is no ticket: the same for all connections, and no secret. */
+function firstSecret(backend: Backend): Uint8Array {
+  return backend.hkdfExtract(ZEROS, ZEROS);
+}
+
+/** What follows from it for the first step: a copy, for the caller to overwrite. */
+function firstSalt(backend: Backend): Uint8Array {
+  const known = firstSalts.get(backend);
+  if (known !== undefined) return known.slice();
+  const secret = firstSecret(backend);
+  const salt = saltAfter(backend, secret);
+  secret.fill(0);
+  firstSalts.set(backend, salt.slice());
+  return salt;
+}
+
+function saltAfter(backend: Backend, secret: Uint8Array): Uint8Array {
+  return expandLabel(backend, secret, 'derived', hashOfNothing(backend), HASH_LENGTH);
+}
+
 /** What was made before, for the few labels of the protocol. */
 const heads = new Map<string, Uint8Array>();
 
@@ -82,32 +105,26 @@ export class Transcript {
 export class KeySchedule {
   readonly #backend: Backend;
   readonly #transcript: Transcript;
-  #secret: Uint8Array;
+  /** Absent before the first step, which needs no computation. */
+  #secret: Uint8Array | undefined;
 
   constructor(backend: Backend, transcript: Transcript) {
     this.#backend = backend;
     this.#transcript = transcript;
-    this.#secret = backend.hkdfExtract(ZEROS, ZEROS);
   }
 
   /** Begins the line with the secret of a ticket, which is overwritten, instead of zeros. */
   startWith(psk: Uint8Array): void {
-    this.wipe();
     this.#secret = this.#backend.hkdfExtract(ZEROS, psk);
     psk.fill(0);
   }
 
   /** Goes on to the next secret of the line by mixing in another, which is overwritten. */
   mix(input: Uint8Array): void {
-    const salt = expandLabel(
-      this.#backend,
-      this.#secret,
-      'derived',
-      hashOfNothing(this.#backend),
-      HASH_LENGTH,
-    );
+    const backend = this.#backend;
+    const salt = this.#secret === undefined ? firstSalt(backend) : saltAfter(backend, this.#secret);
     this.wipe();
-    this.#secret = this.#backend.hkdfExtract(salt, input);
+    this.#secret = backend.hkdfExtract(salt, input);
     salt.fill(0);
     input.fill(0);
   }
@@ -119,19 +136,24 @@ export class KeySchedule {
 
   /** Derive-Secret over the transcript as it is now. */
   derive(label: string): Uint8Array {
-    return expandLabel(this.#backend, this.#secret, label, this.#transcript.hash(), HASH_LENGTH);
+    return expandLabel(this.#backend, this.#current, label, this.#transcript.hash(), HASH_LENGTH);
   }
 
   /** The MAC over the transcript that proves knowledge of the whole line (RFC 8446 4.4.4). */
   finishedMac(label: 'c finished' | 's finished'): Uint8Array {
-    const key = expandLabel(this.#backend, this.#secret, label, NONE, HASH_LENGTH);
+    const key = expandLabel(this.#backend, this.#current, label, NONE, HASH_LENGTH);
     const mac = this.#backend.hmacSha256(key, this.#transcript.hash());
     key.fill(0);
     return mac;
   }
 
   wipe(): void {
-    this.#secret.fill(0);
+    this.#secret?.fill(0);
+  }
+
+  get #current(): Uint8Array {
+    this.#secret ??= firstSecret(this.#backend);
+    return this.#secret;
   }
 }
 

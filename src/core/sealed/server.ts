@@ -37,9 +37,13 @@ import { checkSuites, chooseSuite, type SuiteName } from './suites.js';
 
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
 export function sealedServer(options: SealedServerOptions): Script {
-  checkSuites(options.suites, options.backend, options.mlKem768);
+  if (!checked.has(options)) checkSuites(options.suites, options.backend, options.mlKem768);
+  checked.add(options);
   return sealedConnection(() => handshake(options), options);
 }
+
+/** Options that can be used: all connections of a server have the same. */
+const checked = new WeakSet<SealedServerOptions>();
 
 /** The CLOSE code of a refusal. */
 const UNAUTHORIZED = 2;
