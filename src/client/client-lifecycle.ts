@@ -6,6 +6,7 @@ import { SecureSocketError } from '../errors.js';
 import type { ClientOptions, Peer } from '../options/options.js';
 import type { ServerSettings } from '../options/server-settings.js';
 import { type ClientSettings, readClientOptions } from '../options/settings.js';
+import { Cancellation } from '../transports/cancellation.js';
 import { type ConnectionEnd, EndOfConnection } from './connection-end.js';
 import { type ConnectOptions, type Destination, establish, type Planner } from './establish.js';
 import type { CloseOptions } from './method-options.js';
@@ -34,7 +35,7 @@ export class ClientLifecycle {
   #connection: Connection | undefined;
   #handshake: HandshakeResult | undefined;
   #peer: Peer | null = null;
-  #connecting: AbortController | undefined;
+  #connecting: Cancellation | undefined;
   #isAccepted = false;
   /** Whether `close` or `destroy` was called. */
   #isGivenUp = false;
@@ -82,7 +83,7 @@ export class ClientLifecycle {
     if (this.#connecting || this.#connection) throw alreadyConnected(this.#isAccepted);
     if (this.#isGivenUp)
       throw new SecureSocketError('CLOSED', 'this client was closed: use a new SecureClient');
-    const giveUp = new AbortController();
+    const giveUp = new Cancellation();
     this.#connecting = giveUp;
     try {
       const { connection, handshake } = await establish(
@@ -154,7 +155,7 @@ export class ClientLifecycle {
   /** From now on there is no connecting. */
   #giveUp(by: 'close()' | 'destroy()', error: Error | undefined): void {
     this.#isGivenUp = true;
-    this.#connecting?.abort(error ?? new SecureSocketError('CLOSED', `${by} was called while connecting`));
+    this.#connecting?.cancel(error ?? new SecureSocketError('CLOSED', `${by} was called while connecting`));
     this.#handshake?.keys?.forget();
     if (this.#connection === undefined) this.#end?.giveUp(error);
   }

@@ -71,5 +71,5 @@ function destinationOf(to: TcpAddress | UnixAddress): Destination {
     'path' in address
       ? { host: `unix:${address.path}`, port: 0 }
       : { host: address.host ?? 'localhost', port: address.port };
-  return { target, open: (signal, settings) => dial(settings, address, signal) };
+  return { target, open: (giveUp, settings) => dial(settings, address, giveUp) };
 }

@@ -1,10 +1,10 @@
-import { abortable } from '../connection/abortable.js';
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
 import type { HandshakeResult } from '../core/script.js';
 import { traceHandshake } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
 import type { ClientPlan } from '../options/client-scripts.js';
 import type { ClientSettings } from '../options/settings.js';
+import type { Cancellation } from '../transports/cancellation.js';
 import { guardTransport } from '../transports/guarded.js';
 import type { Transport } from '../transports/transport.js';
 import type { Target } from '../trust/trust.js';
@@ -24,7 +24,7 @@ export interface Destination {
   /** What a known-hosts file calls it; absent where it has no name. */
   readonly target: Target | undefined;
   /** Opens the transport. */
-  readonly open: (signal: AbortSignal, settings: ClientSettings) => Transport | Promise<Transport>;
+  readonly open: (giveUp: Cancellation, settings: ClientSettings) => Transport | Promise<Transport>;
   /** Lets go of what was given to be used, however far the attempt has come. */
   readonly giveUp?: () => void;
 }
@@ -56,17 +56,17 @@ export interface Attempt {
 export async function establish(
   toDo: Attempt,
   options: ConnectOptions,
-  giveUp: AbortController,
+  giveUp: Cancellation,
 ): Promise<{ connection: Connection; handshake: HandshakeResult }> {
   const { handshakeTimeout } = toDo.settings;
   const late = (): SecureSocketError =>
     new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
-  const deadline = setTimeout(() => giveUp.abort(late()), handshakeTimeout);
-  const follow = (): void => giveUp.abort(options.signal?.reason);
+  const deadline = setTimeout(() => giveUp.cancel(late()), handshakeTimeout);
+  const follow = (): void => giveUp.cancel(options.signal?.reason);
   if (options.signal?.aborted) follow();
   else options.signal?.addEventListener('abort', follow, { once: true });
   try {
-    return await attempt(toDo, giveUp.signal);
+    return await attempt(toDo, giveUp);
   } catch (error) {
     toDo.destination.giveUp?.();
     throw error;
@@ -78,28 +78,46 @@ export async function establish(
 
 async function attempt(
   { settings, plan, destination }: Attempt,
-  signal: AbortSignal,
+  giveUp: Cancellation,
 ): Promise<{ connection: Connection; handshake: HandshakeResult }> {
-  const { script, confirm } = await abortable(plan(settings, destination.target), signal);
-  const transport = await destination.open(signal, settings);
+  const { script, confirm } = await giveUp.unlessCancelled(plan(settings, destination.target));
+  const transport = await destination.open(giveUp, settings);
   const connection = new Connection(transport, script, connectionSettings(settings));
-  const abort = (): void => connection.destroy(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
+  const stop = giveUp.onCancel((reason) => connection.destroy(reason));
   try {
     traceHandshake('client', connection);
-    connection.start();
+    // the deadline of the whole attempt is this one's too
+    connection.start(Number.POSITIVE_INFINITY);
     const handshake = await connection.ready;
-    signal.throwIfAborted();
-    if (confirm && handshake.peer) await abortable(confirm(handshake.peer.fingerprint), signal);
+    if (giveUp.isCancelled) throw giveUp.reason;
+    if (confirm && handshake.peer) await giveUp.unlessCancelled(confirm(handshake.peer.fingerprint));
     return { connection, handshake };
   } catch (error) {
     connection.destroy(error);
     throw error;
   } finally {
-    signal.removeEventListener('abort', abort);
+    stop();
   }
 }
 
+/** By name: to copy all of the settings costs more than all else here. */
 function connectionSettings(settings: ClientSettings): ConnectionSettings {
-  return { ...settings, readAhead: settings.maxMessage + settings.maxRecord, run: async (task) => task() };
+  const { handshakeTimeout, closeTimeout, allowHalfOpen, highWaterMark, maxSendQueue } = settings;
+  const { pingInterval, pingTimeout, idleTimeout, maxMessage, maxRecord } = settings;
+  return {
+    handshakeTimeout,
+    closeTimeout,
+    allowHalfOpen,
+    highWaterMark,
+    maxSendQueue,
+    pingInterval,
+    pingTimeout,
+    idleTimeout,
+    readAhead: maxMessage + maxRecord,
+    run: runAtOnce,
+  };
+}
+
+async function runAtOnce(task: () => unknown): Promise<unknown> {
+  return task();
 }

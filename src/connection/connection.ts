@@ -112,7 +112,10 @@ export class Connection {
     return this.#transport;
   }
 
-  /** Begins the handshake; `handshakeTimeout` instead of that of the settings, if a part of it has gone already. */
+  /**
+   * Begins the handshake; `handshakeTimeout` instead of that of the settings, if a part of it has gone already, or
+   * infinite, if someone else has the deadline.
+   */
   start(handshakeTimeout: number = this.#settings.handshakeTimeout): void {
     this.#handshake.start(handshakeTimeout, (error) => this.destroy(error));
     this.#transport.start({

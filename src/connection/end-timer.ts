@@ -22,6 +22,9 @@ export class EndTimer {
   readonly #onExpired: (wait: Wait) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isAwaitingPeer = false;
+  /** When the wait for the peer began, and what it had yet to take then. */
+  #since = 0;
+  #unsentBefore = 0;
 
   /** `unsent`: bytes that the peer has yet to take; `closeTimeout` in milliseconds; `onExpired`: the time has passed. */
   constructor(
@@ -44,15 +47,16 @@ export class EndTimer {
   /** Waits for the peer, from now on so long. */
   setTimeout(closeTimeout: number): void {
     this.#closeTimeout = closeTimeout;
-    this.progress();
+    if (!this.#isAwaitingPeer) return;
+    this.stop();
+    this.awaitPeer();
   }
 
+  /** From now on. A timer that runs already is left to find out that the time has moved, as that of a heartbeat is. */
   awaitPeer(): void {
-    const before = this.#sending.unsent();
-    this.#start(this.#closeTimeout, () => {
-      if (this.#sending.unsent() < before) this.awaitPeer();
-      else this.#onExpired('peer');
-    });
+    this.#since = performance.now();
+    this.#unsentBefore = this.#sending.unsent();
+    if (!this.#isAwaitingPeer) this.#start(this.#closeTimeout, () => this.#checkPeer());
     this.#isAwaitingPeer = true;
   }
 
@@ -76,6 +80,16 @@ export class EndTimer {
   stop(): void {
     clearTimeout(this.#timer);
     this.#isAwaitingPeer = false;
+  }
+
+  #checkPeer(): void {
+    const left = Math.ceil(this.#since + this.#closeTimeout - performance.now());
+    if (left > 0) this.#timer = setTimeout(() => this.#checkPeer(), left);
+    else if (this.#sending.unsent() >= this.#unsentBefore) this.#onExpired('peer');
+    else {
+      this.stop();
+      this.awaitPeer();
+    }
   }
 
   #start(milliseconds: number, act: () => void): void {

@@ -15,8 +15,9 @@ export class HandshakeWait {
     this.result.catch(() => {});
   }
 
-  /** `onLate` is called if it is not done within `milliseconds`. */
+  /** `onLate` is called if it is not done within `milliseconds`; never if that is infinite. */
   start(milliseconds: number, onLate: (error: SecureSocketError) => void): void {
+    if (milliseconds === Number.POSITIVE_INFINITY) return;
     const text = `the handshake was not done within ${milliseconds} ms`;
     this.#deadline = setTimeout(() => onLate(new SecureSocketError('HANDSHAKE_TIMEOUT', text)), milliseconds);
   }

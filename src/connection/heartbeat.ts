@@ -74,7 +74,8 @@ export class Heartbeat {
     this.#sender = sender;
     this.#onExpired = onExpired;
     this.#hasHeartbeat = hasHeartbeat;
-    this.#schedule();
+    // a peer's first byte comes soon, as a rule, and for it a PONG will be due: to move the timer there costs as much again
+    this.#schedule(settings.pingInterval > 0 && this.#beats ? this.#lastSend + PONG_INTERVAL : undefined);
   }
 
   /**
@@ -132,7 +133,7 @@ export class Heartbeat {
   stopAsking(): void {
     this.#asks = false;
     this.#pingedAt = undefined;
-    this.#schedule();
+    // the timer stays: what it finds due is idleness alone
   }
 
   /** For good. */
@@ -195,11 +196,12 @@ export class Heartbeat {
     return true;
   }
 
-  #schedule(): void {
+  /** Sets the timer to what is due next, or to `before`, if that is earlier. */
+  #schedule(before: number = Number.POSITIVE_INFINITY): void {
     clearTimeout(this.#timer);
     this.#timerDue = Number.POSITIVE_INFINITY;
     if (this.#isStopped) return;
-    const due = this.#due();
+    const due = Math.min(before, this.#due());
     if (due === Number.POSITIVE_INFINITY) return;
     this.#timerDue = due;
     this.#timer = setTimeout(() => this.#check(), Math.max(1, Math.ceil(due - performance.now())));

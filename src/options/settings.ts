@@ -25,6 +25,17 @@ export type ClientSettings = Filled<EveryClientOption, DefaultedClient>;
 
 /** Checks a client's options and fills in the defaults. Throws BAD_OPTION. */
 export function readClientOptions(options: ClientOptions, defaultBackend: Backend): ClientSettings {
+  checkOptions(options, 'SecureClient', badOption);
+  if (Object.keys(options).length > 0) return readSome(options, defaultBackend);
+  const known = withoutOptions.get(defaultBackend) ?? readSome(options, defaultBackend);
+  withoutOptions.set(defaultBackend, known);
+  return known;
+}
+
+/** By backend: every client that a server accepts is made without options. */
+const withoutOptions = new WeakMap<Backend, ClientSettings>();
+
+function readSome(options: ClientOptions, defaultBackend: Backend): ClientSettings {
   const given = readGiven<EveryClientOption>(options, clientTable, 'SecureClient');
   const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
   for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
@@ -115,7 +126,8 @@ function workOutDefaults(table: Table, isClassic: boolean): Defaults {
     if (typeof value === 'function') computed.push([name, value as ComputedDefault<unknown>]);
     else if (value !== undefined) fixed[name] = value;
   }
-  return { fixed, computed };
+  // a copy has a shape, where the original is a dictionary: it is spread for each client
+  return { fixed: { ...fixed }, computed };
 }
 
 /** What goes for several options at once. */

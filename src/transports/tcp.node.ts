@@ -1,4 +1,5 @@
 import { connect, type NetConnectOpts, Socket } from 'node:net';
+import type { Cancellation } from './cancellation.js';
 import { type DirectReads, fromDirectSocket, fromDuplex } from './duplex.node.js';
 import type { Transport } from './transport.js';
 import { checkUnixPath } from './unix-path.node.js';
@@ -25,11 +26,11 @@ export interface DialSettings {
   readonly keepAliveInitialDelay: number;
 }
 
-/** Opens a connection; every failure is the system's own error, its code at least, or `signal.reason`. */
+/** Opens a connection; every failure is the system's own error, its code at least, or the reason of `giveUp`. */
 export async function dial(
   settings: DialSettings,
   to: TcpAddress | UnixAddress,
-  signal: AbortSignal,
+  giveUp: Cancellation,
 ): Promise<Transport> {
   const { keepAlive, keepAliveInitialDelay } = settings;
   const reads: DirectReads = { events: undefined };
@@ -44,12 +45,12 @@ export async function dial(
     'path' in to ? { ...common, path: to.path } : { ...common, port: to.port, host: to.host ?? 'localhost' };
   if ('path' in to) checkUnixPath(to.path);
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
+    if (giveUp.isCancelled) throw giveUp.reason;
     // paused: nothing is read before the transport has a receiver for its events
     const socket = connect(options).pause();
     const settle = (act: () => void): void => {
-      signal.removeEventListener('abort', abort);
-      socket.removeAllListeners('connect').removeAllListeners('error');
+      stop();
+      socket.off('connect', connected).off('error', fail);
       act();
     };
     const fail = (error: unknown): void =>
@@ -59,10 +60,9 @@ export async function dial(
         socket.destroy();
         reject(explainAttempts(error, to));
       });
-    const abort = (): void => fail(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    socket.once('error', fail);
-    socket.once('connect', () => settle(() => resolve(fromDirectSocket(socket, reads))));
+    const connected = (): void => settle(() => resolve(fromDirectSocket(socket, reads)));
+    const stop = giveUp.onCancel(fail);
+    socket.on('error', fail).on('connect', connected);
   });
 }
 
