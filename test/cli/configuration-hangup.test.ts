@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { copyFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../helpers/examples.js';
@@ -53,6 +53,36 @@ describe('SIGHUP', () => {
     expect(server.errors()).toMatch(/: goes: takes no more connections/);
     const { code } = await server.stop();
     expect(code).toBe(0);
+  });
+
+  test('leaves the metrics where they are when they cannot be at the new address', async () => {
+    const taken = await plainServer(() => {});
+    const tables = tunnelServer('a', await greeter('one'));
+    const server = await startConfigured('metrics.toml', `metrics = "127.0.0.1:0"\n${tables}`);
+    const [, address = ''] = await server.until(/metrics at (\S+)/);
+    const status = async (): Promise<number> => (await fetch(address)).status;
+    expect(await status()).toBe(200);
+    write('metrics.toml', `metrics = "127.0.0.1:${portIn(taken)}"\n${tables}`);
+    server.child.kill('SIGHUP');
+    await server.until(/EADDRINUSE/);
+    expect(await status()).toBe(200);
+    write('metrics.toml', `metrics = ":0"\n${tables}${tunnelServer('b', await greeter('two'))}`);
+    server.child.kill('SIGHUP');
+    await server.until(/can be reached from other machines/);
+    expect(server.errors()).not.toContain('b: listening');
+    expect(await status()).toBe(200);
+    write('metrics.toml', tables);
+    await hangUp(server);
+    await expect(status()).rejects.toThrow();
+  });
+
+  test('warns of a file that is now a folder', async () => {
+    const server = await startConfigured('folder.toml', tunnelServer('a', await greeter('one')));
+    rmSync(join(place.folder, 'etc/folder.toml'));
+    mkdirSync(join(place.folder, 'etc/folder.toml'));
+    server.child.kill('SIGHUP');
+    await server.until(/nothing has changed: .*EISDIR/);
+    expect(server.errors()).not.toContain('read the files again');
   });
 
   test('changes nothing when the file or a key that it names is broken', async () => {
@@ -196,3 +226,7 @@ describe('SIGHUP', () => {
     expect(await readGreeting(await through(port))).toBe('two');
   });
 });
+
+function portIn(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}

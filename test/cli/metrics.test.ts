@@ -48,6 +48,16 @@ test('a tunnel tells at both ends what it carries, lost and refused, and whether
   expect(await stopped).toMatchObject({ code: 0 });
 });
 
+test('the delay of an idle event loop is not the time between two looks at it', async () => {
+  const keys = ['--identity', 'server.pem', '--any-client'];
+  const flags = ['--metrics', '127.0.0.1:0'];
+  const server = begin('tunnel', 'server', ...keys, ...flags, '127.0.0.1:0', '127.0.0.1:9');
+  const address = await addressOf(server);
+  const delay = async (): Promise<number> =>
+    Number(/event_loop_delay_seconds\{quantile="0.5"\} (\S+)/.exec(await metrics(address))?.[1]);
+  await expect.poll(delay, { timeout: 20_000, interval: 200 }).toBeLessThan(0.018);
+});
+
 test.each([':0', '0.0.0.0:0', '[::]:0', '192.0.2.1:9100'])(
   '%s is refused, unless --metrics-public is given',
   async (address) => {

@@ -52,9 +52,10 @@ export class KeyFile {
   }
 }
 
-/** Whether a file can be read again, which a FIFO or a device cannot. */
+/** Whether a file can be read again, which a FIFO or a device cannot. A folder cannot be read at all, which is to be said. */
 export async function isRegular(path: string): Promise<boolean> {
-  return (await stat(path)).isFile();
+  const stats = await stat(path);
+  return stats.isFile() || stats.isDirectory();
 }
 
 /** The passphrase of an encrypted key: that of the file, or a function that asks at the terminal. */

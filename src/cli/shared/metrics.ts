@@ -47,7 +47,7 @@ export async function serveMetrics(
 ): Promise<() => void> {
   const address = checkMetrics(values);
   if (address === undefined) return () => {};
-  const delay = monitorEventLoopDelay({ resolution: 20 });
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
   delay.enable();
   const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
   limit(server);
@@ -160,12 +160,17 @@ function statsOf({ stats }: SecureServer): Metric[] {
   ];
 }
 
+/** How often the delay is looked at, in milliseconds. */
+const RESOLUTION = 20;
+
 /**
- * Since the last request. Two scrapers would take each other's figures away; a histogram over the whole life of the
+ * Since the last request. Node's figures are the times from one look to the next, which are {@link RESOLUTION} in a loop
+ * without any delay. Two scrapers would take each other's figures away; a histogram over the whole life of the
  * process would hide what happens now.
  */
 function eventLoop(delay: ReturnType<typeof monitorEventLoopDelay>): Metric {
-  const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0);
+  const seconds = (nanoseconds: number): number =>
+    Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - RESOLUTION / 1000) : 0;
   const values = [0.5, 0.99].map(
     (share) => [`{quantile="${share}"}`, seconds(delay.percentile(100 * share))] as const,
   );

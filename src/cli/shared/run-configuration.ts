@@ -4,7 +4,7 @@ import { ConfiguredStations } from './configured-stations.js';
 import { usageError } from './failure.js';
 import { isRegular } from './keys.js';
 import { GRACE } from './links.js';
-import { serveMetrics } from './metrics.js';
+import { checkMetrics, serveMetrics } from './metrics.js';
 import { type Report, reportAs } from './output.js';
 import { announceService } from './service.js';
 import { Hangup, stopSignal, whenAborted } from './signals.js';
@@ -59,6 +59,7 @@ interface Running {
 async function change(path: string, { given, stations, report, metrics }: Running): Promise<void> {
   if (!(await isRegular(path))) return stations.reload();
   const configuration = await readConfiguration(path);
+  checkMetrics({ ...configuration.flags, ...given });
   await stations.change(configuration);
   report.change({ ...configuration.flags, ...given });
   await metrics.change(configuration.flags);
@@ -71,7 +72,7 @@ class Metrics {
   readonly #report: Report;
   readonly #stop: AbortSignal;
   #close: () => void = () => {};
-  #flags = '';
+  #address: string | undefined;
 
   constructor(given: ProcessFlags, stations: ConfiguredStations, report: Report, stop: AbortSignal) {
     this.#given = given;
@@ -80,16 +81,14 @@ class Metrics {
     this.#stop = stop;
   }
 
-  /** Moves the metrics server if the address has changed. */
+  /** Moves the metrics server if the address has changed. If it cannot listen there, it stays where it is. */
   async change(flags: Configuration['flags']): Promise<void> {
     const { metrics, 'metrics-public': isPublic } = { ...flags, ...this.#given };
-    const next = JSON.stringify([metrics, isPublic]);
-    if (next === this.#flags) return;
-    this.#close();
-    this.#close = () => {};
-    this.#flags = '';
+    if (metrics === this.#address) return;
     const values = { metrics, 'metrics-public': isPublic };
-    this.#close = await serveMetrics(values, () => this.#stations.current, this.#report, this.#stop);
-    this.#flags = next;
+    const close = await serveMetrics(values, () => this.#stations.current, this.#report, this.#stop);
+    this.#close();
+    this.#close = close;
+    this.#address = metrics;
   }
 }
