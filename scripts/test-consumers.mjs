@@ -1,6 +1,6 @@
 // Installs the packed package as a user would, into an ESM, a CommonJS and a TypeScript project, and runs the
-// README's server and client in each, on every supported version of Node, and has bundlers build pages with it:
-// node scripts/test-consumers.mjs [--quick]
+// README's server and client in each, on every supported version of Node, and has bundlers build pages and programs of
+// one file with it: node scripts/test-consumers.mjs [--quick]
 //
 // --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
 // packages too, which exist for Linux on x64.
@@ -12,15 +12,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundlerProblems } from './lib/consumer-bundlers.mjs';
 import { jestProblems, jestProject } from './lib/consumer-jest.mjs';
-import { pack, project, root, run } from './lib/consumer-project.mjs';
+import { buildProblems, bundlesOf, oneFileProblems } from './lib/consumer-one-file.mjs';
+import { LIMIT, pack, project, root, run, waitForOutput } from './lib/consumer-project.mjs';
 import { compilers, typeProblems } from './lib/consumer-types.mjs';
 
 const isQuick = process.argv.includes('--quick');
 
-const nodes = isQuick ? ['24.21.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
-/** Generous, since the machine may be busy. */
-const LIMIT = 120_000;
-
+const nodes = isQuick ? ['26.10.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-consumers-'));
 try {
   await main();
@@ -33,13 +31,16 @@ async function main() {
   const programs = [await esmProject(tarball), await commonJsProject(tarball)];
   programs.push(...(await typeScriptProjects(tarball)));
   const jest = await jestProject(tarball);
+  const oneFile = await bundlesOf(tarball);
   let failures = await report('bundlers', bundlerProblems(tarball));
+  failures += await report('one file', buildProblems(oneFile));
   failures += await report('types', typeProblems(tarball));
   const executables = [process.execPath];
   for (const version of nodes) executables.push(await nodeOf(version));
   for (const executable of await distinct(executables)) {
     for (const program of programs) if (!(await verdict(executable, program))) failures++;
     failures += await report(`${executable.version} jest`, jestProblems(jest, executable));
+    failures += await report(`${executable.version} one file`, oneFileProblems(oneFile, executable));
   }
   console.log(failures === 0 ? 'every consumer runs the example' : `${failures} failed`);
   process.exitCode = failures === 0 ? 0 : 1;
@@ -181,7 +182,7 @@ async function converse(node, { path, server, client }) {
   const port = String(await freePort());
   const listening = spawn(node, [server, port], { cwd: path, stdio: ['ignore', 'pipe', 'pipe'] });
   try {
-    const fingerprint = await waitForLine(listening, /SHA256:[\w+/]{43}/);
+    const fingerprint = (await waitForOutput(listening, /SHA256:[\w+/]{43}/))[0];
     const options = { cwd: path, timeout: LIMIT };
     const { stdout, stderr } = await run(node, [client, port, fingerprint], options);
     if (stdout !== 'hello\n' || stderr !== '') return `the client wrote:\n${stdout}${stderr}`;
@@ -194,26 +195,6 @@ async function converse(node, { path, server, client }) {
   } finally {
     listening.kill();
   }
-}
-
-/** Waits for output that matches the pattern. Rejects if the program ends or takes too long before that. */
-function waitForLine(child, pattern) {
-  const written = [];
-  return new Promise((resolve, reject) => {
-    const fail = (why) => reject(new Error(`the server ${why}:\n${written.join('')}`));
-    const timer = setTimeout(() => fail('did not print its fingerprint in time'), LIMIT);
-    child.once('error', reject);
-    child.once('close', (code) => fail(`ended with ${code}`));
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        written.push(text);
-        const [found] = pattern.exec(written.join('')) ?? [];
-        if (found === undefined) return;
-        clearTimeout(timer);
-        resolve(found);
-      });
-    }
-  });
 }
 
 async function freePort() {

@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 
 /** Runs a program; what it wrote is in the error if it fails. */
 export const run = promisify(execFile);
+/** Generous, since the machine may be busy. */
+export const LIMIT = 120_000;
 /** The checkout. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -31,4 +33,24 @@ export async function project(tarball, name, manifest, ...others) {
 async function npm(cwd, ...args) {
   const { stdout } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd });
   return stdout;
+}
+
+/** Waits for output that matches, and gives the match. Rejects if the program ends or takes too long before that. */
+export function waitForOutput(child, pattern) {
+  const written = [];
+  return new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`the program ${why}:\n${written.join('')}`));
+    const timer = setTimeout(() => fail(`wrote nothing like ${pattern} in time`), LIMIT);
+    child.once('error', reject);
+    child.once('close', (code) => fail(`ended with ${code}`));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        written.push(text);
+        const found = pattern.exec(written.join(''));
+        if (found === null) return;
+        clearTimeout(timer);
+        resolve(found);
+      });
+    }
+  });
 }

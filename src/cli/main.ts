@@ -115,5 +115,9 @@ reportAs({
   'log-format': /--log-format[ =]json\b/.test(process.argv.join(' ')) ? 'json' : undefined,
 });
 process.removeAllListeners('warning').on('warning', (warning) => reportWarning(warning, currentReport()));
-// all output is written by now; pending input must not keep the process running
-process.exit(await main(process.argv.slice(2)).catch(reportFailure));
+// stays if the event loop runs empty before the command is done: what Node says of a top-level await that never settles
+process.exitCode = 13;
+// all output is written when it resolves; pending input must not keep the process running
+void main(process.argv.slice(2))
+  .catch(reportFailure)
+  .then((code) => process.exit(code));

@@ -8,4 +8,5 @@ import { folderAtHome } from './shared/home.js';
 const folder = folderAtHome([process.env.XDG_CACHE_HOME], '.cache');
 if (folder !== undefined && 'enableCompileCache' in module)
   (module.enableCompileCache as (directory: string) => unknown)(join(folder, 'secure-sockets'));
-await import('./main.js');
+// nothing waits at the top level, so that a bundler can make a CommonJS file of the command
+void import('./main.js');

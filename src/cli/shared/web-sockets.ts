@@ -9,6 +9,7 @@ import { WEB_SOCKET_PROTOCOL, webSocket } from '../../transports/web-socket.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { type CommandError, usageError } from './failure.js';
 import type { Acceptance } from './listener.js';
+import { isNotInstalled } from './optional.js';
 
 /**
  * Four times the longest message that this library sends. No compression: encrypted data does not get shorter.
@@ -158,12 +159,7 @@ async function loadLibrary(): Promise<typeof import('ws') | undefined> {
   try {
     return await import('ws');
   } catch (error) {
-    const isMissing =
-      error instanceof Error &&
-      'code' in error &&
-      error.code === 'ERR_MODULE_NOT_FOUND' &&
-      error.message.includes("'ws'");
-    if (isMissing) return undefined;
+    if (isNotInstalled(error, 'ws')) return undefined;
     throw error;
   }
 }
