@@ -118,6 +118,7 @@ function countOperations(): { backend: Backend; counts: Record<string, number> }
   const count = (name: string): void => {
     counts[name] = (counts[name] ?? 0) + 1;
   };
+  const later = node.mlKem768Later;
   const backend: Backend = {
     ...node,
     x25519: () => {
@@ -131,6 +132,15 @@ function countOperations(): { backend: Backend; counts: Record<string, number> }
         },
       };
     },
+    ...(later && {
+      mlKem768Later: {
+        keyPair: () => later.keyPair(),
+        encapsulate: (key) => {
+          count('encapsulations');
+          return later.encapsulate(key);
+        },
+      },
+    }),
     mlKem768: async () => {
       const kem = await node.mlKem768();
       return {

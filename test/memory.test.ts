@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { SecureClient } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from './helpers/garbage.js';
 import { open } from './helpers/kept.js';
 import {
   clientOf,
@@ -13,16 +12,13 @@ import {
   startListening,
 } from './helpers/sockets.js';
 
-setFlagsFromString('--expose_gc');
-const collect = runInNewContext('gc') as () => void;
-
 /** Waits until everything of a list has been collected; says how many have not. */
 async function countCollected(references: readonly WeakRef<object>[]): Promise<number> {
   let left = references.length;
   for (let attempt = 0; attempt < 50 && left > 0; attempt++) {
     // what a promise has just handed over lives until the turn is over
     await new Promise((resolve) => setTimeout(resolve, 10));
-    collect();
+    collectGarbage();
     left = references.filter((reference) => reference.deref() !== undefined).length;
   }
   return left;

@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { SecureClient } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from './helpers/garbage.js';
 import { keptPairs } from './helpers/kept.js';
 import { clientOf, pause, portOf, protocols, rejection } from './helpers/sockets.js';
 import { bytes, text } from './helpers/texts.js';
@@ -231,10 +230,3 @@ describe.each(protocols)('%s', (protocol) => {
     });
   });
 });
-
-function collectGarbage(): void {
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
-  if (!Bun) setFlagsFromString('--expose-gc');
-  const collect: () => void = Bun ? () => Bun.gc(true) : runInNewContext('gc');
-  collect();
-}

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Identity, SecureClient } from 'secure-sockets';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -12,15 +13,14 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-/** A process of its own with the built package. It writes one line when it is ready. */
+/** A process of its own with the built package. It writes one line when it is ready. A file: Deno's --eval takes no module. */
 async function start(
-  script: string,
+  script: 'kill-server.mjs' | 'kill-clients.mjs',
   env: Record<string, string>,
 ): Promise<{ child: ChildProcess; line: string }> {
-  const args = ['--disable-warning=SECURE_SOCKETS_CLASSIC', '--input-type=module', '--eval', script];
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [join(import.meta.dirname, script)], {
     cwd: root,
-    env: { ...process.env, ...env },
+    env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);
@@ -28,31 +28,6 @@ async function start(
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   return { child, line };
 }
-
-const server = `
-import { Identity, SecureServer } from 'secure-sockets';
-const server = new SecureServer({ protocol: process.env.PROTOCOL, identity: Identity.fromPem(process.env.KEY) });
-await server.listen({ port: 0, host: '127.0.0.1' });
-console.log(server.address.port);
-for await (const client of server) void (async () => {
-  for await (const message of client) await client.send(message);
-})().catch(() => {});
-`;
-
-const clients = `
-import { SecureClient } from 'secure-sockets';
-const { PROTOCOL: protocol, PORT, KEY: serverKey } = process.env;
-const all = await Promise.all(Array.from({ length: 8 }, async () => {
-  const client = new SecureClient({ protocol, serverKey });
-  await client.connect({ port: Number(PORT), host: '127.0.0.1' });
-  return client;
-}));
-for (const client of all) {
-  void (async () => { for await (const _ of client); })().catch(() => {});
-  void (async () => { for (;;) await client.send(new Uint8Array(20_000)); })().catch(() => {});
-}
-console.log('ready');
-`;
 
 /** How an end may see its peer's process die. Classic cannot tell it from an orderly end at a boundary. */
 const possible = {
@@ -68,7 +43,7 @@ describe.each(protocols)('%s', (protocol) => {
       modulusLength: 2048,
     });
     for (const after of [0, 15, 60]) {
-      const { child, line } = await start(server, { PROTOCOL: protocol, KEY: identity.toPem() });
+      const { child, line } = await start('kill-server.mjs', { PROTOCOL: protocol, KEY: identity.toPem() });
       const asking = Array.from({ length: 8 }, async (_, i): Promise<Account | string> => {
         const settle = protocol === 'classic' ? { settleMs: 0 } : {};
         const client = new SecureClient({ protocol, serverKey: identity.fingerprint, ...settle });
@@ -95,7 +70,11 @@ describe.each(protocols)('%s', (protocol) => {
   it('a server notices that the process of its clients is killed, and serves on', async () => {
     const ours = await startListening(protocol);
     const port = portOf(ours);
-    const { child } = await start(clients, { PROTOCOL: protocol, PORT: String(port), KEY: ours.fingerprint });
+    const { child } = await start('kill-clients.mjs', {
+      PROTOCOL: protocol,
+      PORT: String(port),
+      KEY: ours.fingerprint,
+    });
     const peers = await Promise.all(Array.from({ length: 8 }, () => ours.accept()));
     const endings = peers.map(async (peer) => {
       try {

@@ -8,7 +8,7 @@ import type {
 } from '../../src/backend.js';
 import { decodePkcs8 } from '../../src/core/encodings/der.js';
 import { decodePem } from '../../src/core/encodings/pem.js';
-import { type SuiteName, suiteNames, suites } from '../../src/core/sealed/suites.js';
+import { isLacking, type SuiteName, suiteNames, suites } from '../../src/core/sealed/suites.js';
 import file from '../vectors/sealed.json' with { type: 'json' };
 import { laterKem } from './later-kem.js';
 
@@ -78,6 +78,14 @@ export function testKey(name: keyof typeof file.keys): RsaPrivateNumbers {
 /** The names of the suites in a list that may hold others. */
 export function suiteNamesIn(ids: readonly number[]): SuiteName[] {
   return ids.flatMap((id) => suiteNames.filter((name) => suites[name].id === id));
+}
+
+/** The vectors that a backend has all ciphers for: Bun's node:crypto has no ChaCha20-Poly1305. */
+export function possibleWith<Vector extends Pick<SealedVector, 'suites'>>(
+  backend: Backend,
+  all: readonly Vector[],
+): Vector[] {
+  return all.filter((vector) => !suiteNamesIn(vector.suites).some((name) => isLacking(name, backend)));
 }
 
 /** What protects the records of a suite, by its number. */

@@ -220,9 +220,13 @@ function ecKey(): Uint8Array {
   return Uint8Array.from(privateKey.export({ type: 'pkcs8', format: 'der' }));
 }
 
+/** What Node writes for a key of the kind 'rsa-pss' without parameters, which Bun and Deno cannot make. */
 function pssKey(): Uint8Array {
-  const { privateKey } = generateKeyPairSync('rsa-pss', { modulusLength: 1024 });
-  return Uint8Array.from(privateKey.export({ type: 'pkcs8', format: 'der' }));
+  const { length } = small.pkcs1;
+  const algorithm = Buffer.from('300b06092a864886f70d01010a', 'hex');
+  const key = [0x04, 0x82, length >> 8, length, ...small.pkcs1];
+  const content = Uint8Array.of(0x02, 1, 0, ...algorithm, ...key);
+  return Uint8Array.of(0x30, 0x82, content.length >> 8, content.length, ...content);
 }
 
 /** RFC 5958 allows an empty set of attributes, [0], behind the key. */

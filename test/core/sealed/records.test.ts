@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { noble } from '../../../backends/noble.js';
 import { node } from '../../../backends/node.js';
 import type { AeadName, Backend } from '../../../src/backend.js';
 import { RECEIVE_LIMITS } from '../../../src/core/sealed/open.js';
@@ -15,7 +16,9 @@ const message = (text: string): Uint8Array => Buffer.from(`\0\0\0${String.fromCh
 const closeCodeOf: Record<string, number> = { PROTOCOL: 6, MESSAGE_TOO_BIG: 3, PEER_CLOSED: 0 };
 
 describe.each(backends)('the recorded records on $name', (backend) => {
-  it.each(recordCases)('$cipher: $name', (recorded) => {
+  const possible = recordCases.filter((recorded) => !backend.lacks?.includes(aeadOf(recorded)));
+
+  it.each(possible)('$cipher: $name', (recorded) => {
     for (const cutting of [whole, byteByByte]) expectReceived(backend, recorded, cutting);
     expectSealed(backend, recorded);
   });
@@ -251,7 +254,7 @@ function expectFinalBytes(
     return;
   }
   const record = Buffer.concat(end.finalBytes as Uint8Array[]);
-  const plaintext = new TrafficKey(node, cipher, secret.slice()).open(record.subarray(3));
+  const plaintext = new TrafficKey(noble, cipher, secret.slice()).open(record.subarray(3));
   expect([...(plaintext ?? [])]).toEqual([close, code >> 8, code & 255]);
 }
 

@@ -1,15 +1,11 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '../../../src/core/script.js';
 import { MessageStream, SHORT_PLAINTEXT } from '../../../src/core/sealed/stream.js';
+import { collectGarbage } from '../../helpers/garbage.js';
 import { digests } from '../../helpers/sealed-open.js';
 
 const SLAB = 16 * 1024;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 describe('cutting the stream into messages', () => {
   it('gives the same messages for any cutting into records', () => {

@@ -77,6 +77,10 @@ describe('by default', () => {
   });
 });
 
+it.each(backends)('$name has every cipher here, but for node:crypto on Bun', ({ name, lacks = [] }) => {
+  expect(lacks).toEqual(name === 'node' && process.versions.bun ? ['chaCha20Poly1305'] : []);
+});
+
 describe('a server chooses', () => {
   const ids = (names: readonly SuiteName[]): number[] => names.map((name) => suites[name].id);
   const [AES, CHACHA, HYBRID, HYBRID_CHACHA] = [

@@ -1,7 +1,7 @@
 import { createCipheriv } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
-import type { Aead, AeadName, Backend } from '../../../src/backend.js';
+import type { Aead, Backend } from '../../../src/backend.js';
 import { OpenKeys } from '../../../src/core/sealed/open-keys.js';
 import { TrafficKey } from '../../../src/core/sealed/records.js';
 import { expandLabel } from '../../../src/core/sealed/schedule.js';
@@ -56,7 +56,9 @@ const ciphers = [
   { cipher: 'aesGcm', algorithm: 'aes-256-gcm' },
   { cipher: 'chaCha20Poly1305', algorithm: 'chacha20-poly1305' },
 ] as const;
-const cases = backends.flatMap((backend) => ciphers.map((each) => ({ ...each, backend })));
+// node:crypto, which computes what is expected, has no ChaCha20-Poly1305 on Bun
+const possible = ciphers.filter(({ cipher }) => !node.lacks?.includes(cipher));
+const cases = backends.flatMap((backend) => possible.map((each) => ({ ...each, backend })));
 
 describe.each(cases)('records on $backend.name under $algorithm', ({ backend, cipher, algorithm }) => {
   it.each([1, 255, 256, 16_385, 65_519, 65_520, 70_001])(
@@ -86,9 +88,9 @@ describe.each(cases)('records on $backend.name under $algorithm', ({ backend, ci
 });
 
 describe('a traffic key', () => {
-  it.each(['aesGcm', 'chaCha20Poly1305'] as AeadName[])(
-    'of %s counts anew after an update, under a secret that follows from the one before',
-    (cipher) => {
+  it.each(possible)(
+    'of $cipher counts anew after an update, under a secret that follows from the one before',
+    ({ cipher }) => {
       const [key, fresh] = [
         new TrafficKey(node, cipher, SECRET.slice(), 5),
         new TrafficKey(node, cipher, expandLabel(node, SECRET, 'traffic upd', none, 32)),
