@@ -24,8 +24,8 @@ export function x25519(privateKey?: Uint8Array): KeyAgreement {
       requireLength('X25519 public key', peerPublicKey, 32);
       const jwk = { kty: 'OKP', crv: 'X25519', x: toBase64url(peerPublicKey) };
       const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
-      // OpenSSL refuses to return a secret that is all zero, and fails for no other reason.
-      return nullIf(/failed during derivation/, () =>
+      // OpenSSL refuses to return a secret that is all zero, and fails for no other reason; the same on Bun, in its words.
+      return nullIf(/failed during derivation|^diffieHellman operation failed/, () =>
         plain(diffieHellman({ privateKey: own.privateKey, publicKey })),
       );
     },

@@ -30,6 +30,8 @@ const ws = /^ws$/;
 const manifest = /^package\.json$/;
 const noble = /^@noble\/(ciphers|curves|hashes|post-quantum)\//;
 const backends = /^backends\/(node|sodium|web|web-client|forge|noble)\.ts$/;
+/** By a name that bundlers cannot read, since their packages need not be installed. */
+const optional = /^`secure-sockets\/backends\/\$\{name\}`$/;
 const fallbacks = /^backends\/fallbacks(-[\w-]+)?\.ts$/;
 const shared = /^backends\/(?!(node|sodium|web|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
@@ -58,7 +60,7 @@ const floors: readonly Room[] = [
   { name: 'client', files: /^src\/client\// },
   { name: 'server', files: /^src\/server\// },
   { name: 'entry', files: /^src\/(index|browser)\.ts$/, packages: [backends] },
-  { name: 'command', files: /^src\/cli\//, packages: [backends, queue, toml, ws, manifest] },
+  { name: 'command', files: /^src\/cli\//, packages: [backends, optional, queue, toml, ws, manifest] },
 ];
 
 /** Beside the floors. They implement the interface of `src/backend.ts` and know of nothing else. */

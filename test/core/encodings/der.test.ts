@@ -12,7 +12,7 @@ import {
 } from '../../../src/core/encodings/der.js';
 import { SecureSocketError } from '../../../src/errors.js';
 
-const pairs = [
+const sizes = [
   [512, 65537],
   [768, 3],
   [1023, 65537],
@@ -21,7 +21,11 @@ const pairs = [
   [2048, 65537],
   [3072, 65537],
   [4096, 65537],
-].map(([modulusLength = 0, publicExponent = 0]) => {
+];
+// Deno makes no key whose exponent does not fit into 31 bits
+const possible = sizes.filter(([, exponent = 0]) => !process.versions.deno || exponent < 2 ** 31);
+
+const pairs = possible.map(([modulusLength = 0, publicExponent = 0]) => {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength, publicExponent });
   const { n, e, d, p, q, dp, dq, qi } = privateKey.export({ format: 'jwk' });
   return {

@@ -35,6 +35,9 @@ const ciphers: { name: SuiteName; suite: number }[] = [
 /** The suites that everything is tried with: one of each cipher that is there. The ends have them all. */
 const tried = ciphers.filter(({ name }) => !isLacking(name, node));
 const suites = tried.map(({ name }) => name);
+/** Whether the peer, which is made of node:crypto as well, has the cipher that it takes. */
+const isPossible = ({ name }: Misbehaviour): boolean =>
+  tried.length === ciphers.length || !/ChaCha20|the other cipher that/.test(name);
 
 const servers: Partial<Record<NonNullable<Misbehaviour['setUp']>, Partial<SealedServerOptions>>> = {
   hybrid: { suites: ['X25519MLKEM768', ...suites], mlKem768 },
@@ -101,7 +104,7 @@ describe.each(
       ...{ ...one, whom: 'a server with ML-KEM of its platform', make: laterServer },
       misbehaviours: hellos.filter(({ setUp }) => setUp === 'hybrid'),
     },
-    { ...one, whom: 'a client', make: client, misbehaviours: flightsOfServers },
+    { ...one, whom: 'a client', make: client, misbehaviours: flightsOfServers.filter(isPossible) },
   ]),
 )('to $whom over $name:', ({ suite, make, misbehaviours }) => {
   it.each(misbehaviours)('$name: $code, $wire', async ({ code, wire, play, setUp }) => {
@@ -191,6 +194,7 @@ describe('an active attacker', () => {
       start(clientEnd({ identity: identity(node), suites, mlKem768 })),
       start(serverEnd({ suites, mlKem768 })),
     ];
+    await Promise.all(ends.map(settle));
     const pass = (from: 0 | 1, name: 'client' | 'server'): void => {
       const bytes = ends[from].takeWritten();
       if (bytes.length > 0) ends[1 - from]?.session.receive(change(bytes, name));
@@ -220,7 +224,7 @@ describe('an active attacker', () => {
     expect(ends[0].code).toBe('HANDSHAKE_FAILED');
   });
 
-  it.each([
+  it.skipIf(tried.length < ciphers.length).each([
     ['takes one cipher away', (suites: Buffer) => suites.subarray(0, 4)],
     ['turns the order of two ciphers round', (suites: Buffer) => swap(suites)],
   ])('who %s lets no connection open (mut_nothash)', async (_, change) => {

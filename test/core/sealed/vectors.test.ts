@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
+import { sodium } from '../../../backends/sodium.js';
 import type { Backend } from '../../../src/backend.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
@@ -164,7 +165,7 @@ function expectOpen(end: Recorder, vector: SealedVector, { extracted, backend }:
 function expectRecords(end: Recorder, vector: SealedVector, own: 'c' | 's', other: 'c' | 's'): void {
   const { sender } = end.opening as NonNullable<Recorder['opening']>;
   const secret = bytes(vector.secrets[`${own}_ap_0`] as string);
-  const key = new TrafficKey(backends[0] as Backend, cipherOf(vector.suite), secret);
+  const key = new TrafficKey(sodium, cipherOf(vector.suite), secret);
   for (const { name, sha256 } of vector.records.filter((record) => record.name.startsWith(own))) {
     const plaintext = plaintextOf(name);
     const sealed = key.seal([plaintext], plaintext.length);
@@ -246,7 +247,7 @@ function longRecord(vector: SealedVector, name: string, side: 'c' | 's'): Uint8A
     .filter((record) => record.name.startsWith(side))
     .findIndex((each) => each.name === name);
   const key = new TrafficKey(
-    backends[0] as Backend,
+    sodium,
     cipherOf(vector.suite),
     bytes(vector.secrets[`${side}_ap_0`] as string),
     place,
