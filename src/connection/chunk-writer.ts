@@ -68,14 +68,14 @@ export class ChunkWriter {
   confirmedBytes(isGone: boolean): number {
     if (isGone) return this.#confirmed;
     // `unsent` asks the system, which costs too much for every message
-    if (this.#isIdle) return this.#bytesWritten;
+    if (this.#isIdle()) return this.#bytesWritten;
     return Math.max(this.#confirmed, this.#bytesWritten - this.#outbox.bytes - this.unsent);
   }
 
   write(chunks: readonly Chunk[]): void {
     if (this.#state === 'stopped') return;
     const [only] = chunks;
-    if (chunks.length === 1 && only instanceof Uint8Array && this.#isIdle) {
+    if (chunks.length === 1 && only instanceof Uint8Array && this.#isIdle()) {
       this.#bytesWritten += only.length;
       this.#transport.write(chunks as readonly Uint8Array[]);
       return;
@@ -114,7 +114,7 @@ export class ChunkWriter {
   }
 
   /** Whether the system has taken everything. */
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#outbox.isEmpty && this.#transport.pending === 0;
   }
 

@@ -75,7 +75,7 @@ export class Heartbeat {
     this.#onExpired = onExpired;
     this.#hasHeartbeat = hasHeartbeat;
     // a peer's first byte comes soon, as a rule, and for it a PONG will be due: to move the timer there costs as much again
-    this.#schedule(settings.pingInterval > 0 && this.#beats ? this.#lastSend + PONG_INTERVAL : undefined);
+    this.#schedule(settings.pingInterval > 0 && this.#beats() ? this.#lastSend + PONG_INTERVAL : undefined);
   }
 
   /**
@@ -117,7 +117,7 @@ export class Heartbeat {
     const now = performance.now();
     if (isPaused) {
       this.#pausedAt = now;
-      if (this.#beats) this.#sendPong(now);
+      if (this.#beats()) this.#sendPong(now);
       this.#schedule();
     } else {
       const pause = now - (this.#pausedAt ?? now);
@@ -143,7 +143,7 @@ export class Heartbeat {
     this.#timer = undefined;
   }
 
-  get #beats(): boolean {
+  #beats(): boolean {
     return this.#asks && this.#hasHeartbeat;
   }
 
@@ -162,7 +162,7 @@ export class Heartbeat {
       );
       return;
     }
-    if (this.#mustSend && now - this.#lastSend >= PONG_INTERVAL) this.#sendPong(now);
+    if (this.#mustSend() && now - this.#lastSend >= PONG_INTERVAL) this.#sendPong(now);
     if (this.#pausedAt === undefined && this.#isDead(now)) return;
     this.#schedule();
   }
@@ -178,7 +178,7 @@ export class Heartbeat {
       );
       return true;
     }
-    if (this.#beats && pingInterval > 0 && now - this.#lastReceive >= pingInterval) {
+    if (this.#beats() && pingInterval > 0 && now - this.#lastReceive >= pingInterval) {
       this.#pingedAt = now;
       // without the PING itself: that the system takes it says nothing
       this.#unsentAtPing = this.#sender.unsent();
@@ -212,17 +212,17 @@ export class Heartbeat {
    * Whether the peer waits for a byte: it is sending, and its PING may be queued behind megabytes of its own, or we do
    * not read, so that it never arrives.
    */
-  get #mustSend(): boolean {
-    return this.#beats && (this.#receivedSince > 0 || this.#pausedAt !== undefined);
+  #mustSend(): boolean {
+    return this.#beats() && (this.#receivedSince > 0 || this.#pausedAt !== undefined);
   }
 
   /** When something is to be done at the earliest, as things stand. */
   #due(): number {
     const { idleTimeout, pingInterval, pingTimeout } = this.#settings;
-    const pong = this.#mustSend ? this.#lastSend + PONG_INTERVAL : Number.POSITIVE_INFINITY;
+    const pong = this.#mustSend() ? this.#lastSend + PONG_INTERVAL : Number.POSITIVE_INFINITY;
     if (this.#pausedAt !== undefined) return pong;
     const idle = idleTimeout > 0 ? this.#lastMessage + idleTimeout : Number.POSITIVE_INFINITY;
-    if (pingInterval === 0 || !this.#beats) return Math.min(idle, pong);
+    if (pingInterval === 0 || !this.#beats()) return Math.min(idle, pong);
     const ping =
       this.#pingedAt === undefined ? this.#lastReceive + pingInterval : this.#pingedAt + pingTimeout;
     return Math.min(idle, pong, ping);

@@ -193,7 +193,7 @@ export class Lifecycle {
   fail(error: unknown, finalBytes?: readonly Chunk[]): void {
     if (this.#isOver) return;
     // asked before `#settle`, which ends the sending half in any case
-    const isCut = this.#wouldSeemOrderly;
+    const isCut = this.#wouldSeemOrderly();
     if (finalBytes !== undefined) this.#parts.sendQueue.writeLast(finalBytes);
     this.#move(finalBytes === undefined ? 'destroy' : 'error');
     this.#settle(error, false);
@@ -214,7 +214,7 @@ export class Lifecycle {
     const wasOver = this.#isOver;
     // the peer may have ended in order and been reset before it had taken our last messages
     const isOrderly = reading.queue.isOver && sendQueue.isOver && (error === undefined || sendQueue.isTaken);
-    const failure = isOrderly ? undefined : cutError(this.#stage, error);
+    const failure = isOrderly ? undefined : cutError(this.#stage(), error);
     this.#move('gone');
     this.#timer.stop();
     if (!wasOver) this.#settle(failure, true);
@@ -253,12 +253,12 @@ export class Lifecycle {
   }
 
   /** Whether the peer would take the end of the stream for ours, which was not sent and cannot be told otherwise. */
-  get #wouldSeemOrderly(): boolean {
+  #wouldSeemOrderly(): boolean {
     const { hasClose, isOver } = this.#parts.sendQueue;
     return this.#phase !== 'handshake' && !hasClose && !isOver;
   }
 
-  get #stage(): Stage {
+  #stage(): Stage {
     if (this.#phase === 'handshake') return 'handshake';
     return this.#parts.reading.queue.isOver ? 'sending' : 'receiving';
   }

@@ -78,7 +78,7 @@ export class SendQueue {
 
   /** Bytes on their way out that the system has not taken yet. */
   get queued(): number {
-    return this.#unwritten + this.#waiting.bytes;
+    return this.#unwritten() + this.#waiting.bytes;
   }
 
   /** Bytes that the peer has yet to take, as far as can be told. */
@@ -123,14 +123,14 @@ export class SendQueue {
     const sender = this.#sender as Sender;
     if (message.length > sender.maxMessage)
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
-    if (this.#waiting.count > 0 || this.#isFull) return this.#wait(message);
+    if (this.#waiting.count > 0 || this.#isFull()) return this.#wait(message);
     const at = sender.stage(message, 0, sender.partLength);
     this.#flushSoon();
     if (at < message.length) {
       this.#rest();
       return ignoreRejection(this.#waiting.push(message, at));
     }
-    return this.#isFull ? this.#drainWaiters.wait() : SENT;
+    return this.#isFull() ? this.#drainWaiters.wait() : SENT;
   }
 
   /** Writes what is no message, ahead of all that is not encrypted yet. */
@@ -168,7 +168,7 @@ export class SendQueue {
     if (this.#writer.pending === 0) this.#messagesAreUnwritten = false;
     if (this.isTaken) this.#endWaiters.resolve();
     this.#flush();
-    if (this.#isFull) return hadMessages;
+    if (this.#isFull()) return hadMessages;
     this.#drainWaiters.resolve();
     this.#admit();
     return hadMessages;
@@ -216,12 +216,12 @@ export class SendQueue {
     this.#sender?.abandon();
   }
 
-  get #unwritten(): number {
+  #unwritten(): number {
     return this.#writer.pending + this.#writer.waiting + (this.#sender?.staged ?? 0);
   }
 
-  get #isFull(): boolean {
-    return this.#unwritten >= this.#limits.highWaterMark;
+  #isFull(): boolean {
+    return this.#unwritten() >= this.#limits.highWaterMark;
   }
 
   #wait(message: Uint8Array): Promise<void> {
@@ -238,7 +238,7 @@ export class SendQueue {
   #admit(): void {
     if (this.#isResting || this.#waiting.count === 0) return;
     try {
-      if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull)) this.#rest();
+      if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull())) this.#rest();
       this.#flushSoon();
     } catch (error) {
       this.#onFailure(error);

@@ -32,7 +32,7 @@ export class HandshakeLimiter {
   /** Lets a connection in and returns how it leaves, which works once; `undefined` if there is no room. */
   enter(remoteAddress: string | undefined): (() => void) | undefined {
     const source = sourceOf(remoteAddress);
-    if (this.#pending >= this.#max || this.#isFull(source) || this.#dropAtRandom) return undefined;
+    if (this.#pending >= this.#max || this.#isFull(source) || this.#dropAtRandom()) return undefined;
     this.#pending++;
     if (source !== undefined) this.#bySource.set(source, this.#of(source) + 1);
     let isIn = true;
@@ -43,7 +43,7 @@ export class HandshakeLimiter {
     };
   }
 
-  get #dropAtRandom(): boolean {
+  #dropAtRandom(): boolean {
     const sure = Math.max(ALWAYS_ADMIT, this.#max / 2);
     return this.#pending > sure && this.#random() * (this.#max - sure) < this.#pending - sure;
   }

@@ -88,7 +88,7 @@ export class ReadAhead {
     if (this.isOver || this.#end !== 'open' || bytes.length === 0) return;
     this.#chunks.push(bytes);
     this.#held += bytes.length + CHUNK_COST;
-    if (this.#canDeliver) this.#deliver();
+    if (this.#canDeliver()) this.#deliver();
     if (this.#held > this.#max && !this.isOver) this.#overflow(tooMuch(this.#held, this.#max));
   }
 
@@ -122,16 +122,16 @@ export class ReadAhead {
     this.#schedule();
   }
 
-  get #canDeliver(): boolean {
+  #canDeliver(): boolean {
     return this.#events !== undefined && !this.#isPaused && !this.#isDelivering;
   }
 
   #schedule(): void {
-    if (this.#isScheduled || !this.#canDeliver) return;
+    if (this.#isScheduled || !this.#canDeliver()) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      if (this.#canDeliver) this.#deliver();
+      if (this.#canDeliver()) this.#deliver();
     });
   }
 

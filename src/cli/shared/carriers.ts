@@ -45,7 +45,7 @@ class Carrier {
   /** Whether it accepts new streams. */
   get isUsable(): boolean {
     const { closed, destroyed } = this.#session;
-    return !closed && !destroyed && !this.#isEnding && this.#recentResets + this.#open < MAX_RESETS;
+    return !closed && !destroyed && !this.#isEnding && this.#recentResets() + this.#open < MAX_RESETS;
   }
 
   /** Opens a stream to the target of that name. */
@@ -71,7 +71,7 @@ class Carrier {
     else this.#session.close();
   }
 
-  get #recentResets(): number {
+  #recentResets(): number {
     const now = performance.now();
     const forgotten = ((now - this.#countedAt) / 1000) * RESETS_PER_SECOND;
     this.#resets = Math.max(0, this.#resets - forgotten);
@@ -125,12 +125,12 @@ export class Carriers {
 
   /** A passage to the target of that name. */
   async open(target: string): Promise<Passage> {
-    for (let tries = 0; tries < MAX_TRIES && this.#asksForStreams; tries++) {
+    for (let tries = 0; tries < MAX_TRIES && this.#asksForStreams(); tries++) {
       const carrier = await this.#carrierAt(this.#nextSlot());
       if (carrier === undefined) break;
       if (carrier.isUsable) return { way: 'stream', stream: carrier.request(target) };
     }
-    if (this.#asksForStreams) throw new Error('the server ends every connection as soon as it is open');
+    if (this.#asksForStreams()) throw new Error('the server ends every connection as soon as it is open');
     return this.#spare.pop() ?? { way: 'bytes', sealed: await this.#options.dial(this.#options.stop) };
   }
 
@@ -147,7 +147,7 @@ export class Carriers {
     for (const carrier of this.#all) carrier.close(isUrgent);
   }
 
-  get #asksForStreams(): boolean {
+  #asksForStreams(): boolean {
     return this.#slots.length > 0 && performance.now() >= this.#askAgainAt;
   }
 

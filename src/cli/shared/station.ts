@@ -107,7 +107,7 @@ export class ServerStation implements Station {
   async retire(): Promise<void> {
     if (this.#hasListener) this.#listening?.listener.close();
     void this.#serving.goAway();
-    while (this.#arriving > 0) await sleep(HANDSHAKE_CHECK);
+    while (this.#arriving() > 0) await sleep(HANDSHAKE_CHECK);
     while (this.#open.size > 0) await Promise.all(this.#open);
     await this.#close();
   }
@@ -121,7 +121,7 @@ export class ServerStation implements Station {
   }
 
   /** How many connections are neither open nor refused yet. */
-  get #arriving(): number {
+  #arriving(): number {
     const { pending, waiting } = this.server.stats;
     return pending + waiting + (this.#listening?.pending ?? 0);
   }

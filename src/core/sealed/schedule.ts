@@ -136,12 +136,12 @@ export class KeySchedule {
 
   /** Derive-Secret over the transcript as it is now. */
   derive(label: string): Uint8Array {
-    return expandLabel(this.#backend, this.#current, label, this.#transcript.hash(), HASH_LENGTH);
+    return expandLabel(this.#backend, this.#current(), label, this.#transcript.hash(), HASH_LENGTH);
   }
 
   /** The MAC over the transcript that proves knowledge of the whole line (RFC 8446 4.4.4). */
   finishedMac(label: 'c finished' | 's finished'): Uint8Array {
-    const key = expandLabel(this.#backend, this.#current, label, NONE, HASH_LENGTH);
+    const key = expandLabel(this.#backend, this.#current(), label, NONE, HASH_LENGTH);
     const mac = this.#backend.hmacSha256(key, this.#transcript.hash());
     key.fill(0);
     return mac;
@@ -151,7 +151,7 @@ export class KeySchedule {
     this.#secret?.fill(0);
   }
 
-  get #current(): Uint8Array {
+  #current(): Uint8Array {
     this.#secret ??= firstSecret(this.#backend);
     return this.#secret;
   }
