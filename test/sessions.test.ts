@@ -248,6 +248,19 @@ describe.each([node, noble])('ticket keys on $name', (backend: Backend) => {
     expect(keys.open(last)).toBe(undefined);
   });
 
+  it('go when the clock was set back, and do not wait until it has caught up', () => {
+    const keys = keysOf();
+    const first = seal(keys);
+    vi.setSystemTime(Date.now() - 365 * 24 * HOUR);
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    vi.advanceTimersByTime(8 * HOUR + 1000);
+    const delays = timers.mock.calls.map(([, delay]) => delay as number);
+    timers.mockRestore();
+    expect(Math.max(0, ...delays)).toBeLessThan(2 ** 31);
+    expect(nameOf(seal(keys))).not.toBe(nameOf(first));
+    expect(keys.open(first)).toBe(undefined);
+  });
+
   it('that are shared neither change nor go: the first encrypts, all decrypt', () => {
     const [old, young] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
     const before = keysOf({ shared: [old] });

@@ -111,11 +111,15 @@ export class TicketKeys implements TicketIssuer {
     return made;
   }
 
-  /** A key is deleted when its last ticket has expired, whether or not a client connects then. */
+  /**
+   * A key is deleted when its last ticket has expired, whether or not a client connects then. So is one that was used far
+   * in the future: the clock was set back, and it would neither change nor go until the clock has caught up.
+   */
   #forgetOld(): void {
     if (this.#isShared) return;
     const now = Date.now();
-    const isOld = ({ lastUsedAt }: TicketKey): boolean => now - lastUsedAt >= this.#options.lifetime;
+    const isOld = ({ lastUsedAt }: TicketKey): boolean =>
+      lastUsedAt > now + ROTATION || now - lastUsedAt >= this.#options.lifetime;
     for (const key of this.#keys.filter(isOld)) {
       key.secret.fill(0);
       this.#keys.splice(this.#keys.indexOf(key), 1);
