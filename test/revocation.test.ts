@@ -1,8 +1,17 @@
+import { privateDecrypt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AuthorizedKeys, Identity, SecureClient, SecureServer, type ServerOptions } from 'secure-sockets';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  AuthorizedKeys,
+  Identity,
+  SecureClient,
+  SecureServer,
+  type ServerOptions,
+  Sessions,
+} from 'secure-sockets';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TicketKeys } from '../src/sessions/ticket-keys.js';
 import { pause, portOf, rejection, startListening } from './helpers/sockets.js';
 
 let ann: Identity;
@@ -150,6 +159,59 @@ describe('reload()', () => {
     await expect(ends.server.reload({ identity })).rejects.toThrow(`${path}:1: not a fingerprint`);
     expect(ends.server.fingerprint).toBe(before);
     expect(await isOpen(ends.bob)).toBe(true);
+  });
+
+  it('called while another is under way takes effect after it, and undoes nothing of it', async () => {
+    const ends = await pairs({ authorizedKeys: { path } });
+    const identities = await Promise.all([1, 2].map(() => Identity.generate({ modulusLength: 2048 })));
+    const [one, other] = identities as [Identity, Identity];
+    // the first waits for a key that is tried before it is used
+    const slow = Identity.fromDecrypter({
+      spki: one.spki,
+      decrypt: async (ciphertext, oaepLabel) => {
+        await pause(100);
+        return privateDecrypt({ key: one.toPem(), oaepHash: 'sha256', oaepLabel }, ciphertext);
+      },
+    });
+    const first = ends.server.reload({ identity: slow }).then(() => ends.server.fingerprint);
+    await Promise.all([ends.server.reload({ identity: other }), ends.server.reload()]);
+    expect(await first).toBe(one.fingerprint);
+    expect(ends.server.fingerprint).toBe(other.fingerprint);
+  });
+
+  it('is refused once the server is closed, also while it is under way', async () => {
+    const { server } = await pairs({ authorizedKeys: { path } });
+    const before = server.fingerprint;
+    const identity = await Identity.generate({ modulusLength: 2048 });
+    const late = rejection(server.reload({ identity }));
+    await server.close({ timeout: 50 });
+    expect((await late).code).toBe('CLOSED');
+    expect(server.fingerprint).toBe(before);
+    await expect(server.reload({ identity })).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('leaves the ticket keys of the identity before to the handshakes that have begun, and to no others', async () => {
+    const server = await startListening('sealed', { handshakeTimeout: 300 });
+    open.push(server);
+    const sessions = new Sessions();
+    const visitServer = async (): Promise<boolean> => {
+      await using client = new SecureClient({ verifyServer: () => true, sessions });
+      await client.connect({ port: portOf(server), host: '127.0.0.1' });
+      const accepted = await server.accept();
+      await accepted.send(Uint8Array.of(1));
+      await client.recv();
+      return client.resumed;
+    };
+    expect(await visitServer()).toBe(false);
+    const closed = vi.spyOn(TicketKeys.prototype, 'close');
+    for (let i = 0; i < 3; i++)
+      await server.reload({ identity: await Identity.generate({ modulusLength: 2048 }) });
+    expect(await visitServer()).toBe(false);
+    expect(await visitServer()).toBe(true);
+    await expect.poll(() => closed.mock.calls.length).toBe(3);
+    await server.close();
+    expect(closed).toHaveBeenCalledTimes(4);
+    closed.mockRestore();
   });
 
   it('refuses what is no identity of a server, and a server that does not listen', async () => {

@@ -35,10 +35,22 @@ export async function planReload(
     new SecureSocketError('BAD_OPTION', `authorizedKeys gave no answer within ${handshakeTimeout} ms`);
   if (authorizedKeys) await inTime(authorizedKeys.reload(), handshakeTimeout, late);
   if (plan === before) return before;
-  // handshakes that have begun may still need what the plan before holds
-  const close = (): void => {
-    before.close?.();
+  return { ...plan, close: closeBoth(before, plan, handshakeTimeout) };
+}
+
+/** Handshakes that have begun may need what the plan before holds, such as ticket keys, for as long as they may take. */
+function closeBoth(before: ServerPlan, plan: ServerPlan, handshakeTimeout: number): () => void {
+  let old: ServerPlan | undefined = before;
+  const closeOld = (): void => {
+    old?.close?.();
+    // a server may be reloaded any number of times
+    old = undefined;
+  };
+  const timer = setTimeout(closeOld, handshakeTimeout);
+  timer.unref?.();
+  return () => {
+    clearTimeout(timer);
+    closeOld();
     plan.close?.();
   };
-  return { ...plan, close };
 }

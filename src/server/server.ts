@@ -69,6 +69,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   /** Whether clients can come: it listens, or a transport was attached. */
   #isOpen = false;
   #plan: ServerPlan | undefined;
+  #reloading: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #stopDraining: () => void = () => {};
 
@@ -145,8 +146,10 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
   async reload(options: ReloadOptions = {}): Promise<void> {
     const given = readArguments(options, reloadRules, 'reload()');
     if (this.#plan === undefined || !this.#isOpen) throw notListening('reload()');
-    const make = (to: ServerSettings): Promise<ServerPlan> => this.#platform.plan(to, this.#privateKeyQueue);
-    this.#plan = await planReload(make, this.#settings, this.#plan, given);
+    // one after the other: one that began earlier must not bring back the identity before a later one's
+    const reloaded = this.#reloading.then(() => this.#reload(given));
+    this.#reloading = reloaded.catch(ignore);
+    await reloaded;
   }
 
   /** Clients that are connected, accepted or not yet. The set changes as they come and go. */
@@ -232,6 +235,15 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
       report: (error, from) => this.#report(error, from),
       onLimit: (limit, { remoteAddress }) => traceLimit({ server: this, limit, remoteAddress }),
     });
+  }
+
+  async #reload(given: ReloadOptions): Promise<void> {
+    this.#throwIfClosed();
+    const make = (to: ServerSettings): Promise<ServerPlan> => this.#platform.plan(to, this.#privateKeyQueue);
+    const plan = await planReload(make, this.#settings, this.#plan as ServerPlan, given);
+    if (this.#stopping.signal.aborted) plan.close?.();
+    this.#throwIfClosed();
+    this.#plan = plan;
   }
 
   #report(error: Error, from: Origin): void {
