@@ -96,8 +96,9 @@ describe('a large message', () => {
 
   it('may come in memory of the transport, though it was told where to read to', async () => {
     const { connection, transport } = await begun();
-    transport.receive(`${'m'.repeat(LARGE / 2 - 1)}z`);
-    expect(text(await connection.recv())).toBe('z');
+    // a letter that no earlier message ended with: its memory may be used again
+    transport.receive(`${'m'.repeat(LARGE / 2 - 1)}y`);
+    expect(text(await connection.recv())).toBe('y');
     transport.receive('a');
     expect(text(await connection.recv())).toBe('a');
   });
@@ -106,6 +107,38 @@ describe('a large message', () => {
     const { connection, transport } = await begun();
     connection.destroy();
     expect(transport.events?.target?.()).toBe(undefined);
+  });
+});
+
+describe('a step that takes time', () => {
+  /** A connection that stands among handshakes, whose turns come when the test says so. */
+  async function amongHandshakes(): Promise<Station & { waiting: (() => void)[] }> {
+    const waiting: (() => void)[] = [];
+    const made = station({ schedule: (step) => void waiting.push(step) });
+    made.connection.start();
+    made.transport.receive('H');
+    waiting.shift()?.();
+    await made.connection.ready;
+    return { ...made, waiting };
+  }
+
+  it('has its result where the handshakes have their turns, if it is a decision', async () => {
+    const { connection, transport, waiting } = await amongHandshakes();
+    const message = connection.recv();
+    transport.receive('D');
+    await turns();
+    expect(await outcome(message)).toBe('waits');
+    expect(waiting.length).toBe(1);
+    waiting.shift()?.();
+    expect(text(await message)).toBe('t');
+  });
+
+  it('has its result at once, if it is a record', async () => {
+    const { connection, transport, waiting } = await amongHandshakes();
+    const message = connection.recv();
+    transport.receive('T');
+    expect(text(await message)).toBe('t');
+    expect(waiting).toEqual([]);
   });
 });
 

@@ -155,9 +155,10 @@ export type Step = () => unknown;
 
 /**
  * A protocol of letters. The handshake: both say `H`. Then lower-case letters are messages of one letter each, `?` is a
- * PING, `!` a PONG, `.` the end, `T` a step that takes time, whose result is a message, and `X` an error about which the peer is
- * told `x`, `Y` one about which it is not. `+` is a part of a message, for which 100 bytes are held until the next
- * message, and `L` begins a message of `LARGE` bytes, of which the last letter is given.
+ * PING, `!` a PONG, `.` the end, `T` a step that takes time, whose result is a message, `D` the same as a decision of the
+ * program, and `X` an error about which the peer is told `x`, `Y` one about which it is not. `+` is a part of a message,
+ * for which 100 bytes are held until the next message, and `L` begins a message of `LARGE` bytes, of which the last
+ * letter is given.
  */
 function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Script {
   yield { type: 'write', chunks: [bytes('H')] };
@@ -175,8 +176,9 @@ function* letters(result: HandshakeResult, step: Step = () => bytes('t')): Scrip
       case '.':
         yield { type: 'ended', closeCode: 7 };
         return;
-      case 'T': {
-        const done = (yield* perform(step, 'record')) as Uint8Array;
+      case 'T':
+      case 'D': {
+        const done = (yield* perform(step, letter === 'T' ? 'record' : 'decision')) as Uint8Array;
         yield { type: 'received', batch: batchOf(text(done) as string), held: 0 };
         break;
       }
