@@ -38,6 +38,7 @@ async function run(args: string[]): Promise<number> {
   refuseMore('bench takes no arguments', positionals, 'secure-sockets bench --help');
   const milliseconds = 1000 * (wholeNumber('seconds', values.seconds, 1, 3600) ?? 1);
   const report = reportAs(values);
+  if (values.backend !== undefined) await loadBackend(values.backend);
   const identity = await Identity.generate({ modulusLength: 2048 });
   if (!report.json) report.result('backend  connections/s  64 B msg/s  64 KiB MB/s  1 MiB MB/s', {});
   for (const name of values.backend === undefined ? backendNames : [values.backend]) {

@@ -78,7 +78,7 @@ function commandNamed(name: string): Command {
   if (command) return command;
   const near = suggestion(
     name,
-    commands.map((one) => one.name),
+    [...commands.map((one) => one.name), '--help', '--version'],
   );
   const question = near === undefined ? '' : `: did you mean ${near}?`;
   throw usageError(`there is no command ${JSON.stringify(name)}${question}`, 'secure-sockets --help');

@@ -33,10 +33,7 @@ export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAdd
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || port > 65535 || (port === 0 && use === 'connect')) {
-    throw usageError(
-      `not an address: ${JSON.stringify(text)}`,
-      'write HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH',
-    );
+    throw usageError(`not an address: ${JSON.stringify(text)}`, ...hintsOnForm(text, use));
   }
   return host === '' ? { port } : { port, host };
 }
@@ -87,6 +84,29 @@ export function nameOf(address: PeerAddress): { readonly host: string; readonly 
   return 'path' in address
     ? { host: `unix:${address.path}`, port: 0 }
     : { host: address.host ?? 'localhost', port: address.port };
+}
+
+/** What is missing or too much in a text that is no address, where that can be told, and the forms there are. */
+function hintsOnForm(text: string, use: 'connect' | 'listen'): string[] {
+  const hint = mistakeIn(text, use);
+  const forms = 'write HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or /PATH';
+  return hint === undefined ? [forms] : [hint, forms];
+}
+
+function mistakeIn(text: string, use: 'connect' | 'listen'): string | undefined {
+  const port = /:(\d+)$/.exec(text)?.[1];
+  if (/^https?:\/\//i.test(text)) return 'this is the address of a web page';
+  if (/^[^[\]]*:[^[\]]*:[^[\]]*$/.test(text)) return 'an IPv6 address is written in brackets, as in [::1]:9000';
+  if (/^\d+$/.test(text) || /^(\[[^\]]+\]|[^:\s]+):?$/.test(text)) return missingPort(text);
+  if (/:[^:\d]+$/.test(text)) return 'the port is a number, not the name of a service';
+  if (Number(port) > 65535) return `ports are numbers up to 65535, which ${port} is not`;
+  if (Number(port) === 0 && use === 'connect') return 'port 0 is for listening, and means any free one';
+  return undefined;
+}
+
+function missingPort(text: string): string {
+  if (/^\d+$/.test(text) && Number(text) <= 65535) return `a port alone is written :${text}`;
+  return `the port is missing: ${text.replace(/:$/, '')}:PORT`;
 }
 
 function isWebSocketUrl(text: string): boolean {

@@ -1,8 +1,9 @@
+import { stat } from 'node:fs/promises';
 import type { ClientOptions, CommonOptions, Identity, ProtocolName, ServerOptions } from '../../index.js';
 import { formatPeer } from './address.js';
 import { oneOf, wholeNumber } from './arguments.js';
 import { loadBackend } from './backends.js';
-import { usageError } from './failure.js';
+import { hintIfMissing, usageError } from './failure.js';
 import { KeyFile } from './keys.js';
 import type { Report, ReportFlags } from './output.js';
 
@@ -94,6 +95,7 @@ export async function serverOptions(
   report: Report,
 ): Promise<ServerOptions> {
   const authorizedKeys = values['authorized-keys'];
+  if (authorizedKeys !== undefined) await hintIfMissing(stat(authorizedKeys), listHint);
   return {
     ...(await commonOptions(values, key)),
     ...(authorizedKeys === undefined ? {} : { authorizedKeys: { path: authorizedKeys } }),
@@ -105,6 +107,8 @@ export async function serverOptions(
       }),
   };
 }
+
+const listHint = 'make the file: with the public key lines that keygen prints, or empty to let in no one yet';
 
 /** The protocol that the flags name. */
 function protocolOf(values: EndpointValues): ProtocolName {

@@ -20,6 +20,16 @@ export function usageError(message: string, ...hints: string[]): CommandError {
   return new CommandError(exitCodes.usage, message, hints);
 }
 
+/** What `use` resolves to; if it rejects because a file is not there, that error with a hint. */
+export async function hintIfMissing<T>(use: Promise<T>, hint: string): Promise<T> {
+  try {
+    return await use;
+  } catch (error) {
+    if (!(error instanceof Error) || codeOf(error) !== 'ENOENT') throw error;
+    throw new CommandError(exitCodes.usage, error.message, [hint], error);
+  }
+}
+
 /** The reader of standard output has ended, as `head` does: nothing to report. */
 export class OutputClosed extends CommandError {
   constructor() {
@@ -102,6 +112,7 @@ const exitCodeOf: Partial<Record<ErrorCode, number>> = {
 
 const hintsFor: Partial<Record<ErrorCode, readonly string[]>> = {
   BAD_KEY: ['a classic server with a short key is admitted by --min-modulus-bits'],
+  HANDSHAKE_FAILED: ['both ends must use the same --protocol; what the other end reports may say more'],
   MESSAGE_TOO_BIG_FOR_PEER: ['send smaller messages with --message-size BYTES'],
   NOT_SEALED: ['both ends must use the same --protocol, sealed or classic'],
   UNAUTHORIZED_CLIENT: ["the client's key has to be in the server's --authorized-keys: see --identity"],
@@ -130,12 +141,18 @@ function explainSystemError(error: SystemError): Explanation {
   const call = syscall ?? (first && 'syscall' in first ? String(first.syscall) : '');
   const isNetwork = networkCalls.includes(call) && !('path' in error && call !== 'connect');
   const message = error.message || (errors ?? []).map((one) => one.message).join(', ');
-  const hints = systemHints[code] ?? [];
+  const hints = systemHints[`${code} ${call}`] ?? systemHints[code] ?? [];
   return { message, code, hints, exitCode: isNetwork ? exitCodes.network : exitCodes.usage };
 }
 
+/** By the system's code, or by code and call. */
 const systemHints: Readonly<Record<string, readonly string[]>> = {
+  'EACCES listen': ['the system does not let this user listen there: ports below 1024 are often reserved'],
+  EADDRNOTAVAIL: ['this machine has no such address'],
   EADDRINUSE: ['another program listens there, or a Unix socket was left behind: choose another address'],
   ECONNREFUSED: ['nothing listens there: is the server running, and the port right?'],
+  EAI_AGAIN: ['the name could not be resolved now: is there a name server that can be reached?'],
+  EHOSTUNREACH: ['no way to that machine: is it on, and the address right?'],
+  ENETUNREACH: ['no way to that network: is this machine connected, and the address right?'],
   ENOTFOUND: ['the name could not be resolved: check its spelling'],
 };

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { linesOf } from '../../core/encodings/text.js';
 import { readTextFile } from '../../files.node.js';
 import { Identity, type IdentityRole } from '../../index.js';
-import { CommandError, exitCodes, usageError } from './failure.js';
+import { CommandError, exitCodes, hintIfMissing, usageError } from './failure.js';
 import { openTerminal } from './terminal.js';
 
 /** Where the passphrase of a key comes from: a file, otherwise the terminal. */
@@ -29,7 +29,9 @@ export class KeyFile {
 
   /** The identity in it. */
   async read(): Promise<Identity> {
-    return Identity.load(this.#path, { role: this.#role, passphrase: await this.#passphrase() });
+    const role = this.#role;
+    const passphrase = await this.#passphrase();
+    return hintIfMissing(Identity.load(this.#path, { role, passphrase }), `make a key: ${commandFor(role)}`);
   }
 
   /** The identity in it, if its fingerprint is no longer this one. */
@@ -50,6 +52,10 @@ export class KeyFile {
     this.#typed ??= await askPassphrase(`Passphrase of ${this.#path}: `);
     return this.#typed;
   }
+}
+
+function commandFor(role: IdentityRole): string {
+  return `secure-sockets keygen ${role === 'server' ? '' : `--role ${role} `}-o FILE`;
 }
 
 /** Whether a file can be read again, which a FIFO or a device cannot. A folder cannot be read at all, which is to be said. */

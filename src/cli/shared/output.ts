@@ -104,9 +104,16 @@ export function print(text: string): void {
 }
 
 /** A warning of the library or of Node itself, without Node's wording around it. */
-export function reportWarning({ message }: Error, report: Report): void {
+export function reportWarning(warning: Error & { readonly code?: string }, report: Report): void {
+  const message = ownWarnings[warning.code ?? ''] ?? warning.message;
   report.event('warning', `warning: ${message}`, { message });
 }
+
+/** Warnings of the library that speak of its functions, in words of the command. */
+const ownWarnings: Readonly<Record<string, string>> = {
+  SECURE_SOCKETS_EPHEMERAL_IDENTITY:
+    'without --identity the key is for this run only, and clients that trust it refuse the next one',
+};
 
 function prefix(text: string): string {
   return `secure-sockets: ${text}`;
