@@ -25,8 +25,8 @@ export type {
   RsaPublicNumbers,
 } from './backend.js';
 export { type BridgeOptions, bridge, CLASSIC_ENDED } from './client/bridge.js';
-export type { AcceptedClient, PortableClient } from './client/client.js';
-export { type ConnectionDiagnostics, SecureClient } from './client/client.node.js';
+export type { PortableClient } from './client/client.js';
+export { type AcceptedClient, type ConnectionDiagnostics, SecureClient } from './client/client.node.js';
 export { connect } from './client/connect.node.js';
 export type { ConnectionEnd } from './client/connection-end.js';
 export type { ConnectOptions } from './client/establish.js';

@@ -160,12 +160,15 @@ describe.each(protocols)('%s', (protocol) => {
       expect((await rejection(second.listen())).code).toBe('EADDRINUSE');
       await second.listen({ port: 0, host: '127.0.0.1' });
       expect(portOf(second)).toBeGreaterThan(0);
+      const { address } = second;
       expect((await rejection(second.listen())).code).toBe('ALREADY_LISTENING');
       expect(second.fingerprint).toBe(identity.fingerprint);
       const third = new SecureServer({ protocol, identity });
       expect((await rejection(third.bind({ port: 70_000 }))).code).toBe('BAD_ARGUMENT');
       expect((await rejection(third.bind({ path: '' }))).code).toBe('BAD_ARGUMENT');
-      await third.close();
+      await Promise.all([second.close(), third.close()]);
+      expect([second.address, second.fingerprint]).toEqual([address, identity.fingerprint]);
+      expect(() => third.address).toThrow(expect.objectContaining({ code: 'NOT_LISTENING' }));
       expect((await rejection(third.listen({ port: 0 }))).code).toBe('CLOSED');
     });
   });

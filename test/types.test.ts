@@ -21,6 +21,8 @@ export async function main(): Promise<void> {
   const server: SecureServer = await listen({ port: 0, backend: node });
   const client: SecureClient = await connect(server.address, { serverKey: server.fingerprint });
   const peer: AcceptedClient<SecureClient> = await server.accept();
+  const same: AcceptedClient = peer;
+  same.toDuplex();
   for await (const message of client) await client.send(message);
   for await (const message of client.readable) await peer.send(message);
   for await (const message of peer[Symbol.asyncIterator]()) message.byteLength.toFixed();

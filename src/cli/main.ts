@@ -76,10 +76,7 @@ function manualOf(name: string | undefined): string {
 function commandNamed(name: string): Command {
   const command = commands.find((one) => one.name === name);
   if (command) return command;
-  const near = suggestion(
-    name,
-    [...commands.map((one) => one.name), '--help', '--version'],
-  );
+  const near = suggestion(name, [...commands.map((one) => one.name), '--help', '--version']);
   const question = near === undefined ? '' : `: did you mean ${near}?`;
   throw usageError(`there is no command ${JSON.stringify(name)}${question}`, 'secure-sockets --help');
 }

@@ -3,7 +3,7 @@ import { type ClientScriptPlatform, planClient } from '../options/client-scripts
 import type { ClassicClientOptions, SealedClientOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
 import type { PortableKnownHosts, StoredHosts } from '../trust/known-hosts.js';
-import { PortableClient } from './client.js';
+import { type AcceptedClient as Accepted, PortableClient } from './client.js';
 import type { ClientPlatform } from './client-lifecycle.js';
 
 /** Options of a {@link SecureClient}: those of every platform, without files. */
@@ -43,3 +43,6 @@ export class SecureClient extends PortableClient {
     super(options, platform);
   }
 }
+
+/** A client that a server has accepted: it is connected already, and has no `connect`. */
+export type AcceptedClient<Client = SecureClient> = Accepted<Client>;

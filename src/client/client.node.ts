@@ -8,7 +8,7 @@ import { byteStream } from '../streams/duplex.node.js';
 import { readAddress } from '../transports/address.js';
 import { dial, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { isTransport, type Transport } from '../transports/transport.js';
-import { clientAccess, PortableClient } from './client.js';
+import { type AcceptedClient as Accepted, clientAccess, PortableClient } from './client.js';
 import type { ClientPlatform } from './client-lifecycle.js';
 import type { ConnectOptions, Destination } from './establish.js';
 import { readDialOptions } from './method-options.js';
@@ -56,6 +56,9 @@ export class SecureClient extends PortableClient {
     return this.#duplex;
   }
 }
+
+/** A client that a server has accepted: it is connected already, and has no `connect`. */
+export type AcceptedClient<Client = SecureClient> = Accepted<Client>;
 
 /** What is told of an open connection. */
 export interface ConnectionDiagnostics {

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { refuseMore } from '../arguments.js';
 import { SecureClient } from '../client/client.node.js';
 import { defaultBackend } from '../defaults.node.js';
@@ -31,7 +31,7 @@ export class SecureServer extends PortableServer<SecureClient> {
   readonly #access: ServerAccess = serverAccess(this);
   #bound: TcpAddress | UnixAddress | undefined;
   #server: Server | undefined;
-  #isListening = false;
+  #address: Required<TcpAddress> | UnixAddress | undefined;
   #isRef = true;
 
   /** Throws BAD_OPTION. */
@@ -75,11 +75,10 @@ export class SecureServer extends PortableServer<SecureClient> {
     return this.#setRef(false);
   }
 
-  /** Where it listens, with the real port. A misuse error before `listen()` has resolved. */
+  /** Where it listens or has listened, with the real port. A misuse error before `listen()` has resolved. */
   get address(): Required<TcpAddress> | UnixAddress {
-    const address = this.#isListening ? this.#server?.address() : null;
-    if (address === null || address === undefined) throw notListening('address');
-    return typeof address === 'string' ? { path: address } : { host: address.address, port: address.port };
+    if (this.#address === undefined) throw notListening('address');
+    return { ...this.#address };
   }
 
   async #listen(address: TcpAddress | UnixAddress): Promise<void> {
@@ -105,7 +104,7 @@ export class SecureServer extends PortableServer<SecureClient> {
       if (server.listening) server.close();
       throw 'path' in address ? await explainInUse(error as Error, address.path) : error;
     }
-    this.#isListening = true;
+    this.#address = addressOf(server);
     this.#access.listens(
       () => this.#stop(server),
       () => this.address,
@@ -122,7 +121,6 @@ export class SecureServer extends PortableServer<SecureClient> {
   }
 
   #stop(server: Server): Promise<void> {
-    this.#isListening = false;
     return new Promise((resolve) => server.close(() => resolve()));
   }
 }
@@ -151,6 +149,11 @@ function openServer(server: Server, address: TcpAddress | UnixAddress, backlog: 
       resolve();
     });
   });
+}
+
+function addressOf(server: Server): Required<TcpAddress> | UnixAddress {
+  const address = server.address() as AddressInfo | string;
+  return typeof address === 'string' ? { path: address } : { host: address.address, port: address.port };
 }
 
 async function prepareUnixPath({ path, unlink }: UnixAddress): Promise<void> {

@@ -96,7 +96,8 @@ function hintsOnForm(text: string, use: 'connect' | 'listen'): string[] {
 function mistakeIn(text: string, use: 'connect' | 'listen'): string | undefined {
   const port = /:(\d+)$/.exec(text)?.[1];
   if (/^https?:\/\//i.test(text)) return 'this is the address of a web page';
-  if (/^[^[\]]*:[^[\]]*:[^[\]]*$/.test(text)) return 'an IPv6 address is written in brackets, as in [::1]:9000';
+  if (/^[^[\]]*:[^[\]]*:[^[\]]*$/.test(text))
+    return 'an IPv6 address is written in brackets, as in [::1]:9000';
   if (/^\d+$/.test(text) || /^(\[[^\]]+\]|[^:\s]+):?$/.test(text)) return missingPort(text);
   if (/:[^:\d]+$/.test(text)) return 'the port is a number, not the name of a service';
   if (Number(port) > 65535) return `ports are numbers up to 65535, which ${port} is not`;
