@@ -24,7 +24,7 @@ export class SodiumAead implements Aead {
 
   constructor(key: Uint8Array, makeLarge?: (key: Uint8Array) => Aead) {
     requireLength('ChaCha20-Poly1305 key', key, 32);
-    this.#key = Uint8Array.from(key);
+    this.#key = new Uint8Array(key);
     this.#makeLarge = makeLarge;
   }
 

@@ -2,12 +2,16 @@ import type { Duplex } from 'node:stream';
 import { badArgument, kindOf } from '../errors.js';
 import type { Transport, TransportEvents } from './transport.js';
 
-/** What a socket has beyond a Duplex. */
-interface SocketFacts {
+/** The addresses of both ends, as far as there are any. */
+interface Addresses {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
+}
+
+/** What a socket has beyond a Duplex. */
+interface SocketFacts extends Addresses {
   resetAndDestroy?(): unknown;
   ref?(): unknown;
   unref?(): unknown;
@@ -30,9 +34,9 @@ export interface DirectReads {
   events: TransportEvents | undefined;
 }
 
-/** The transport of a socket whose bytes come by another way than 'data'. */
-export function fromDirectSocket(socket: Duplex, reads: DirectReads): Transport {
-  return new DuplexTransport(socket, reads);
+/** The transport of a socket whose bytes come by another way than 'data'. `known`: what has its addresses already. */
+export function fromDirectSocket(socket: Duplex, reads: DirectReads, known?: Addresses): Transport {
+  return new DuplexTransport(socket, reads, known);
 }
 
 const NOTHING = new Uint8Array(0);
@@ -48,11 +52,11 @@ class DuplexTransport implements Transport {
   #pending = 0;
   #error: Error | undefined;
 
-  constructor(stream: Duplex, reads?: DirectReads) {
+  constructor(stream: Duplex, reads?: DirectReads, known: Addresses = stream as Addresses) {
     this.#stream = stream;
     this.#reads = reads;
     // read now: a socket forgets its addresses when it ends, just when logs want them
-    const { remoteAddress, remotePort, localAddress, localPort } = this.#stream;
+    const { remoteAddress, remotePort, localAddress, localPort } = known;
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.localAddress = localAddress;

@@ -85,8 +85,11 @@ interface Inner {
 
 /** The transport of a socket that a server has accepted with `pauseOnConnect`. */
 export function fromAccepted(accepted: Socket): Transport {
+  // of the socket that has asked the system for some of them, and while it has its handle
+  const { remoteAddress, remotePort, localAddress, localPort } = accepted;
   const { socket, reads } = readDirectly(accepted);
-  return reads ? fromDirectSocket(socket, reads) : fromDuplex(socket);
+  if (reads === undefined) return fromDuplex(socket);
+  return fromDirectSocket(socket, reads, { remoteAddress, remotePort, localAddress, localPort });
 }
 
 /**

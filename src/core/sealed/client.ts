@@ -92,12 +92,16 @@ function* exchangeKeys(
   held: HeldTicket | undefined,
 ): Handshaking<Settled> {
   const { backend } = options;
-  const ids = options.suites.map((name) => suites[name].id);
   const random = backend.randomBytes(32);
-  const offered = options.grease === false ? ids : [greaseOf(backend.randomBytes(1)[0] as number), ...ids];
+  const offered: number[] = [];
+  if (options.grease !== false) offered.push(greaseOf(backend.randomBytes(1)[0] as number));
+  for (const name of options.suites) offered.push(suites[name].id);
   const kemKey = offer.kem?.encapsulationKey ?? new Uint8Array(0);
   const hello = encodeClientHello({
-    ...{ random, suites: offered, x25519: offer.x25519.publicKey, kemKey },
+    random,
+    suites: offered,
+    x25519: offer.x25519.publicKey,
+    kemKey,
     wantsTickets: options.keepTicket !== undefined,
     // the binder is made of everything before it
     resume: held && { ticket: held.ticket, binder: new Uint8Array(BINDER_LENGTH) },

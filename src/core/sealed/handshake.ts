@@ -100,8 +100,8 @@ export class Handshake {
   /** On to the keys of the next stage, over the transcript as it is now. */
   nextKeys(stage: 'hs' | 'ahs'): void {
     this.#wipeKeys();
-    const client = this.key(`c ${stage} traffic`);
-    const server = this.key(`s ${stage} traffic`);
+    const client = this.key(stage === 'hs' ? 'c hs traffic' : 'c ahs traffic');
+    const server = this.key(stage === 'hs' ? 's hs traffic' : 's ahs traffic');
     [this.#sending, this.#receiving] = this.#isClient ? [client, server] : [server, client];
   }
 

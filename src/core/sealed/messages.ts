@@ -35,6 +35,10 @@ const MAC_LENGTH = 32;
 const KEM_KEY_LENGTH = 1184;
 const KEM_CIPHERTEXT_LENGTH = 1088;
 
+const NONE = new Uint8Array(0);
+/** An empty block. */
+const NO_EXTENSIONS: Uint8Array = vec16(NONE);
+
 const nameOf: Readonly<Record<number, string>> = {
   1: 'CLIENT_HELLO',
   2: 'SERVER_HELLO',
@@ -84,18 +88,18 @@ export interface ClientAuth extends ReceiveLimits {
 }
 
 export function encodeClientHello(hello: ClientHello): Uint8Array {
-  const suites = hello.suites.map(u16);
-  return message(
-    MessageType.clientHello,
-    ...[
-      hello.random,
-      Uint8Array.of(suites.length),
-      ...suites,
-      hello.x25519,
-      vec16(hello.kemKey),
-      encodeHelloExtensions(hello),
-    ],
-  );
+  const { random, x25519, kemKey } = hello;
+  const suites = encodeSuites(hello.suites);
+  const extensions = encodeHelloExtensions(hello);
+  return message(MessageType.clientHello, random, suites, x25519, vec16(kemKey), extensions);
+}
+
+/** Their number and they. */
+function encodeSuites(suites: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(1 + 2 * suites.length);
+  bytes[0] = suites.length;
+  for (let i = 0; i < suites.length; i++) bytes.set(u16(suites[i] as number), 1 + 2 * i);
+  return bytes;
 }
 
 /**
@@ -145,10 +149,8 @@ export function decodeServerHello(bytes: Uint8Array): ServerHello {
 }
 
 export function encodeServerIdentity(identity: ServerIdentity): Uint8Array {
-  return message(
-    MessageType.serverIdentity,
-    ...[Uint8Array.of(identity.clients), limits(identity), vec16(identity.spki), vec16(new Uint8Array(0))],
-  );
+  const clients = Uint8Array.of(identity.clients);
+  return message(MessageType.serverIdentity, clients, limits(identity), vec16(identity.spki), NO_EXTENSIONS);
 }
 
 export function decodeServerIdentity(bytes: Uint8Array): ServerIdentity {
@@ -173,13 +175,12 @@ export function decodeClientKey(bytes: Uint8Array): Uint8Array {
   return ciphertext;
 }
 
-export function encodeClientAuth({ proof, ...own }: ClientAuth): Uint8Array {
-  const none = new Uint8Array(0);
-  return message(
-    MessageType.clientAuth,
-    ...[limits(own), Uint8Array.of(proof === null ? 0 : 1)],
-    ...[vec16(proof?.spki ?? none), vec16(proof?.signature ?? none), vec16(none)],
-  );
+export function encodeClientAuth(auth: ClientAuth): Uint8Array {
+  const { proof } = auth;
+  const mode = Uint8Array.of(proof === null ? 0 : 1);
+  const spki = vec16(proof?.spki ?? NONE);
+  const signature = vec16(proof?.signature ?? NONE);
+  return message(MessageType.clientAuth, limits(auth), mode, spki, signature, NO_EXTENSIONS);
 }
 
 export function decodeClientAuth(bytes: Uint8Array): ClientAuth {

@@ -55,18 +55,22 @@ function saltAfter(backend: Backend, secret: Uint8Array): Uint8Array {
   return expandLabel(backend, secret, 'derived', hashOfNothing(backend), HASH_LENGTH);
 }
 
-/** What was made before, for the few labels of the protocol. */
-const heads = new Map<string, Uint8Array>();
+interface Head {
+  readonly contextLength: number;
+  readonly length: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What was made before, for the few labels of the protocol, each of which always has the same two lengths. */
+const heads = new Map<string, Head>();
 
 /** The HkdfLabel of RFC 8446 7.1 up to the bytes of the context. */
 function headOf(label: string, contextLength: number, length: number): Uint8Array {
-  const name = `${label} ${contextLength} ${length}`;
-  let head = heads.get(name);
-  if (head === undefined) {
-    head = makeHead(ascii(label), contextLength, length);
-    heads.set(name, head);
-  }
-  return head;
+  const known = heads.get(label);
+  if (known?.contextLength === contextLength && known.length === length) return known.bytes;
+  const bytes = makeHead(ascii(label), contextLength, length);
+  heads.set(label, { contextLength, length, bytes });
+  return bytes;
 }
 
 function makeHead(label: Uint8Array, contextLength: number, length: number): Uint8Array {
