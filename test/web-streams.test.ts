@@ -1,4 +1,4 @@
-import { webStreams } from 'secure-sockets';
+import { SecureClient, webStreams } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { record } from './helpers/transport-log.js';
 
@@ -23,6 +23,21 @@ describe('webStreams()', () => {
     const { writable } = new TransformStream();
     const log = record(webStreams({ readable, writable }));
     await expect.poll(log.received).toBe(7);
+  });
+
+  it('lets timers run while it is given empty chunks without end', async () => {
+    let count = 0;
+    const pull = (controller: ReadableStreamDefaultController): void => {
+      // an end to it, should there be none otherwise
+      if (++count > 1_000_000) controller.close();
+      else controller.enqueue(new Uint8Array(0));
+    };
+    const readable = new ReadableStream({ pull }, { highWaterMark: 0 });
+    const { writable } = new TransformStream();
+    const client = new SecureClient({ verifyServer: () => true, handshakeTimeout: 50 });
+    await expect(client.connect(webStreams({ readable, writable }))).rejects.toMatchObject({
+      code: 'HANDSHAKE_TIMEOUT',
+    });
   });
 
   it.each([

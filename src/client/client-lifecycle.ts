@@ -79,10 +79,15 @@ export class ClientLifecycle {
     return { connection: this.#connection, handshake: this.#handshake, settings: this.#settings };
   }
 
-  async connect(destination: Destination, options: ConnectOptions): Promise<Connection> {
+  /** Throws ALREADY_CONNECTED or CLOSED for a client that cannot connect any more. */
+  requireUnused(): void {
     if (this.#connecting || this.#connection) throw alreadyConnected(this.#isAccepted);
     if (this.#isGivenUp)
       throw new SecureSocketError('CLOSED', 'this client was closed: use a new SecureClient');
+  }
+
+  async connect(destination: Destination, options: ConnectOptions): Promise<Connection> {
+    this.requireUnused();
     const giveUp = new Cancellation();
     this.#connecting = giveUp;
     try {

@@ -82,6 +82,8 @@ export class PortableClient implements AsyncIterable<Bytes> {
    */
   async connect(to: Transport, options: ConnectOptions = {}): Promise<void> {
     const read = readConnectOptions(options);
+    // before the transport is taken, which another client can still use
+    this.#lifecycle.requireUnused();
     await this.#connect(useTransport(to, read), read);
   }
 

@@ -1,6 +1,9 @@
-import { isBytes } from '../core/bytes.js';
+import { isArrayBuffer, isBytes } from '../core/bytes.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { isTransport, type Transport, type TransportEvents } from './transport.js';
+
+/** Transports that carry a connection, or did: each carries one. */
+const taken = new WeakSet<Transport>();
 
 const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const;
 
@@ -8,13 +11,17 @@ const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const
  * A transport of the application, held to what the interface says: one that throws or reports nonsense ends its own
  * connection and nothing else, and one that never reports its end is taken for ended soon after `destroy`.
  *
- * Throws BAD_ARGUMENT for what is no transport.
+ * Throws BAD_ARGUMENT for what is no transport, and for one that was given before: its reports would go to the later
+ * connection only, and the earlier one would wait for them.
  */
 export function guardTransport(transport: unknown, method: string): Transport {
   if (!isTransport(transport))
     throw badArgument(`${method} takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
   const missing = methods.find((name) => typeof transport[name] !== 'function');
   if (missing !== undefined) throw badArgument(`a Transport for ${method} needs a method ${missing}()`);
+  if (taken.has(transport))
+    throw badArgument(`this transport was given before: ${method} needs one of its own for each connection`);
+  taken.add(transport);
   return new GuardedTransport(transport);
 }
 
@@ -112,7 +119,8 @@ class GuardedTransport implements Transport {
 
   /**
    * The bytes of a report, which must be bytes. Those in the memory that `target` returned count as read into their
-   * place; a view over another place of that memory would be taken for such, so it is passed on as a copy.
+   * place; a view over another place of that memory would be taken for such, so it is passed on as a copy. So is shared
+   * memory: another thread could change a record between the check of its tag and its decryption.
    */
   #data(bytes: unknown): void {
     if (this.#isGone || this.#isDestroyed) return;
@@ -123,9 +131,10 @@ class GuardedTransport implements Transport {
       this.#fail(new SecureSocketError('TRANSPORT_FAILED', text));
       return;
     }
-    const isShared = target !== undefined && bytes.buffer === target.buffer;
-    const isInPlace = isShared && bytes.byteOffset === target.byteOffset && bytes.length <= target.length;
-    this.#events?.data(isShared && !isInPlace ? bytes.slice() : bytes);
+    const isInTarget = target !== undefined && bytes.buffer === target.buffer;
+    const isInPlace = isInTarget && bytes.byteOffset === target.byteOffset && bytes.length <= target.length;
+    const isOwn = isArrayBuffer(bytes.buffer) && (!isInTarget || isInPlace);
+    this.#events?.data(isOwn ? bytes : bytes.slice());
   }
 
   #report(tell: () => void): void {

@@ -130,7 +130,7 @@ class WebStreamsTransport implements Transport {
       while (!this.#isPaused && !this.#peerHasEnded && !this.#isGone) {
         const { done, value } = await this.#reader.read();
         if (done) this.#peerEnded();
-        else this.#onChunk(value);
+        else if (this.#onChunk(value) === 0) await letOthersRun();
       }
     } catch (error) {
       this.#fail(error);
@@ -139,7 +139,8 @@ class WebStreamsTransport implements Transport {
     }
   }
 
-  #onChunk(chunk: unknown): void {
+  /** Returns its length. */
+  #onChunk(chunk: unknown): number {
     const bytes = bytesOf(chunk);
     if (bytes === undefined) {
       const error = new SecureSocketError(
@@ -149,6 +150,7 @@ class WebStreamsTransport implements Transport {
       this.#giveUp(error);
       this.#incoming.close(error);
     } else this.#incoming.data(bytes);
+    return bytes?.length ?? 0;
   }
 
   #peerEnded(): void {
@@ -196,6 +198,14 @@ class WebStreamsTransport implements Transport {
     // what the application does there cannot change anything here any more
     void (async () => release())().catch(() => {});
   }
+}
+
+/**
+ * A stream may have empty chunks ready at once, without end: nothing would count them, and no timer would ever run
+ * between the microtasks that read them.
+ */
+function letOthersRun(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 function bytesOf(chunk: unknown): Uint8Array | undefined {

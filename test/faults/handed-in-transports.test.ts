@@ -1,6 +1,7 @@
 import { Duplex, duplexPair } from 'node:stream';
 import { fromDuplex, SecureClient, SecureServer, type Transport, type TransportEvents } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
+import { guardTransport } from '../../src/transports/guarded.js';
 import { identityFor, rejection } from '../helpers/sockets.js';
 import { open, serverWith, works } from './handed-in.js';
 
@@ -102,6 +103,29 @@ describe('transports', () => {
       await over((transport) => change(transport, 'destroy', { value: () => {} }), side);
     });
   }
+});
+
+it('what a transport reports in shared memory is copied before it is looked at', () => {
+  let events: TransportEvents | undefined;
+  const nothing = (): void => {};
+  const transport: Transport = {
+    start: (given) => {
+      events = given;
+    },
+    ...{ write: nothing, pause: nothing, resume: nothing, end: nothing, destroy: nothing, pending: 0 },
+  };
+  const reported: Uint8Array[] = [];
+  const data = (bytes: Uint8Array): void => void reported.push(bytes);
+  guardTransport(transport, 'connect()').start({ data, end: nothing, written: nothing, close: nothing });
+  const shared = new Uint8Array(new SharedArrayBuffer(10)).fill(1);
+  const own = new Uint8Array(10).fill(1);
+  for (const bytes of [shared.subarray(2, 5), own.subarray(2, 5)]) events?.data(bytes);
+  shared.fill(2);
+  expect(reported.map((bytes) => [...bytes])).toEqual([
+    [1, 1, 1],
+    [1, 1, 1],
+  ]);
+  expect(reported[1]?.buffer).toBe(own.buffer);
 });
 
 describe('Duplexes', () => {
