@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { refuseMore } from '../arguments.js';
 import { SecureClient } from '../client/client.node.js';
 import { defaultBackend } from '../defaults.node.js';
@@ -7,7 +7,7 @@ import type { ServerOptions } from '../options/options.js';
 import { nodeScripts } from '../options/scripts.node.js';
 import { planServer } from '../options/server-scripts.js';
 import { readAddress } from '../transports/address.js';
-import { fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
+import { createTcpServer, fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { checkUnixPath, explainInUse, unlinkIfLeftBehind } from '../transports/unix-path.node.js';
 import {
   notListening,
@@ -83,20 +83,13 @@ export class SecureServer extends PortableServer<SecureClient> {
 
   async #listen(address: TcpAddress | UnixAddress): Promise<void> {
     const { settings, prepare, report, throwIfClosed } = this.#access;
-    const { keepAlive, keepAliveInitialDelay, backlog } = settings;
-    const server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive,
-      keepAliveInitialDelay,
-      pauseOnConnect: true,
-    });
+    const server = createTcpServer(settings);
     this.#server = server;
     this.#setRef(this.#isRef);
     try {
       const acceptor = await prepare();
       if ('path' in address) await prepareUnixPath(address);
-      await openServer(server, address, backlog);
+      await openServer(server, address, settings.backlog);
       throwIfClosed();
       server.on('connection', (socket) => acceptor.receive(socket, fromAccepted));
     } catch (error) {

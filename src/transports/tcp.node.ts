@@ -1,4 +1,4 @@
-import { connect, type NetConnectOpts, Socket } from 'node:net';
+import { connect, createServer, type NetConnectOpts, type Server, Socket } from 'node:net';
 import type { Cancellation } from './cancellation.js';
 import { type DirectReads, fromDirectSocket, fromDuplex } from './duplex.node.js';
 import type { Transport } from './transport.js';
@@ -20,15 +20,15 @@ export interface UnixAddress {
   readonly unlink?: boolean | undefined;
 }
 
-/** What dialling needs of a client's options. */
-export interface DialSettings {
+/** What connections need of the options of a client or a server. */
+export interface TcpSettings {
   readonly keepAlive: boolean;
   readonly keepAliveInitialDelay: number;
 }
 
 /** Opens a connection; every failure is the system's own error, its code at least, or the reason of `giveUp`. */
 export async function dial(
-  settings: DialSettings,
+  settings: TcpSettings,
   to: TcpAddress | UnixAddress,
   giveUp: Cancellation,
 ): Promise<Transport> {
@@ -76,6 +76,23 @@ function explainAttempts(error: unknown, to: TcpAddress | UnixAddress): unknown 
   const text = `no address of ${to.host ?? 'localhost'} port ${to.port} could be reached (${tried.join('; ')})`;
   const code = (error as NodeJS.ErrnoException).code ?? attempts[0]?.code;
   return Object.assign(new Error(text, { cause: error }), { code, errors: attempts });
+}
+
+/** A server, not listening yet, whose sockets are paused, stay half open, and have the options that a client's have. */
+export function createTcpServer({ keepAlive, keepAliveInitialDelay }: TcpSettings): Server {
+  const server = createServer({
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive,
+    keepAliveInitialDelay,
+    pauseOnConnect: true,
+  });
+  // Deno (2.9.6) gives an accepted socket none of these options
+  if (process.versions.deno !== undefined)
+    server.on('connection', (socket) => {
+      socket.setNoDelay(true).setKeepAlive(keepAlive, keepAliveInitialDelay);
+    });
+  return server;
 }
 
 /** What an accepted socket has inside; undocumented, so every part is looked for before it is used. */

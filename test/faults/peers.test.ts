@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { SecureServer, type ServerOptions } from 'secure-sockets';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inHand } from '../helpers/hand.js';
@@ -252,47 +253,14 @@ describe.skipIf(process.platform !== 'linux')('a machine that has gone (Linux on
   );
 });
 
-/** A server of its own with few file descriptors, all of which unauthenticated clients use up. */
-const crowded = `
-import { connect } from 'node:net';
-import { Identity, SecureClient, SecureServer } from 'secure-sockets';
-const protocol = process.env.PROTOCOL;
-const errors = {};
-const server = new SecureServer({ protocol, identity: Identity.fromPem(process.env.KEY),
-  onHandshakeError: (error) => { errors[error.code] = (errors[error.code] ?? 0) + 1; } });
-await server.listen({ port: 0, host: '127.0.0.1' });
-const { port } = server.address;
-const attempt = async () => {
-  const client = new SecureClient({ protocol, serverKey: server.fingerprint });
-  const accepted = server.accept({ signal: AbortSignal.timeout(20000) });
-  accepted.catch(() => {});
-  await client.connect({ port, host: '127.0.0.1' });
-  const peer = await accepted;
-  await client.send(Uint8Array.of(7));
-  const [byte] = await peer.recv();
-  client.destroy();
-  return byte;
-};
-await attempt();
-process.send('listening ' + port);
-await new Promise((resolve) => process.once('message', resolve));
-const during = server.stats;
-process.send('crowded ' + JSON.stringify({ pending: during.pending }));
-await new Promise((resolve) => process.once('message', resolve));
-while (server.stats.pending > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-console.log(JSON.stringify({ byte: await attempt(), errors }));
-await server.close();
-process.disconnect();
-`;
-
 describe.each(protocols)('a %s server out of file descriptors', (protocol) => {
-  // defence: the listening server outlives EMFILE
-  it('goes on listening, and serves again when there are some', async () => {
+  // defence: the listening server outlives EMFILE; Deno (2.9.6) itself panics without descriptors
+  it.skipIf(process.versions.deno)('goes on listening, and serves again when there are some', async () => {
     const identity = await identityFor(protocol);
-    const script = `ulimit -n 40; exec "$0" --disable-warning=SECURE_SOCKETS_CLASSIC --input-type=module --eval "$SCRIPT"`;
-    const child = spawn('bash', ['-c', script, process.execPath], {
+    const script = fileURLToPath(new URL('crowded-server.mjs', import.meta.url));
+    const child = spawn('bash', ['-c', 'ulimit -n 40; exec "$0" "$1"', process.execPath, script], {
       cwd: root,
-      env: { ...process.env, SCRIPT: crowded, PROTOCOL: protocol, KEY: identity.toPem() },
+      env: { ...process.env, NODE_NO_WARNINGS: '1', PROTOCOL: protocol, KEY: identity.toPem() },
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     const output: Buffer[] = [];
@@ -306,8 +274,8 @@ describe.each(protocols)('a %s server out of file descriptors', (protocol) => {
     child.send('go on');
     const [state] = (await once(child, 'message')) as [string];
     expect(JSON.parse(state.slice('crowded '.length)).pending).toBeLessThan(40);
-    // libuv closes at once those it has no descriptor for, and tells no one
-    await expect.poll(() => closed).toBeGreaterThanOrEqual(20);
+    // libuv closes at once those it has no descriptor for, and tells no one; Bun leaves them in the backlog
+    if (!process.versions.bun) await expect.poll(() => closed).toBeGreaterThanOrEqual(20);
     for (const socket of clients) socket.destroy();
     child.send('go on');
     const [code] = (await once(child, 'close')) as [number];
@@ -318,9 +286,8 @@ describe.each(protocols)('a %s server out of file descriptors', (protocol) => {
     };
     expect(byte).toBe(7);
     const total = Object.values(errors).reduce((sum, count) => sum + count, 0);
-    expect(Object.keys(errors).every((code) => /^(HANDSHAKE_FAILED|ECONNRESET|EMFILE)$/.test(code))).toBe(
-      true,
-    );
+    const expected = /^(HANDSHAKE_FAILED|ECONNRESET|EMFILE)$/;
+    expect(Object.keys(errors).filter((code) => !expected.test(code))).toEqual([]);
     expect(total).toBeLessThanOrEqual(clients.length);
   });
 });

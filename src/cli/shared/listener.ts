@@ -1,7 +1,7 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { SecureServer } from '../../index.js';
 import { serverAccess } from '../../server/server.js';
-import { fromAccepted } from '../../transports/tcp.node.js';
+import { createTcpServer, fromAccepted } from '../../transports/tcp.node.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { type ListenFlags, listenPlain, listenWhereFree } from './listening.js';
 
@@ -41,12 +41,7 @@ export class Listener {
 
   /** Rejects if it cannot listen there. */
   static async open(address: ListenAddress, flags: ListenFlags): Promise<Listener> {
-    const server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      pauseOnConnect: true,
-    });
+    const server = createTcpServer({ keepAlive: true, keepAliveInitialDelay: 0 });
     let actual = address;
     await listenWhereFree(address, flags, async () => {
       actual = await listenPlain(server, address);
