@@ -8,6 +8,7 @@ export class Chat {
   /** The place of the last message that was shown. */
   #last = '0-0';
   #client;
+  #isLeaving = false;
   #options;
 
   /** `options`: name, onMessage({ place, name, text }), onConnected(client). */
@@ -25,11 +26,20 @@ export class Chat {
     });
   }
 
-  /** Stays connected until the signal aborts. */
+  /** Ends the connection in order, if there is one, and makes no other. */
+  async leave() {
+    this.#isLeaving = true;
+    await this.#client?.close();
+  }
+
+  /** Stays connected until `leave()`, or until the signal aborts. */
   async run(to, options, signal) {
     const retry = { signal, initialDelay: 50, maxDelay: 2000 };
     try {
-      for await (const client of reconnecting(to, options, retry)) await this.#stay(client);
+      for await (const client of reconnecting(to, options, retry)) {
+        await this.#stay(client);
+        if (this.#isLeaving) return;
+      }
     } catch (error) {
       if (!signal?.aborted) throw error;
     }

@@ -18,5 +18,6 @@ const delivered = [];
 for await (const line of createInterface({ input: process.stdin }))
   if (line !== '') delivered.push(chat.say(line));
 await Promise.all(delivered);
-ending.abort();
+await chat.leave();
+ending.abort(); // if it was about to connect again
 await running;

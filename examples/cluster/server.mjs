@@ -47,7 +47,10 @@ async function runWorker() {
   await server.listen({ port, host: '127.0.0.1' });
   for await (const client of server) {
     const { remoteAddress } = client;
-    serve(client).catch((error) => console.error(`${remoteAddress}: ${error.message}`));
+    serve(client).catch((error) => {
+      console.error(`${remoteAddress}: ${error.message}`);
+      client.destroy();
+    });
   }
 }
 

@@ -19,7 +19,10 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.cl
 // clients are served concurrently: the loop does not wait for one of them to finish
 for await (const client of server) {
   const { remoteAddress } = client;
-  serve(client).catch((error) => console.error(`${remoteAddress}: ${error.message}`));
+  serve(client).catch((error) => {
+    console.error(`${remoteAddress}: ${error.message}`);
+    client.destroy();
+  });
 }
 
 async function serve(client) {

@@ -25,7 +25,10 @@ console.log(`${server.address.port} ${server.fingerprint}`);
 
 process.once('SIGTERM', () => server.close());
 for await (const client of server) {
-  serve(client).catch((error) => console.error(`${client.remoteAddress}: ${error.message}`));
+  serve(client).catch((error) => {
+    console.error(`${client.remoteAddress}: ${error.message}`);
+    client.destroy();
+  });
 }
 
 // Lines of 64 hexadecimal digits: the first key encrypts new tickets, those under the others are still accepted. A

@@ -801,9 +801,12 @@ class Connection:
             pass  # gone already
 
 
-def main(command, *arguments):
-    """connect HOST PORT FINGERPRINT [KEY]: sends each line, prints each message. listen PORT KEY: echoes."""
-    if command == "connect":
+USAGE = """usage: sealed.py connect HOST PORT FINGERPRINT [KEY]    sends each line of its input, prints each message
+       sealed.py listen PORT KEY                         sends every message back, on 127.0.0.1"""
+
+
+def main(command="", *arguments):
+    if command == "connect" and len(arguments) in (3, 4):
         host, port, pin, *key = arguments
         link = connect(host, int(port), pin, load_key(key[0], "client") if key else None)
         for line in sys.stdin.buffer:
@@ -812,13 +815,15 @@ def main(command, *arguments):
         while (message := link.recv()) is not None:
             sys.stdout.buffer.write(message + b"\n")
         link.close()
-    elif command == "listen":
+    elif command == "listen" and len(arguments) == 2:
         port, key = arguments
         identity = load_key(key, "server")
         with socket.create_server(("127.0.0.1", int(port))) as listener:
             print(listener.getsockname()[1], fingerprint(spki_of(identity.public_key())), flush=True)
             while True:
                 threading.Thread(target=echo, args=(listener.accept()[0], identity), daemon=True).start()
+    else:
+        sys.exit(USAGE)
 
 
 def echo(sock, identity):
@@ -829,4 +834,7 @@ def echo(sock, identity):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except (OSError, SealedError, ValueError) as error:
+        sys.exit(f"sealed.py: {error}")

@@ -19,7 +19,10 @@ console.log(`${server.address.port} ${server.fingerprint}`);
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close());
 for await (const client of server) {
   const { remoteAddress } = client;
-  serve(client).catch((error) => console.error(`${remoteAddress}: ${error.message}`));
+  serve(client).catch((error) => {
+    console.error(`${remoteAddress}: ${error.message}`);
+    client.destroy();
+  });
 }
 await pool.close();
 

@@ -230,9 +230,10 @@ test('examples/python/README.md: a server in Python', {
 }, async () => {
   const [block = ''] = blocksOf('examples/python/README.md', 'sh');
   const port = await freePort();
-  const [keygen = '', server = '', client = ''] = linesOf(block).map((line) =>
+  const [keygen = '', server = '', wait = '', client = ''] = linesOf(block).map((line) =>
     line.replace('9000', `${port}`),
   );
+  expect(wait).toMatch(/^sleep 1 /);
   await sh(`rm -f server.pem; ${keygen}`);
   start(server.replace(/&$/, ''));
   await untilListening(port);
