@@ -135,6 +135,19 @@ describe('webSocket()', () => {
     expect((await accepted).protocol).toBe('secure-sockets.1');
   });
 
+  it('of ws takes no long message, and offers no compression', async () => {
+    const { url, next } = await startServer();
+    const accepted = next();
+    const log = record(webSocket(url, { WebSocket }));
+    const peer = await accepted;
+    expect(peer.extensions).toBe('');
+    peer.send(new Uint8Array(1_048_576));
+    await expect.poll(log.received).toBe(1_048_576);
+    peer.send(new Uint8Array(1_048_577));
+    await expect.poll(() => log.error?.message).toContain('Max payload size exceeded');
+    expect(log.received()).toBe(1_048_576);
+  });
+
   it('refuses text', async () => {
     const { url, next } = await startServer();
     const accepted = next();

@@ -10,8 +10,8 @@ export const WEB_SOCKET_PROTOCOL = 'secure-sockets.1';
 
 /** A class of WebSockets. */
 export interface WebSocketClass {
-  /** Opens an address, and offers subprotocols. */
-  new (url: string, protocols: string): WebSocketLike;
+  /** Opens an address, and offers subprotocols. The options are those of `ws`; other classes ignore them. */
+  new (url: string, protocols: string, options?: Readonly<Record<string, unknown>>): WebSocketLike;
 }
 
 /** How to use a WebSocket. */
@@ -23,6 +23,9 @@ export interface WebSocketOptions extends ReadAheadOptions {
   /** The class that opens an address; needed where the platform has none, such as that of `ws` on Node 20. */
   readonly WebSocket?: WebSocketClass | undefined;
 }
+
+/** No message of this library is longer than a quarter of it. */
+const MAX_PAYLOAD = 1024 * 1024;
 
 const rules: ArgumentRules<WebSocketOptions> = {
   ...readAheadRules,
@@ -65,6 +68,9 @@ const OPEN = 1;
 /** What a WebSocket says that ended without a closing handshake (RFC 6455 7.1.5). */
 const ABNORMAL = 1006;
 
+/** By default a `ws` holds messages of 100 MiB, compressed ones too, before anyone has been authenticated. */
+const classOptions = { maxPayload: MAX_PAYLOAD, perMessageDeflate: false };
+
 function openSocket(url: string, options: WebSocketOptions): WebSocketLike {
   const Class = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
   if (Class === undefined)
@@ -72,7 +78,7 @@ function openSocket(url: string, options: WebSocketOptions): WebSocketLike {
       "this platform has no WebSocket: import { WebSocket } from 'ws' and give webSocket(url, { WebSocket })",
     );
   try {
-    return new Class(url, WEB_SOCKET_PROTOCOL);
+    return new Class(url, WEB_SOCKET_PROTOCOL, classOptions);
   } catch (error) {
     const why = reasonOf(error);
     throw badArgument(`${JSON.stringify(url)} cannot be opened as a WebSocket: ${why}`);
@@ -98,9 +104,6 @@ export interface BunWebSocketHandlers {
   /** Tells it that it is closed. */
   close(socket: BunServerWebSocket, code: number, reason: string): void;
 }
-
-/** No message of this library is longer than a quarter of it. */
-const MAX_PAYLOAD = 1024 * 1024;
 
 /** Handlers for `Bun.serve({ websocket })` that make a transport of every WebSocket and give it to `attach`. */
 export function bunWebSocket(
