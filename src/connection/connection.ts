@@ -119,7 +119,7 @@ export class Connection {
   start(handshakeTimeout: number = this.#settings.handshakeTimeout): void {
     this.#handshake.start(handshakeTimeout, (error) => this.destroy(error));
     this.#transport.start({
-      data: (bytes) => this.#data(bytes),
+      data: (bytes, isGiven) => this.#data(bytes, isGiven),
       end: () => this.#reading.endOfStream(),
       written: () => this.#onWritten(),
       close: (error) => this.#lifecycle.onTransportClose(error),
@@ -202,14 +202,14 @@ export class Connection {
     this.#lifecycle.destroy(error);
   }
 
-  #data(bytes: Uint8Array): void {
+  #data(bytes: Uint8Array, isGiven = false): void {
     if (!this.isOver) {
       this.#heartbeat?.onReceive(bytes.length);
       // where there is no PING and no PONG, all that comes is messages
       if (!this.#sendQueue.hasClose) this.#heartbeat?.message();
       this.#settleTime?.end();
     }
-    this.#reading.receive(bytes);
+    this.#reading.receive(bytes, isGiven);
   }
 
   #onWritten(): void {

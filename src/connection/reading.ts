@@ -41,7 +41,8 @@ const RECORDS_A_TURN = 16;
  *
  * Buffer ownership: bytes reported by a transport belong to it and are valid only during the call, because all sockets
  * of a process read into one buffer. The exception are bytes read into the memory that `target` returned: these are
- * already in the session's own memory, so only their number is used and nothing is copied.
+ * already in the session's own memory, so only their number is used and nothing is copied. Memory that is given away by
+ * its transport becomes the session's.
  */
 export class Reading {
   readonly queue: ReceiveQueue;
@@ -105,7 +106,7 @@ export class Reading {
   }
 
   /** Bytes of the transport. */
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array, isGiven = false): void {
     this.#bytesRead += bytes.length;
     if (this.#isOver) return;
     // compared by memory: a transport that does not know `target` reports memory of its own
@@ -113,7 +114,7 @@ export class Reading {
     this.#target = undefined;
     if (this.#isScheduled) this.#session.defer();
     if (isInPlace) this.#session.addFilled(bytes.length);
-    else this.#session.receive(bytes);
+    else this.#session.receive(bytes, isGiven);
     this.#pull();
   }
 

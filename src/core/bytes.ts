@@ -49,6 +49,11 @@ const EMPTY: Uint8Array = new Uint8Array(0);
 const FULL_ALLOCATION = 64 * 1024;
 const LARGEST_FULL_ALLOCATION = 1024 * 1024 + 2 * FULL_ALLOCATION;
 
+/** What a chunk costs beside its bytes. */
+const CHUNK_COST = 128;
+/** From this length on it is worth a call to give memory back. */
+const WORTH_DISCARDING = 4 * 1024;
+
 /**
  * The last large storage that was done with, of whichever connection: ciphertext, which the next one may write over.
  * Fresh memory has to be found and cleared by the system, at a tenth of what a stream of large messages costs.
@@ -66,6 +71,10 @@ let spare: Uint8Array | undefined;
  * may move its bytes to the front or write over them. The store comes before the chunk in the stream, and a request
  * that begins in one and ends in the other is gathered in the store.
  *
+ * A given chunk is the queue's own from then on: it is not copied but waits, and others may wait behind it. What has been
+ * taken of it is a view of it until the next call, too; then, once nothing of a large one is left, its memory goes
+ * back to the system (`discard`) and does not wait for the garbage collector.
+ *
  * Only bytes of the wire pass here, in sealed and classic all of them ciphertext or public. That is why a store that is
  * done with may serve another connection, as `spare`, without being wiped.
  */
@@ -73,29 +82,57 @@ export class ByteQueue {
   #store: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
-  /** The chunk being looked at, from a place on; not ours, gone after keep(). */
+  /** The chunk being looked at, from a place on; unless it was given, it is not ours, and gone after keep(). */
   #chunk: Uint8Array = EMPTY;
   #at = 0;
+  #isGiven = false;
+  /** Given chunks behind it, and their bytes. */
+  #behind: Uint8Array[] = [];
+  #bytesBehind = 0;
 
   get length(): number {
-    return this.#end - this.#start + this.#chunk.length - this.#at;
+    return this.#end - this.#start + this.#chunk.length - this.#at + this.#bytesBehind;
   }
 
   /** Bytes of memory held. */
   get capacity(): number {
-    return this.#store.length;
+    return this.#store.length + this.given;
+  }
+
+  /** Bytes of the chunks that were given and are not used up, each counted with {@link CHUNK_COST} more. */
+  get given(): number {
+    if (!this.#isGiven) return 0;
+    return this.#chunk.length + this.#bytesBehind + (this.#behind.length + 1) * CHUNK_COST;
   }
 
   /** Lends a chunk; `keep` must follow before the lender uses its memory again. */
   lend(chunk: Uint8Array): void {
+    if (this.#isGiven) {
+      // it comes behind what was given
+      this.give(chunk.slice());
+      return;
+    }
     if (this.#chunk.length > this.#at) this.keep(0);
     this.#chunk = chunk;
     this.#at = 0;
   }
 
+  /** Takes a chunk over, whose memory must have no other user. */
+  give(chunk: Uint8Array): void {
+    if (!this.#isGiven) this.keep(0);
+    if (this.#isGiven) {
+      this.#behind.push(chunk);
+      this.#bytesBehind += chunk.length;
+    } else {
+      this.#chunk = chunk;
+      this.#isGiven = true;
+    }
+  }
+
   /** Copies what is left of the lent chunk. `wanted`: the size of the request it is part of. */
   keep(wanted: number): void {
-    const length = this.#chunk.length - this.#at;
+    if (this.#isGiven) this.#advance();
+    const length = this.#isGiven ? 0 : this.#chunk.length - this.#at;
     if (length > 0) {
       this.#reserve(length, wanted);
       this.#store.set(this.#rest(length), this.#end);
@@ -105,7 +142,7 @@ export class ByteQueue {
       spareIfLarge(this.#store);
       this.#release();
     }
-    this.#letGo();
+    if (!this.#isGiven) this.#letGo();
   }
 
   /** Exactly `count` bytes, which must be there; valid until the next call. */
@@ -137,7 +174,7 @@ export class ByteQueue {
   target(wanted: number): Uint8Array | undefined {
     const have = this.#end - this.#start;
     if (have < FULL_ALLOCATION || wanted - have < FULL_ALLOCATION) return undefined;
-    if (this.#chunk.length > this.#at) return undefined;
+    if (this.#chunk.length > this.#at || this.#isGiven) return undefined;
     if (wanted > LARGEST_FULL_ALLOCATION) return undefined;
     this.#reserve(wanted - have, wanted);
     return this.#store.subarray(this.#end, this.#start + wanted);
@@ -151,6 +188,8 @@ export class ByteQueue {
   /** Drops everything. The storage is not reused: the transport may still be reading into `target`. */
   clear(): void {
     this.#letGo();
+    this.#behind = [];
+    this.#bytesBehind = 0;
     this.#release();
   }
 
@@ -163,6 +202,20 @@ export class ByteQueue {
   #letGo(): void {
     this.#chunk = EMPTY;
     this.#at = 0;
+    this.#isGiven = false;
+  }
+
+  /** On to the next given chunk, if nothing is left of the present one. Views of that are no longer in use. */
+  #advance(): void {
+    while (this.#isGiven && this.#at === this.#chunk.length) {
+      discard(this.#chunk);
+      this.#letGo();
+      const next = this.#behind.shift();
+      if (next === undefined) return;
+      this.#chunk = next;
+      this.#isGiven = true;
+      this.#bytesBehind -= next.length;
+    }
   }
 
   #release(): void {
@@ -172,13 +225,18 @@ export class ByteQueue {
 
   /** Sees to it that the next `count` bytes lie in one place: all in the store, or all in the chunk. */
   #gather(count: number): void {
+    if (this.#isGiven) this.#advance();
     const have = this.#end - this.#start;
-    if (have === 0 || have >= count) return;
-    const missing = count - have;
-    this.#reserve(missing, count);
-    this.#store.set(this.#rest(missing), this.#end);
-    this.#end += missing;
-    this.#at += missing;
+    if (have >= count || (have === 0 && this.#chunk.length - this.#at >= count)) return;
+    for (let missing = count - have; missing > 0; ) {
+      if (this.#isGiven) this.#advance();
+      const part = this.#rest(missing);
+      this.#reserve(part.length, count);
+      this.#store.set(part, this.#end);
+      this.#end += part.length;
+      this.#at += part.length;
+      missing -= part.length;
+    }
   }
 
   /** Makes room for `more` bytes behind the stored ones: by moving them to the front, or in a larger store. */
@@ -220,4 +278,13 @@ function allocate(length: number): Uint8Array {
   const memory = spare;
   spare = undefined;
   return memory;
+}
+
+/**
+ * Gives memory back at once, where the platform can. A page that is sent a gigabyte would have hundreds of megabytes of
+ * it as garbage: the memory of arrays counts little with a collector.
+ */
+function discard({ buffer, length }: Uint8Array): void {
+  if (length < WORTH_DISCARDING || length < buffer.byteLength) return;
+  (buffer as ArrayBufferLike & { transfer?(length: number): unknown }).transfer?.(0);
 }

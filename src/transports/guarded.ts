@@ -53,7 +53,7 @@ class GuardedTransport implements Transport {
     this.#events = events;
     this.#attempt(() =>
       this.#inner.start({
-        data: (bytes) => this.#data(bytes),
+        data: (bytes, isGiven) => this.#data(bytes, isGiven),
         end: () => this.#report(() => events.end()),
         written: () => this.#report(() => events.written()),
         close: (error) => this.#close(error),
@@ -122,7 +122,7 @@ class GuardedTransport implements Transport {
    * place; a view over another place of that memory would be taken for such, so it is passed on as a copy. So is shared
    * memory: another thread could change a record between the check of its tag and its decryption.
    */
-  #data(bytes: unknown): void {
+  #data(bytes: unknown, isGiven: unknown): void {
     if (this.#isGone || this.#isDestroyed) return;
     const target = this.#target;
     this.#target = undefined;
@@ -134,7 +134,7 @@ class GuardedTransport implements Transport {
     const isInTarget = target !== undefined && bytes.buffer === target.buffer;
     const isInPlace = isInTarget && bytes.byteOffset === target.byteOffset && bytes.length <= target.length;
     const isOwn = isArrayBuffer(bytes.buffer) && (!isInTarget || isInPlace);
-    this.#events?.data(isOwn ? bytes : bytes.slice());
+    this.#events?.data(isOwn ? bytes : bytes.slice(), isGiven === true && !isInTarget);
   }
 
   #report(tell: () => void): void {

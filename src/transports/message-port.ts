@@ -59,7 +59,7 @@ class MessagePortTransport implements Transport {
 
   constructor(port: MessagePortLike, maxReadAhead: number) {
     this.#port = port;
-    this.#incoming = new ReadAhead(maxReadAhead, (error) => this.#refuse(error));
+    this.#incoming = new ReadAhead(maxReadAhead, (error) => this.#refuse(error), true);
     port.addEventListener('message', this.#onMessage);
     port.addEventListener('messageerror', this.#onMessage);
     port.addEventListener('close', this.#onClose);
@@ -70,8 +70,9 @@ class MessagePortTransport implements Transport {
     this.#events = events;
     this.#incoming.start({
       data: (bytes) => {
-        events.data(bytes);
-        this.#post(bytes.length);
+        const { length } = bytes;
+        events.data(bytes, true);
+        this.#post(length);
       },
       end: () => {
         events.end();

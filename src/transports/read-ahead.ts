@@ -46,6 +46,7 @@ export function readMaxReadAhead({ maxReadAhead = MAX_READ_AHEAD }: ReadAheadOpt
 export class ReadAhead {
   readonly #max: number;
   readonly #overflow: (error: SecureSocketError) => void;
+  readonly #isGiven: boolean;
   #events: TransportEvents | undefined;
   #chunks: Uint8Array[] = [];
   #next = 0;
@@ -58,10 +59,14 @@ export class ReadAhead {
   #close: 'open' | 'due' | 'told' = 'open';
   #error: Error | undefined;
 
-  /** `overflow` is told once that more has arrived than may be held. */
-  constructor(max: number, overflow: (error: SecureSocketError) => void) {
+  /**
+   * `overflow` is told once that more has arrived than may be held. `isGiven`: whether nothing else has the memory of the
+   * chunks, so that the reader may keep or detach it.
+   */
+  constructor(max: number, overflow: (error: SecureSocketError) => void, isGiven = false) {
     this.#max = max;
     this.#overflow = overflow;
+    this.#isGiven = isGiven;
   }
 
   /** Whether nothing more is taken. */
@@ -144,7 +149,7 @@ export class ReadAhead {
         const chunk = this.#chunks[this.#next] as Uint8Array;
         this.#chunks[this.#next++] = NONE;
         this.#held -= chunk.length + CHUNK_COST;
-        events.data(chunk);
+        events.data(chunk, this.#isGiven);
       }
       if (this.#next < this.#chunks.length) {
         this.#forget();

@@ -44,8 +44,11 @@ export interface Transport {
 
 /** What a transport reports. */
 export interface TransportEvents {
-  /** Bytes arrived. The view is valid during the call only. */
-  data(bytes: Uint8Array): void;
+  /**
+   * Bytes arrived. The view is valid during the call only, unless its whole memory is given away (`isGiven`): then
+   * nothing else may use that memory from the call on, and the receiver may detach it.
+   */
+  data(bytes: Uint8Array, isGiven?: boolean): void;
   /** The peer ended its half. */
   end(): void;
   /** A write completed; `pending` is up to date. */

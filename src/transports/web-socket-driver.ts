@@ -11,6 +11,8 @@ export interface WebSocketDriver {
   send(bytes: Uint8Array, taken: () => void): void;
   /** Bytes in its own buffer. */
   readonly buffered: number;
+  /** Whether nothing else has the memory of the messages that it brings. */
+  readonly givesMessages: boolean;
   close(code: number, reason: string): void;
   /** Ends without waiting for the peer. Absent where there is no way. */
   terminate?(): void;
@@ -95,6 +97,7 @@ function isWs(socket: WebSocketLike): socket is WsSocket {
 
 /** The `ws` package says when a message has been written, and can stop reading. */
 class WsDriver implements WebSocketDriver {
+  readonly givesMessages = false;
   readonly #socket: WsSocket;
 
   constructor(socket: WsSocket) {
@@ -133,6 +136,7 @@ class WsDriver implements WebSocketDriver {
  * has enough to do; below the threshold what was sent counts as taken at once.
  */
 class StandardDriver implements WebSocketDriver {
+  readonly givesMessages = true;
   readonly #socket: WebSocketLike;
   #waiting: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -173,6 +177,7 @@ const CLOSED = 3;
 
 /** Of Bun's server, which calls functions that all its sockets share. */
 export class BunDriver implements WebSocketDriver {
+  readonly givesMessages: boolean = false;
   readonly #socket: BunServerWebSocket;
   #waiting: (() => void)[] = [];
 

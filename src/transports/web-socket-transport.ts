@@ -59,7 +59,8 @@ export class WebSocketTransport implements Transport {
     this.remoteAddress = facts.remoteAddress;
     this.remotePort = facts.remotePort;
     this.#isConnecting = facts.isConnecting;
-    this.#incoming = new ReadAhead(facts.maxReadAhead, (error) => this.#refuse(error, CloseCode.tooMuch));
+    const refuse = (error: SecureSocketError): void => this.#refuse(error, CloseCode.tooMuch);
+    this.#incoming = new ReadAhead(facts.maxReadAhead, refuse, driver.givesMessages);
   }
 
   start(events: TransportEvents): void {

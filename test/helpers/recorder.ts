@@ -21,8 +21,8 @@ export class PulledSession extends Session {
     this.#pull();
   }
 
-  override receive(chunk: Uint8Array): void {
-    super.receive(chunk);
+  override receive(chunk: Uint8Array, isGiven = false): void {
+    super.receive(chunk, isGiven);
     this.#pull();
   }
 
