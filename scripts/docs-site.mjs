@@ -24,11 +24,15 @@ const { values } = parseArgs({
   },
 });
 if (values.help) console.log(usage);
-else await build(values);
+else if (/^\/(.*\/)?$/.test(values.base)) await build(values);
+else fail(`--base is ${values.base}: it must begin and end with /`);
+
+function fail(message) {
+  console.error(message);
+  process.exitCode = 2;
+}
 
 async function build({ base, out, serve }) {
-  if (!base.startsWith('/') || !base.endsWith('/'))
-    throw new Error(`--base is ${base}: it must begin and end with /`);
   if (!existsSync(join(site, 'node_modules'))) run(site, 'npm', 'ci', '--no-fund', '--no-audit');
   stageSite(root);
   await buildPage(join(site, 'content/public/playground'), { home: '../' });

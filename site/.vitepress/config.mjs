@@ -26,7 +26,15 @@ export default defineConfig({
     ],
     sidebar,
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      // pages that were written for readers before those of the reference, which repeat each name many times
+      options: {
+        miniSearch: {
+          searchOptions: { boostDocument: (id) => (id.includes('/reference/') ? 0.1 : 1) },
+        },
+      },
+    },
   },
   // an API reference has generics, which Vue would take for elements
   markdown: { html: true },
