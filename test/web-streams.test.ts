@@ -1,5 +1,6 @@
-import { SecureClient, webStreams } from 'secure-sockets';
+import { SecureClient, type StreamPair, webStreams } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
+import { pause, portOf, startListening } from './helpers/sockets.js';
 import { record } from './helpers/transport-log.js';
 
 describe('webStreams()', () => {
@@ -62,6 +63,61 @@ describe('webStreams()', () => {
     const log = record(webStreams({ readable, writable }));
     fail(new Error('reset'));
     await expect.poll(() => log.error?.message).toBe('reset');
+  });
+
+  it('ends its own direction alone where closing the stream would end both', async () => {
+    const calls: string[] = [];
+    let end = (): void => {};
+    const readable = new ReadableStream({
+      start: (controller) => {
+        end = () => controller.close();
+      },
+    });
+    const writable = new WritableStream({
+      write: async (chunk) => {
+        await pause(10);
+        calls.push(`write ${chunk.length}`);
+      },
+      close: () => void calls.push('close'),
+    });
+    const transport = webStreams({ readable, writable, closeWrite: async () => calls.push('closeWrite') });
+    const log = record(transport);
+    transport.write([new Uint8Array(3)]);
+    transport.end();
+    await expect.poll(() => calls).toEqual(['write 3', 'closeWrite']);
+    end();
+    await expect.poll(() => log.events).toEqual(['end', 'close']);
+    expect(log.error).toBeUndefined();
+    await expect.poll(() => calls).toEqual(['write 3', 'closeWrite', 'close']);
+  });
+
+  it('fails if its own direction cannot be ended', async () => {
+    const readable = new ReadableStream();
+    const { writable } = new TransformStream();
+    const closeWrite = (): Promise<never> => Promise.reject(new Error('not connected'));
+    const transport = webStreams({ readable, writable, closeWrite });
+    const log = record(transport);
+    transport.end();
+    await expect.poll(() => log.error?.message).toBe('not connected');
+  });
+
+  it.skipIf(!process.versions.deno)('over a connection of Deno closes in order', async () => {
+    const { Deno } = globalThis as unknown as {
+      Deno: { connect(to: { hostname: string; port: number }): Promise<StreamPair> };
+    };
+    const server = await startListening('sealed');
+    const connection = await Deno.connect({ hostname: '127.0.0.1', port: portOf(server) });
+    const client = new SecureClient({ serverKey: server.fingerprint });
+    const accepting = server.accept();
+    await client.connect(webStreams(connection));
+    const peer = await accepting;
+    await client.send(new Uint8Array(300_000));
+    const closing = client.close();
+    expect((await peer.recv())?.length).toBe(300_000);
+    expect(await peer.recv()).toBeNull();
+    await peer.close();
+    expect((await closing).error).toBeUndefined();
+    await server.close();
   });
 
   it('frees what lies below, whatever that throws', async () => {

@@ -9,6 +9,11 @@ export interface StreamPair {
   readonly readable: ReadableStream<Uint8Array>;
   /** What is sent to the peer. */
   readonly writable: WritableStream<Uint8Array>;
+  /**
+   * Ends what is sent and nothing else, where closing `writable` would end both directions. `Deno.connect()` gives it.
+   * Called instead, once everything is written; `writable` is closed when both directions have ended.
+   */
+  closeWrite?(): Promise<unknown>;
 }
 
 /** What the streams do not tell of their connection. */
@@ -39,7 +44,8 @@ export function webStreams(streams: StreamPair, options: WebStreamsOptions = {})
     throw badArgument(
       'webStreams() takes streams that are not locked: release their readers and writers first',
     );
-  return new WebStreamsTransport(readable.getReader(), writable.getWriter(), given);
+  const closeWrite = hasMethod(streams, 'closeWrite') ? () => streams.closeWrite?.() : undefined;
+  return new WebStreamsTransport(readable.getReader(), writable.getWriter(), given, closeWrite);
 }
 
 function hasMethod<T>(value: T | undefined, name: keyof T): value is T {
@@ -52,6 +58,8 @@ class WebStreamsTransport implements Transport {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #release: (() => unknown) | undefined;
+  readonly #closeWrite: (() => unknown) | undefined;
+  #lastWrite: Promise<unknown> = Promise.resolve();
   /** Never full: nothing is read while reading is paused, but for the chunk that is under way. */
   readonly #incoming = new ReadAhead(Number.POSITIVE_INFINITY, () => {});
   #events: TransportEvents | undefined;
@@ -67,12 +75,14 @@ class WebStreamsTransport implements Transport {
     reader: ReadableStreamDefaultReader<Uint8Array>,
     writer: WritableStreamDefaultWriter<Uint8Array>,
     { remoteAddress, remotePort, close }: WebStreamsOptions,
+    closeWrite: (() => unknown) | undefined,
   ) {
     this.#reader = reader;
     this.#writer = writer;
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.#release = close;
+    this.#closeWrite = closeWrite;
     // each failure is met where something is read or written
     reader.closed.catch(() => {});
     writer.closed.catch((error) => this.#fail(error));
@@ -108,13 +118,19 @@ class WebStreamsTransport implements Transport {
   end(): void {
     if (this.#hasEnded || this.#isGone) return;
     this.#hasEnded = true;
-    this.#writer.close().then(
+    this.#endWriting().then(
       () => {
         this.#isWritten = true;
         this.#closeIfEnded();
       },
       (error) => this.#fail(error),
     );
+  }
+
+  async #endWriting(): Promise<void> {
+    if (this.#closeWrite === undefined) return this.#writer.close();
+    await this.#lastWrite;
+    await this.#closeWrite();
   }
 
   destroy(error?: Error): void {
@@ -161,7 +177,8 @@ class WebStreamsTransport implements Transport {
 
   #write(chunk: Uint8Array): void {
     this.#pending += chunk.length;
-    this.#writer.write(chunk).then(
+    this.#lastWrite = this.#writer.write(chunk);
+    this.#lastWrite.then(
       () => {
         this.#pending -= chunk.length;
         if (!this.#isGone) this.#events?.written();
@@ -173,6 +190,8 @@ class WebStreamsTransport implements Transport {
   #closeIfEnded(): void {
     if (!this.#isWritten || !this.#peerHasEnded || this.#isGone) return;
     this.#isGone = true;
+    // nothing is left to lose
+    if (this.#closeWrite) this.#writer.close().catch(() => {});
     this.#releaseBelow();
     this.#incoming.close();
   }
