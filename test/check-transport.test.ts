@@ -208,7 +208,60 @@ const faults: [name: string, fault: Fault, rule: RegExp][] = [
     },
     /nothing throws.*write after end/,
   ],
+  [
+    'throws where it is asked from within a report',
+    (wrapped) => {
+      Object.defineProperty(wrapped, 'pending', {
+        get: () => {
+          throw new Error('not known');
+        },
+      });
+    },
+    /not known/,
+  ],
+  [
+    'throws in pause()',
+    (wrapped) => {
+      wrapped.pause = () => {
+        throw new Error('cannot pause');
+      };
+    },
+    /from data\(\), any number of times: cannot pause/,
+  ],
+  [
+    'throws in destroy()',
+    (wrapped) => {
+      wrapped.destroy = () => {
+        throw new Error('cannot give up');
+      };
+    },
+    /destroy\(error\) is followed by close\(error\): cannot give up/,
+  ],
+  [
+    'reports something else than bytes',
+    (wrapped) => {
+      wrapped.start = (events) =>
+        wrapped.inner.start({
+          data: () => events.data(undefined as never),
+          end: () => events.end(),
+          written: () => events.written(),
+          close: (error) => events.close(error),
+        });
+    },
+    /data\(\) came with undefined/,
+  ],
 ];
+
+it.each<[string, () => unknown, string]>([
+  ['never', () => new Promise(() => {}), 'makePair() gave no transports within 100 ms'],
+  ['one transport', () => [messagePort(new MessageChannel().port1)], 'must give [Transport, Transport]'],
+  ['no array', () => 5, 'must give [Transport, Transport], not undefined'],
+  ['objects', () => [{}, {}], 'must give [Transport, Transport], not an object of class Object'],
+  ['half a transport', () => [{ start() {} }, {}], 'a Transport of makePair() needs a method write()'],
+  ['the same twice', () => Array(2).fill(messagePort(new MessageChannel().port1)), 'gave one twice'],
+])('checkTransport() says so if makePair() gives %s', async (_, makePair, text) => {
+  await expect(checkTransport(makePair as never, { timeout: 100 })).rejects.toThrow(text);
+});
 
 describe.concurrent('checkTransport() notices a transport that', () => {
   it.each(faults)(

@@ -1,6 +1,6 @@
 import { type ArgumentRules, boolean, integer, readArguments } from '../arguments.js';
 import { badArgument, kindOf, reasonOf } from '../errors.js';
-import type { Transport } from '../transports/transport.js';
+import { isTransport, missingMethod, type Transport } from '../transports/transport.js';
 import { type Rule, rules } from './transport-rules.js';
 
 /** Makes two connected transports that have not been started. */
@@ -52,7 +52,7 @@ async function failureOf(
   isSwapped: boolean,
   timeout: number,
 ): Promise<Error | undefined> {
-  const [first, second] = await makePair();
+  const [first, second] = await madeBy(makePair, timeout);
   try {
     await (isSwapped ? rule.check(second, first, timeout) : rule.check(first, second, timeout));
     return undefined;
@@ -61,7 +61,33 @@ async function failureOf(
     const why = reasonOf(error);
     return new Error(`${rule.name}: ${why} (as seen from the ${end} end)`, { cause: error });
   } finally {
-    first.destroy();
-    second.destroy();
+    giveUp(first);
+    giveUp(second);
   }
+}
+
+async function madeBy(makePair: MakePair, timeout: number): Promise<readonly [Transport, Transport]> {
+  const pair: unknown = await new Promise((resolve, reject) => {
+    const late = new Error(`makePair() gave no transports within ${timeout} ms`);
+    const timer = setTimeout(() => reject(late), timeout);
+    const made = (async () => makePair())().finally(() => clearTimeout(timer));
+    made.then(resolve, reject);
+  });
+  const [first, second] = Array.isArray(pair) ? pair : [];
+  for (const end of [first, second]) checkMethods(end);
+  if (first === second) throw badArgument('makePair() must give two transports, and gave one twice');
+  return [first, second];
+}
+
+function checkMethods(end: unknown): void {
+  if (!isTransport(end)) throw badArgument(`makePair() must give [Transport, Transport], not ${kindOf(end)}`);
+  const missing = missingMethod(end);
+  if (missing !== undefined) throw badArgument(`a Transport of makePair() needs a method ${missing}()`);
+}
+
+/** Rules have found already what it throws: `destroy` is called in several. */
+function giveUp(transport: Transport): void {
+  try {
+    transport.destroy();
+  } catch {}
 }

@@ -1,3 +1,5 @@
+import { isBytes } from '../core/bytes.js';
+import { kindOf, reasonOf } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
 
 /** Starts a transport, writes down what it reports, and complains of what it must never report. */
@@ -53,11 +55,12 @@ export class Recorder implements TransportEvents {
 
   /** Calls a method of the transport, during which it may report nothing. */
   call(act: (transport: Transport) => void): void {
+    const before = this.#isCalling;
     this.#isCalling = true;
     try {
       act(this.transport);
     } finally {
-      this.#isCalling = false;
+      this.#isCalling = before;
     }
   }
 
@@ -66,10 +69,21 @@ export class Recorder implements TransportEvents {
     return this;
   }
 
+  /** The same from within a report: what is thrown is complained of later, and not to the transport. */
+  callInReport(act: (transport: Transport) => void): void {
+    try {
+      this.call(act);
+    } catch (error) {
+      this.#complain(error);
+    }
+  }
+
   data(bytes: Uint8Array): void {
     this.#check('data', this.#ends === 0 ? undefined : 'data() came after end()');
-    this.#chunks.push(bytes.slice());
-    this.#received += bytes.length;
+    if (isBytes(bytes)) {
+      this.#chunks.push(bytes.slice());
+      this.#received += bytes.length;
+    } else this.#complain(new Error(`data() came with ${kindOf(bytes)}`));
     this.#wake();
   }
 
@@ -80,8 +94,10 @@ export class Recorder implements TransportEvents {
   }
 
   written(): void {
-    const { pending } = this.transport;
-    this.#check('written', pending >= 0 ? undefined : `pending is ${pending}`);
+    this.#check('written', undefined);
+    this.callInReport(({ pending }) => {
+      if (!(pending >= 0)) throw new Error(`pending is ${pending}`);
+    });
     this.#writes++;
     this.#wake();
   }
@@ -115,7 +131,12 @@ export class Recorder implements TransportEvents {
       : this.#isCalling
         ? `${event}() came from within a call of the transport: report later, as by queueMicrotask()`
         : problem;
-    if (text !== undefined) this.#problem ??= new Error(text);
+    if (text !== undefined) this.#complain(new Error(text));
+  }
+
+  #complain(error: unknown): void {
+    this.#problem ??= error instanceof Error ? error : new Error(reasonOf(error), { cause: error });
+    this.#wake();
   }
 
   #change(milliseconds: number): Promise<void> {

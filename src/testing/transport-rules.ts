@@ -261,9 +261,9 @@ class PausingRecorder extends Recorder {
 
   override data(bytes: Uint8Array): void {
     super.data(bytes);
-    this.call((transport) => transport.pause());
-    if (this.#count++ % 2 === 0) this.call((transport) => transport.resume());
-    else setTimeout(() => this.call((transport) => transport.resume()), 1);
+    this.callInReport((transport) => transport.pause());
+    if (this.#count++ % 2 === 0) this.callInReport((transport) => transport.resume());
+    else setTimeout(() => this.callInReport((transport) => transport.resume()), 1);
   }
 }
 

@@ -1,11 +1,9 @@
 import { isArrayBuffer, isBytes } from '../core/bytes.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
-import { isTransport, type Transport, type TransportEvents } from './transport.js';
+import { isTransport, missingMethod, type Transport, type TransportEvents } from './transport.js';
 
 /** Transports that carry a connection, or did: each carries one. */
 const taken = new WeakSet<Transport>();
-
-const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const;
 
 /**
  * A transport of the application, held to what the interface says: one that throws or reports nonsense ends its own
@@ -17,10 +15,9 @@ const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const
 export function guardTransport(transport: unknown, method: string): Transport {
   if (!isTransport(transport))
     throw badArgument(`${method} takes a Transport, such as fromDuplex() makes, not ${kindOf(transport)}`);
-  const missing = methods.find((name) => typeof transport[name] !== 'function');
+  const missing = missingMethod(transport);
   if (missing !== undefined) throw badArgument(`a Transport for ${method} needs a method ${missing}()`);
-  if (taken.has(transport))
-    throw badArgument(`this transport was given before: ${method} needs one of its own for each connection`);
+  if (taken.has(transport)) throw badArgument(`${method} takes a Transport that was not given before`);
   taken.add(transport);
   return new GuardedTransport(transport);
 }

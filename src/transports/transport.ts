@@ -63,3 +63,10 @@ export interface TransportEvents {
 export function isTransport(value: unknown): value is Transport {
   return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function';
 }
+
+const methods = ['start', 'write', 'pause', 'resume', 'end', 'destroy'] as const;
+
+/** A method that it has to have and has not. */
+export function missingMethod(transport: Transport): string | undefined {
+  return methods.find((name) => typeof transport[name] !== 'function');
+}
