@@ -6,6 +6,7 @@ import { browserNames, measureMemory, openPage, profile, work } from './lib/brow
 import { aboutThisRun } from './lib/machine.mjs';
 import { writeResults } from './lib/output.mjs';
 import { summary } from './lib/statistics.mjs';
+import { installThirdParty, thirdPartyVersion } from './lib/third-party.mjs';
 
 const usage = `Usage: npm run bench:browser -- [OPTIONS]
 
@@ -34,12 +35,14 @@ const tests = [
   ['handshake', number('handshakes')],
 ];
 const contenders = ['raw', 'sealed'];
+const others = ['@libp2p/websockets', '@chainsafe/libp2p-noise'];
 await main();
 
 async function main() {
+  installThirdParty();
   const about = aboutThisRun();
   const server = await startServer();
-  const where = { url: server.url, serverKey: server.identity.fingerprint };
+  const where = { url: server.url, serverKey: server.identity.fingerprint, libp2pPort: server.libp2p?.port };
   const browsers = {};
   try {
     for (const name of choose('browser', given.browsers, browserNames)) {
@@ -49,7 +52,8 @@ async function main() {
   } finally {
     await stopServer(server);
   }
-  const results = { about, options: given, browsers };
+  const versions = Object.fromEntries(others.map((name) => [name, thirdPartyVersion(name)]));
+  const results = { about, options: given, versions, browsers };
   writeResults(given.json, results);
   console.log(browserReport(results));
 }
@@ -63,20 +67,19 @@ async function measure({ name, version, page }, where) {
 
 /** Every second round in the opposite order. */
 async function measureRounds(page, where) {
-  const values = Object.fromEntries(tests.map(([test]) => [test, { raw: [], sealed: [] }]));
+  const measured = where.libp2pPort ? [...contenders, 'libp2p'] : contenders;
+  const none = () => Object.fromEntries(measured.map((contender) => [contender, []]));
+  const values = Object.fromEntries(tests.map(([test]) => [test, none()]));
   // a round that does not count: the code is compiled
   for (let round = -1; round < number('rounds'); round++)
     for (const [test, amount] of tests)
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      for (const contender of round % 2 === 0 ? measured : measured.toReversed()) {
         const value = await work(page, test, where, contender, amount);
         if (round >= 0) values[test][contender].push(value);
       }
-  return Object.fromEntries(
-    Object.entries(values).map(([test, { raw, sealed }]) => [
-      test,
-      { raw: summary(raw), sealed: summary(sealed) },
-    ]),
-  );
+  const summaries = (all) =>
+    Object.fromEntries(Object.entries(all).map(([contender, each]) => [contender, summary(each)]));
+  return Object.fromEntries(Object.entries(values).map(([test, all]) => [test, summaries(all)]));
 }
 
 async function memories(page, where) {

@@ -32,7 +32,14 @@ async function openRaw({ url }) {
   };
 }
 
-const open = (where, contender) => (contender === 'sealed' ? openSealed(where) : openRaw(where));
+/** @libp2p/websockets with Noise, which the server has bundled apart. */
+async function openLibp2p(where) {
+  const { open } = await import(`${location.origin}/libp2p.js`);
+  return open(where);
+}
+
+const openers = { raw: openRaw, sealed: openSealed, libp2p: openLibp2p };
+const open = (where, contender) => openers[contender](where);
 
 /** Opens, tells the server what to do, works and closes. */
 async function converse(where, contender, order, work) {

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Identity, SecureServer, webSocket } from 'secure-sockets';
 import { WebSocketServer } from 'ws';
+import { thirdPartyVersion } from './third-party.mjs';
 
 /** What the raw WebSocket may have queued before the server waits. */
 const HIGH_WATER = 2 ** 20;
@@ -13,14 +14,16 @@ const html =
   '<!doctype html><link rel=icon href=data:,><script type=module>import * as work from "/page.js"; globalThis.work = work</script>';
 
 export async function startServer() {
-  const script = await bundlePage();
+  const scripts = new Map([['/page.js', await bundle('browser-page.mjs')]]);
+  const libp2p = await serveLibp2p();
+  if (libp2p) scripts.set('/libp2p.js', libp2p.script);
   const web = createServer((request, response) => {
     // an isolated page has the finer clock
     response.setHeader('cross-origin-opener-policy', 'same-origin');
     response.setHeader('cross-origin-embedder-policy', 'require-corp');
-    const isScript = request.url === '/page.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? script : html);
+    const script = scripts.get(request.url);
+    response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
+    response.end(script ?? html);
   }).listen(0, '127.0.0.1');
   await once(web, 'listening');
   const identity = await Identity.generate({ modulusLength: 2048 });
@@ -28,23 +31,42 @@ export async function startServer() {
   acceptSockets(web, server);
   acceptClients(server);
   const { port } = web.address();
-  return { origin: `http://127.0.0.1:${port}/`, url: `ws://127.0.0.1:${port}/`, server, web, identity };
+  return {
+    origin: `http://127.0.0.1:${port}/`,
+    url: `ws://127.0.0.1:${port}/`,
+    server,
+    web,
+    identity,
+    libp2p,
+  };
 }
 
-export async function stopServer({ server, web }) {
+export async function stopServer({ server, web, libp2p }) {
+  await libp2p?.close();
   await server.close({ timeout: 500 });
   web.closeAllConnections();
   web.close();
 }
 
 /** With the esbuild that builds the package: tsup's. */
-async function bundlePage() {
+async function bundle(file) {
   const esbuild = createRequire(createRequire(import.meta.url).resolve('tsup'))('esbuild');
-  const entry = fileURLToPath(new URL('browser-page.mjs', import.meta.url));
+  const entry = fileURLToPath(new URL(file, import.meta.url));
   const options = { bundle: true, format: 'esm', platform: 'browser', write: false, logLevel: 'error' };
   // the package as it is built: this project's tsconfig.json has its sources
   const { outputFiles } = await esbuild.build({ ...options, entryPoints: [entry], tsconfigRaw: {} });
   return outputFiles[0].text;
+}
+
+/** The other library, if it is installed. */
+async function serveLibp2p() {
+  if (thirdPartyVersion('@libp2p/websockets') === undefined) {
+    console.error('SKIPPED: @libp2p/websockets is not installed');
+    return;
+  }
+  const { servePages } = await import('../third-party/libp2p-websockets.mjs');
+  const script = await bundle('../third-party/libp2p-page.mjs');
+  return { script, ...(await servePages((connection) => serve(connection).catch(report))) };
 }
 
 function acceptSockets(web, server) {
