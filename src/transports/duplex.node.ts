@@ -50,6 +50,8 @@ class DuplexTransport implements Transport {
   readonly #reads: DirectReads | undefined;
   #events: TransportEvents | undefined;
   #pending = 0;
+  /** Bun (1.4.5) gives what it has read after `destroy()` too. */
+  #isGivenUp = false;
   #error: Error | undefined;
 
   constructor(stream: Duplex, reads?: DirectReads, known: Addresses = stream as Addresses) {
@@ -74,10 +76,10 @@ class DuplexTransport implements Transport {
       queueMicrotask(() => events.close(this.#error));
       return;
     }
-    stream.on('end', () => events.end());
+    stream.on('end', () => this.#isGivenUp || events.end());
     whenGone(stream, () => events.close(this.#error));
     if (this.#reads) this.#reads.events = events;
-    else stream.on('data', (chunk: Uint8Array) => events.data(chunk));
+    else stream.on('data', (chunk: Uint8Array) => this.#isGivenUp || events.data(chunk));
     // a stream that was paused on purpose does not flow by a listener alone
     stream.resume();
   }
@@ -133,11 +135,13 @@ class DuplexTransport implements Transport {
   }
 
   destroy(error?: Error): void {
+    this.#isGivenUp = true;
     this.#stream.destroy(error);
   }
 
   /** TCP alone has resets; a TLS socket has the method, and throws. */
   reset(): void {
+    this.#isGivenUp = true;
     const stream = this.#stream;
     const isTcp = this.remotePort !== undefined && !('encrypted' in stream);
     if (isTcp && stream.resetAndDestroy) stream.resetAndDestroy();
