@@ -1,3 +1,5 @@
+import { ChunkQueue } from './chunk-queue.js';
+
 /**
  * Bytes in memory of the plain kind: an `ArrayBuffer`, which `crypto.subtle`, `Blob` and `Response` ask for, and
  * never shared memory. `Uint8Array<ArrayBuffer>` to compilers that know it, `Uint8Array` to those before TypeScript
@@ -86,12 +88,11 @@ export class ByteQueue {
   #chunk: Uint8Array = EMPTY;
   #at = 0;
   #isGiven = false;
-  /** Given chunks behind it, and their bytes. */
-  #behind: Uint8Array[] = [];
-  #bytesBehind = 0;
+  /** Given chunks behind it. */
+  readonly #behind = new ChunkQueue();
 
   get length(): number {
-    return this.#end - this.#start + this.#chunk.length - this.#at + this.#bytesBehind;
+    return this.#end - this.#start + this.#chunk.length - this.#at + this.#behind.bytes;
   }
 
   /** Bytes of memory held. */
@@ -102,7 +103,7 @@ export class ByteQueue {
   /** Bytes of the chunks that were given and are not used up, each counted with {@link CHUNK_COST} more. */
   get given(): number {
     if (!this.#isGiven) return 0;
-    return this.#chunk.length + this.#bytesBehind + (this.#behind.length + 1) * CHUNK_COST;
+    return this.#chunk.length + this.#behind.bytes + (this.#behind.count + 1) * CHUNK_COST;
   }
 
   /** Lends a chunk; `keep` must follow before the lender uses its memory again. */
@@ -122,7 +123,6 @@ export class ByteQueue {
     if (!this.#isGiven) this.keep(0);
     if (this.#isGiven) {
       this.#behind.push(chunk);
-      this.#bytesBehind += chunk.length;
     } else {
       this.#chunk = chunk;
       this.#isGiven = true;
@@ -188,8 +188,7 @@ export class ByteQueue {
   /** Drops everything. The storage is not reused: the transport may still be reading into `target`. */
   clear(): void {
     this.#letGo();
-    this.#behind = [];
-    this.#bytesBehind = 0;
+    this.#behind.clear();
     this.#release();
   }
 
@@ -210,11 +209,10 @@ export class ByteQueue {
     while (this.#isGiven && this.#at === this.#chunk.length) {
       discard(this.#chunk);
       this.#letGo();
-      const next = this.#behind.shift();
+      const next = this.#behind.take();
       if (next === undefined) return;
       this.#chunk = next;
       this.#isGiven = true;
-      this.#bytesBehind -= next.length;
     }
   }
 
