@@ -214,6 +214,16 @@ function commands(server: Runtime, client: Runtime): void {
     expect(readFileSync(join(folder, box, 'file.bin')).equals(file)).toBe(true);
   }, 60_000);
 
+  test('SIGTERM ends a service in order', async () => {
+    const listening = on(server, 'listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
+    const to = `127.0.0.1:${await portOf(listening)}`;
+    const connecting = on(client, 'connect', '--server-key', fingerprint, to);
+    connecting.child.stdin?.end('to the service\n');
+    await connecting.ended;
+    listening.child.kill('SIGTERM');
+    expect(await listening.ended).toMatchObject({ code: 0, stdout: 'to the service\n' });
+  }, 60_000);
+
   test('a key that is not the pinned one is refused', async () => {
     const listening = on(server, 'listen', '-k', '--identity', 'server.pem', '127.0.0.1:0');
     const to = `127.0.0.1:${await portOf(listening)}`;

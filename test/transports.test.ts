@@ -128,7 +128,8 @@ function toWeb(socket: Socket): StreamPair {
         controller.enqueue(chunk);
         if ((controller.desiredSize ?? 0) <= 0) socket.pause();
       });
-      socket.on('end', () => controller.close());
+      // Bun emits it after destroy() too, when the stream has been cancelled
+      socket.on('end', () => socket.destroyed || controller.close());
       socket.on('error', (error) => controller.error(error));
     },
     pull: () => void socket.resume(),
