@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket, connect as tcpConnect } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Identity, type SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
@@ -117,6 +117,20 @@ describe('carriers', () => {
       socket.write('still');
       expect(String((await once(socket, 'data'))[0])).toBe('still');
     }
+  });
+
+  test('streams whose last bytes and end leave together are through, and not lost', async () => {
+    const answer = Buffer.alloc(2 ** 20);
+    const target = await plainServer((socket) => socket.once('data', () => socket.end(answer)));
+    const { port, server, client } = await tunnelTo(target);
+    const asked = Array.from({ length: 40 }, async () => {
+      const socket = plainClient(port);
+      socket.end('all');
+      expect((await buffer(socket)).length).toBe(answer.length);
+    });
+    await Promise.all(asked);
+    await expect.poll(() => server.errors().match(/: (ended|lost) /g)?.length, { timeout: 20_000 }).toBe(40);
+    expect(`${server.errors()}${client.errors()}`).not.toContain('lost');
   });
 
   test('programs that reset 3000 connections end no other', { timeout: 60_000 }, async () => {

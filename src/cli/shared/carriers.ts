@@ -1,19 +1,12 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { SecureClient } from '../../index.js';
 import { askForStreams } from './agreement.js';
-import { clientSession, onAnnounced } from './http2.js';
-import { askToMove } from './moving.js';
-import type { StreamRelay } from './stream-relay.js';
+import { clientSession, onEndAnnounced } from './http2.js';
 import type { Dialler } from './trust.js';
 
 /** What a plain connection is carried by: a stream of a carrier, or a sealed connection of its own. */
 export type Passage =
-  | {
-      readonly way: 'stream';
-      readonly stream: ClientHttp2Stream;
-      /** Moves it to a sealed connection of its own, if the server can and there are not too many. */
-      readonly move: (relay: StreamRelay) => void;
-    }
+  | { readonly way: 'stream'; readonly stream: ClientHttp2Stream }
   | { readonly way: 'bytes'; readonly sealed: SecureClient; readonly first?: Uint8Array };
 
 /** After how many milliseconds a server that did not know streams is asked again. */
@@ -34,30 +27,19 @@ class Carrier {
   #isEnding = false;
   #resets = 0;
   #countedAt = performance.now();
-  #token: Uint8Array | undefined;
 
   /** `closed` is called when it is gone. */
   constructor(sealed: SecureClient, closed: () => void) {
     this.#session = clientSession(sealed);
     this.#session.once('close', closed);
-    onAnnounced(this.#session, {
-      end: () => {
-        this.#isEnding = true;
-        this.retire();
-      },
-      token: (token) => {
-        this.#token ??= token;
-      },
+    onEndAnnounced(this.#session, () => {
+      this.#isEnding = true;
+      this.retire();
     });
   }
 
   get open(): number {
     return this.#open;
-  }
-
-  /** With which its server moves streams, if it does. */
-  get token(): Uint8Array | undefined {
-    return this.#token;
   }
 
   /** Whether it accepts new streams. */
@@ -108,9 +90,6 @@ export interface CarrierOptions {
   readonly stop: AbortSignal;
 }
 
-/** Streams with a sealed connection of their own at a time: more would not be faster, and count at the server. */
-const MAX_OWN = 8;
-
 /** How often a carrier that is lost while opening is replaced for one plain connection. */
 const MAX_TRIES = 3;
 
@@ -135,9 +114,6 @@ export class Carriers {
   /** Connections whose servers do not know streams, and that are not in use yet. */
   readonly #spare: Extract<Passage, { way: 'bytes' }>[] = [];
   #askAgainAt = 0;
-  /** Streams that have moved to a connection of their own, or are about to. */
-  #own = 0;
-  #moveAgainAt = 0;
   /** Counts {@link renew}. */
   #generation = 0;
 
@@ -152,44 +128,10 @@ export class Carriers {
     for (let tries = 0; tries < MAX_TRIES && this.#asksForStreams(); tries++) {
       const carrier = await this.#carrierAt(this.#nextSlot());
       if (carrier === undefined) break;
-      if (carrier.isUsable) return this.#streamOn(carrier, target);
+      if (carrier.isUsable) return { way: 'stream', stream: carrier.request(target) };
     }
     if (this.#asksForStreams()) throw new Error('the server ends every connection as soon as it is open');
     return this.#spare.pop() ?? { way: 'bytes', sealed: await this.#options.dial(this.#options.stop) };
-  }
-
-  #streamOn(carrier: Carrier, target: string): Passage {
-    const stream = carrier.request(target);
-    return { way: 'stream', stream, move: (relay) => void this.#move(carrier, stream, relay) };
-  }
-
-  /** If it cannot be done, the stream goes on as it is. */
-  async #move({ token }: Carrier, { id }: ClientHttp2Stream, relay: StreamRelay): Promise<void> {
-    if (token === undefined || id === undefined || this.#own >= MAX_OWN) return;
-    if (performance.now() < this.#moveAgainAt) return;
-    this.#own++;
-    try {
-      const sealed = await this.#dialOwn();
-      if (sealed === undefined) return;
-      if (relay.isSettled) await sealed.close();
-      else await askToMove(sealed, relay, token, id);
-      await relay.done.catch(() => {});
-    } finally {
-      this.#own--;
-    }
-  }
-
-  /** `undefined` if there is no connection now; other streams do not try for a time. */
-  async #dialOwn(): Promise<SecureClient | undefined> {
-    try {
-      const sealed = await this.#options.dial(this.#options.stop);
-      if ((await askForStreams(sealed))?.way === 'streams') return sealed;
-      sealed.destroy();
-    } catch {
-      // connections to come report why, if it lasts
-    }
-    this.#moveAgainAt = performance.now() + ASK_AGAIN;
-    return undefined;
   }
 
   /** Connections to come get new carriers; those that are open end with their last stream. */

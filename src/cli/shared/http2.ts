@@ -28,21 +28,10 @@ export function clientSession(sealed: SecureClient): ClientHttp2Session {
   return prepare(session);
 }
 
-/**
- * The server side, behind the client's first bytes; `token` is told to the client. It counts connections itself: beyond a
- * limit of HTTP/2 they would wait without being reported.
- */
-export function serverSession(
-  sealed: SecureClient,
-  first: Uint8Array,
-  token: Uint8Array,
-): ServerHttp2Session {
+/** The server side. It counts connections itself: beyond a limit of HTTP/2 they would wait without being reported. */
+export function serverSession(sealed: SecureClient): ServerHttp2Session {
   const options = { settings: { ...settings, maxConcurrentStreams: 2 ** 31 - 1 }, maxSessionMemory };
-  const duplex = sealed.toDuplex();
-  duplex.unshift(first);
-  const session = prepare(performServerHandshake(duplex, options));
-  session.ping(token, () => {});
-  return session;
+  return prepare(performServerHandshake(sealed.toDuplex(), options));
 }
 
 /** The payload of a PING that announces the end. */
@@ -72,19 +61,10 @@ export function endSession(session: ServerHttp2Session): Promise<void> {
   });
 }
 
-/** What the server of a session tells in PINGs. */
-export interface Announcements {
-  /** Its end. */
-  readonly end: () => void;
-  /** The token to move streams with. */
-  readonly token: (token: Uint8Array) => void;
-}
-
-/** Calls back when the server announces something. */
-export function onAnnounced(session: ClientHttp2Session, announced: Announcements): void {
+/** Calls back when the server announces the end of a session. */
+export function onEndAnnounced(session: ClientHttp2Session, announced: () => void): void {
   session.on('ping', (payload: Uint8Array) => {
-    if (NO_MORE.equals(payload)) announced.end();
-    else announced.token(Uint8Array.from(payload));
+    if (NO_MORE.equals(payload)) announced();
   });
 }
 

@@ -2,165 +2,54 @@ import { constants, type Http2Session, type Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PausedProbe } from '../../connection/paused-probe.js';
+import { afterTick } from '../../connection/turn.js';
 import { probeSocket } from '../../transports/duplex.node.js';
-import { Bulk } from './bulk.js';
-import { Pump } from './pump.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
 
-/** What the owner of a relay is told. */
-export interface StreamRelayOptions {
-  /** Aborts the relay, which rejects with the reason. */
-  readonly stop: AbortSignal;
-  /** The plain side has sent its first bytes, or ends without any; nothing was written to the stream yet. */
-  readonly onFirst?: () => void;
-  /** So much is carried that a connection of its own would be better. Told once. */
-  readonly onBulk?: () => void;
-}
+/** How many bytes may wait to be written in each direction before reading pauses. */
+const READ_AHEAD = 256 * 1024;
 
 /**
  * Carries bytes both ways between a plain connection and a stream of HTTP/2. Each direction ends as it did at its
- * source; if one is cut off, all sides are, with a reset.
- *
- * It can move from the stream to a sealed connection of its own (`moving.ts`). From then on each end writes to that, and
- * ends its half of the stream; and reads the stream to its end first, so that nothing is overtaken. The end of the stream
- * then says nothing about the end of the bytes, which is that of the connection. While a client has asked and has no
- * answer (`expectMove`), it cannot know which of the two an end of the stream is, and keeps it.
+ * source; if one is cut off, both sides are, with a reset. Rejects with the reason.
  */
-export class StreamRelay {
-  /** Settles when all sides are through, or with the reason why they were cut off. */
-  readonly done: Promise<void>;
-  readonly #plain: Socket;
-  readonly #stream: Http2Stream;
-  readonly #session: Http2Session | undefined;
-  readonly #options: StreamRelayOptions;
-  readonly #probe: PausedProbe;
-  readonly #bulk: Bulk;
-  /** From the plain side to what carries it. */
-  #up: Pump | undefined;
-  /** The sides that are not through. */
-  readonly #open: Set<Duplex>;
-  #own: Duplex | undefined;
-  #expectsMove = false;
-  #streamHasEnded = false;
-  #isSettled = false;
-  #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-
-  constructor(plain: Socket, stream: Http2Stream, options: StreamRelayOptions) {
-    this.#plain = plain;
-    this.#stream = stream;
-    this.#session = stream.session; // a stream loses it when it is closed
-    this.#options = options;
-    this.#probe = probeOf(plain);
-    this.#bulk = new Bulk(options.onBulk);
-    this.#open = new Set<Duplex>([plain, stream]);
-    this.done = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    const { stop } = options;
-    stop.addEventListener('abort', this.#abort, { once: true });
-    if (stop.aborted || isGone(stream) || plain.destroyed) this.cut(this.#whyOver());
-    else this.#begin();
-  }
-
-  get isSettled(): boolean {
-    return this.#isSettled;
-  }
-
-  /** Until `move` or `stay`, an end of the stream may mean that the peer has moved. */
-  expectMove(): void {
-    this.#expectsMove = true;
-  }
-
-  /** The peer does not move. */
-  stay(): void {
-    this.#expectsMove = false;
-    if (this.#streamHasEnded) this.#plain.end();
-  }
-
-  /** Goes on on a connection of its own; its end is in order if `isOrderly`. */
-  move(own: Duplex, isOrderly: () => boolean): void {
-    if (this.#isSettled) {
-      own.destroy();
-      return;
-    }
-    this.#own = own;
-    this.#open.add(own);
-    this.#expectsMove = false;
-    own
-      .on('error', (error) => this.cut(error))
-      .on('close', () =>
-        this.#onClose(own, isThrough(own) && isOrderly(), () => new Error('the sealed connection was lost')),
-      );
-    this.#up?.turnTo(own);
-    if (this.#streamHasEnded) this.#readOwn(isOrderly);
-    else this.#stream.once('end', () => this.#stream.rstCode === 0 && this.#readOwn(isOrderly));
-  }
-
-  /** Cuts all sides off. */
-  cut(error: unknown): void {
-    this.#finish(() => {
-      resetPlain(this.#plain);
-      resetStream(this.#stream);
-      this.#own?.destroy(new Error('cut off'));
-      this.#settle?.reject(error);
-    });
-  }
-
-  #begin(): void {
-    const [plain, stream] = [this.#plain, this.#stream];
+export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
+  const { session } = stream; // a stream loses it when it is closed
+  return new Promise((resolve, reject) => {
+    const relay = { isSettled: false, open: 2 };
+    const probe = probeOf(plain);
+    const settle = (act: () => void): void => {
+      if (relay.isSettled) return;
+      relay.isSettled = true;
+      stop.removeEventListener('abort', abort);
+      probe.stop();
+      act();
+    };
+    const cut = (error: unknown): void =>
+      settle(() => {
+        resetPlain(plain);
+        resetStream(stream);
+        reject(error);
+      });
+    const abort = (): void => cut(stop.reason);
+    const onClose = (isThrough: boolean, reason: () => unknown): void => {
+      if (!isThrough) cut(reason());
+      else if (--relay.open === 0) settle(resolve);
+    };
+    stop.addEventListener('abort', abort, { once: true });
+    if (stop.aborted || isGone(stream) || plain.destroyed) return cut(whyOver(stream, stop));
     // an error is followed by the close, which reads the reason
     plain
-      .on('error', (error) => this.cut(error))
-      .on('close', () =>
-        this.#onClose(plain, isThrough(plain), () => new Error('the plain side was closed')),
-      );
+      .on('error', cut)
+      .on('close', () => onClose(isThrough(plain), () => new Error('the plain side was closed')));
     stream
-      .on('error', (error) => this.cut(whyClosed(stream, this.#session, error)))
-      .on('close', () =>
-        this.#onClose(stream, isStreamThrough(stream), () => whyClosed(stream, this.#session)),
-      );
-    const { onFirst } = this.#options;
-    this.#up = new Pump(plain, stream, { probe: this.#probe, onFirst, onBytes: this.#bulk.count });
-    new Pump(stream, plain, { onBytes: this.#bulk.count, onEnd: () => this.#onStreamEnd() });
-  }
-
-  /** After a reset Node ends the readable side before it reports the error. */
-  #onStreamEnd(): void {
-    if (this.#stream.rstCode !== 0) return;
-    this.#streamHasEnded = true;
-    if (this.#own === undefined && !this.#expectsMove) this.#plain.end();
-  }
-
-  #readOwn(isOrderly: () => boolean): void {
-    const [own, plain] = [this.#own as Duplex, this.#plain];
-    new Pump(own, plain, { onEnd: () => isOrderly() && plain.end() });
-  }
-
-  readonly #abort = (): void => this.cut(this.#options.stop.reason);
-
-  #onClose(side: Duplex, isThrough: boolean, reason: () => unknown): void {
-    if (!isThrough) this.cut(reason());
-    else this.#open.delete(side);
-    // while it is expected to move, there is one more to come
-    if (this.#open.size === 0 && !this.#expectsMove) this.#finish(() => this.#settle?.resolve());
-  }
-
-  #finish(act: () => void): void {
-    if (this.#isSettled) return;
-    this.#isSettled = true;
-    this.#options.stop.removeEventListener('abort', this.#abort);
-    this.#probe.stop();
-    act();
-  }
-
-  /** Why there is nothing to begin with: one side ended while the other was opened, and does not report it again. */
-  #whyOver(): unknown {
-    const { stop } = this.#options;
-    if (stop.aborted) return stop.reason;
-    if (isGone(this.#stream)) return whyClosed(this.#stream, this.#session);
-    return new Error('the plain side was closed');
-  }
+      .on('error', (error) => cut(whyClosed(stream, session, error)))
+      .on('close', () => onClose(isStreamThrough(stream), () => whyClosed(stream, session)));
+    pump(plain, stream, () => true, probe);
+    // after a reset Node ends the readable side before it reports the error
+    pump(stream, plain, () => stream.rstCode === 0);
+  });
 }
 
 /** Only TCP can be probed. */
@@ -190,6 +79,48 @@ export function resetStream(stream: Http2Stream): void {
   // the caller of `destroy` reports the reason
   stream.on('error', () => {});
   stream.destroy(new Error('cut off'));
+}
+
+/**
+ * Carries one direction at the reader's pace, to its end if that is in order. What arrives in one tick is written as
+ * one: a record brings several frames of at most 16 KiB. Reading pauses by how much waits, and not by what `write`
+ * returns: the limit of Node's streams is 16 KiB here, and would have every piece wait for the one before it.
+ */
+function pump(from: Duplex, to: Duplex, isOrderly: () => boolean, probe?: PausedProbe): void {
+  let isPaused = false;
+  let isCorked = false;
+  const setPaused = (wanted: boolean): void => {
+    isPaused = wanted;
+    if (wanted) from.pause();
+    else from.resume();
+    probe?.setPaused(wanted);
+  };
+  const onWritten = (): void => {
+    if (isPaused && to.writableLength <= READ_AHEAD / 2) setPaused(false);
+  };
+  const uncork = (): void => {
+    isCorked = false;
+    to.uncork();
+  };
+  from.on('data', (chunk: Uint8Array) => {
+    if (!isCorked) {
+      isCorked = true;
+      to.cork();
+      afterTick(uncork);
+    }
+    to.write(chunk, onWritten);
+    if (!isPaused && to.writableLength > READ_AHEAD) setPaused(true);
+  });
+  from.on('end', () => {
+    if (isOrderly()) to.end();
+  });
+  from.resume();
+}
+
+/** Why there is nothing to begin with: one side ended while the other was opened, and does not report it again. */
+function whyOver(stream: Http2Stream, stop: AbortSignal): unknown {
+  if (stop.aborted) return stop.reason;
+  return isGone(stream) ? whyClosed(stream, stream.session) : new Error('the plain side was closed');
 }
 
 function isThrough(stream: Duplex): boolean {

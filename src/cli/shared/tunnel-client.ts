@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
+import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
 import type { Socket } from 'node:net';
 import PQueue from 'p-queue';
 import { formatAddress, type ListenAddress } from './address.js';
@@ -12,7 +12,7 @@ import type { Report } from './output.js';
 import { adoptPlain } from './plain.js';
 import { relay } from './relay.js';
 import type { Station } from './station.js';
-import { resetPlain, StreamRelay } from './stream-relay.js';
+import { relayStream, resetPlain } from './stream-relay.js';
 import { DEFAULT_TARGET, type Listens } from './targets.js';
 import type { Dialler, ReloadableDialler } from './trust.js';
 
@@ -137,7 +137,7 @@ async function carry(socket: Socket, name: string, carriers: Carriers, stop: Abo
     throw error;
   });
   if (passage.way === 'bytes') await carryBytes(socket, name, passage, stop);
-  else await carryStream(socket, name, passage, stop);
+  else await carryStream(socket, name, passage.stream, stop);
 }
 
 async function carryBytes(
@@ -162,7 +162,7 @@ async function carryBytes(
 async function carryStream(
   socket: Socket,
   name: string,
-  { stream, move }: Extract<Passage, { way: 'stream' }>,
+  stream: ClientHttp2Stream,
   stop: AbortSignal,
 ): Promise<void> {
   let refusal: string | undefined;
@@ -170,8 +170,7 @@ async function carryStream(
     refusal = refusalIn(headers, name);
   });
   try {
-    const relay: StreamRelay = new StreamRelay(socket, stream, { stop, onBulk: () => move(relay) });
-    await relay.done;
+    await relayStream(socket, stream, stop);
   } catch (error) {
     throw refusal === undefined ? error : new Error(refusal);
   }

@@ -5,12 +5,11 @@ import { type Agreement, answerForStreams } from './agreement.js';
 import { announceLoss } from './announce.js';
 import { endSession, serverSession } from './http2.js';
 import type { Links } from './links.js';
-import { type MovableSession, MovableStreams } from './moving.js';
 import type { Report } from './output.js';
 import { dialPlain, dialSocket } from './plain.js';
 import { relay } from './relay.js';
 import type { Serving } from './station.js';
-import { isGone, resetStream, StreamRelay } from './stream-relay.js';
+import { isGone, relayStream, resetStream } from './stream-relay.js';
 import { DEFAULT_TARGET, type Targets } from './targets.js';
 
 /** Options of a tunnel server. */
@@ -33,7 +32,6 @@ const BYTES: Agreement = { way: 'bytes' };
 export class TunnelServing implements Serving {
   readonly #options: TunnelServerOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #movable = new MovableStreams();
   #isEnding = false;
 
   constructor(options: TunnelServerOptions) {
@@ -61,56 +59,41 @@ export class TunnelServing implements Serving {
       const agreed = sealed.protocol === 'classic' ? BYTES : await answerForStreams(sealed, takesStreams);
       if (agreed === undefined) return;
       if (agreed.way === 'bytes') links.add(sealed, () => this.#carryBytes(sealed, agreed));
-      else await this.#serveAgreed(sealed);
+      else this.#serveStreams(sealed);
     } catch (error) {
       sealed.destroy();
       announceLoss(`lost ${formatPeer(sealed)}`, error, report);
     }
   }
 
-  /** A client that has agreed on streams begins a session of them, or moves one of another session here. */
-  async #serveAgreed(sealed: SecureClient): Promise<void> {
-    const first = await sealed.recv();
-    if (first === null) await sealed.close();
-    else if (!(await this.#movable.answer(sealed, first))) this.#serveStreams(sealed, first);
-  }
-
-  #serveStreams(sealed: SecureClient, first: Uint8Array): void {
+  #serveStreams(sealed: SecureClient): void {
     const { links } = this.#options;
     if (!links.hasRoom) {
       links.refuse(sealed);
       return;
     }
-    const movable = this.#movable.begin(sealed);
-    const session = serverSession(sealed, first, movable.token);
+    const session = serverSession(sealed);
     this.#sessions.add(session);
-    session.once('close', () => {
-      this.#sessions.delete(session);
-      movable.end();
-    });
+    session.once('close', () => this.#sessions.delete(session));
     // the removal of a client from the list is reported here; other losses are reported by the streams
     session.on('error', (error) => {
       if ('code' in error && error.code === 'UNAUTHORIZED_CLIENT')
         announceLoss(`lost ${formatPeer(sealed)}`, error, this.#options.report);
     });
-    session.on('stream', (stream, headers) => this.#serveStream(movable, stream, headers));
+    session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers));
     if (this.#isEnding) void endSession(session);
   }
 
-  #serveStream(movable: MovableSession, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  #serveStream(sealed: SecureClient, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const { links } = this.#options;
-    const { remoteAddress, remotePort } = movable.sealed;
+    const { remoteAddress, remotePort } = sealed;
     stream.on('error', () => {});
     const arrival = { remoteAddress, remotePort, destroy: () => resetStream(stream) };
     if (!links.hasRoom) refuseStream(stream, 503);
-    links.add(arrival, () => this.#carryStream(stream, headers, movable));
+    links.add(arrival, () => this.#carryStream(stream, headers));
   }
 
-  async #carryStream(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    { relays }: MovableSession,
-  ): Promise<void> {
+  async #carryStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
     const { targets, links, timeout } = this.#options;
     const { ':method': method, ':authority': name = '' } = headers;
     if (method !== 'CONNECT') {
@@ -126,12 +109,8 @@ export class TunnelServing implements Serving {
       refuseStream(stream, 502);
       throw error;
     });
-    // with the first bytes: no one waits for it, and by itself it would cost as much as they do
-    const onFirst = (): void => void (isGone(stream) || stream.respond({ ':status': 200 }));
-    const relay = new StreamRelay(socket, stream, { stop: links.cut, onFirst });
-    const { id = 0 } = stream;
-    relays.set(id, relay);
-    await relay.done.finally(() => relays.delete(id));
+    if (!isGone(stream)) stream.respond({ ':status': 200 });
+    await relayStream(socket, stream, links.cut);
   }
 
   async #carryBytes(sealed: SecureClient, agreed: { readonly first?: Uint8Array }): Promise<void> {
