@@ -1,6 +1,6 @@
 import { requireCount } from './checks.js';
 
-/** HKDF-Expand (RFC 5869 2.3) over a backend's HMAC-SHA256, for libraries that only have both halves in one. */
+/** HKDF-Expand (RFC 5869 2.3) over a backend's HMAC-SHA256, for libraries without it. */
 export function expand(
   hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array,
   pseudoRandomKey: Uint8Array,

@@ -1,9 +1,9 @@
-import { expand, extract } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes as fewRandomBytes } from '@noble/hashes/utils.js';
 import type { Backend } from '../src/backend.js';
 import { requireCount } from './checks.js';
+import { expand } from './hkdf.js';
 
 /** What of a backend @noble/hashes gives, and the platform's random bytes. */
 export const nobleHashes: Pick<
@@ -13,13 +13,14 @@ export const nobleHashes: Pick<
   randomBytes,
   equal,
   sha256: (data) => sha256(data),
-  hmacSha256: (key, data) => hmac(sha256, key, data),
-  hkdfExtract: (salt, inputKeyMaterial) => extract(sha256, inputKeyMaterial, salt),
-  hkdfExpand(pseudoRandomKey, info, length) {
-    requireCount('HKDF output length', length, 255 * 32);
-    return expand(sha256, pseudoRandomKey, info, length);
-  },
+  hmacSha256,
+  hkdfExtract: hmacSha256,
+  hkdfExpand: (pseudoRandomKey, info, length) => expand(hmacSha256, pseudoRandomKey, info, length),
 };
+
+function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
+  return hmac(sha256, key, data);
+}
 
 /**
  * The one of @noble/ciphers does the same, and brings 4 kB of other helpers with it into every page. No exit before the

@@ -1,4 +1,4 @@
-import { ChunkQueue } from './chunk-queue.js';
+import { Queue } from './queue.js';
 
 /**
  * Bytes in memory of the plain kind: an `ArrayBuffer`, which `crypto.subtle`, `Blob` and `Response` ask for, and
@@ -88,11 +88,12 @@ export class ByteQueue {
   #chunk: Uint8Array = EMPTY;
   #at = 0;
   #isGiven = false;
-  /** Given chunks behind it. */
-  readonly #behind = new ChunkQueue();
+  /** Given chunks behind it, and their bytes. */
+  readonly #behind = new Queue<Uint8Array>();
+  #bytesBehind = 0;
 
   get length(): number {
-    return this.#end - this.#start + this.#chunk.length - this.#at + this.#behind.bytes;
+    return this.#end - this.#start + this.#chunk.length - this.#at + this.#bytesBehind;
   }
 
   /** Bytes of memory held. */
@@ -103,7 +104,7 @@ export class ByteQueue {
   /** Bytes of the chunks that were given and are not used up, each counted with {@link CHUNK_COST} more. */
   get given(): number {
     if (!this.#isGiven) return 0;
-    return this.#chunk.length + this.#behind.bytes + (this.#behind.count + 1) * CHUNK_COST;
+    return this.#chunk.length + this.#bytesBehind + (this.#behind.count + 1) * CHUNK_COST;
   }
 
   /** Lends a chunk; `keep` must follow before the lender uses its memory again. */
@@ -123,6 +124,7 @@ export class ByteQueue {
     if (!this.#isGiven) this.keep(0);
     if (this.#isGiven) {
       this.#behind.push(chunk);
+      this.#bytesBehind += chunk.length;
     } else {
       this.#chunk = chunk;
       this.#isGiven = true;
@@ -189,6 +191,7 @@ export class ByteQueue {
   clear(): void {
     this.#letGo();
     this.#behind.clear();
+    this.#bytesBehind = 0;
     this.#release();
   }
 
@@ -211,6 +214,7 @@ export class ByteQueue {
       this.#letGo();
       const next = this.#behind.take();
       if (next === undefined) return;
+      this.#bytesBehind -= next.length;
       this.#chunk = next;
       this.#isGiven = true;
     }

@@ -1,4 +1,5 @@
 import type { Bytes } from './bytes.js';
+import { Queue } from './queue.js';
 import type { Batch } from './script.js';
 
 /** Overhead of one queued message beside its bytes: an object, and a slot in the queue. */
@@ -9,8 +10,7 @@ export const BATCH_OVERHEAD = 1024;
 
 /** Messages that have arrived and not yet been read. They are cut out of their batch when read, not before. */
 export class Inbox {
-  #batches: Batch[] = [];
-  #at = 0;
+  readonly #batches = new Queue<Batch>();
   #cost = 0;
 
   /**
@@ -28,31 +28,20 @@ export class Inbox {
   }
 
   shift(): Bytes | undefined {
-    const batch = this.#batches[this.#at];
+    const batch = this.#batches.first;
     if (batch === undefined) return undefined;
     const held = batch.held;
     const message = batch.next();
     this.#cost -= held - batch.held + MESSAGE_OVERHEAD;
-    if (batch.count === 0) this.#advance();
+    if (batch.count === 0) {
+      this.#batches.take();
+      this.#cost -= BATCH_OVERHEAD;
+    }
     return message;
   }
 
   clear(): void {
-    this.#batches = [];
-    this.#at = 0;
+    this.#batches.clear();
     this.#cost = 0;
-  }
-
-  /** Drops the batch just emptied. Places are given back in bulk, so that a long queue is not moved up for each. */
-  #advance(): void {
-    this.#at++;
-    this.#cost -= BATCH_OVERHEAD;
-    if (this.#at === this.#batches.length) {
-      this.#batches = [];
-      this.#at = 0;
-    } else if (this.#at === 1024) {
-      this.#batches.splice(0, 1024);
-      this.#at = 0;
-    }
   }
 }

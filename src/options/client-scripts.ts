@@ -1,17 +1,16 @@
 import type { Backend, RsaPrivateKey } from '../backend.js';
 import type { ProtectMemory } from '../core/message-memory.js';
-import type { PeerKey, Script } from '../core/script.js';
+import type { Script } from '../core/script.js';
 import { type SealedClientOptions, sealedClient } from '../core/sealed/client.js';
 import { privateKeyOf } from '../identity/private-keys.js';
 import { sessionsAccess } from '../sessions/access.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
-import { type Target, type Trust, trustOf, trustPins } from '../trust/trust.js';
+import { type Target, type Trust, trustOf } from '../trust/trust.js';
 import { isOwn } from './own-backends.js';
-import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
+import { kemFor, keylogOf, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
-import { classicWarning, warnOnce } from './warnings.js';
 
 /** A client's script for one connection, and what is to happen once the server is proven. */
 export interface ClientPlan {
@@ -37,7 +36,10 @@ export async function planClient(
 ): Promise<ClientPlan> {
   const backend = await backendFor(platform, given);
   const settings = backend === given.backend ? given : { ...given, backend };
-  if (settings.protocol === 'classic') return classicPlan(platform, settings);
+  if (settings.protocol === 'classic') {
+    const { classicClientScript } = await import('./classic-client-script.js');
+    return { script: classicClientScript(settings, platform.protectMemory) };
+  }
   const { serverKey, verifyServer } = settings;
   const trust = trustOf({ serverKey, verifyServer, knownHosts: await openHosts(platform, given) }, target);
   return planSealed(platform, settings, trust, target);
@@ -56,29 +58,6 @@ async function backendFor(
 }
 
 let guard: ((backend: Backend) => Backend) | undefined;
-
-async function classicPlan(
-  { protectMemory }: ClientScriptPlatform,
-  settings: ClientSettings,
-): Promise<ClientPlan> {
-  const { classicClient } = await loadClassic();
-  const { backend, keyLength, maxMessage, minModulusBits, settleMs, serverKey } = settings;
-  warnOnce(classicWarning);
-  const trust =
-    serverKey === undefined ? undefined : trustPins(typeof serverKey === 'string' ? [serverKey] : serverKey);
-  const decide = trust && (({ spki, fingerprint }: PeerKey) => trust.decide(spki, fingerprint));
-  const script = classicClient({
-    keylog: keylogOf(settings),
-    backend,
-    keyLength,
-    maxMessage,
-    minModulusBits,
-    settleMs,
-    decide,
-    protectMemory,
-  });
-  return { script };
-}
 
 async function planSealed(
   { protectMemory }: ClientScriptPlatform,

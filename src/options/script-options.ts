@@ -4,10 +4,6 @@ import { callSafely } from '../diagnostics.js';
 import type { CommonOptions } from './options.js';
 import { keylogWarning, warnOnce } from './warnings.js';
 
-/** Loaded on demand: most programs do not need it. */
-export const loadClassic = (): Promise<typeof import('../core/classic/scripts.js')> =>
-  import('../core/classic/scripts.js');
-
 /** Where secrets are told, if they are, so that a mistake in the function ends no connection. Warns. */
 export function keylogOf({ keylog }: CommonOptions): ((line: string) => void) | undefined {
   if (keylog === undefined) return undefined;

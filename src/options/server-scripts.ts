@@ -13,7 +13,7 @@ import type { IdentityRole } from '../identity/roles.js';
 import { TicketKeys } from '../sessions/ticket-keys.js';
 import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
-import { kemFor, keylogOf, loadClassic, suitesOf } from './script-options.js';
+import { kemFor, keylogOf, suitesOf } from './script-options.js';
 import type { ServerSettings } from './server-settings.js';
 import { classicWarning, ephemeralIdentity, javascriptServer, warnOnce } from './warnings.js';
 
@@ -65,7 +65,7 @@ async function classicScripts(
   settings: ServerSettings,
   identity: PortableIdentity,
 ): Promise<() => Script> {
-  const { classicServer, privateExponentHash } = await loadClassic();
+  const { classicServer, privateExponentHash } = await import('../core/classic/scripts.js');
   const { backend, keyLength, maxMessage } = settings;
   warnOnce(classicWarning);
   const privateKey = privateKeyOf(identity, backend);

@@ -22,9 +22,7 @@ export class Cancellation {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
     this.#reason = reason;
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
-    for (const listener of listeners) listener(reason);
+    for (const listener of this.#listeners) listener(reason);
   }
 
   /** Calls `listener` when it is cancelled, at once if it is already. Returns how to be called no more. */
@@ -37,14 +35,9 @@ export class Cancellation {
   /** The promise, unless this comes first. How it settles after that is ignored. */
   unlessCancelled<Result>(promise: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const stop = this.onCancel(reject);
-      const settle = <Value>(act: (value: Value) => void): ((value: Value) => void) => {
-        return (value) => {
-          stop();
-          act(value);
-        };
-      };
-      promise.then(settle(resolve), settle(reject));
+      // stays: an attempt has few of them, and is forgotten with them
+      this.onCancel(reject);
+      promise.then(resolve, reject);
     });
   }
 }

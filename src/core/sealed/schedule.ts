@@ -35,42 +35,32 @@ export function hashOfNothing(backend: Backend): Uint8Array {
 /** By backend, so that one of an application that computes wrongly spoils nothing for others. */
 const firstSalts = new WeakMap<Backend, Uint8Array>();
 
-/** The secret with which the line begins where there is no ticket: the same for all connections, and no secret. */
-function firstSecret(backend: Backend): Uint8Array {
-  return backend.hkdfExtract(ZEROS, ZEROS);
+/** What follows from the secret of zeros for the first step, where there is no ticket: a copy, for the caller to overwrite. */
+function firstSalt(backend: Backend): Uint8Array {
+  const salt = firstSalts.get(backend) ?? saltAfter(backend, firstSecret(backend));
+  firstSalts.set(backend, salt);
+  return salt.slice();
 }
 
-/** What follows from it for the first step: a copy, for the caller to overwrite. */
-function firstSalt(backend: Backend): Uint8Array {
-  const known = firstSalts.get(backend);
-  if (known !== undefined) return known.slice();
-  const secret = firstSecret(backend);
-  const salt = saltAfter(backend, secret);
-  secret.fill(0);
-  firstSalts.set(backend, salt.slice());
-  return salt;
+/** The same for all connections, and no secret. */
+function firstSecret(backend: Backend): Uint8Array {
+  return backend.hkdfExtract(ZEROS, ZEROS);
 }
 
 function saltAfter(backend: Backend, secret: Uint8Array): Uint8Array {
   return expandLabel(backend, secret, 'derived', hashOfNothing(backend), HASH_LENGTH);
 }
 
-interface Head {
-  readonly contextLength: number;
-  readonly length: number;
-  readonly bytes: Uint8Array;
-}
-
 /** What was made before, for the few labels of the protocol, each of which always has the same two lengths. */
-const heads = new Map<string, Head>();
+const heads = new Map<string, Uint8Array>();
 
 /** The HkdfLabel of RFC 8446 7.1 up to the bytes of the context. */
 function headOf(label: string, contextLength: number, length: number): Uint8Array {
   const known = heads.get(label);
-  if (known?.contextLength === contextLength && known.length === length) return known.bytes;
-  const bytes = makeHead(ascii(label), contextLength, length);
-  heads.set(label, { contextLength, length, bytes });
-  return bytes;
+  if (known?.[1] === length && known[known.length - 1] === contextLength) return known;
+  const head = makeHead(ascii(label), contextLength, length);
+  heads.set(label, head);
+  return head;
 }
 
 function makeHead(label: Uint8Array, contextLength: number, length: number): Uint8Array {
@@ -126,7 +116,7 @@ export class KeySchedule {
   /** Goes on to the next secret of the line by mixing in another, which is overwritten. */
   mix(input: Uint8Array): void {
     const backend = this.#backend;
-    const salt = this.#secret === undefined ? firstSalt(backend) : saltAfter(backend, this.#secret);
+    const salt = this.#secret ? saltAfter(backend, this.#secret) : firstSalt(backend);
     this.wipe();
     this.#secret = backend.hkdfExtract(salt, input);
     salt.fill(0);
