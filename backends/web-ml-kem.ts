@@ -22,6 +22,6 @@ function isSupported(): boolean {
 }
 
 async function loadMlKem(): Promise<LaterKeyEncapsulation> {
-  const { platformMlKem768 } = await import('./platform-ml-kem.js');
+  const { platformMlKem768 } = await import('./web-platform-ml-kem.js');
   return platformMlKem768(subtle as KemSubtle);
 }

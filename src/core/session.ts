@@ -1,5 +1,6 @@
 import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
+import { isEnoughEarly } from './early-bytes.js';
 import type { Action, Ask, Chunk, Effect, Script, Task } from './script.js';
 
 /** What a session reports to its owner: an effect of the script, unchanged, or the error that ended the script. */
@@ -16,15 +17,6 @@ export interface Failure {
 const ASKS_A_TURN = 512;
 /** The same for bytes, until a sender says how many are worth encrypting, and so decrypting, at once. */
 const BYTES_A_TURN = 64 * 1024;
-
-/** Bytes accepted while a step is in progress or queued: only by reading does an end notice that the peer is gone. */
-const EARLY_BYTES = 4096;
-/**
- * The same on an open connection, where they need no copy and the step is the decryption of a record by the platform. Firefox
- * brings what the network has, however busy the page is, and tells of decrypted records behind all that: a page that
- * reads as fast as it can gets through if it holds for a while what has come meanwhile.
- */
-const EARLY_GIVEN = 256 * 1024 * 1024;
 
 /**
  * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
@@ -80,14 +72,9 @@ export class Session {
 
   /** Whether it takes no more bytes at the moment: the owner stops reading. */
   get isBlocked(): boolean {
-    return !this.#isDone && (this.paused || this.#isEarly || this.#turnIsOver);
-  }
-
-  /** Whether enough has come before it can be used. */
-  get #isEarly(): boolean {
-    if (!this.#taskPending && !this.#isDeferred) return false;
-    if (this.#bytes.length <= EARLY_BYTES) return false;
-    return !this.#isDecrypting || this.#bytes.given === 0 || this.#bytes.given > EARLY_GIVEN;
+    if (this.#isDone) return false;
+    const isEarly = this.#taskPending || this.#isDeferred;
+    return this.paused || this.#turnIsOver || (isEarly && isEnoughEarly(this.#bytes, this.#isDecrypting));
   }
 
   /** Whether events are being pulled: the loop that does it comes to whatever goes in now. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
-import { platformMlKem768 } from '../../backends/platform-ml-kem.js';
 import { web } from '../../backends/web.js';
 import { webClient } from '../../backends/web-client.js';
 import type { KemSubtle, WebCryptoKey } from '../../backends/web-crypto.js';
+import { platformMlKem768 } from '../../backends/web-platform-ml-kem.js';
 import type { Backend, Encapsulated, LaterKeyEncapsulation } from '../../src/backend.js';
 import { defaultSuites } from '../../src/core/sealed/suites.js';
 import { bytes, hex, pattern } from '../helpers/backends.js';

@@ -37,9 +37,13 @@ const firstSalts = new WeakMap<Backend, Uint8Array>();
 
 /** What follows from the secret of zeros for the first step, where there is no ticket: a copy, for the caller to overwrite. */
 function firstSalt(backend: Backend): Uint8Array {
-  const salt = firstSalts.get(backend) ?? saltAfter(backend, firstSecret(backend));
-  firstSalts.set(backend, salt);
-  return salt.slice();
+  const known = firstSalts.get(backend);
+  if (known) return known.slice();
+  const secret = firstSecret(backend);
+  const salt = saltAfter(backend, secret);
+  secret.fill(0);
+  firstSalts.set(backend, salt.slice());
+  return salt;
 }
 
 /** The same for all connections, and no secret. */
