@@ -206,8 +206,9 @@ describe.skipIf(pythonProblem)('docs/python.md', () => {
     );
     const [sealed, local] = [await freePort(), await freePort()];
     const fresh = { 'server.pem': 'bridge-server.pem', 'client.pem': 'bridge-client.pem' };
-    const [makeServer = '', inward = ''] = linesOf(first);
+    const [makeServer = '', makeList = '', inward = ''] = linesOf(first);
     const fingerprint = /SHA256:\S+/.exec(await sh(adapt(makeServer, fresh)))?.[0] as string;
+    await sh(makeList);
     const [makeClient = '', outward = ''] = linesOf(second);
     const line = (await sh(adapt(makeClient, fresh))).split('public key: ')[1];
     writeFileSync(join(place.folder, 'keys'), String(line), { flag: 'a' });
