@@ -1,4 +1,4 @@
-import type { LaterKeyEncapsulation } from '../src/backend.js';
+import type { Encapsulated, LaterDecapsulationKey, LaterKeyEncapsulation } from '../src/backend.js';
 import { type KemSubtle, nodeMajor, subtle } from './web-crypto.js';
 
 /**
@@ -7,18 +7,26 @@ import { type KemSubtle, nodeMajor, subtle } from './web-crypto.js';
  * where it is not used.
  */
 export const mlKem768Later: LaterKeyEncapsulation | undefined =
-  nodeMajor === undefined && isSupported()
-    ? {
-        keyPair: async (seed) => (await loadMlKem()).keyPair(seed),
-        encapsulate: async (encapsulationKey) => (await loadMlKem()).encapsulate(encapsulationKey),
-      }
-    : undefined;
+  nodeMajor === undefined && isSupported() ? { keyPair: makeKeyPair, encapsulate } : undefined;
 
 function isSupported(): boolean {
   const { SubtleCrypto } = globalThis as {
     SubtleCrypto?: { supports?(operation: string, algorithm: object): boolean };
   };
   return subtle !== undefined && SubtleCrypto?.supports?.('encapsulateBits', { name: 'ML-KEM-768' }) === true;
+}
+
+/** What is given is the caller's again after the call, before anything is loaded; what is loaded copies it in turn. */
+async function makeKeyPair(seed?: Uint8Array): Promise<LaterDecapsulationKey> {
+  const own = seed?.slice();
+  const pair = (await loadMlKem()).keyPair(own);
+  own?.fill(0);
+  return pair;
+}
+
+async function encapsulate(encapsulationKey: Uint8Array): Promise<Encapsulated | null> {
+  const own = encapsulationKey.slice();
+  return (await loadMlKem()).encapsulate(own);
 }
 
 async function loadMlKem(): Promise<LaterKeyEncapsulation> {

@@ -102,22 +102,16 @@ async function attempt(
 
 /** By name: to copy all of the settings costs more than all else here. */
 function connectionSettings(settings: ClientSettings): ConnectionSettings {
-  const { handshakeTimeout, closeTimeout, allowHalfOpen, highWaterMark, maxSendQueue } = settings;
-  const { pingInterval, pingTimeout, idleTimeout, maxMessage, maxRecord } = settings;
   return {
-    handshakeTimeout,
-    closeTimeout,
-    allowHalfOpen,
-    highWaterMark,
-    maxSendQueue,
-    pingInterval,
-    pingTimeout,
-    idleTimeout,
-    readAhead: maxMessage + maxRecord,
-    run: runAtOnce,
+    handshakeTimeout: settings.handshakeTimeout,
+    closeTimeout: settings.closeTimeout,
+    allowHalfOpen: settings.allowHalfOpen,
+    highWaterMark: settings.highWaterMark,
+    maxSendQueue: settings.maxSendQueue,
+    pingInterval: settings.pingInterval,
+    pingTimeout: settings.pingTimeout,
+    idleTimeout: settings.idleTimeout,
+    readAhead: settings.maxMessage + settings.maxRecord,
+    run: async (task) => task(),
   };
-}
-
-async function runAtOnce(task: () => unknown): Promise<unknown> {
-  return task();
 }

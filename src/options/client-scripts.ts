@@ -1,13 +1,13 @@
 import type { Backend, RsaPrivateKey } from '../backend.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { Script } from '../core/script.js';
-import { type SealedClientOptions, sealedClient } from '../core/sealed/client.js';
+import { sealedClient } from '../core/sealed/client.js';
 import { privateKeyOf } from '../identity/private-keys.js';
-import { sessionsAccess } from '../sessions/access.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import { type Target, type Trust, trustOf } from '../trust/trust.js';
+import type { Tickets } from './client-tickets.js';
 import { isOwn } from './own-backends.js';
 import { kemFor, keylogOf, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
@@ -82,54 +82,24 @@ async function planSealed(
     maxRecord,
     decide,
     protectMemory,
-    ...(await sessionsFor(settings, trust, target)),
+    ...(await ticketsFor(settings, trust, target)),
   });
   const { confirm } = trust;
   return confirm ? { script, confirm } : { script };
 }
 
-/**
- * Takes tickets out of the client's sessions, and keeps new ones there.
- *
- * Trust is asked before a ticket is offered, for each server that there are tickets of: a resumed handshake shows no
- * key, so a server whose pin or line was removed would otherwise be accepted for as long as its tickets last.
- */
-async function sessionsFor(
+/** Tickets, for a client that keeps sessions, by code that others do not load. */
+async function ticketsFor(
   { sessions, identity }: ClientSettings,
   trust: Trust,
   target: Target | undefined,
-): Promise<Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'>> {
+): Promise<Tickets> {
   if (sessions === undefined) return {};
-  const name = sessionsAccess.nameOf(target, identity?.fingerprint);
-  const known: string[] = [];
-  for (const { spki, fingerprint } of sessionsAccess.servers(sessions, name))
-    if (await trust.knows(spki, fingerprint)) known.push(fingerprint);
-  const begun = Date.now();
-  let chain: number | undefined;
-  return {
-    takeTicket: () => {
-      const taken = firstOf(known, (one) => sessionsAccess.take(sessions, name, one));
-      chain = taken?.since;
-      return taken;
-    },
-    keepTicket: (ticket) => {
-      // a chain is as old as its full handshake, whatever its server says
-      sessionsAccess.keep(sessions, name, ticket, ticket.resumed ? (chain ?? begun) : begun);
-    },
-  };
+  tickets ??= (await import('./client-tickets.js')).ticketsOf;
+  return tickets(sessions, identity?.fingerprint, trust, target);
 }
 
-/** The first result that there is; nothing is asked of those behind it. */
-function firstOf<Item, Result>(
-  items: readonly Item[],
-  of: (item: Item) => Result | undefined,
-): Result | undefined {
-  for (const item of items) {
-    const result = of(item);
-    if (result !== undefined) return result;
-  }
-  return undefined;
-}
+let tickets: typeof import('./client-tickets.js').ticketsOf | undefined;
 
 function clientIdentity({
   identity,

@@ -3,31 +3,23 @@
  * listens to it three times, for which Node's takes longer than all promises of the attempt.
  */
 export class Cancellation {
-  readonly #listeners = new Set<(reason: unknown) => void>();
-  #isCancelled = false;
-  #reason: unknown;
-
   /** Whether the attempt is to end. */
-  get isCancelled(): boolean {
-    return this.#isCancelled;
-  }
-
+  isCancelled = false;
   /** Why. */
-  get reason(): unknown {
-    return this.#reason;
-  }
+  reason: unknown;
+  readonly #listeners = new Set<(reason: unknown) => void>();
 
   /** Ends the attempt; the first reason counts. */
   cancel(reason: unknown): void {
-    if (this.#isCancelled) return;
-    this.#isCancelled = true;
-    this.#reason = reason;
+    if (this.isCancelled) return;
+    this.isCancelled = true;
+    this.reason = reason;
     for (const listener of this.#listeners) listener(reason);
   }
 
   /** Calls `listener` when it is cancelled, at once if it is already. Returns how to be called no more. */
   onCancel(listener: (reason: unknown) => void): () => void {
-    if (this.#isCancelled) listener(this.#reason);
+    if (this.isCancelled) listener(this.reason);
     else this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
