@@ -101,5 +101,6 @@ function chartsOf(results, { barChart }) {
 
 function versions(contenders) {
   const all = Object.values(contenders).flatMap((one) => Object.entries(one.versions ?? {}));
-  return `Versions: ${all.map(([name, version]) => `${name} ${version}`).join(', ') || 'nothing but Node'}.`;
+  const named = new Set(all.map(([name, version]) => `${name} ${version}`));
+  return `Versions: ${[...named].join(', ') || 'nothing but Node'}.`;
 }

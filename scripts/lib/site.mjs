@@ -20,6 +20,8 @@ const chapters = [
     'Measured',
     [
       'docs/benchmarks/README.md',
+      'docs/benchmarks/profiles.md',
+      'docs/benchmarks/browser.md',
       'docs/benchmarks/tunnel.md',
       'docs/benchmarks/evidence.md',
       'docs/testing.md',
