@@ -26,7 +26,7 @@ export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateN
 /** Public operations of forge. */
 export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
   const modulusLength = checkPublicNumbers(numbers);
-  const n = numbers.n.slice();
+  const n = new Uint8Array(numbers.n);
   const key = forge.pki.setRsaPublicKey(integer(numbers.n), integer(numbers.e));
   return {
     modulusLength,
@@ -48,7 +48,7 @@ export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
 /** Private operations of forge, which blinds only keys that have their primes. They take the main thread. */
 export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
   const modulusLength = checkPrivateNumbers(numbers);
-  const n = numbers.n.slice();
+  const n = new Uint8Array(numbers.n);
   const key = importPrivate(numbers);
   const publicKey = rsaPublicKey(numbers);
   return {

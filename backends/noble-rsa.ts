@@ -30,7 +30,7 @@ export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateN
 /** Public operations of micro-rsa-dsa-dh. */
 export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
   const modulusLength = checkPublicNumbers(numbers);
-  const n = numbers.n.slice();
+  const n = new Uint8Array(numbers.n);
   const key = { n: toInteger(numbers.n), e: toInteger(numbers.e) };
   return {
     modulusLength,
@@ -53,7 +53,7 @@ export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
 /** Private operations of our own, because the library's are neither blinded nor checked nor use the primes. */
 export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
   const modulusLength = checkPrivateNumbers(numbers);
-  const n = numbers.n.slice();
+  const n = new Uint8Array(numbers.n);
   const key = crtKey(numbers);
   const decrypt = (ciphertext: Uint8Array): Uint8Array =>
     toOctets(privatePower(key, toInteger(ciphertext)), n.length);

@@ -36,7 +36,7 @@ export const noble: Backend = /* @__PURE__ */ own({
 
 function aesEcb(key: Uint8Array): BlockCipher {
   requireLength('AES key', key, 16, 24, 32);
-  const secret = key.slice();
+  const secret = new Uint8Array(key);
   const run = (direction: 'encrypt' | 'decrypt', blocks: Uint8Array): Uint8Array => {
     requireWholeBlocks(blocks);
     // An object encrypts once and then refuses.

@@ -53,7 +53,7 @@ export function rsaPublicKey(numbers: RsaPublicNumbers): RsaPublicKey {
 /** Private operations in the thread pool, except `decryptRaw` before Node 24.7. */
 export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
   const modulusLength = checkPrivateNumbers(numbers);
-  const n = numbers.n.slice();
+  const n = new Uint8Array(numbers.n);
   const key = importPrivate({ kty: 'RSA', ...mapNumbers(numbers, toBase64url) });
   const rawKey = alternate(() => importPrivate(key.export({ format: 'jwk' })));
   const oaepKey = alternate(() => importForOaep(key.export({ format: 'jwk' })));
@@ -65,8 +65,8 @@ export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
     },
     async decryptOaep(ciphertext, label) {
       if (ciphertext.length !== n.length) throw decryptionFailed();
-      const parameters = { name: 'RSA-OAEP', label: label.slice() };
-      const copy = ciphertext.slice();
+      const parameters = { name: 'RSA-OAEP', label: new Uint8Array(label) };
+      const copy = new Uint8Array(ciphertext);
       return subtle.decrypt(parameters, await oaepKey(), copy).then(
         (message) => new Uint8Array(message),
         () => Promise.reject(decryptionFailed()),
@@ -120,7 +120,7 @@ function decryptNow(key: KeyObject, ciphertext: Uint8Array): Uint8Array {
 
 /** For an RSA key decapsulation is RSASVE (NIST SP 800-56B 7.2.1.3), which is RSADP and nothing else. */
 function decryptSoon(key: KeyObject, ciphertext: Uint8Array): Promise<Uint8Array> {
-  const copy = ciphertext.slice();
+  const copy = new Uint8Array(ciphertext);
   return promisify(decapsulate as Decapsulate)(key, copy).then(
     plain,
     // It refuses 0, 1 and n-1, for which RSADP has a result.

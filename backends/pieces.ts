@@ -29,7 +29,7 @@ export function joinRecord(
   allocate: (length: number) => Uint8Array = clearedBytes,
 ): Uint8Array[] {
   const length = prefix.length + lengthOf(pieces);
-  if (length >= SMALL) return prefix.length === 0 ? pieces : [prefix.slice(), ...pieces];
+  if (length >= SMALL) return prefix.length === 0 ? pieces : [new Uint8Array(prefix), ...pieces];
   if (prefix.length === 0 && pieces.length === 1) return pieces;
   const whole = allocate(length);
   whole.set(prefix);

@@ -11,13 +11,21 @@ export class LoadedChaCha implements Aead {
     minLength: 0,
     seal: async (nonce, associatedData, plaintext, prefix) => {
       if (this.#cipher) return this.#cipher.seal(nonce, associatedData, plaintext, prefix);
-      const copies = plaintext.map((piece) => piece.slice());
-      const [ownNonce, ownData, ownPrefix] = [nonce.slice(), associatedData.slice(), prefix?.slice()];
+      const copies = plaintext.map((piece) => new Uint8Array(piece));
+      const [ownNonce, ownData, ownPrefix] = [
+        new Uint8Array(nonce),
+        new Uint8Array(associatedData),
+        prefix && new Uint8Array(prefix),
+      ];
       return (await this.#loading).seal(ownNonce, ownData, copies, ownPrefix);
     },
     open: async (nonce, associatedData, ciphertext) => {
       if (this.#cipher) return this.#cipher.open(nonce, associatedData, ciphertext);
-      const [ownNonce, ownData, copy] = [nonce.slice(), associatedData.slice(), ciphertext.slice()];
+      const [ownNonce, ownData, copy] = [
+        new Uint8Array(nonce),
+        new Uint8Array(associatedData),
+        new Uint8Array(ciphertext),
+      ];
       return (await this.#loading).open(ownNonce, ownData, copy);
     },
   };

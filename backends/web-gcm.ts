@@ -75,7 +75,7 @@ class PlatformGcm implements LaterAead {
   ): Promise<Uint8Array[]> {
     const whole = new Uint8Array(lengthOf(plaintext));
     write(plaintext, whole, 0);
-    const start = prefix.slice();
+    const start = new Uint8Array(prefix);
     const ciphertext = await this.#run('encrypt', nonce, associatedData, whole);
     return joinRecord(start, [new Uint8Array(ciphertext)]);
   }
@@ -105,8 +105,8 @@ class PlatformGcm implements LaterAead {
     requireLength('nonce', nonce, 12);
     const how = { name: 'AES-GCM', iv: nonce, additionalData: associatedData, tagLength: 128 };
     if (this.#key !== undefined) return this.#subtle[operation](how, this.#key, data);
-    const own = { ...how, iv: nonce.slice(), additionalData: associatedData.slice() };
-    const copy = data.slice();
+    const own = { ...how, iv: new Uint8Array(nonce), additionalData: new Uint8Array(associatedData) };
+    const copy = new Uint8Array(data);
     return this.#import().then((key) => this.#subtle[operation](own, key, copy));
   }
 

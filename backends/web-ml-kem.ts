@@ -18,14 +18,14 @@ function isSupported(): boolean {
 
 /** What is given is the caller's again after the call, before anything is loaded; what is loaded copies it in turn. */
 async function makeKeyPair(seed?: Uint8Array): Promise<LaterDecapsulationKey> {
-  const own = seed?.slice();
+  const own = seed && new Uint8Array(seed);
   const pair = (await loadMlKem()).keyPair(own);
   own?.fill(0);
   return pair;
 }
 
 async function encapsulate(encapsulationKey: Uint8Array): Promise<Encapsulated | null> {
-  const own = encapsulationKey.slice();
+  const own = new Uint8Array(encapsulationKey);
   return (await loadMlKem()).encapsulate(own);
 }
 

@@ -13,7 +13,7 @@ export function platformMlKem768(platform: KemSubtle): LaterKeyEncapsulation {
     },
     async encapsulate(encapsulationKey) {
       requireLength('ML-KEM-768 encapsulation key', encapsulationKey, 1184);
-      const given = encapsulationKey.slice();
+      const given = new Uint8Array(encapsulationKey);
       // The length being right, nothing but the check of FIPS 203 7.2 can fail: at the import (Bun) or when used (Deno).
       const key = await nullIfNamed(
         'DataError',
@@ -35,7 +35,7 @@ function generate(platform: KemSubtle): Promise<KeyPair> {
 
 async function fromSeed(platform: KemSubtle, seed: Uint8Array): Promise<KeyPair> {
   requireLength('ML-KEM-768 seed', seed, 64);
-  const own = seed.slice();
+  const own = new Uint8Array(seed);
   const privateKey = await platform.importKey('raw-seed', own, ML_KEM_768, false, ['decapsulateBits']);
   own.fill(0);
   return { privateKey, publicKey: await platform.getPublicKey(privateKey, ['encapsulateBits']) };
@@ -49,7 +49,9 @@ async function decapsulationKey(
     encapsulationKey: new Uint8Array(await platform.exportKey('raw-public', publicKey)),
     async decapsulate(ciphertext) {
       requireLength('ML-KEM-768 ciphertext', ciphertext, 1088);
-      return new Uint8Array(await platform.decapsulateBits(ML_KEM_768, privateKey, ciphertext.slice()));
+      return new Uint8Array(
+        await platform.decapsulateBits(ML_KEM_768, privateKey, new Uint8Array(ciphertext)),
+      );
     },
   };
 }

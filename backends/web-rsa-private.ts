@@ -28,21 +28,21 @@ export class PlatformKey implements RsaPrivateKey {
   constructor(platform: Subtle, numbers: RsaPrivateNumbers) {
     this.modulusLength = checkPrivateNumbers(numbers);
     this.#subtle = platform;
-    this.#numbers = mapNumbers(numbers, (number) => number.slice());
+    this.#numbers = mapNumbers(numbers, (number) => new Uint8Array(number));
     this.#length = numbers.n.length;
     this.#jwk = { kty: 'RSA', ...mapNumbers(numbers, toBase64url) };
   }
 
   async decryptRaw(ciphertext: Uint8Array): Promise<Uint8Array> {
-    const copy = ciphertext.slice();
+    const copy = new Uint8Array(ciphertext);
     this.#javascript ??= loadNoble().then((noble) => noble.rsaPrivateKey(this.#numbers));
     return (await this.#javascript).decryptRaw(copy);
   }
 
   async decryptOaep(ciphertext: Uint8Array, label: Uint8Array): Promise<Uint8Array> {
     if (ciphertext.length !== this.#length) throw decryptionFailed();
-    const how = { name: OAEP.name, label: label.slice() };
-    const copy = ciphertext.slice();
+    const how = { name: OAEP.name, label: new Uint8Array(label) };
+    const copy = new Uint8Array(ciphertext);
     return this.#subtle.decrypt(how, await this.#key(OAEP, 'decrypt'), copy).then(
       (message) => new Uint8Array(message),
       () => Promise.reject(decryptionFailed()),
@@ -51,7 +51,7 @@ export class PlatformKey implements RsaPrivateKey {
 
   async signPss(message: Uint8Array): Promise<Uint8Array> {
     requirePssRoom(this.modulusLength);
-    const copy = message.slice();
+    const copy = new Uint8Array(message);
     const how = { name: PSS.name, saltLength: 32 };
     return new Uint8Array(await this.#subtle.sign(how, await this.#key(PSS, 'sign'), copy));
   }

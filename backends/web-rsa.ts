@@ -25,15 +25,15 @@ export function platformPrivateKey(platform: Subtle, numbers: RsaPrivateNumbers)
   return {
     modulusLength,
     async decryptRaw(ciphertext) {
-      const copy = ciphertext.slice();
+      const copy = new Uint8Array(ciphertext);
       return (await load()).decryptRaw(copy);
     },
     async decryptOaep(ciphertext, label) {
-      const [copy, ownLabel] = [ciphertext.slice(), label.slice()];
+      const [copy, ownLabel] = [new Uint8Array(ciphertext), new Uint8Array(label)];
       return (await load()).decryptOaep(copy, ownLabel);
     },
     async signPss(message) {
-      const copy = message.slice();
+      const copy = new Uint8Array(message);
       return (await load()).signPss(copy);
     },
   };
@@ -46,14 +46,18 @@ export function platformPublicKey(platform: Subtle, numbers: RsaPublicNumbers): 
   return {
     async encryptOaep(message, label) {
       requireRoom(message, room);
-      const [copy, how] = [message.slice(), { name: OAEP.name, label: label.slice() }];
+      const [copy, how] = [new Uint8Array(message), { name: OAEP.name, label: new Uint8Array(label) }];
       const key = await platform.importKey('jwk', jwk, OAEP, false, ['encrypt']);
       const ciphertext = await platform.encrypt(how, key, copy);
       copy.fill(0);
       return new Uint8Array(ciphertext);
     },
     async verifyPss(message, signature) {
-      const [given, copy, how] = [signature.slice(), message.slice(), { name: PSS.name, saltLength: 32 }];
+      const [given, copy, how] = [
+        new Uint8Array(signature),
+        new Uint8Array(message),
+        { name: PSS.name, saltLength: 32 },
+      ];
       const key = await platform.importKey('jwk', jwk, PSS, false, ['verify']);
       return platform.verify(how, key, given, copy);
     },

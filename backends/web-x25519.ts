@@ -29,7 +29,7 @@ async function ofPlatform(platform: Subtle): Promise<LaterKeyAgreement> {
     publicKey: new Uint8Array(await platform.exportKey('raw', publicKey)),
     async agree(peerPublicKey) {
       requireLength('X25519 public key', peerPublicKey, 32);
-      const peer = await platform.importKey('raw', peerPublicKey.slice(), X25519, false, []);
+      const peer = await platform.importKey('raw', new Uint8Array(peerPublicKey), X25519, false, []);
       try {
         const how = { ...X25519, public: peer };
         return new Uint8Array(await platform.deriveBits(how, privateKey, 256));
