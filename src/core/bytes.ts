@@ -12,6 +12,12 @@ export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
+/** The same memory without the methods of a Buffer, whose `slice` is a view and no copy. */
+export function asPlain(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** Whether bytes have lost their memory, because it was transferred or resized: they look like an empty message then. */
 export function isDetached(bytes: Uint8Array): boolean {
   if (bytes.length > 0) return false;
@@ -111,7 +117,7 @@ export class ByteQueue {
   lend(chunk: Uint8Array): void {
     if (this.#isGiven) {
       // it comes behind what was given
-      this.give(chunk.slice());
+      this.give(new Uint8Array(chunk));
       return;
     }
     if (this.#chunk.length > this.#at) this.keep(0);
@@ -121,14 +127,14 @@ export class ByteQueue {
 
   /** Takes a chunk over, whose memory must have no other user. */
   give(chunk: Uint8Array): void {
-    if (!this.#isGiven) this.keep(0);
     if (this.#isGiven) {
       this.#behind.push(chunk);
       this.#bytesBehind += chunk.length;
-    } else {
-      this.#chunk = chunk;
-      this.#isGiven = true;
+      return;
     }
+    this.keep(0);
+    this.#chunk = chunk;
+    this.#isGiven = true;
   }
 
   /** Copies what is left of the lent chunk. `wanted`: the size of the request it is part of. */

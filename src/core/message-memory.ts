@@ -1,4 +1,4 @@
-import type { Bytes } from './bytes.js';
+import { asPlain, type Bytes } from './bytes.js';
 
 /**
  * Makes memory that several messages share safe from being transferred: a program that moves one message to a worker
@@ -36,11 +36,7 @@ export class MessageMemory {
   #used = 0;
 
   constructor(plaintext: Uint8Array, protect: ProtectMemory | undefined) {
-    // a plain array, since the `slice` of a Buffer does not copy; but not a view of one that lies in the heap
-    this.#plaintext =
-      plaintext.constructor === Uint8Array
-        ? plaintext
-        : new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
+    this.#plaintext = asPlain(plaintext);
     this.#protect = protect;
   }
 

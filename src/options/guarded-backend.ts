@@ -14,7 +14,7 @@ import type {
   RsaPrivateKey,
   RsaPublicKey,
 } from '../backend.js';
-import { isBytes } from '../core/bytes.js';
+import { asPlain, isBytes } from '../core/bytes.js';
 import { kindOf, SecureSocketError } from '../errors.js';
 
 /**
@@ -24,7 +24,8 @@ import { kindOf, SecureSocketError } from '../errors.js';
  *
  * What can be checked is kind and length, not whether the bytes are right: a backend is trusted with keys, and one
  * that computes wrongly fails against its peer. The check is for the mistake that would otherwise show far from its
- * cause, as a `TypeError` in the key schedule or a record whose length does not fit its header. The default
+ * cause, as a `TypeError` in the key schedule or a record whose length does not fit its header. A Buffer, as `node:crypto`
+ * gives, goes on as a plain array: what is made of it by `slice` is a copy only then. The default
  * backend and the others of the package are not wrapped: their records would pay for a check that test/backends makes once.
  */
 export function guardBackend(backend: Backend): Backend {
@@ -222,7 +223,7 @@ function modulusBytes(what: string, bits: unknown): number {
 }
 
 function bytes(what: string, value: unknown, length?: number): Uint8Array {
-  if (isBytes(value) && (length === undefined || value.length === length)) return value;
+  if (isBytes(value) && (length === undefined || value.length === length)) return asPlain(value);
   throw wrong(what, value, length === undefined ? 'a Uint8Array' : `a Uint8Array of ${length} bytes`);
 }
 
