@@ -3,7 +3,7 @@ const TIDY_AFTER = 1024;
 
 /** First in, first out. Taking one does not move the others, as `shift` of an array does: a peer may send a million. */
 export class Queue<Item> {
-  #items: Item[] = [];
+  #items: (Item | undefined)[] = [];
   #at = 0;
 
   get count(): number {
@@ -20,9 +20,10 @@ export class Queue<Item> {
   }
 
   take(): Item | undefined {
-    const item = this.#items[this.#at];
+    const item = this.first;
     if (this.count === 0) return item;
-    this.#at++;
+    // its place may stay for long; what it holds must not
+    this.#items[this.#at++] = undefined;
     if (this.count === 0) this.clear();
     else if (this.#at >= TIDY_AFTER && this.#at >= this.count) {
       this.#items = this.#items.slice(this.#at);

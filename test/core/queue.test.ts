@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { Queue } from '../../src/core/queue.js';
+import { collectGarbage } from '../helpers/garbage.js';
 
 it('gives back in order, however many wait', () => {
   const queue = new Queue<number>();
@@ -21,6 +22,21 @@ it('gives back in order, however many wait', () => {
   expect([queue.first, queue.take(), queue.count]).toEqual([undefined, undefined, 0]);
   push();
   take();
+});
+
+it('holds nothing that was taken', async () => {
+  const queue = new Queue<object>();
+  const take = (): WeakRef<object> => {
+    queue.push({});
+    queue.push({});
+    return new WeakRef(queue.take() as object);
+  };
+  const taken = take();
+  // what a WeakRef was made of stays until the turn is over
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  expect(taken.deref()).toBeUndefined();
+  expect(queue.count).toBe(1);
 });
 
 it('is empty once it was cleared', () => {
