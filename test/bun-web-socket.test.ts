@@ -47,6 +47,23 @@ describe('bunWebSocket()', () => {
     await expect.poll(() => logs[1]?.error?.code).toBe('TRANSPORT_FAILED');
   });
 
+  it('copies messages, which Bun brings as Buffers', () => {
+    let transport: Transport | undefined;
+    const handlers = bunWebSocket((made) => {
+      transport = made;
+    });
+    const socket = new FakeSocket();
+    handlers.open(socket);
+    const message = Buffer.alloc(5, 1);
+    handlers.message(socket, message);
+    message.fill(2);
+    const received: number[] = [];
+    const nothing = (): void => {};
+    const data = (bytes: Uint8Array): void => void received.push(...bytes);
+    transport?.start({ data, end: nothing, written: nothing, close: nothing });
+    return expect.poll(() => received).toEqual([1, 1, 1, 1, 1]);
+  });
+
   it('waits for drain', async () => {
     let transport: Transport | undefined;
     const handlers = bunWebSocket((made) => {

@@ -279,4 +279,16 @@ describe.concurrent('checkTransport() notices a transport that', () => {
     async () => expect(await failuresWith(() => {})).toEqual([]),
     60_000,
   );
+
+  it('nor of one that reports Buffers of memory that it uses again', async () => {
+    const memory = Buffer.alloc(4 * 2 ** 20);
+    const reusing = faultOf((events) => ({
+      data: (bytes) => {
+        memory.set(bytes);
+        events.data(memory.subarray(0, bytes.length));
+        memory.fill(0, 0, bytes.length);
+      },
+    }));
+    expect(await failuresWith(reusing)).toEqual([]);
+  }, 60_000);
 });

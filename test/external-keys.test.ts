@@ -122,6 +122,18 @@ describe('keys that are kept elsewhere', () => {
     expect(kept).toHaveLength(1);
   });
 
+  it('are left what they have given', async () => {
+    const given: Uint8Array[] = [];
+    const decrypt: Decrypter['decrypt'] = async (ciphertext, label) => {
+      const message = await decrypter.decrypt(ciphertext, label);
+      if (message) given.push(message);
+      return message;
+    };
+    await exchange(client, Identity.fromDecrypter({ ...decrypter, decrypt }));
+    expect(given.length).toBeGreaterThan(0);
+    for (const message of given) expect(new Set(message)).not.toEqual(new Set([0]));
+  });
+
   it.each<[string, () => Partial<Signer>, string]>([
     ['rejects', () => ({ sign: () => Promise.reject(new Error('the token is out')) }), 'the token is out'],
     [

@@ -146,7 +146,7 @@ async function askInTime<Result>(ask: () => Result | Promise<Result>, what: stri
 }
 
 function bytesOf(value: unknown, what: string): Uint8Array {
-  if (isBytes(value)) return value.slice();
+  if (isBytes(value)) return new Uint8Array(value);
   if (isArrayBuffer(value)) return new Uint8Array(value);
   throw badIdentity(`${what}() must give a Uint8Array, and gave ${value === null ? 'null' : typeof value}`);
 }

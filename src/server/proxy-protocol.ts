@@ -84,7 +84,7 @@ class Relay implements TransportEvents {
   data(bytes: Uint8Array): void {
     if (this.to) this.to.data(bytes);
     else {
-      const copy = bytes.slice();
+      const copy = new Uint8Array(bytes);
       this.#missed.push((to) => to.data(copy));
     }
   }

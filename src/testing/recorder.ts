@@ -1,4 +1,4 @@
-import { isBytes } from '../core/bytes.js';
+import { isBytes, joinBytes } from '../core/bytes.js';
 import { kindOf, reasonOf } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
 
@@ -44,13 +44,7 @@ export class Recorder implements TransportEvents {
 
   /** Everything received, as one piece. */
   bytes(): Uint8Array {
-    const whole = new Uint8Array(this.#received);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      whole.set(chunk, at);
-      at += chunk.length;
-    }
-    return whole;
+    return joinBytes(this.#chunks);
   }
 
   /** Calls a method of the transport, during which it may report nothing. */
@@ -81,7 +75,7 @@ export class Recorder implements TransportEvents {
   data(bytes: Uint8Array): void {
     this.#check('data', this.#ends === 0 ? undefined : 'data() came after end()');
     if (isBytes(bytes)) {
-      this.#chunks.push(bytes.slice());
+      this.#chunks.push(new Uint8Array(bytes));
       this.#received += bytes.length;
     } else this.#complain(new Error(`data() came with ${kindOf(bytes)}`));
     this.#wake();

@@ -131,7 +131,7 @@ class GuardedTransport implements Transport {
     const isInTarget = target !== undefined && bytes.buffer === target.buffer;
     const isInPlace = isInTarget && bytes.byteOffset === target.byteOffset && bytes.length <= target.length;
     const isOwn = isArrayBuffer(bytes.buffer) && (!isInTarget || isInPlace);
-    this.#events?.data(isOwn ? bytes : bytes.slice(), isGiven === true && !isInTarget);
+    this.#events?.data(isOwn ? bytes : new Uint8Array(bytes), isGiven === true && !isInTarget);
   }
 
   #report(tell: () => void): void {
@@ -171,7 +171,7 @@ class GuardedTransport implements Transport {
     this.#attempt(() => {
       value = this.#inner[name];
     });
-    const isRight = typeof value === type && !(typeof value === 'number' && !(value >= 0));
+    const isRight = typeof value === type && (typeof value !== 'number' || value >= 0);
     return isRight ? (value as Type extends 'string' ? string : number) : undefined;
   }
 }

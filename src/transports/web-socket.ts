@@ -131,7 +131,7 @@ export function bunWebSocket(
     },
     // what is held must be ours: nothing says how long Bun leaves it alone
     message: (socket, data) =>
-      transports.get(socket)?.transport.onMessage(typeof data === 'string' ? data : data.slice()),
+      transports.get(socket)?.transport.onMessage(typeof data === 'string' ? data : new Uint8Array(data)),
     drain: (socket) => transports.get(socket)?.driver.onDrain(),
     close: (socket, code, reason) => transports.get(socket)?.transport.onClose(code, reason),
   };

@@ -272,6 +272,16 @@ describe('a given chunk', () => {
     expect([small.discarded(), part.discarded()]).toEqual([false, false]);
   });
 
+  it('has copies behind it of what is lent, be it a Buffer', () => {
+    const queue = new ByteQueue();
+    const lent = Buffer.alloc(5000, 1);
+    queue.give(new Uint8Array(1));
+    queue.lend(lent);
+    lent.fill(2);
+    queue.drop(1);
+    expect(new Set(queue.take(5000))).toEqual(new Set([1]));
+  });
+
   it('counts as memory held, with what it costs beside its bytes', () => {
     const queue = new ByteQueue();
     for (let i = 0; i < 3; i++) queue.give(new Uint8Array(1000));

@@ -119,13 +119,11 @@ it('what a transport reports in shared memory is copied before it is looked at',
   guardTransport(transport, 'connect()').start({ data, end: nothing, written: nothing, close: nothing });
   const shared = new Uint8Array(new SharedArrayBuffer(10)).fill(1);
   const own = new Uint8Array(10).fill(1);
-  for (const bytes of [shared.subarray(2, 5), own.subarray(2, 5)]) events?.data(bytes);
+  const buffer = Buffer.from(shared.buffer, 2, 3);
+  for (const bytes of [own.subarray(2, 5), shared.subarray(2, 5), buffer]) events?.data(bytes);
   shared.fill(2);
-  expect(reported.map((bytes) => [...bytes])).toEqual([
-    [1, 1, 1],
-    [1, 1, 1],
-  ]);
-  expect(reported[1]?.buffer).toBe(own.buffer);
+  expect(reported.map((bytes) => [...bytes])).toEqual(new Array(3).fill([1, 1, 1]));
+  expect(reported[0]?.buffer).toBe(own.buffer);
 });
 
 describe('Duplexes', () => {

@@ -51,7 +51,7 @@ export function* classicServer(options: ClassicServerOptions): Script {
   const { backend, publicKey, privateKey, rejectionSecret, keyLength } = options;
   yield { type: 'write', chunks: [greetingOf(publicKey)] };
   const view = yield* read(publicKey.n.length);
-  const ciphertext = view.slice();
+  const ciphertext = new Uint8Array(view);
   // K2: a number beyond the modulus is a public fact; it goes on like any other bad ciphertext
   const block: Uint8Array = isBelow(ciphertext, publicKey.n)
     ? yield* perform(() => privateKey.decryptRaw(ciphertext), 'privateKey')
