@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { decodeSpki } from '../../../src/core/encodings/der.js';
-import { fingerprintOf, parseFingerprint } from '../../../src/core/encodings/fingerprint.js';
+import {
+  fingerprintOf,
+  mentionsFingerprint,
+  parseFingerprint,
+} from '../../../src/core/encodings/fingerprint.js';
 
 const backend = {
   sha256: (data: Uint8Array): Uint8Array => Uint8Array.from(createHash('sha256').update(data).digest()),
@@ -45,10 +49,28 @@ test.each([
   ['62 hex digits', hex.slice(2)],
   ['something before sha256//', `AAAAsha256//${base64}=`],
   ['something behind sha256//', `sha256//${base64}=AAAA`],
+  ['something behind it that is a whole group', `sha256//${base64}====`],
   ['a digit that is not one', `g${hex.slice(1)}`],
   ['another hash', 'MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48'],
 ])('refused: %s', (_, text) => {
   expectRefusal(text, JSON.stringify(text));
+});
+
+test.each([canonical, `sha256//${base64}=`, hex, hex.toUpperCase()])('%s is found in a line', (text) => {
+  for (const line of [text, `${text} name`, `example.org 5000 ${text}`, `# ${text}.`, `a=${text},b`])
+    expect(mentionsFingerprint(line), line).toBe(true);
+});
+
+test.each([
+  ['nothing', ''],
+  ['a name', 'example.org 5000'],
+  ['one character less', canonical.slice(0, -1)],
+  ['no padding', `sha256//${base64}`],
+  ['63 digits', hex.slice(1)],
+  ['the base64 alone', base64],
+  ['another hash', `MD5:${base64}`],
+])('no fingerprint in %s', (_, text) => {
+  expect(mentionsFingerprint(text)).toBe(false);
 });
 
 test('what is no text is refused as such', () => {
