@@ -28,10 +28,7 @@ export function readArguments<Options extends object>(
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
-    if (rule === undefined) {
-      const known = Object.keys(rules).join(', ');
-      throw fail(`${method} has no option "${name}": it knows ${known}`);
-    }
+    if (rule === undefined) throw fail(unknownName(`${method} has no option`, name, Object.keys(rules)));
     if (value === undefined) continue;
     const problem = problemOf(rule, value);
     if (problem !== undefined)
@@ -41,15 +38,42 @@ export function readArguments<Options extends object>(
   return given as Options;
 }
 
-/** Options are an object, and none of another kind, such as a signal that was to be the member of one. */
+/**
+ * Options are an object, and none of another kind, such as a signal that was to be the member of one. What it inherits is
+ * not read, so it must inherit nothing: a server must not overlook who is let in because a class has it as a getter.
+ */
 export function checkOptions(
   options: unknown,
   owner: string,
   fail: (text: string) => Error = badArgument,
 ): void {
-  if (Object.prototype.toString.call(options) === '[object Object]') return;
-  const hint = abortSignal.accepts(options) ? ': { signal }' : '';
+  const isObject = Object.prototype.toString.call(options) === '[object Object]';
+  if (isObject && !isInheriting(options as object)) return;
+  const hint = isObject ? ', none of them inherited' : abortSignal.accepts(options) ? ': { signal }' : '';
   throw fail(`${owner} takes an object of options${hint}, not ${kindOf(options)}`);
+}
+
+function isInheriting(options: object): boolean {
+  const from: object | null = Object.getPrototypeOf(options);
+  // the last prototype, which every object has
+  if (from === null || Object.hasOwn(from, 'isPrototypeOf')) return false;
+  return Object.getOwnPropertyNames(from).some((name) => name !== 'constructor') || isInheriting(from);
+}
+
+/** The known name that was most likely meant. */
+type Nearest = (name: string, known: readonly string[]) => string | undefined;
+
+let nearest: Nearest | undefined;
+
+/** Has mistakes recognised, where the size of the code does not matter: not in a page. */
+export function recogniseBy(find: Nearest): void {
+  nearest = find;
+}
+
+/** The error text for a name that there is not: `what` says of what. */
+export function unknownName(what: string, name: string, known: readonly string[]): string {
+  const near = nearest?.(name, known);
+  return `${what} "${name}": ${near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`}`;
 }
 
 /**
@@ -69,7 +93,7 @@ export function checkMembers(
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return;
   const unknown = Object.keys(value).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw fail(`${owner} has no "${unknown}": it knows ${known.join(', ')}`);
+  if (unknown !== undefined) throw fail(unknownName(`${owner} has no`, unknown, known));
 }
 
 /** An `AbortSignal`, by what it has: a test runner may have another realm's. */
@@ -139,7 +163,7 @@ export function show(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
   if (Array.isArray(value)) return showArray(value);
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+  return typeof value === 'object' || typeof value === 'function' ? kindOf(value) : String(value);
 }
 
 function showArray(values: readonly unknown[]): string {

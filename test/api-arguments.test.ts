@@ -74,7 +74,11 @@ describe.each(protocols)('%s', (protocol) => {
       ['connect()', () => connect({ port: 1 }, null as never), 'an object of options'],
       ['send()', () => ends.client.send('text' as never), 'a Uint8Array'],
       ['send()', () => ends.client.send(bytes('x'), { signal: controller } as never), 'AbortSignal'],
-      ['send()', () => ends.client.send(bytes('x'), { sginal: 1 } as never), 'no option "sginal"'],
+      [
+        'send()',
+        () => ends.client.send(bytes('x'), { sginal: 1 } as never),
+        'no option "sginal": did you mean signal?',
+      ],
       ['recv()', () => ends.client.recv({ signal: 'x' } as never), 'an AbortSignal'],
       ['recv()', () => ends.client.recv({ timeout: 5 } as never), 'no option "timeout"'],
       ['end()', () => ends.client.end({ code: 7 }), 'close code'],

@@ -81,6 +81,19 @@ const notOptions: [name: string, value: unknown][] = [
   ['a list', []],
   ['a signal in place of { signal }', new AbortController().signal],
   ['a function', () => {}],
+  ['a member that is inherited', Object.create({ signal: AbortSignal.timeout(60_000) })],
+  [
+    'a member that a prototype without one of its own has',
+    Object.create(Object.create(null, { signal: { value: 1 } })),
+  ],
+  [
+    'a getter of a class',
+    new (class Settings {
+      get authorizedKeys(): string[] {
+        return [pin];
+      }
+    })(),
+  ],
 ];
 
 const notSignals: unknown[] = [new AbortController(), {}, 'abort', 5, null, () => {}];
@@ -92,6 +105,19 @@ describe.each(withOptions)('%s', (name, call) => {
   it.each(refused)('refuses %s', async (_, value) => {
     await refuses(name, () => call(value as never));
   });
+});
+
+it('takes options of a class that has them as members of its objects', () => {
+  class Settings {
+    serverKey = pin;
+  }
+  expect(new SecureClient(new Settings())).toBeInstanceOf(SecureClient);
+  expect(new SecureClient(Object.assign(Object.create(null), { serverKey: pin }))).toBeInstanceOf(
+    SecureClient,
+  );
+  expect(() => new SecureServer(Object.create({ authorizedKeys: [pin] }))).toThrow(
+    'SecureServer takes an object of options, none of them inherited',
+  );
 });
 
 describe.each(withOptions.filter(([, , hasSignal]) => hasSignal))('%s', (name, call) => {

@@ -125,6 +125,10 @@ describe('options', () => {
   it.each([
     [{ port: 5 }, 'no option "port"'],
     [{ keylength: 32 }, 'did you mean keyLength'],
+    [{ MAXMESSAGE: 32 }, 'did you mean maxMessage?'],
+    [{ pinginterval_: 'x' }, 'did you mean pingInterval?'],
+    [{ highwatermrk: 5 }, 'did you mean highWaterMark?'],
+    [{ [`maxMessage${'y'.repeat(100_000)}`]: 5 }, 'it knows protocol, backend'],
     [{ backend: 'noble' }, "import { noble } from 'secure-sockets/backends/noble'"],
     [{ maxMessage: -1 }, 'maxMessage must be a whole number of bytes'],
     [{ maxMessage: 1.5 }, 'maxMessage'],
@@ -137,6 +141,10 @@ describe('options', () => {
     [{ suites: [] }, 'each once, most wanted first, not an empty array'],
     [{ suites: ['X25519', 'X25519'] }, 'not an array of "X25519", "X25519"'],
     [{ suites: ['X448', 1, [2], {}] }, 'not an array of "X448", 1, an array, more'],
+    [
+      { maxMessage: () => 'a secret' },
+      'maxMessage must be a whole number of bytes from 1024 to 2147483647 in sealed, not function',
+    ],
     [{ allowHalfOpen: 'yes' }, 'allowHalfOpen must be true or false, not "yes"'],
   ])('are checked at construction: %j', (options, expected) => {
     for (const Class of [SecureServer, SecureClient]) {

@@ -1,4 +1,5 @@
 import manifest from '../../package.json' with { type: 'json' };
+import { suggestion } from '../suggest.js';
 import { bench } from './bench.js';
 import { bridge } from './bridge.js';
 import { connect } from './connect.js';
@@ -12,7 +13,6 @@ import { send } from './send.js';
 import { type Command, refuseMore } from './shared/arguments.js';
 import { usageError } from './shared/failure.js';
 import { currentReport, print, reportAs, reportWarning } from './shared/output.js';
-import { suggestion } from './shared/suggest.js';
 import { tunnel } from './tunnel.js';
 
 const commands: readonly Command[] = [

@@ -29,5 +29,7 @@ function withSessions(options: ClientOptions): ClientOptions {
   // what is no object of options is refused, as everything is, when the iteration begins
   if (Object.prototype.toString.call(options) !== '[object Object]' || options.protocol === 'classic')
     return options;
-  return { sessions: new Sessions(), ...options };
+  const members = { sessions: new Sessions(), ...options };
+  // with what they inherit, which is refused too
+  return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(members));
 }

@@ -1,4 +1,4 @@
-import { checkOptions, problemOf } from '../arguments.js';
+import { checkOptions, problemOf, unknownName } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { isLacking } from '../core/sealed/suites.js';
@@ -63,7 +63,8 @@ export function readGiven<Options>(options: object, table: Table, owner: string)
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    if (!Object.hasOwn(table, name)) throw badOption(unknownOption(name, Object.keys(table), owner));
+    if (!Object.hasOwn(table, name))
+      throw badOption(unknownName(`${owner} has no option`, name, Object.keys(table)));
     given[name] = value;
   }
   const { protocol = 'sealed' } = given;
@@ -80,12 +81,6 @@ function checkOption(name: string, value: unknown, row: OptionRow<unknown>, prot
   const where = row.classic ? ` in ${protocol}` : '';
   if (problem !== undefined)
     throw badOption(`${name} must be ${problem.wanted}${where}, not ${problem.given}`);
-}
-
-function unknownOption(name: string, known: readonly string[], owner: string): string {
-  const near = known.find((other) => other.toLowerCase() === name.toLowerCase());
-  const hint = near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`;
-  return `${owner} has no option "${name}": ${hint}`;
 }
 
 /** What was given, and the defaults of what was not. */

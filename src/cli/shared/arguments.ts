@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { suggestion } from '../../suggest.js';
 import { usageError } from './failure.js';
 import { checkFiles } from './file-flags.js';
-import { suggestion } from './suggest.js';
 
 /** The type of a flag's value, as parseArgs of `node:util` takes it. */
 export type Flags = Readonly<

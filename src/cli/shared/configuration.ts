@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { readTextFile } from '../../files.node.js';
+import { suggestion } from '../../suggest.js';
 import { parseAddress, parsePeerAddress } from './address.js';
 import type { Flags } from './arguments.js';
 import { flagsOfBridge, planBridge } from './bridge-plan.js';
@@ -9,7 +10,6 @@ import { Inputs } from './file-flags.js';
 import { checkMetrics, type MetricsValues } from './metrics.js';
 import { checkReport, type ReportFlags } from './output.js';
 import type { StationPlan } from './run-station.js';
-import { suggestion } from './suggest.js';
 import { flagsOfTunnel, planTunnel } from './tunnel-plan.js';
 
 /** The settings of the whole process, by the names of its flags. */

@@ -1,12 +1,15 @@
-/** The word of a list that was most likely meant: one in which at most a third of the letters differ. */
+/** The word of a list that was most likely meant: one in which at most a third of the letters differ, however they are written. */
 export function suggestion(word: string, words: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const one of words) {
-    const changes = distance(word, one);
-    if (changes < fewest) [best, fewest] = [one, changes];
+    const max = Math.max(1, Math.floor(one.length / 3));
+    // no other length comes from so few changes, and a word may be very long
+    if (Math.abs(word.length - one.length) > max) continue;
+    const changes = distance(word.toLowerCase(), one.toLowerCase());
+    if (changes <= max && changes < fewest) [best, fewest] = [one, changes];
   }
-  return best !== undefined && fewest <= Math.max(1, Math.floor(best.length / 3)) ? best : undefined;
+  return best;
 }
 
 /** The number of letters to insert, remove, replace or swap with a neighbour (optimal string alignment distance). */
