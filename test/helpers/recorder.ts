@@ -69,6 +69,8 @@ export class Recorder {
   error: unknown;
   endCode: number | undefined;
   answers = 0;
+  /** Bytes of each PONG. */
+  readonly answered: number[] = [];
   progress = 0;
 
   constructor(script: Script) {
@@ -124,6 +126,7 @@ export class Recorder {
         this.answer();
         break;
       case 'answered':
+        this.answered.push(event.bytes);
         break;
       case 'ended':
         this.onEnded(event.closeCode);

@@ -4,6 +4,7 @@ import type { AeadName, Backend } from '../../src/backend.js';
 import type { Established, Handshaking } from '../../src/core/sealed/handshake.js';
 import { type OpenOptions, sealedConnection } from '../../src/core/sealed/open.js';
 import { RecordType, TrafficKey } from '../../src/core/sealed/records.js';
+import type { TicketReceiver } from '../../src/core/sealed/resumption.js';
 import { Recorder } from './recorder.js';
 import { MAX_MESSAGE, MAX_RECORD } from './sealed-ends.js';
 
@@ -19,6 +20,8 @@ export interface OpenWishes extends Partial<OpenOptions> {
   readonly sequence?: number;
   readonly peerMaxMessage?: number;
   readonly peerMaxRecord?: number;
+  /** What takes the tickets that the end asked for; absent: it asked for none. */
+  readonly ticketReceiver?: TicketReceiver;
 }
 
 /** An end that is open from the start, with given secrets in place of a handshake. */
@@ -37,6 +40,7 @@ function* establish(backend: Backend, wishes: OpenWishes): Handshaking<Establish
   const { secret = SECRET, cipher = 'aesGcm' } = wishes;
   yield { type: 'write', chunks: [] };
   return {
+    ...(wishes.ticketReceiver && { ticketReceiver: wishes.ticketReceiver }),
     ...{ suite: 'X25519', peer: null, resumed: false, exporterSecret: SECRET },
     sending: new TrafficKey(backend, cipher, secret.slice()),
     receiving: new TrafficKey(backend, cipher, secret.slice(), wishes.sequence),

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Aead, Backend } from '../../../src/backend.js';
 import { RecordType } from '../../../src/core/sealed/records.js';
+import { type IssuedTicket, TicketReceiver } from '../../../src/core/sealed/resumption.js';
 import { SecureSocketError } from '../../../src/errors.js';
+import type { Recorder } from '../../helpers/recorder.js';
 import { backends } from '../../helpers/sealed-ends.js';
-import { digests, openEnd, RecordPeer } from '../../helpers/sealed-open.js';
+import { digests, openEnd, RecordPeer, SECRET } from '../../helpers/sealed-open.js';
 
 const { data, ping, pong, close } = RecordType;
 const SLAB = 16 * 1024;
@@ -72,6 +74,58 @@ describe('a message in several records', () => {
   });
 });
 
+describe('memory', () => {
+  it('of a large record is not held for few small messages behind a part of a large one', () => {
+    const [end, peer] = [openEnd({ protectMemory: () => {} }), new RecordPeer()];
+    const payload = frame(700_000, 10, 10, 700_000);
+    end.session.receive(peer.record(data, payload.subarray(0, 100_000)));
+    end.session.receive(peer.record(data, payload.subarray(100_000, 1_100_000)));
+    end.session.receive(peer.record(data, payload.subarray(1_100_000)));
+    expect(digests(end.messages)).toEqual(digests(messages(700_000, 10, 10, 700_000)));
+    for (const message of end.messages)
+      expect(message.buffer.byteLength - message.length).toBeLessThanOrEqual(SLAB);
+  });
+});
+
+describe('records without messages', () => {
+  const { ticket, keyUpdate } = RecordType;
+  /** An end that asked for tickets, or did not. */
+  function endWith(wantsTickets: boolean): { end: Recorder; peer: RecordPeer; tickets: IssuedTicket[] } {
+    const tickets: IssuedTicket[] = [];
+    const of = { peer: { spki: new Uint8Array(3), fingerprint: 'SHA256:' }, resumed: false };
+    const ticketReceiver = new TicketReceiver(node, SECRET.slice(), of, (each) => tickets.push(each));
+    return { end: openEnd(wantsTickets ? { ticketReceiver } : {}), peer: new RecordPeer(), tickets };
+  }
+  const TICKET = Uint8Array.of(0, 0, 0, 60, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0xaa, 0xbb);
+
+  it.each([true, false])('are told apart where tickets were asked for: %s', (wantsTickets) => {
+    const { end, peer, tickets } = endWith(wantsTickets);
+    end.session.receive(peer.record(ping));
+    expect([end.answers, end.answered]).toEqual([1, []]);
+    end.session.receive(peer.record(pong));
+    // header, type and tag: what it costs to ask for one, which the peer may not be paid for
+    expect([end.answers, end.answered]).toEqual([1, [20]]);
+    end.session.receive(peer.record(keyUpdate));
+    end.session.receive(peer.record(data, frame(3)));
+    expect([end.messages, end.progress, tickets, end.code]).toEqual([messages(3), 1, [], undefined]);
+    end.session.receive(peer.record(9, TICKET));
+    expect([tickets, end.code]).toEqual([[], 'PROTOCOL']);
+  });
+
+  it('a ticket is taken where it was asked for, and is a violation elsewhere', () => {
+    const asking = endWith(true);
+    asking.end.session.receive(asking.peer.record(ticket, TICKET));
+    expect(asking.tickets).toMatchObject([{ ticket: Uint8Array.of(0xaa, 0xbb), seconds: 60 }]);
+    expect(asking.end.code).toBeUndefined();
+    for (const payload of [TICKET, new Uint8Array(0)]) {
+      const { end, peer } = endWith(false);
+      end.session.receive(peer.record(ticket, payload));
+      expect(end.code).toBe('PROTOCOL');
+      expect(String(end.error)).toContain('the peer sent a ticket that was not asked for');
+    }
+  });
+});
+
 describe('the reason of the end', () => {
   const errorOf = (act: (peer: RecordPeer) => Uint8Array): string => {
     const [end, peer] = [openEnd(), new RecordPeer()];
@@ -86,6 +140,8 @@ describe('the reason of the end', () => {
     [4, 'idle timeout'],
     [5, 'internal error'],
     [6, 'protocol error'],
+    [7, 'an error that this version does not know'],
+    [255, 'an error that this version does not know'],
   ])('CLOSE %i is told in words', (code, words) => {
     expect(errorOf((peer) => peer.record(close, Uint8Array.of(0, code)))).toBe(
       `the peer closed the connection with code ${code} (${words})`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Padding, paddedLength } from '../../../src/core/sealed/padding.js';
+import { contentOf, type Padding, paddedLength } from '../../../src/core/sealed/padding.js';
 import { RecordType, TrafficKey } from '../../../src/core/sealed/records.js';
 import { Random } from '../../helpers/random.js';
 import type { Recorder } from '../../helpers/recorder.js';
@@ -39,6 +39,52 @@ describe('the length of a padded payload', () => {
       lengths.add(pad);
     }
     expect(lengths.size).toBeLessThan(250);
+  });
+});
+
+describe('the content of a padded record', () => {
+  const padded = (stated: number, length: number): Uint8Array => {
+    const plaintext = new Uint8Array(4 + length);
+    plaintext.set([RecordType.padded, stated >>> 16, stated >>> 8, stated]);
+    return plaintext.fill(7, 4, 4 + Math.min(stated, length));
+  };
+
+  it.each([
+    [0, 0],
+    [0, 1],
+    [1, 1],
+    [255, 1000],
+    [256, 1000],
+    [65_536, 70_000],
+    [1_048_576, 1_048_580],
+  ])('is %i bytes of %i', (stated, length) => {
+    expect(Buffer.compare(contentOf(padded(stated, length)), new Uint8Array(stated).fill(7))).toBe(0);
+  });
+
+  it.each([1, 2, 3])('is missing where there are %i bytes, and that is told', (length) => {
+    expect(() => contentOf(padded(0, 0).subarray(0, length))).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL', message: expect.stringContaining('without a length') }),
+    );
+  });
+
+  it.each([
+    [1, 0],
+    [2, 1],
+    [0xff_ff_ff, 1_000_000],
+  ])('of %i bytes does not fit into %i', (stated, length) => {
+    expect(() => contentOf(padded(stated, length))).toThrow(
+      expect.objectContaining({
+        code: 'PROTOCOL',
+        message: expect.stringContaining('ends before its content'),
+      }),
+    );
+  });
+
+  it('does not hold the memory of a record that is mostly padding, and is not copied otherwise', () => {
+    expect(contentOf(padded(10, 1_000_000)).buffer.byteLength).toBe(10);
+    expect(contentOf(padded(400_000, 1_000_000)).buffer.byteLength).toBe(400_000);
+    const full = padded(900_000, 1_000_000);
+    expect(contentOf(full).buffer).toBe(full.buffer);
   });
 });
 

@@ -305,6 +305,16 @@ describe('the end', () => {
     expect(reader.read([...inParts.flush(), ...inParts.ping()]).map(([type]) => type)).toEqual([2, 4]);
   });
 
+  it('takes no record more of a large message than it was told to', () => {
+    const own = sender({ maxRecord: 16_384 });
+    const message = new Uint8Array(200_000);
+    const first = own.stage(message, 0, 1);
+    expect(first).toBe(16_380);
+    expect(own.stage(message, first, 16_384)).toBe(first + 16_384);
+    expect(own.stage(message, first + 16_384, 16_385)).toBe(first + 3 * 16_384);
+    expect(new Reader().read(own.flush()).map(([, length]) => length)).toEqual(new Array(4).fill(16_384));
+  });
+
   it('wipes the keys', () => {
     const secret = SECRET.slice();
     const own = new SealedSender(new TrafficKey(node, 'aesGcm', secret), {

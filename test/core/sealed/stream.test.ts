@@ -43,6 +43,27 @@ describe('cutting the stream into messages', () => {
     expect(batch.next()).toBeUndefined();
   });
 
+  it('is empty once its only message was read', () => {
+    const batch = new MessageStream(1000).push(record(frame([bytes(5)]))) as Batch;
+    expect([batch.count, batch.bytes, batch.held]).toEqual([1, 5, 5]);
+    expect(batch.next()).toEqual(bytes(5));
+    expect([batch.count, batch.bytes, batch.held, batch.next()]).toEqual([0, 0, 0, undefined]);
+  });
+
+  it('holds the memory of a message that began in an earlier record until it was read', () => {
+    const stream = new MessageStream(100_000);
+    const payload = frame([bytes(50_000), bytes(3), bytes(4)]);
+    stream.push(record(payload.subarray(0, 40_000)));
+    const batch = stream.push(record(payload.subarray(40_000))) as Batch;
+    expect(batch.held).toBeGreaterThanOrEqual(50_007);
+    batch.next();
+    expect(batch.held).toBeGreaterThanOrEqual(7);
+    expect(batch.held).toBeLessThan(50_000);
+    batch.next();
+    batch.next();
+    expect(batch.held).toBe(0);
+  });
+
   it('counts a message that began in an earlier record with the others', () => {
     const stream = new MessageStream(1000);
     const payload = frame([bytes(20), bytes(3)]);
