@@ -1,6 +1,6 @@
 import { defaultBackend, isDefaultEnough, loadWholeBackend } from '../defaults.browser.js';
 import { type ClientScriptPlatform, planClient } from '../options/client-scripts.js';
-import type { ClassicClientOptions, SealedClientOptions } from '../options/options.js';
+import type { ClassicClientOptions, PortableSealedClientOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
 import type { PortableKnownHosts, StoredHosts } from '../trust/known-hosts.js';
 import { type AcceptedClient as Accepted, PortableClient } from './client.js';
@@ -8,7 +8,7 @@ import type { ClientPlatform } from './client-lifecycle.js';
 
 /** Options of a {@link SecureClient}: those of every platform, without files. */
 export type ClientOptions =
-  | (Omit<SealedClientOptions, 'knownHosts'> & {
+  | (PortableSealedClientOptions & {
       /** Where known hosts are kept: `{ storage, key }`, as in `localStorage`, `{ load, save }`, or `KnownHosts`. Sealed only. */
       knownHosts?: StoredHosts | PortableKnownHosts | undefined;
     })

@@ -1,7 +1,7 @@
 import { SecureClient } from '../client/client.browser.js';
 import { wholeBackend } from '../defaults-server.browser.js';
 import { Identity } from '../identity/identity.browser.js';
-import type { ClassicServerOptions, SealedServerOptions } from '../options/options.js';
+import type { ClassicServerOptions, PortableSealedServerOptions } from '../options/options.js';
 import { badOption } from '../options/rules.js';
 import { planServer, type ServerScriptPlatform } from '../options/server-scripts.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.browser.js';
@@ -10,7 +10,7 @@ import { PortableServer, type ServerPlatform } from './server.js';
 
 /** Options of a {@link SecureServer}: those of every platform, without files. */
 export type ServerOptions =
-  | (Omit<SealedServerOptions, 'authorizedKeys'> & {
+  | (PortableSealedServerOptions & {
       /** The clients let in: fingerprints, or `AuthorizedKeys`. Sealed only. */
       authorizedKeys?: string | readonly string[] | PortableAuthorizedKeys | undefined;
     })

@@ -33,17 +33,22 @@ describe('docs/api.md says of the options', () => {
 describe('the sentence of each option', () => {
   const sentences = optionSentences();
   const cases = [
-    ['CommonOptions', commonTable],
-    ['EveryClientOption', beside(clientTable as Table)],
-    ['EveryServerOption', beside(serverTable as Table)],
-  ] as [string, Table][];
-  const rows = cases.flatMap(([owner, table]) =>
-    Object.entries(table).map((entry) => [owner, ...entry] as const),
+    ['both ends', ['Shared', 'SealedOnly', 'ClassicOnly', 'Common'], commonTable],
+    ['a client', ['SharedClient', 'PortableSealedClient', 'SealedClient', 'ClassicClient'], clientTable],
+    ['a server', ['SharedServer', 'PortableSealedServer', 'SealedServer'], serverTable],
+  ] as [string, string[], Table][];
+  const rows = cases.flatMap(([end, owners, table]) =>
+    Object.entries(table === commonTable ? table : beside(table)).map(
+      ([name, row]) => [end, name, owners, row] as const,
+    ),
   );
 
-  test.each(rows)('%s.%s tells its default and its protocol', (owner, name, row) => {
-    const sentence = sentences.get(owner)?.get(name);
+  test.each(rows)('%s: %s tells its default and its protocol', (_, name, owners, row) => {
+    const [sentence, ...others] = owners.flatMap(
+      (owner) => sentences.get(`${owner}Options`)?.get(name) ?? [],
+    );
     expect(sentence).toBeDefined();
+    expect(others).toEqual([]);
     const only = /\b(Sealed|Classic) only\./.exec(sentence ?? '')?.[1]?.toLowerCase();
     expect(only).toBe(row.only);
     const values = [row.default, row.classic?.default].filter(isPlain);
