@@ -15,9 +15,11 @@ import { readServerOptions } from '../src/options/server-settings.js';
 import { readDocument } from './helpers/documents.js';
 import { readTables } from './helpers/markdown.js';
 import { Recorder } from './helpers/recorder.js';
+import { makeAsker, opening } from './helpers/session-scripts.js';
 import { clientOf, identityFor, portOf, rawConnection, startListening } from './helpers/sockets.js';
 
 const { text } = readDocument('docs/limits.md');
+const open = { type: 'open', result: opening } as const;
 
 /** The first two columns of the tables of limits. */
 const documented = new Map(
@@ -100,6 +102,18 @@ describe('limits of a turn are as docs/limits.md says', () => {
     expect(answered).toBe(documented.get('requests of a protocol answered at once'));
     recorder.session.work();
     expect(answered).toBe(2 * (documented.get('requests of a protocol answered at once') as number));
+  });
+
+  it('for bytes that wait while the platform decrypts', () => {
+    const limit = documented.get('bytes read while the platform decrypts a record') as number;
+    const { end } = makeAsker(open, { type: 'task', run: () => undefined, kind: 'record' }, 1);
+    // one piece of memory, in which nothing is read here; each counts 128 bytes more
+    const piece = new Uint8Array(limit / 8);
+    for (let i = 0; i < 7; i++) end.session.receive(piece, true);
+    end.session.receive(piece.subarray(8 * 128), true);
+    expect([end.session.held, end.session.isBlocked]).toEqual([limit, false]);
+    end.session.receive(piece.subarray(0, 1), true);
+    expect(end.session.isBlocked).toBe(true);
   });
 
   it('and the backlog', async () => {
