@@ -1,3 +1,5 @@
+// One file, because the faults that are noticed are one list.
+
 import { MessageChannel } from 'node:worker_threads';
 import { messagePort, type Transport, type TransportEvents } from 'secure-sockets';
 import { checkTransport } from 'secure-sockets/testing';
@@ -147,6 +149,66 @@ const faults: [name: string, fault: Fault, rule: RegExp][] = [
       },
     })),
     /leaves the other direction open/,
+  ],
+  [
+    'gives up both directions a moment after its own end',
+    (wrapped) => {
+      wrapped.end = () => {
+        wrapped.inner.end();
+        setTimeout(() => wrapped.inner.destroy(), 30);
+      };
+    },
+    /leaves the other direction open: the other direction ended too/,
+  ],
+  [
+    'gives up both directions a moment after the end of its peer',
+    faultOf((events, { inner }) => ({
+      end: () => {
+        events.end();
+        setTimeout(() => inner.destroy(), 100);
+      },
+    })),
+    /leaves the other direction open: the other direction ended too/,
+  ],
+  [
+    'ends its own direction a moment after that of its peer',
+    faultOf((events, { inner }) => ({
+      end: () => {
+        events.end();
+        setTimeout(() => inner.end(), 30);
+      },
+    })),
+    /leaves the other direction open: the other direction ended too/,
+  ],
+  [
+    'goes on to report a moment after it was destroyed',
+    faultOf((events) => ({
+      close: (error) => {
+        events.close(error);
+        setTimeout(() => events.data(new Uint8Array(1)), 30);
+      },
+    })),
+    /destroy\(error\) is followed by close\(error\): data\(\) came after close\(\)/,
+  ],
+  [
+    'is closed twice, the second time later',
+    faultOf((events) => ({
+      close: (error) => {
+        events.close(error);
+        setTimeout(() => events.close(error), 30);
+      },
+    })),
+    /close\(\) follows on both sides.*close\(\) came after close\(\)/,
+  ],
+  [
+    'goes on by itself a while after pause()',
+    (wrapped) => {
+      wrapped.pause = () => {
+        wrapped.inner.pause();
+        setTimeout(() => wrapped.inner.resume(), 200);
+      };
+    },
+    /pause\(\) stops data\(\).*came while it was paused/,
   ],
   [
     'does not pause',

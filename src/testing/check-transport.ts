@@ -1,7 +1,8 @@
 import { type ArgumentRules, boolean, integer, readArguments } from '../arguments.js';
 import { badArgument, kindOf, reasonOf } from '../errors.js';
 import { isTransport, missingMethod, type Transport } from '../transports/transport.js';
-import { type Rule, rules } from './transport-rules.js';
+import { pause, recorderOf } from './recorder.js';
+import { QUIET, type Rule, rules } from './transport-rules.js';
 
 /** Makes two connected transports that have not been started. */
 export type MakePair = () => readonly [Transport, Transport] | Promise<readonly [Transport, Transport]>;
@@ -29,15 +30,17 @@ export async function checkTransport(makePair: MakePair, options: CheckTransport
   const { hasBackPressure = true, timeout = 5000 } = readArguments(options, optionRules, 'checkTransport()');
   if (typeof makePair !== 'function')
     throw badArgument(`checkTransport() takes a function that makes two transports, not ${kindOf(makePair)}`);
-  const failures: Error[] = [];
+  const trials: Trial[] = [];
   for (const rule of rules) {
     if (rule.needsBackPressure && !hasBackPressure) continue;
     for (const isSwapped of [false, true]) {
-      const failure = await failureOf(rule, makePair, isSwapped, timeout);
-      if (failure) failures.push(failure);
-      if (failure) break;
+      const trial = await tryRule(rule, makePair, isSwapped, timeout);
+      trials.push(trial);
+      if (trial.failure) break;
     }
   }
+  await pause(QUIET);
+  const failures = [...failuresByRule(trials).values()];
   if (failures.length === 0) return;
   const text = failures.map(({ message }) => `- ${message}`).join('\n');
   throw new AggregateError(
@@ -46,24 +49,49 @@ export async function checkTransport(makePair: MakePair, options: CheckTransport
   );
 }
 
-async function failureOf(
-  rule: Rule,
-  makePair: MakePair,
-  isSwapped: boolean,
-  timeout: number,
-): Promise<Error | undefined> {
-  const [first, second] = await madeBy(makePair, timeout);
+/** A rule, tried with a pair of its own. */
+interface Trial {
+  readonly rule: Rule;
+  readonly isSwapped: boolean;
+  readonly ends: readonly [Transport, Transport];
+  readonly failure: Error | undefined;
+}
+
+async function tryRule(rule: Rule, makePair: MakePair, isSwapped: boolean, timeout: number): Promise<Trial> {
+  const ends = await madeBy(makePair, timeout);
+  const [first, second] = ends;
+  let failure: Error | undefined;
   try {
     await (isSwapped ? rule.check(second, first, timeout) : rule.check(first, second, timeout));
+  } catch (error) {
+    failure = failureOf(rule, isSwapped, error);
+  }
+  for (const end of ends) giveUp(end);
+  return { rule, isSwapped, ends, failure };
+}
+
+/** What is reported late, when a rule seemed to be kept, breaks it too. */
+function failuresByRule(trials: readonly Trial[]): Map<Rule, Error> {
+  const failures = new Map<Rule, Error>();
+  for (const trial of trials) {
+    const failure = trial.failure ?? lateFailure(trial);
+    if (failure && !failures.has(trial.rule)) failures.set(trial.rule, failure);
+  }
+  return failures;
+}
+
+function lateFailure({ rule, isSwapped, ends }: Trial): Error | undefined {
+  try {
+    for (const end of ends) recorderOf(end)?.verify();
     return undefined;
   } catch (error) {
-    const end = isSwapped ? 'second' : 'first';
-    const why = reasonOf(error);
-    return new Error(`${rule.name}: ${why} (as seen from the ${end} end)`, { cause: error });
-  } finally {
-    giveUp(first);
-    giveUp(second);
+    return failureOf(rule, isSwapped, error);
   }
+}
+
+function failureOf({ name }: Rule, isSwapped: boolean, error: unknown): Error {
+  const end = isSwapped ? 'second' : 'first';
+  return new Error(`${name}: ${reasonOf(error)} (as seen from the ${end} end)`, { cause: error });
 }
 
 async function madeBy(makePair: MakePair, timeout: number): Promise<readonly [Transport, Transport]> {
@@ -87,6 +115,7 @@ function checkMethods(end: unknown): void {
 
 /** Rules have found already what it throws: `destroy` is called in several. */
 function giveUp(transport: Transport): void {
+  recorderOf(transport)?.forget();
   try {
     transport.destroy();
   } catch {}

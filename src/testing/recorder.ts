@@ -2,12 +2,20 @@ import { isBytes, joinBytes } from '../core/bytes.js';
 import { kindOf, reasonOf } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
 
+const recorders = new WeakMap<Transport, Recorder>();
+
+/** The recorder that has started a transport. */
+export function recorderOf(transport: Transport): Recorder | undefined {
+  return recorders.get(transport);
+}
+
 /** Starts a transport, writes down what it reports, and complains of what it must never report. */
 export class Recorder implements TransportEvents {
   readonly transport: Transport;
   readonly #timeout: number;
   #chunks: Uint8Array[] = [];
   #received = 0;
+  #isForgetting = false;
   #writes = 0;
   #ends = 0;
   #closes: (Error | undefined)[] = [];
@@ -19,6 +27,7 @@ export class Recorder implements TransportEvents {
   constructor(transport: Transport, timeout: number) {
     this.transport = transport;
     this.#timeout = timeout;
+    recorders.set(transport, this);
   }
 
   get received(): number {
@@ -45,6 +54,12 @@ export class Recorder implements TransportEvents {
   /** Everything received, as one piece. */
   bytes(): Uint8Array {
     return joinBytes(this.#chunks);
+  }
+
+  /** Lets go of what was received, and keeps no more of it: only complaints are of interest from now on. */
+  forget(): void {
+    this.#chunks = [];
+    this.#isForgetting = true;
   }
 
   /** Calls a method of the transport, during which it may report nothing. */
@@ -75,7 +90,7 @@ export class Recorder implements TransportEvents {
   data(bytes: Uint8Array): void {
     this.#check('data', this.#ends === 0 ? undefined : 'data() came after end()');
     if (isBytes(bytes)) {
-      this.#chunks.push(new Uint8Array(bytes));
+      if (!this.#isForgetting) this.#chunks.push(new Uint8Array(bytes));
       this.#received += bytes.length;
     } else this.#complain(new Error(`data() came with ${kindOf(bytes)}`));
     this.#wake();
