@@ -1,4 +1,5 @@
 import { type ArgumentRules, anything, integer, type Rule, text } from '../arguments.js';
+import { Queue } from '../core/queue.js';
 import { SecureSocketError } from '../errors.js';
 import type { TransportEvents } from './transport.js';
 
@@ -48,8 +49,7 @@ export class ReadAhead {
   readonly #overflow: (error: SecureSocketError) => void;
   readonly #isGiven: boolean;
   #events: TransportEvents | undefined;
-  #chunks: Uint8Array[] = [];
-  #next = 0;
+  readonly #chunks = new Queue<Uint8Array>();
   #held = 0;
   #isPaused = false;
   #isDelivering = false;
@@ -119,7 +119,8 @@ export class ReadAhead {
   /** The reader has given up: it is told the end of all and nothing else. */
   abandon(error?: Error): void {
     if (this.#close === 'told') return;
-    this.#drop();
+    this.#chunks.clear();
+    this.#held = 0;
     this.#end = 'told';
     this.#close = 'due';
     this.#isPaused = false;
@@ -145,17 +146,12 @@ export class ReadAhead {
     const events = this.#events as TransportEvents;
     this.#isDelivering = true;
     try {
-      while (this.#next < this.#chunks.length && !this.#isPaused) {
-        const chunk = this.#chunks[this.#next] as Uint8Array;
-        this.#chunks[this.#next++] = NONE;
+      while (this.#chunks.count > 0 && !this.#isPaused) {
+        const chunk = this.#chunks.take() as Uint8Array;
         this.#held -= chunk.length + CHUNK_COST;
         events.data(chunk, this.#isGiven);
       }
-      if (this.#next < this.#chunks.length) {
-        this.#forget();
-        return;
-      }
-      this.#drop();
+      if (this.#chunks.count > 0) return;
       if (this.#end === 'due' && !this.#isPaused) {
         this.#end = 'told';
         events.end();
@@ -168,22 +164,7 @@ export class ReadAhead {
       this.#isDelivering = false;
     }
   }
-
-  /** Lets go of the places of what has been passed on, when they are the most of all. */
-  #forget(): void {
-    if (this.#next < 1024 || this.#next * 2 < this.#chunks.length) return;
-    this.#chunks.splice(0, this.#next);
-    this.#next = 0;
-  }
-
-  #drop(): void {
-    this.#chunks = [];
-    this.#next = 0;
-    this.#held = 0;
-  }
 }
-
-const NONE = new Uint8Array(0);
 
 function tooMuch(held: number, max: number): SecureSocketError {
   return new SecureSocketError(
