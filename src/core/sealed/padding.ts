@@ -1,4 +1,5 @@
 import { SecureSocketError } from '../../errors.js';
+import { readU24 } from './records.js';
 
 /** To which lengths the payloads of records are filled up: multiples of a number, or lengths with few significant bits. */
 export type Padding = number | 'padme';
@@ -25,8 +26,7 @@ export function contentOf(plaintext: Uint8Array): Uint8Array {
   const start = 1 + PADDED_HEADER;
   if (plaintext.length < start)
     throw new SecureSocketError('PROTOCOL', 'the peer sent a PADDED record without a length');
-  const [, high, middle, low] = plaintext as unknown as [number, number, number, number];
-  const end = start + ((high << 16) | (middle << 8) | low);
+  const end = start + readU24(plaintext.subarray(1));
   if (end > plaintext.length)
     throw new SecureSocketError('PROTOCOL', 'the peer sent a PADDED record that ends before its content');
   const content = plaintext.subarray(start, end);

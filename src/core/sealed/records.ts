@@ -136,7 +136,7 @@ export function writeNonce(nonce: Uint8Array, iv: Uint8Array, sequence: number):
   }
 }
 
-/** The length in a record's header. */
+/** The number in the first three bytes, such as the length in a record's header. */
 export function readU24(header: Uint8Array): number {
   return ((header[0] as number) << 16) | ((header[1] as number) << 8) | (header[2] as number);
 }

@@ -35,20 +35,18 @@ export function hashOfNothing(backend: Backend): Uint8Array {
 /** By backend, so that one of an application that computes wrongly spoils nothing for others. */
 const firstSalts = new WeakMap<Backend, Uint8Array>();
 
-/** What follows from the secret of zeros for the first step, where there is no ticket: a copy, for the caller to overwrite. */
+/**
+ * What follows from the secret of zeros for the first step, where there is no ticket; the same for all connections, and no
+ * secret. A copy, for the caller to overwrite.
+ */
 function firstSalt(backend: Backend): Uint8Array {
   const known = firstSalts.get(backend);
   if (known) return known.slice();
-  const secret = firstSecret(backend);
+  const secret = backend.hkdfExtract(ZEROS, ZEROS);
   const salt = saltAfter(backend, secret);
   secret.fill(0);
   firstSalts.set(backend, salt.slice());
   return salt;
-}
-
-/** The same for all connections, and no secret. */
-function firstSecret(backend: Backend): Uint8Array {
-  return backend.hkdfExtract(ZEROS, ZEROS);
 }
 
 function saltAfter(backend: Backend, secret: Uint8Array): Uint8Array {
@@ -103,7 +101,7 @@ export class Transcript {
 export class KeySchedule {
   readonly #backend: Backend;
   readonly #transcript: Transcript;
-  /** Absent before the first step, which needs no computation. */
+  /** Absent before the first step, which needs no computation; nothing is derived before it. */
   #secret: Uint8Array | undefined;
 
   constructor(backend: Backend, transcript: Transcript) {
@@ -134,12 +132,18 @@ export class KeySchedule {
 
   /** Derive-Secret over the transcript as it is now. */
   derive(label: string): Uint8Array {
-    return expandLabel(this.#backend, this.#current(), label, this.#transcript.hash(), HASH_LENGTH);
+    return expandLabel(
+      this.#backend,
+      this.#secret as Uint8Array,
+      label,
+      this.#transcript.hash(),
+      HASH_LENGTH,
+    );
   }
 
   /** The MAC over the transcript that proves knowledge of the whole line (RFC 8446 4.4.4). */
   finishedMac(label: 'c finished' | 's finished'): Uint8Array {
-    const key = expandLabel(this.#backend, this.#current(), label, NONE, HASH_LENGTH);
+    const key = expandLabel(this.#backend, this.#secret as Uint8Array, label, NONE, HASH_LENGTH);
     const mac = this.#backend.hmacSha256(key, this.#transcript.hash());
     key.fill(0);
     return mac;
@@ -147,11 +151,6 @@ export class KeySchedule {
 
   wipe(): void {
     this.#secret?.fill(0);
-  }
-
-  #current(): Uint8Array {
-    this.#secret ??= firstSecret(this.#backend);
-    return this.#secret;
   }
 }
 
