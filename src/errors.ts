@@ -124,6 +124,11 @@ export function badArgument(message: string): ArgumentError {
   return Object.assign(new TypeError(message), { code: 'BAD_ARGUMENT', blame: 'caller' } as const);
 }
 
+/** The error of a wrong option. */
+export function badOption(message: string): SecureSocketError {
+  return new SecureSocketError('BAD_OPTION', message);
+}
+
 /** What a value is, as an error text says it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';

@@ -1,7 +1,7 @@
 import { defaultBackend, isDefaultEnough, loadWholeBackend } from '../defaults.browser.js';
+import { badOption } from '../errors.js';
 import { type ClientScriptPlatform, planClient } from '../options/client-scripts.js';
 import type { ClassicClientOptions, PortableSealedClientOptions } from '../options/options.js';
-import { badOption } from '../options/rules.js';
 import type { PortableKnownHosts, StoredHosts } from '../trust/known-hosts.js';
 import { type AcceptedClient as Accepted, PortableClient } from './client.js';
 import type { ClientPlatform } from './client-lifecycle.js';

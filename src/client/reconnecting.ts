@@ -1,7 +1,6 @@
 import { type ArgumentRules, abortSignal, callback, integer, readArguments } from '../arguments.js';
 import { callSafely } from '../diagnostics.js';
-import { type ErrorCode, SecureSocketError } from '../errors.js';
-import { badOption } from '../options/rules.js';
+import { badOption, type ErrorCode, SecureSocketError } from '../errors.js';
 import type { PortableClient } from './client.js';
 import type { ConnectOptions } from './establish.js';
 

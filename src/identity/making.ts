@@ -2,7 +2,7 @@ import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { isBytes } from '../core/bytes.js';
 import { decodePem } from '../core/encodings/pem.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, SecureSocketError } from '../errors.js';
 import type { Decrypter, KeyMaterial, Signer } from './key.js';
 import { checkModulusLength, checkRole, defaultLength, type IdentityRole } from './roles.js';
 import { generateWebKey } from './web-key.js';
@@ -75,8 +75,4 @@ function spkiIn(spki: Uint8Array | string): Uint8Array {
   const { label, der } = decodePem(spki);
   if (label === 'PUBLIC KEY') return der;
   throw new SecureSocketError('BAD_IDENTITY', `spki holds a ${label}; expected a PUBLIC KEY`);
-}
-
-function badOption(message: string): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', message);
 }

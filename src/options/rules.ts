@@ -1,6 +1,5 @@
 import { integer, isText, type Rule, show } from '../arguments.js';
 import { suiteNames } from '../core/sealed/suites.js';
-import { SecureSocketError } from '../errors.js';
 import { isSessions } from '../sessions/access.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import type { WebStorage } from '../trust/line-store.js';
@@ -95,9 +94,4 @@ export function isFileUrl(value: unknown): value is URL {
 
 function isFingerprint(value: unknown): boolean {
   return typeof value === 'string' && /^(SHA256:[A-Za-z0-9+/]{43}|sha256\/\/[^=]{43}=)$/.test(value);
-}
-
-/** The error of every wrong option. */
-export function badOption(text: string): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', text);
 }

@@ -1,9 +1,10 @@
 import type { Backend } from '../backend.js';
+import { badOption } from '../errors.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
 import { guardBackend } from './guarded-backend.js';
 import type { EveryServerOption, ServerOptions } from './options.js';
 import { isOwn } from './own-backends.js';
-import { badOption, type Given } from './rules.js';
+import type { Given } from './rules.js';
 import { type DefaultedServer, hasVerifier, serverTable } from './server-table.js';
 import { checkRole, type Filled, fill, readGiven } from './settings.js';
 

@@ -2,11 +2,11 @@ import { checkOptions, problemOf, unknownName } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { isLacking } from '../core/sealed/suites.js';
-import { SecureSocketError } from '../errors.js';
+import { badOption, SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import type { IdentityRole } from '../identity/roles.js';
 import type { ClientOptions, EveryClientOption, EveryServerOption, ProtocolName } from './options.js';
-import { badOption, type Given } from './rules.js';
+import type { Given } from './rules.js';
 import { type ComputedDefault, clientTable, type DefaultedClient, type OptionRow } from './table.js';
 
 /** Options of which these always have a value. */

@@ -1,8 +1,8 @@
 import { SecureClient } from '../client/client.browser.js';
 import { wholeBackend } from '../defaults-server.browser.js';
+import { badOption } from '../errors.js';
 import { Identity } from '../identity/identity.browser.js';
 import type { ClassicServerOptions, PortableSealedServerOptions } from '../options/options.js';
-import { badOption } from '../options/rules.js';
 import { planServer, type ServerScriptPlatform } from '../options/server-scripts.js';
 import { AuthorizedKeys } from '../trust/authorized-keys.browser.js';
 import type { PortableAuthorizedKeys } from '../trust/authorized-keys.js';

@@ -2,7 +2,7 @@ import { checkMembers, show } from '../arguments.js';
 import { mentionsFingerprint, parseFingerprint } from '../core/encodings/fingerprint.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { hidesLine, linesOf } from '../core/encodings/text.js';
-import { kindOf, SecureSocketError } from '../errors.js';
+import { badOption, kindOf, SecureSocketError } from '../errors.js';
 import { markKnownHosts } from './known-hosts-mark.js';
 import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
 
@@ -243,8 +243,4 @@ function decodeHost(text: string): string {
       cause: error,
     });
   }
-}
-
-function badOption(message: string): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', message);
 }
