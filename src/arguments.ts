@@ -113,6 +113,11 @@ export const abortSignal: Rule = {
       : undefined,
 };
 
+/** Whether a value is a URL, likewise. */
+export function isUrl(value: unknown): value is URL {
+  return Object.prototype.toString.call(value) === '[object URL]';
+}
+
 /** A whole number within bounds; `zero` says what 0 means. */
 export function integer(min: number, max: number, unit?: string, zero?: string): Rule {
   const what = unit === undefined ? 'a whole number' : `a whole number of ${unit}`;

@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { checkMembers } from './arguments.js';
+import { checkMembers, isUrl } from './arguments.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
@@ -17,7 +17,7 @@ export function pathOf(file: FileOption | URL | string, others: readonly string[
   if (typeof file === 'string') return checkedPath(file);
   if (typeof file === 'object' && file !== null) {
     if ('path' in file) return pathOfOption(file, others);
-    if (Object.prototype.toString.call(file) === '[object URL]') return pathOfUrl(file);
+    if (isUrl(file)) return pathOfUrl(file);
   }
   throw badArgument(`a file is its path, its file: URL or { path }, not ${kindOf(file)}`);
 }

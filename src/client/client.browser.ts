@@ -1,3 +1,4 @@
+import { isUrl } from '../arguments.js';
 import { defaultBackend, isDefaultEnough, loadWholeBackend } from '../defaults.browser.js';
 import { badOption } from '../errors.js';
 import { type ClientScriptPlatform, planClient } from '../options/client-scripts.js';
@@ -19,7 +20,7 @@ const scripts: ClientScriptPlatform = {
   loadBackend: async ({ protocol }) =>
     protocol === 'sealed' && isDefaultEnough ? defaultBackend : loadWholeBackend(),
   openKnownHosts: async (source) => {
-    if (typeof source === 'object' && !(source instanceof URL) && !('path' in source)) {
+    if (typeof source === 'object' && !isUrl(source) && !('path' in source)) {
       const { PortableKnownHosts: KnownHosts } = await import('../trust/known-hosts.js');
       return new KnownHosts(source);
     }

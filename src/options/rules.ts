@@ -1,4 +1,4 @@
-import { integer, isText, type Rule, show } from '../arguments.js';
+import { integer, isText, isUrl, type Rule, show } from '../arguments.js';
 import { suiteNames } from '../core/sealed/suites.js';
 import { isSessions } from '../sessions/access.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
@@ -87,9 +87,9 @@ export function isPath(value: unknown): boolean {
   return isText(value) || isFileUrl(value);
 }
 
-/** By what it is, not by whose class: a test runner may have another realm's. */
+/** A file: URL. */
 export function isFileUrl(value: unknown): value is URL {
-  return Object.prototype.toString.call(value) === '[object URL]' && (value as URL).protocol === 'file:';
+  return isUrl(value) && value.protocol === 'file:';
 }
 
 function isFingerprint(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { integer, type Rule } from '../arguments.js';
+import { isBytes } from '../core/bytes.js';
 import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import { hasMembers, isFileUrl, isPath, isTextOrTexts } from './rules.js';
 
@@ -28,9 +29,7 @@ export const authorizedKeysOption: Rule = {
 export const ticketKeysOption: Rule = {
   wanted: 'an array of one or more keys of 32 random bytes, each a Uint8Array',
   accepts: (value) =>
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((one) => one instanceof Uint8Array && one.length === 32),
+    Array.isArray(value) && value.length > 0 && value.every((one) => isBytes(one) && one.length === 32),
 };
 
 function isAuthorizedKeys(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { type ArgumentRules, callback, readArguments } from '../arguments.js';
+import { type ArgumentRules, callback, isUrl, readArguments } from '../arguments.js';
 import { badArgument, kindOf, reasonOf } from '../errors.js';
 import { addressRules, type ReadAheadOptions, readAheadRules, readMaxReadAhead } from './read-ahead.js';
 import type { Transport } from './transport.js';
@@ -42,7 +42,7 @@ const rules: ArgumentRules<WebSocketOptions> = {
 export function webSocket(to: string | URL | WebSocketLike, options: WebSocketOptions = {}): Transport {
   const given = readArguments(options, rules, 'webSocket()');
   const maxReadAhead = readMaxReadAhead(given);
-  const isAddress = typeof to === 'string' || to instanceof URL;
+  const isAddress = typeof to === 'string' || isUrl(to);
   const socket = isAddress ? openSocket(String(to), given) : to;
   if (!isSocket(socket))
     throw badArgument(`webSocket() takes a ws: or wss: address or a WebSocket, not ${kindOf(to)}`);

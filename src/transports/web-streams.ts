@@ -1,4 +1,5 @@
 import { type ArgumentRules, callback, readArguments } from '../arguments.js';
+import { isArrayBuffer } from '../core/bytes.js';
 import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { addressRules, ReadAhead } from './read-ahead.js';
 import type { Transport, TransportEvents } from './transport.js';
@@ -229,7 +230,7 @@ function letOthersRun(): Promise<void> {
 
 function bytesOf(chunk: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  return chunk instanceof ArrayBuffer ? new Uint8Array(chunk) : undefined;
+  return isArrayBuffer(chunk) ? new Uint8Array(chunk) : undefined;
 }
 
 function failure(error: unknown): Error {

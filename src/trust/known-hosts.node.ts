@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { isUrl } from '../arguments.js';
 import { type FileOption, pathOf } from '../files.node.js';
 import { FileLines } from './file-lines.node.js';
 import { type ModeOption, PortableKnownHosts, type StoredHosts } from './known-hosts.js';
@@ -23,7 +24,7 @@ export class KnownHosts extends PortableKnownHosts {
 
 function isFile(source: KnownHostsSource): source is KnownHostsFile {
   if (typeof source !== 'object' || source === null) return typeof source === 'string';
-  return source instanceof URL || 'path' in source;
+  return isUrl(source) || 'path' in source;
 }
 
 function modeIn(source: KnownHostsFile): ModeOption {
