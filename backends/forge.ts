@@ -13,11 +13,11 @@ import { mlKem768 } from './fallbacks-ml-kem.js';
 import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './forge-rsa.js';
 import { expand } from './hkdf.js';
-import { own } from './own.js';
 import { lengthOf, NONE, write } from './pieces.js';
+import { markShipped } from './shipped.js';
 
 /** The node-forge backend. node-forge is an optional peer dependency: install it beside this package. */
-export const forge: Backend = /* @__PURE__ */ own({
+export const forge: Backend = /* @__PURE__ */ markShipped({
   name: 'forge',
   native: false,
   fallbacks: {

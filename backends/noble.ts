@@ -13,11 +13,11 @@ import * as fallbacks from './fallbacks.js';
 import { mlKem768 } from './fallbacks-ml-kem.js';
 import { nobleHashes } from './noble-hashes.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './noble-rsa.js';
-import { own } from './own.js';
 import { joinRecord, NONE } from './pieces.js';
+import { markShipped } from './shipped.js';
 
 /** The backend over the `@noble` packages. */
-export const noble: Backend = /* @__PURE__ */ own({
+export const noble: Backend = /* @__PURE__ */ markShipped({
   name: 'noble',
   native: false,
   fallbacks: {},

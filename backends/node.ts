@@ -22,6 +22,7 @@ import { nativeMlKem768, x25519 } from './node-agreement.js';
 import { plain } from './node-bytes.js';
 import { isAesFast } from './node-processor.js';
 import { generateRsaKey, rsaPrivateKey, rsaPublicKey } from './node-rsa.js';
+import { markShipped } from './shipped.js';
 import { mlKem768Later } from './web-ml-kem.js';
 
 /**
@@ -35,7 +36,7 @@ const hmacSha256 = hmacOver((output, input) => {
 });
 
 /** The node:crypto backend, the default on Node. */
-export const node: Backend = {
+export const node: Backend = /* @__PURE__ */ markShipped({
   name: 'node',
   native: true,
   fallbacks: nativeMlKem768 === undefined ? { mlKem768: '@noble/post-quantum' } : {},
@@ -58,7 +59,7 @@ export const node: Backend = {
   generateRsaKey,
   rsaPublicKey,
   rsaPrivateKey,
-};
+});
 
 function randomBytes(length: number): Uint8Array {
   requireCount('number of random bytes', length, 2 ** 31 - 1);

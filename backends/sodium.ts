@@ -11,13 +11,13 @@ import { nullIf, requireLength } from './checks.js';
 import { expand } from './hkdf.js';
 import { hmacOver } from './hmac.js';
 import { node } from './node.js';
-import { own } from './own.js';
+import { markShipped } from './shipped.js';
 import { SodiumAead } from './sodium-aead.js';
 
 const hmacSha256 = hmacOver((output, input) => library.crypto_hash_sha256(output, input));
 
 /** The libsodium backend. sodium-native is an optional peer dependency: install it beside this package. */
-export const sodium: Backend = /* @__PURE__ */ own({
+export const sodium: Backend = /* @__PURE__ */ markShipped({
   ...node,
   name: 'sodium',
   preferredAead: 'chaCha20Poly1305',

@@ -6,9 +6,10 @@
  *
  * @module secure-sockets/backends/web
  */
+
 import type { Aead, Backend, RsaPrivateKey, RsaPublicKey } from '../src/backend.js';
 import { noble } from './noble.js';
-import { own } from './own.js';
+import { markShipped } from './shipped.js';
 import { webFallbacks } from './web-client.js';
 import { subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
@@ -17,7 +18,7 @@ import { generateRsaKey, platformPrivateKey, platformPublicKey } from './web-rsa
 import { x25519Later } from './web-x25519.js';
 
 /** The Web Cryptography backend, the default where there is no node:crypto. */
-export const web: Backend = /* @__PURE__ */ own({
+export const web: Backend = /* @__PURE__ */ markShipped({
   ...noble,
   name: 'web',
   fallbacks: webFallbacks,

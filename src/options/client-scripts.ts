@@ -8,9 +8,9 @@ import type { KnownHostsSource } from '../trust/known-hosts.node.js';
 import { isKnownHosts } from '../trust/known-hosts-mark.js';
 import { type Target, type Trust, trustOf } from '../trust/trust.js';
 import type { Tickets } from './client-tickets.js';
-import { isOwn } from './own-backends.js';
 import { kemFor, keylogOf, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
+import { isShipped } from './shipped-backends.js';
 
 /** A client's script for one connection, and what is to happen once the server is proven. */
 export interface ClientPlan {
@@ -51,7 +51,7 @@ async function backendFor(
   settings: ClientSettings,
 ): Promise<Backend> {
   if (settings.backend === backend) return loadBackend ? loadBackend(settings) : backend;
-  if (isOwn(settings.backend)) return settings.backend;
+  if (isShipped(settings.backend)) return settings.backend;
   // kept: an import resolves its name anew each time, which costs a connection more than its own code does
   guard ??= (await import('./guarded-backend.js')).guardBackend;
   return guard(settings.backend);

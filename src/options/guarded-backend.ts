@@ -25,8 +25,8 @@ import { kindOf, SecureSocketError } from '../errors.js';
  * What can be checked is kind and length, not whether the bytes are right: a backend is trusted with keys, and one
  * that computes wrongly fails against its peer. The check is for the mistake that would otherwise show far from its
  * cause, as a `TypeError` in the key schedule or a record whose length does not fit its header. A Buffer, as `node:crypto`
- * gives, goes on as a plain array: what is made of it by `slice` is a copy only then. The default
- * backend and the others of the package are not wrapped: their records would pay for a check that test/backends makes once.
+ * gives, goes on as a plain array: what is made of it by `slice` is a copy only then. The
+ * backends of the package are not wrapped: their records would pay for a check that test/backends makes once.
  */
 export function guardBackend(backend: Backend): Backend {
   const found = guarded.get(backend) ?? guard(backend);

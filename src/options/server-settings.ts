@@ -3,10 +3,10 @@ import { badOption } from '../errors.js';
 import { parseAuthorizedKeys, placeInList } from '../trust/authorized-lines.js';
 import { guardBackend } from './guarded-backend.js';
 import type { EveryServerOption, ServerOptions } from './options.js';
-import { isOwn } from './own-backends.js';
 import type { Given } from './rules.js';
 import { type DefaultedServer, hasVerifier, serverTable } from './server-table.js';
 import { checkRole, type Filled, fill, readGiven } from './settings.js';
+import { isShipped } from './shipped-backends.js';
 
 /** A server's options, checked once and filled up. */
 export type ServerSettings = Filled<EveryServerOption, DefaultedServer>;
@@ -21,13 +21,16 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
   }
   checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
   checkClientAuth(given);
-  const { backend: own = defaultBackend } = given;
-  const backend = own === defaultBackend || isOwn(own) ? own : guardBackend(own);
+  const backend = heldToInterface(given.backend ?? defaultBackend);
   const settings = fill<ServerSettings>(given, serverTable, backend);
   const { authorizedKeys } = settings;
   if (typeof authorizedKeys === 'string' || Array.isArray(authorizedKeys))
     parseAuthorizedKeys([authorizedKeys].flat(), placeInList, backend);
   return settings;
+}
+
+function heldToInterface(backend: Backend): Backend {
+  return isShipped(backend) ? backend : guardBackend(backend);
 }
 
 function checkClientAuth(given: Given<EveryServerOption>): void {

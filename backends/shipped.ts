@@ -5,6 +5,6 @@ import type { Backend } from '../src/backend.js';
  * as it does with one of an application (src/options/guarded-backend.ts). The mark names the object that has it, so that an
  * object made of this one, with a method of its own, has none.
  */
-export function own(backend: Backend): Backend {
-  return Object.defineProperty(backend, Symbol.for('secure-sockets:own-backend'), { value: backend });
+export function markShipped(backend: Backend): Backend {
+  return Object.defineProperty(backend, Symbol.for('secure-sockets:shipped'), { value: backend });
 }
