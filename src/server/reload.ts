@@ -33,7 +33,12 @@ export async function planReload(
   const { handshakeTimeout } = settings;
   const late = (): Error =>
     new SecureSocketError('BAD_OPTION', `authorizedKeys gave no answer within ${handshakeTimeout} ms`);
-  if (authorizedKeys) await inTime(authorizedKeys.reload(), handshakeTimeout, late);
+  try {
+    if (authorizedKeys) await inTime(authorizedKeys.reload(), handshakeTimeout, late);
+  } catch (error) {
+    if (plan !== before) plan.close?.();
+    throw error;
+  }
   if (plan === before) return before;
   return { ...plan, close: closeBoth(before, plan, handshakeTimeout) };
 }
