@@ -23,6 +23,7 @@ export interface HeartbeatSender {
  * R6.3).
  */
 const PONG_INTERVAL = 10_000;
+
 /**
  * Watches over one open connection, with one timer for four deadlines. `#due` says which comes next, `#check` acts on
  * those that have come:

@@ -57,6 +57,8 @@ type OnlyIn<Name, Sealed> = Name extends Sealed
 export type DefaultedCommon = Exclude<keyof CommonOptions, 'suites' | 'padding' | 'keylog'>;
 /** Options of a client that have one. */
 export type DefaultedClient = DefaultedCommon | 'minModulusBits' | 'settleMs';
+
+/** In bytes. */
 export const MEBIBYTE: number = 2 ** 20;
 const MAX_TIME = 2 ** 31 - 1;
 const milliseconds = integer(1, MAX_TIME, 'milliseconds');

@@ -134,10 +134,17 @@ export class ConnectionAcceptor<Client extends PortableClient> {
 
   /** Does the handshake with a new connection, within its time or what is left of it. */
   #take(transport: Transport, handshakeTimeout?: number): void {
+    if (this.#closing.signal.aborted) {
+      transport.destroy();
+      return;
+    }
     const from = originOf(transport);
-    const leave = this.#closing.signal.aborted ? undefined : this.#admit(transport, from);
-    if (this.#closing.signal.aborted) transport.destroy();
-    if (leave === undefined) return;
+    const leave = this.#admit(transport, from);
+    if (leave !== undefined) this.#connect(transport, from, leave, handshakeTimeout);
+  }
+
+  /** `leave` counts the handshake out. */
+  #connect(transport: Transport, from: Origin, leave: () => void, handshakeTimeout?: number): void {
     const connection = new Connection(transport, this.#options.script(), this.#settings);
     this.#connections.add(connection);
     traceHandshake('server', connection);

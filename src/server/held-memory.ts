@@ -69,7 +69,7 @@ export class HeldMemory {
   #drop(connection: Connection): void {
     this.#unread.delete(connection);
     connection.abandon(
-      new SecureSocketError('CLOSED', 'the server was closed before these messages were read'),
+      new SecureSocketError('CLOSED', 'the client was dropped before these messages were read'),
       GOING_AWAY,
     );
   }

@@ -59,7 +59,7 @@ export class FileLines implements LineStore {
     );
   }
 
-  async removeLines(pick: (text: string) => ReadonlySet<number>): Promise<number> {
+  async removeLines(pick: ChooseLines): Promise<number> {
     const target = await unlessMissing(realpath(this.name));
     if (target === undefined) return 0;
     requireRegular(target, await stat(target, { bigint: true }));
@@ -169,9 +169,9 @@ async function withOld<Result>(path: string, task: (old: OldFile) => Promise<Res
 }
 
 /** Chooses lines, counted from 1. */
-type Pick = (text: string) => ReadonlySet<number>;
+type ChooseLines = (text: string) => ReadonlySet<number>;
 
-async function replace(old: OldFile, next: NewFile, pick: Pick): Promise<number> {
+async function replace(old: OldFile, next: NewFile, pick: ChooseLines): Promise<number> {
   const text = await textOf(old);
   const gone = pick(text);
   if (gone.size === 0) return 0;
@@ -200,7 +200,7 @@ async function putInPlace(next: NewFile, old: OldFile): Promise<void> {
  * into a container), its lines become comments: a byte of each, so that readers and those who append notice nothing
  * else.
  */
-async function commentOut(path: string, pick: Pick): Promise<number> {
+async function commentOut(path: string, pick: ChooseLines): Promise<number> {
   const [count, isThere] = await withOld(path, async (old) => {
     const text = await textOf(old);
     const done = await commentOutLines(old, text, pick(text));
