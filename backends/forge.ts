@@ -8,6 +8,7 @@
 import forgeLibrary from 'node-forge';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
 import { requireCount, requireLength, requireWholeBlocks } from './checks.js';
+import { equal } from './equal.js';
 import * as fallbacks from './fallbacks.js';
 import { mlKem768 } from './fallbacks-ml-kem.js';
 import { digest, drain, fromBinary, toBinary, updateInto } from './forge-bytes.js';
@@ -45,13 +46,6 @@ export const forge: Backend = /* @__PURE__ */ markShipped({
 function randomBytes(length: number): Uint8Array {
   requireCount('number of random bytes', length, 2 ** 31 - 1);
   return fromBinary(forgeLibrary.random.getBytesSync(length));
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let index = 0; index < a.length; index++) difference |= (a[index] as number) ^ (b[index] as number);
-  return difference === 0;
 }
 
 function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {

@@ -3,6 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes as fewRandomBytes } from '@noble/hashes/utils.js';
 import type { Backend } from '../src/backend.js';
 import { requireCount } from './checks.js';
+import { equal } from './equal.js';
 import { expand } from './hkdf.js';
 
 /** What of a backend @noble/hashes gives, and the platform's random bytes. */
@@ -20,17 +21,6 @@ export const nobleHashes: Pick<
 
 function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
   return hmac(sha256, key, data);
-}
-
-/**
- * The one of @noble/ciphers does the same, and brings 4 kB of other helpers with it into every page. No exit before the
- * end, and no branch on a byte.
- */
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let at = 0; at < a.length; at++) difference |= (a[at] as number) ^ (b[at] as number);
-  return difference === 0;
 }
 
 /** Browsers give at most this many random bytes a call. */
