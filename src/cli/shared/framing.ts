@@ -1,3 +1,4 @@
+import { asOne } from '../../core/bytes.js';
 import { CommandError, exitCodes } from './failure.js';
 import { Input, Output, type Sink, type Source } from './pipes.js';
 
@@ -58,7 +59,7 @@ class MessageSource implements Source {
     return message;
   }
 
-  /** `count` bytes; `null` at the end. Memory is allocated as bytes arrive, not for the announced length. */
+  /** `length` bytes; `null` at the end. Memory is allocated as bytes arrive, not for the announced length. */
   async #take(length: number): Promise<Uint8Array | null> {
     while (this.#bytes < length) {
       const piece = await this.#input.next();
@@ -67,9 +68,10 @@ class MessageSource implements Source {
       this.#pieces.push(piece);
       this.#bytes += piece.length;
     }
-    const all = Buffer.concat(this.#pieces, this.#bytes);
-    this.#pieces = [all.subarray(length)];
+    // many messages come in one piece, of which each is a view: a copy of the rest for each would take as long as all squared
+    const all = asOne(this.#pieces);
     this.#bytes -= length;
+    this.#pieces = this.#bytes === 0 ? [] : [all.subarray(length)];
     return all.subarray(0, length);
   }
 }

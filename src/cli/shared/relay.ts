@@ -95,7 +95,7 @@ class Relay {
         // the bytes are only valid during this call, and sending may have to wait
         data: (bytes) => {
           this.#writer.onReceive(bytes);
-          void this.#send(bytes.slice()).catch(reject);
+          void this.#send(new Uint8Array(bytes)).catch(reject);
         },
         end: () => {
           this.#plainHasEnded = true;
