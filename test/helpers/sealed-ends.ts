@@ -5,6 +5,7 @@ import { sodium } from '../../backends/sodium.js';
 import { web } from '../../backends/web.js';
 import type { Backend, RsaPrivateKey } from '../../src/backend.js';
 import { encodeSpki } from '../../src/core/encodings/der.js';
+import type { Task } from '../../src/core/script.js';
 import { type SealedClientOptions, sealedClient } from '../../src/core/sealed/client.js';
 import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';
 import { Recorder } from './recorder.js';
@@ -40,8 +41,11 @@ export function identity(
 }
 
 /** A client that trusts every server, over X25519 by default. */
-export function clientEnd(options: Partial<SealedClientOptions> = {}): Recorder {
-  return new Recorder(
+export function clientEnd(
+  options: Partial<SealedClientOptions> = {},
+  Kind: typeof Recorder = Recorder,
+): Recorder {
+  return new Kind(
     sealedClient({
       ...{ backend: node, suites: ['X25519'], maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD },
       ...{ decide: () => true, ...options },
@@ -50,9 +54,12 @@ export function clientEnd(options: Partial<SealedClientOptions> = {}): Recorder 
 }
 
 /** A server with the 2048-bit key that admits every client, over X25519 by default. */
-export function serverEnd(options: Partial<SealedServerOptions> = {}): Recorder {
+export function serverEnd(
+  options: Partial<SealedServerOptions> = {},
+  Kind: typeof Recorder = Recorder,
+): Recorder {
   const backend = options.backend ?? node;
-  return new Recorder(
+  return new Kind(
     sealedServer({
       ...{ backend, suites: ['X25519'], maxMessage: MAX_MESSAGE, maxRecord: MAX_RECORD },
       ...{ clientAuth: 'optional', authorize: () => true },
@@ -68,8 +75,12 @@ export const whole: Cutting = (bytes) => [bytes];
 export const byteByByte: Cutting = (bytes) => Array.from(bytes, (byte) => Uint8Array.of(byte));
 
 /** Performs pending tasks, whatever their outcome, until none is left. */
-export async function settle({ tasks, session }: Recorder): Promise<void> {
+export async function settle(
+  { tasks, session }: Recorder,
+  note: (task: Task) => void = () => {},
+): Promise<void> {
   for (let next = tasks.shift(); next !== undefined; next = tasks.shift()) {
+    note(next);
     const [outcome] = await Promise.allSettled([(async () => next.run())()]);
     if (outcome.status === 'fulfilled') session.resume(outcome.value);
     else session.reject(outcome.reason);

@@ -194,14 +194,14 @@ describe('an active attacker', () => {
       start(clientEnd({ identity: identity(node), suites, mlKem768 })),
       start(serverEnd({ suites, mlKem768 })),
     ];
-    await Promise.all(ends.map(settle));
+    await Promise.all(ends.map((end) => settle(end)));
     const pass = (from: 0 | 1, name: 'client' | 'server'): void => {
       const bytes = ends[from].takeWritten();
       if (bytes.length > 0) ends[1 - from]?.session.receive(change(bytes, name));
     };
     for (let flight = 0; flight < 4; flight++) {
       pass(flight % 2 === 0 ? 0 : 1, flight % 2 === 0 ? 'client' : 'server');
-      await Promise.all(ends.map(settle));
+      await Promise.all(ends.map((end) => settle(end)));
     }
     return ends;
   }
