@@ -9,6 +9,7 @@ import { planServer } from '../options/server-scripts.js';
 import { readAddress } from '../transports/address.js';
 import { createTcpServer, fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { checkUnixPath, explainInUse, unlinkIfLeftBehind } from '../transports/unix-path.node.js';
+import { serverClosed } from './going-away.js';
 import {
   notListening,
   PortableServer,
@@ -131,7 +132,7 @@ export interface LimitDiagnostics {
 /** Resolves when the server listens. */
 function openServer(server: Server, address: TcpAddress | UnixAddress, backlog: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onClose = (): void => reject(new SecureSocketError('CLOSED', 'the server is closed'));
+    const onClose = (): void => reject(serverClosed());
     server.once('error', reject);
     // a server that is closed before it listens says nothing else
     server.once('close', onClose);
