@@ -88,12 +88,15 @@ describe('connections through a tunnel', () => {
   });
 
   test('a client that resets is seen to reset at the target', async () => {
-    let onSeen: (what: string) => void = () => {};
+    let [onSeen, onBegun] = [(_what: string): void => {}, (): void => {}];
     const ending = new Promise<string>((resolve) => {
       onSeen = resolve;
     });
+    const begun = new Promise<void>((resolve) => {
+      onBegun = resolve;
+    });
     const target = await plainServer((socket) => {
-      socket.on('data', () => {});
+      socket.on('data', () => onBegun());
       socket.on('end', () => onSeen('end'));
       socket.on('error', (error: Error & { code?: string }) => onSeen(String(error.code)));
     });
@@ -101,7 +104,7 @@ describe('connections through a tunnel', () => {
     const socket = plainClient(port);
     await once(socket, 'connect');
     socket.write('half of ');
-    await sleep(300);
+    await begun;
     socket.resetAndDestroy();
     expect(await ending).toBe('ECONNRESET');
   });

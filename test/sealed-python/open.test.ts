@@ -13,6 +13,12 @@ import {
 } from '../helpers/sealed-python.js';
 import { pause, portOf, rejection, startListening } from '../helpers/sockets.js';
 
+/** Resolves when more bytes have passed to the server. */
+async function moreToServer(proxy: FaultProxy): Promise<void> {
+  const { toServer } = proxy.passed;
+  await expect.poll(() => proxy.passed.toServer, { timeout: 20_000 }).toBeGreaterThan(toServer);
+}
+
 describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 60_000 }, () => {
   useIdentities();
 
@@ -25,7 +31,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'sleep', seconds: 2 });
       const client = await accepted;
-      await pause(200); // until the handshake has passed
+      await moreToServer(proxy); // the first PONG: the handshake has passed
       const before = proxy.passed;
       await pause(1000);
       const after = proxy.passed;
@@ -46,7 +52,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       const told = pythonClient(proxy.port, { do: 'sleep', seconds: 2, options, constants });
       const client = await accepted;
       const sent = Promise.all(Array.from({ length: 10 }, () => client.send(new Uint8Array(65_000))));
-      await pause(500);
+      await moreToServer(proxy); // the first PONG: the handshake has passed
       const before = proxy.passed.toServer;
       await pause(1000);
       const pongs = proxy.passed.toServer - before;
@@ -63,7 +69,6 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'listen', constants: { OWED_PONG: 0.2 } });
       const client = await accepted;
-      await pause(300);
       const before = proxy.passed.toServer;
       for (let i = 0; i < 20; i++) {
         await client.send(new Uint8Array(100));
@@ -100,8 +105,7 @@ describe.skipIf(sealedPythonProblem)('an open connection to Python', { timeout: 
       await using proxy = await FaultProxy.listen(portOf(server));
       const told = pythonClient(proxy.port, { do: 'listen', options });
       const client = await accepted;
-      const { toServer } = proxy.passed;
-      while (proxy.passed.toServer === toServer) await pause(10); // until it has asked once
+      await moreToServer(proxy); // it has asked once
       proxy.break('blackhole');
       expect((await told).code).toBe('PING_TIMEOUT');
       client.destroy();
