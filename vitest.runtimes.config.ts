@@ -19,7 +19,7 @@ const ofNode = [
   'test/faults/soak.test.ts',
   'test/backends/rsa.test.ts',
   // handles of Node's sockets, its garbage collector's flags, and kinds of keys that its OpenSSL makes
-  'test/direct-reads.test.ts',
+  'test/{direct-reads,hidden-reset}.test.ts',
   'test/backends/generated-keys.test.ts',
   'test/key-kinds.test.ts',
 ];

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { badArgument, kindOf } from '../errors.js';
+import { findHiddenReset } from './hidden-reset.node.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** The addresses of both ends, as far as there are any. */
@@ -76,12 +77,19 @@ class DuplexTransport implements Transport {
       queueMicrotask(() => events.close(this.#error));
       return;
     }
-    stream.on('end', () => this.#isGivenUp || events.end());
+    stream.on('end', () => this.#onEnd(events));
     whenGone(stream, () => events.close(this.#error));
     if (this.#reads) this.#reads.events = events;
     else stream.on('data', (chunk: Uint8Array) => this.#isGivenUp || events.data(chunk));
     // a stream that was paused on purpose does not flow by a listener alone
     stream.resume();
+  }
+
+  #onEnd(events: TransportEvents): void {
+    if (this.#isGivenUp) return;
+    const reset = findHiddenReset(this.#stream, this.remotePort);
+    if (reset) this.#stream.destroy(reset);
+    else events.end();
   }
 
   get pending(): number {

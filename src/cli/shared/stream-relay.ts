@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { PausedProbe } from '../../connection/paused-probe.js';
 import { afterTick } from '../../connection/turn.js';
 import { probeSocket } from '../../transports/duplex.node.js';
+import { findHiddenReset } from '../../transports/hidden-reset.node.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
 
@@ -16,6 +17,7 @@ const READ_AHEAD = 256 * 1024;
  */
 export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
   const { session } = stream; // a stream loses it when it is closed
+  const { remotePort: port } = plain;
   return new Promise((resolve, reject) => {
     const relay = { isSettled: false, open: 2 };
     const probe = probeOf(plain);
@@ -46,10 +48,17 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
     stream
       .on('error', (error) => cut(whyClosed(stream, session, error)))
       .on('close', () => onClose(isStreamThrough(stream), () => whyClosed(stream, session)));
-    pump(plain, stream, () => true, probe);
+    pump(plain, stream, () => isEnd(plain, port), probe);
     // after a reset Node ends the readable side before it reports the error
     pump(stream, plain, () => stream.rstCode === 0);
   });
+}
+
+/** Whether a plain side that has ended was not reset. */
+function isEnd(plain: Socket, port: number | undefined): boolean {
+  const reset = findHiddenReset(plain, port);
+  if (reset) plain.destroy(reset);
+  return reset === undefined;
 }
 
 /** Only TCP can be probed. */
