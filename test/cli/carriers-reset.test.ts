@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Identity, SecureClient } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
-import { opening, request, reset } from '../helpers/http2-frames.js';
-import { portOf } from './command.js';
+import { data, describeFrames, opening, request, reset } from '../helpers/http2-frames.js';
+import { portOf, type Running } from './command.js';
 import { plainClient, plainServer, tunnelClient, tunnelServer, usePlace } from './place.js';
 
 // A client that resets its streams before the server has looked at them, which no library does on purpose.
@@ -58,6 +58,38 @@ describe('streams that are reset at once', () => {
   });
 });
 
+describe('a stream is accepted', () => {
+  test.each([
+    ['the first bytes of its target', (socket: Socket) => socket.write('answer'), ['headers', 'data']],
+    ['the end of its target', (socket: Socket) => socket.end(), ['headers', 'data', 'end']],
+  ])('together with %s', async (_, act, words) => {
+    const { carrier, plain } = await carrierTo();
+    const messages: string[][] = [];
+    carrier.on('data', (message: Buffer) => messages.push(describeFrames(message)));
+    carrier.write(request(1, connectTo('default')));
+    const socket = await plain;
+    // what a silent target is sent does not wait for that
+    carrier.write(data(1, 'question'));
+    expect(String((await once(socket, 'data'))[0])).toBe('question');
+    act(socket);
+    await expect.poll(() => messages.filter((message) => message.length > 0)).toEqual([words]);
+  });
+
+  test('but not if its target resets', async () => {
+    const { carrier, plain, server } = await carrierTo();
+    const messages: string[][] = [];
+    carrier.on('data', (message: Buffer) => messages.push(describeFrames(message)));
+    carrier.write(request(1, connectTo('default')));
+    const socket = await plain;
+    // it is known to be connected when that has arrived
+    carrier.write(data(1, 'question'));
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+    await server.until(/lost .*ECONNRESET/);
+    await expect.poll(() => messages.flat()).toEqual(['reset']);
+  });
+});
+
 test.each(['GET', 'HEAD', 'POST'])('%s opens no stream', async (method) => {
   const target = await plainServer((socket) => socket.pipe(socket));
   let connections = 0;
@@ -70,6 +102,16 @@ test.each(['GET', 'HEAD', 'POST'])('%s opens no stream', async (method) => {
   expect(connections).toBe(0);
   await expectEcho((await tunnelClient(port)).port);
 });
+
+/** One to a server with a target, and the first connection to that. */
+async function carrierTo(): Promise<{ carrier: Duplex; plain: Promise<Socket>; server: Running }> {
+  let accept: (socket: Socket) => void = () => {};
+  const plain = new Promise<Socket>((resolve) => {
+    accept = resolve;
+  });
+  const server = await tunnelServer(await plainServer((socket) => accept(socket)));
+  return { carrier: await rawCarrier(await portOf(server)), plain, server };
+}
 
 /** A sealed connection on which the server speaks HTTP/2, and this side whatever is written. */
 async function rawCarrier(port: number): Promise<Duplex> {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
@@ -109,7 +110,7 @@ export class TunnelServing implements Serving {
       refuseStream(stream, 502);
       throw error;
     });
-    if (!isGone(stream)) stream.respond({ ':status': 200 });
+    acceptWithFirst(socket, stream);
     await relayStream(socket, stream, links.cut);
   }
 
@@ -126,6 +127,19 @@ export class TunnelServing implements Serving {
       throw error;
     }
   }
+}
+
+/**
+ * Accepts a stream when the target sends its first bytes, or ends, so that both leave together: by itself the response
+ * would cost a write as they do, and the client needs it for nothing else. A target that is silent meanwhile gets what
+ * the client sends. To be called before anything else listens for data, since the response must go ahead of it.
+ */
+function acceptWithFirst(target: Socket, stream: ServerHttp2Stream): void {
+  const accept = (): void => {
+    if (!isGone(stream) && !stream.headersSent) stream.respond({ ':status': 200 });
+  };
+  // it stays paused, as it was dialled
+  target.once('data', accept).once('end', accept);
 }
 
 /** Sends the reason before the reset, so that it arrives before it. */
