@@ -57,6 +57,26 @@ describe.each(protocols)('%s', (protocol) => {
       expect(sha256(Buffer.concat(received))).toBe(sha256(content));
     });
 
+    it('keeps apart what many streams write together, in however many pieces', async () => {
+      const carried = Array.from({ length: 6 }, async () => {
+        const { client, peer } = await connectPair();
+        const content = randomBytes(2_000_000);
+        const stream = client.toDuplex();
+        // all at once, so that most waits for its reader
+        for (let at = 0; at < content.length; at += 100_003) {
+          stream.cork();
+          for (let from = at; from < at + 100_003; from += 9_001)
+            stream.write(content.subarray(from, Math.min(from + 9_001, at + 100_003)));
+          process.nextTick(() => stream.uncork());
+        }
+        stream.end();
+        const received: Uint8Array[] = [];
+        for await (const chunk of peer.toDuplex()) received.push(chunk as Uint8Array);
+        expect(sha256(Buffer.concat(received))).toBe(sha256(content));
+      });
+      await Promise.all(carried);
+    });
+
     it('does not take an empty message for the end', async () => {
       const { client, peer } = await connectPair();
       for (const message of ['', 'a', '', '', 'b', '']) await client.send(bytes(message));

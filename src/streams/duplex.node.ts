@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.js';
 import { isDetached } from '../core/bytes.js';
 import { badArgument, SecureSocketError } from '../errors.js';
+import { withJoined } from './joined.js';
 import { whenStalled } from './stalled.js';
 
 /** What a byte stream needs to know of its connection. */
@@ -128,26 +129,26 @@ class ByteStream extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#send(chunk).then(
-      () => done(),
-      (error: Error) => {
-        this.#giveUp(error);
-        done(error);
-      },
-    );
+    this.#settle(this.#send(chunk), done);
   }
 
   /**
    * What waited together leaves together: the small writes of a protocol such as HTTP/2 cost one step, and one message.
    */
   override _writev(
-    chunks: readonly { readonly chunk: Uint8Array }[],
+    writes: readonly { readonly chunk: Uint8Array }[],
     done: (error?: Error | null) => void,
   ): void {
-    // one without its memory is for _write to refuse: joined with others it would be left out
-    const lost = chunks.find(({ chunk }) => isDetached(chunk));
-    const only = chunks.length === 1 ? chunks[0] : lost;
-    this._write(only?.chunk ?? Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
+    const chunks = writes.map(({ chunk }) => chunk);
+    const [first, ...more] = chunks as [Uint8Array, ...Uint8Array[]];
+    // one without its memory is for #send to refuse: joined with others it would be left out
+    const lost = chunks.find(isDetached);
+    if (lost !== undefined || more.length === 0) this.#settle(this.#send(lost ?? first), done);
+    else
+      this.#settle(
+        withJoined(chunks, (joined) => this.#send(joined)),
+        done,
+      );
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -170,6 +171,16 @@ class ByteStream extends Duplex {
     this.#reads++;
     this.#peerHasEnded = message === null;
     this.push(message);
+  }
+
+  #settle(sending: Promise<void>, done: (error?: Error | null) => void): void {
+    sending.then(
+      () => done(),
+      (error: Error) => {
+        this.#giveUp(error);
+        done(error);
+      },
+    );
   }
 
   /** A stream cannot do without bytes that it was given: if their memory is gone, it is over. */
