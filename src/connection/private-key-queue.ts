@@ -3,8 +3,9 @@ import { SecureSocketError } from '../errors.js';
 import { settleWithin } from './in-time.js';
 import { onNextLoop } from './turn.js';
 
-/** After an operation on the main thread it is left to others for so many times as long, in milliseconds at most. */
+/** After an operation on the main thread it is left to others for so many times as long. */
 const COOLDOWN = 9;
+/** But no longer, in milliseconds. */
 const MAX_COOLDOWN = 10;
 
 /**

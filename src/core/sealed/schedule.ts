@@ -24,16 +24,17 @@ export function expandLabel(
   return backend.hkdfExpand(secret, context.length === 0 ? head : concat(head, context), length);
 }
 
-let nothingHashed: Uint8Array | undefined;
+// What is the same for all connections is kept by backend, so that one of an application that computes wrongly spoils
+// nothing for others.
+const nothingHashed = new WeakMap<Backend, Uint8Array>();
+const firstSalts = new WeakMap<Backend, Uint8Array>();
 
 /** The hash of no messages. */
 export function hashOfNothing(backend: Backend): Uint8Array {
-  nothingHashed ??= backend.sha256(NONE);
-  return nothingHashed;
+  const known = nothingHashed.get(backend) ?? backend.sha256(NONE);
+  nothingHashed.set(backend, known);
+  return known;
 }
-
-/** By backend, so that one of an application that computes wrongly spoils nothing for others. */
-const firstSalts = new WeakMap<Backend, Uint8Array>();
 
 /**
  * What follows from the secret of zeros for the first step, where there is no ticket; the same for all connections, and no

@@ -2,12 +2,18 @@ import { hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Backend } from '../../../src/backend.js';
-import { expandLabel, exportFrom } from '../../../src/core/sealed/schedule.js';
+import { expandLabel, exportFrom, hashOfNothing } from '../../../src/core/sealed/schedule.js';
 import { clientEnd, converse, identity, serverEnd } from '../../helpers/sealed-ends.js';
 import { hex } from '../../helpers/sealed-vectors.js';
 
 const SECRET = new Uint8Array(32).fill(3);
 const none = new Uint8Array(0);
+
+it('what one backend computes wrongly is not taken for the result of another', () => {
+  const wrong = { ...node, sha256: () => new Uint8Array(32) };
+  expect(hashOfNothing(wrong)).toEqual(new Uint8Array(32));
+  expect(hashOfNothing(node)).toEqual(node.sha256(none));
+});
 
 describe('keying material for the application', () => {
   const exportKey = (label: string, context: Uint8Array, length: number): Uint8Array =>
