@@ -1,5 +1,6 @@
 import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
+import { hasCode } from '../../files.node.js';
 import { isLeftBehind } from '../../transports/unix-path.node.js';
 import type { ListenAddress } from './address.js';
 import { CommandError, exitCodes } from './failure.js';
@@ -27,7 +28,7 @@ export async function listenWhereFree(
     await begin();
   } catch (error) {
     if ('fd' in address) throw unusable(address, error);
-    throw 'path' in address && isInUse(error) ? await inTheWay(address.path, error) : error;
+    throw 'path' in address && hasCode(error, 'EADDRINUSE') ? await inTheWay(address.path, error) : error;
   }
 }
 
@@ -56,8 +57,4 @@ async function inTheWay(path: string, cause: unknown): Promise<CommandError> {
   const isSocket = (await lstat(path)).isSocket();
   const text = isSocket ? `another program listens at ${path}` : `${path} is there, and is no socket`;
   return new CommandError(exitCodes.network, text, ['choose another path'], cause);
-}
-
-function isInUse(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }

@@ -1,5 +1,6 @@
 import type { Stats } from 'node:fs';
 import { lstat, readlink, stat } from 'node:fs/promises';
+import { hasCode } from '../../files.node.js';
 import { usageError } from './failure.js';
 
 /** What is at a path, or at the end of a symbolic link there. Where there is nothing, the error says which it is. */
@@ -26,14 +27,12 @@ async function explain(path: string, error: unknown): Promise<unknown> {
   const target = await readlink(path).catch(() => undefined);
   if (target !== undefined) {
     const leads = `${path} is a symbolic link to ${target}`;
-    return usageError(isLoop(error) ? `${leads}, which leads to itself` : `${leads}, which is not there`);
+    return usageError(
+      hasCode(error, 'ELOOP') ? `${leads}, which leads to itself` : `${leads}, which is not there`,
+    );
   }
   // Node gives what is no UTF-8 as U+FFFD, and finds nothing of that name
   if (path.includes('\ufffd') && (await lstat(path).catch(() => undefined)) === undefined)
     return usageError(`the name of ${path} is not UTF-8`, 'rename it: names are sent as text');
   return error;
-}
-
-function isLoop(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ELOOP';
 }

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { hasCode } from '../../files.node.js';
 import { oneOf } from './arguments.js';
 import { explain, OutputClosed } from './failure.js';
 
@@ -137,10 +138,9 @@ function writeSome(descriptor: number, bytes: Uint8Array): number {
   try {
     return writeSync(descriptor, bytes);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
     // a full pipe that another process has made non-blocking
-    if (code === 'EAGAIN') return waitABit();
-    if (code === 'EPIPE') throw new OutputClosed();
+    if (hasCode(error, 'EAGAIN')) return waitABit();
+    if (hasCode(error, 'EPIPE')) throw new OutputClosed();
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { hasCode } from '../../files.node.js';
 
 // A file that is being received is called `.NAME-PROCESS-SYSTEM-SENDER-UUID.part`. NAME and SENDER are hashes, since a
 // name may be as long as the system allows, and so that no other client continues what one has begun. PROCESS is the id
@@ -79,7 +80,7 @@ async function entriesOf(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return [];
+    if (hasCode(error, 'EACCES')) return [];
     throw error;
   }
 }
@@ -121,7 +122,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+    return !hasCode(error, 'ESRCH');
   }
 }
 
@@ -131,7 +132,7 @@ async function tryRename(from: string, to: string): Promise<boolean> {
     await rename(from, to);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { writev } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { hasCode } from '../../files.node.js';
 import { wholeNumber } from './arguments.js';
 import { CommandError, exitCodes, OutputClosed, usageError } from './failure.js';
 
@@ -193,9 +194,8 @@ async function writeSome(descriptor: number, pieces: readonly Uint8Array[]): Pro
     const { bytesWritten } = await write(descriptor, [...pieces]);
     return bytesWritten;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EPIPE') throw new OutputClosed();
-    if (code !== 'EAGAIN')
+    if (hasCode(error, 'EPIPE')) throw new OutputClosed();
+    if (!hasCode(error, 'EAGAIN'))
       throw new CommandError(
         exitCodes.damaged,
         `standard output: ${(error as Error).message}; what was received after that is lost`,
