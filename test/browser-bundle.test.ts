@@ -58,6 +58,8 @@ describe('a bundle for browsers', () => {
       /@noble\/curves/,
       /micro-rsa/,
       /core\/classic/,
+      /sealed\/(client-)?resumption/,
+      /trust\/known-hosts(-trust)?\.js/,
       /\/server\//,
       /backends\/noble\.js/,
     ];

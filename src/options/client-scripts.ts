@@ -2,12 +2,12 @@ import type { Backend, RsaPrivateKey } from '../backend.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { Script } from '../core/script.js';
 import { sealedClient } from '../core/sealed/client.js';
+import type { ClientResumption } from '../core/sealed/client-resumption.js';
 import { privateKeyOf } from '../identity/private-keys.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
-import { isKnownHosts } from '../trust/known-hosts-mark.js';
+import { isKnownHosts, trustByKnownHosts } from '../trust/known-hosts-mark.js';
 import { type Target, type Trust, trustOf } from '../trust/trust.js';
-import type { Tickets } from './client-tickets.js';
 import { kemFor, keylogOf, suitesOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
 import { isShipped } from './shipped-backends.js';
@@ -40,9 +40,18 @@ export async function planClient(
     const { classicClientScript } = await import('./classic-client-script.js');
     return { script: classicClientScript(settings, platform.protectMemory) };
   }
-  const { serverKey, verifyServer } = settings;
-  const trust = trustOf({ serverKey, verifyServer, knownHosts: await openHosts(platform, given) }, target);
-  return planSealed(platform, settings, trust, target);
+  return planSealed(platform, settings, await trustFor(platform, given, target), target);
+}
+
+/** How the server is trusted. By known hosts it is their own code that says so, which others do not load. */
+async function trustFor(
+  platform: ClientScriptPlatform,
+  settings: ClientSettings,
+  target: Target | undefined,
+): Promise<Trust> {
+  const hosts = await openHosts(platform, settings);
+  const byHosts = hosts && settings.serverKey === undefined && trustByKnownHosts(hosts, target);
+  return byHosts || trustOf(settings);
 }
 
 /** The backend that computes. One of the application is held to what the interface says, by code that others do not load. */
@@ -82,24 +91,24 @@ async function planSealed(
     maxRecord,
     decide,
     protectMemory,
-    ...(await ticketsFor(settings, trust, target)),
+    resumption: await resumptionFor(settings, trust, target),
   });
   const { confirm } = trust;
   return confirm ? { script, confirm } : { script };
 }
 
-/** Tickets, for a client that keeps sessions, by code that others do not load. */
-async function ticketsFor(
+/** For a client that keeps sessions, by code that others do not load. */
+async function resumptionFor(
   { sessions, identity }: ClientSettings,
   trust: Trust,
   target: Target | undefined,
-): Promise<Tickets> {
-  if (sessions === undefined) return {};
-  tickets ??= (await import('./client-tickets.js')).ticketsOf;
-  return tickets(sessions, identity?.fingerprint, trust, target);
+): Promise<ClientResumption | undefined> {
+  if (sessions === undefined) return undefined;
+  resumption ??= (await import('./client-tickets.js')).resumptionOf;
+  return resumption(sessions, identity?.fingerprint, trust, target);
 }
 
-let tickets: typeof import('./client-tickets.js').ticketsOf | undefined;
+let resumption: typeof import('./client-tickets.js').resumptionOf | undefined;
 
 function clientIdentity({
   identity,

@@ -4,6 +4,7 @@ import { canonicalHost } from '../core/encodings/host-name.js';
 import { hidesLine, linesOf } from '../core/encodings/text.js';
 import { badOption, kindOf, SecureSocketError } from '../errors.js';
 import { markKnownHosts } from './known-hosts-mark.js';
+import { trustKnownHosts } from './known-hosts-trust.js';
 import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
 
 /** One line of a list of known hosts. */
@@ -63,7 +64,7 @@ export class PortableKnownHosts {
   constructor(source: StoredHosts | ModeOption, place?: HostsPlace) {
     const { store, socketPath = asIs }: HostsPlace = place ?? { store: storeOf(source) };
     this.mode = modeOf(source);
-    markKnownHosts(this);
+    markKnownHosts(this, (target) => trustKnownHosts(this, target));
     this.#store = store;
     this.#socketPath = socketPath;
   }

@@ -1,7 +1,6 @@
 import type { Bytes } from '../core/bytes.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
-import { reasonOf, SecureSocketError } from '../errors.js';
-import type { PortableKnownHosts } from './known-hosts.js';
+import { SecureSocketError } from '../errors.js';
 
 /** The server a client connects to, as a known-hosts file names it: a Unix domain socket is `unix:PATH` with port 0. */
 export interface Target {
@@ -9,10 +8,9 @@ export interface Target {
   readonly port: number;
 }
 
-/** The options that say which server to trust. */
+/** The options that say which server to trust, but for `knownHosts`, whose code others do not load. */
 export interface TrustSettings {
   readonly serverKey?: string | readonly string[] | undefined;
-  readonly knownHosts?: PortableKnownHosts | undefined;
   readonly verifyServer?: ((spki: Bytes, fingerprint: string) => boolean | Promise<boolean>) | undefined;
 }
 
@@ -27,10 +25,8 @@ export interface Trust {
 }
 
 /** The way of trusting that the options name. Throws NO_TRUST if they name none: there is no accept-everything. */
-export function trustOf(settings: TrustSettings, target: Target | undefined): Trust {
-  const { serverKey, knownHosts, verifyServer } = settings;
+export function trustOf({ serverKey, verifyServer }: TrustSettings): Trust {
   if (serverKey !== undefined) return trustPins(typeof serverKey === 'string' ? [serverKey] : serverKey);
-  if (knownHosts !== undefined) return trustKnownHosts(knownHosts, target);
   if (verifyServer !== undefined)
     return {
       decide: (spki, fingerprint) => verifyServer(spki.slice(), fingerprint),
@@ -59,51 +55,10 @@ export function trustPins(fingerprints: readonly string[]): Trust {
   };
 }
 
-function trustKnownHosts(hosts: PortableKnownHosts, target: Target | undefined): Trust {
-  if (target === undefined) {
-    throw new SecureSocketError(
-      'NO_TRUST',
-      'knownHosts looks servers up by host and port, which a Transport does not have: connect(transport, { host, port })',
-    );
-  }
-  const { host, port } = target;
-  let isNew = false;
-  return {
-    knows: (_, fingerprint) =>
-      settlesTrue(async () => (await hosts.check(host, port, fingerprint)) === 'known'),
-    decide: async (_, fingerprint) => {
-      isNew = (await possible('read', hosts.check(host, port, fingerprint))) === 'unknown';
-      if (!isNew || hosts.mode === 'tofu') return true;
-      throw new SecureSocketError(
-        'UNTRUSTED_SERVER',
-        `${hosts.name} does not know ${host}${port === 0 ? '' : ` port ${port}`}, whose key is ${fingerprint}: check it, then add it there, or use mode 'tofu'`,
-        { fingerprint },
-      );
-    },
-    confirm: async (fingerprint) => {
-      if (isNew) await possible('added to', hosts.add(host, port, fingerprint));
-    },
-  };
-}
-
-async function settlesTrue(decision: () => Promise<boolean>): Promise<boolean> {
+/** Whether it settles to exactly `true`; what it rejects with is no reason. */
+export async function settlesTrue(decision: () => Promise<boolean>): Promise<boolean> {
   return decision().then(
     (verdict) => verdict === true,
     () => false,
   );
-}
-
-/** A system error of a local file is this side's: the server must not be blamed for it. */
-async function possible<Result>(what: string, operation: Promise<Result>): Promise<Result> {
-  try {
-    return await operation;
-  } catch (error) {
-    if (error instanceof SecureSocketError) throw error;
-    const reason = reasonOf(error);
-    throw new SecureSocketError(
-      'BAD_OPTION',
-      `the known hosts cannot be ${what}: ${reason}; mend that, name another file, or give serverKey`,
-      { cause: error },
-    );
-  }
 }

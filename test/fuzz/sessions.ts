@@ -3,6 +3,7 @@ import { classicClient, classicServer } from '../../src/core/classic/scripts.js'
 import { encodeSpki } from '../../src/core/encodings/der.js';
 import type { Script } from '../../src/core/script.js';
 import { sealedClient } from '../../src/core/sealed/client.js';
+import { clientResumption } from '../../src/core/sealed/client-resumption.js';
 import type { Padding } from '../../src/core/sealed/padding.js';
 import type { TicketIssuer } from '../../src/core/sealed/resumption.js';
 import { type SealedServerOptions, sealedServer } from '../../src/core/sealed/server.js';
@@ -71,8 +72,11 @@ function makeResumingClient(): Recorder {
   const peer = { spki: encodeSpki(serverKey), fingerprint: 'SHA256:' };
   return start(
     sealedClient({
-      ...{ ...common, suites, decide: () => true, padding: 64, keepTicket: () => {} },
-      takeTicket: () => ({ ticket: new Uint8Array(40).fill(84), psk: new Uint8Array(32), peer }),
+      ...{ ...common, suites, decide: () => true, padding: 64 },
+      resumption: clientResumption({
+        takeTicket: () => ({ ticket: new Uint8Array(40).fill(84), psk: new Uint8Array(32), peer }),
+        keepTicket: () => {},
+      }),
     }),
   );
 }

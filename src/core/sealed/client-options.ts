@@ -1,6 +1,6 @@
 import type { KeyEncapsulation, RsaPrivateKey } from '../../backend.js';
+import type { ClientResumption } from './client-resumption.js';
 import type { OpenOptions } from './open.js';
-import type { HeldTicket, IssuedTicket } from './resumption.js';
 import type { SuiteName } from './suites.js';
 
 /** The client's end of sealed. */
@@ -15,8 +15,6 @@ export interface SealedClientOptions extends OpenOptions {
   readonly identity?: { readonly spki: Uint8Array; readonly key: RsaPrivateKey } | undefined;
   /** Whether to trust the server: settles to exactly `true`, or rejects with the reason. */
   readonly decide: (spki: Uint8Array, fingerprint: string) => unknown;
-  /** Takes a ticket of a server that is trusted now out of where they are kept, if there is one. */
-  readonly takeTicket?: (() => HeldTicket | undefined) | undefined;
-  /** Keeps tickets; absent: none are asked for. */
-  readonly keepTicket?: ((ticket: IssuedTicket) => void) | undefined;
+  /** Absent: no tickets are offered or asked for. */
+  readonly resumption?: ClientResumption | undefined;
 }

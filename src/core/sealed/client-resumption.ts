@@ -1,28 +1,78 @@
 import type { Backend } from '../../backend.js';
-import { SecureSocketError } from '../../errors.js';
 import type { PeerKey } from '../script.js';
-import type { SealedClientOptions } from './client-options.js';
 import { malformedMessage } from './codec.js';
 import { type Established, type Handshake, type Handshaking, handshakeMessage } from './handshake.js';
 import { joinFlight } from './later.js';
-import {
-  decodeFinished,
-  decodeServerIdentity,
-  encodeClientAuth,
-  encodeFinished,
-  MessageType,
-} from './messages.js';
-import { TicketReceiver } from './resumption.js';
+import { decodeServerIdentity, encodeClientAuth, encodeFinished, MessageType } from './messages.js';
+import type { OpenOptions } from './open.js';
+import { binderOf, type HeldTicket, type IssuedTicket, TicketReceiver } from './resumption.js';
+import { checkFinished, readRecord } from './server-flight.js';
+
+/** Where a client has its tickets. */
+export interface TicketStore {
+  /** Takes a ticket of a server that is trusted now out of where they are kept, if there is one. */
+  readonly takeTicket?: (() => HeldTicket | undefined) | undefined;
+  /** Keeps tickets; absent: none are asked for. */
+  readonly keepTicket?: ((ticket: IssuedTicket) => void) | undefined;
+}
+
+/** A client's tickets, and all that it does with them: code that a client without sessions does not load. */
+export interface ClientResumption {
+  /** Whether tickets are asked for. */
+  readonly wantsTickets: boolean;
+  /** A ticket to offer, if there is one. */
+  take(): ResumptionOffer | undefined;
+  /**
+   * Where tickets go that come on this connection. Not before the whole transcript is there, with both FINISHED: a
+   * secret over less could be the same on two connections of an attacker in the middle (the triple handshake, T2).
+   */
+  receiverOf(handshake: Handshake, backend: Backend, of: Origin): TicketReceiver | undefined;
+}
+
+/** A ticket that is offered. */
+export interface ResumptionOffer extends HeldTicket {
+  /** T2: proves that this side has the secret; over all of CLIENT_HELLO but its last bytes. */
+  binder(backend: Backend, hello: Uint8Array): Uint8Array;
+  /** T3: the rest of the handshake, once the server has accepted the ticket. */
+  resume(handshake: Handshake, options: OpenOptions): Handshaking<Omit<Established, 'suite'>>;
+}
+
+interface Origin {
+  readonly peer: PeerKey;
+  readonly resumed: boolean;
+}
+
+/** What a client does with the tickets of a store. */
+export function clientResumption({ takeTicket, keepTicket }: TicketStore): ClientResumption {
+  const receiverOf: ClientResumption['receiverOf'] = ({ schedule }, backend, of) =>
+    keepTicket && new TicketReceiver(backend, schedule.derive('res master'), of, keepTicket);
+  const offer = (held: HeldTicket): ResumptionOffer => ({
+    ...held,
+    binder: (backend, hello) => binderOf(backend, held.psk, hello),
+    *resume(handshake, options) {
+      const established = yield* resume(handshake, options, held.peer);
+      return { ...established, ticketReceiver: receiverOf(handshake, options.backend, established) };
+    },
+  });
+  return {
+    wantsTickets: keepTicket !== undefined,
+    take() {
+      const held = takeTicket?.();
+      return held && offer(held);
+    },
+    receiverOf,
+  };
+}
 
 /**
  * T3: the rest of a resumed handshake, which needs no RSA key: the ticket's secret is the proof. There is no refusal in
  * it: a server that does not let the client in does not accept the ticket.
  */
-export function* resume(
+function* resume(
   handshake: Handshake,
-  options: SealedClientOptions,
+  options: OpenOptions,
   peer: PeerKey,
-): Handshaking<Omit<Established, 'suite'>> {
+): Handshaking<Omit<Established, 'suite'> & Origin> {
   const { schedule, transcript } = handshake;
   const { maxMessage, maxRecord } = options;
   const message = handshakeMessage(yield* readRecord(handshake));
@@ -41,48 +91,5 @@ export function* resume(
     receiving: handshake.key('s ap traffic'),
     exporterSecret: schedule.derive('exp master'),
   };
-  const ticketReceiver = receiverOf(handshake, options, { peer, resumed: true });
-  return { ...application, peer, peerLimits: identity, resumed: true, ticketReceiver };
-}
-
-/**
- * Where tickets go that come on this connection. Not before the whole transcript is there, with both FINISHED: a secret
- * over less could be the same on two connections of an attacker in the middle (the triple handshake, T2).
- */
-export function receiverOf(
-  { schedule }: Handshake,
-  { backend, keepTicket }: SealedClientOptions,
-  of: { readonly peer: PeerKey; readonly resumed: boolean },
-): TicketReceiver | undefined {
-  return keepTicket && new TicketReceiver(backend, schedule.derive('res master'), of, keepTicket);
-}
-
-/** The next record of the server. */
-export function* readRecord(handshake: Handshake): Handshaking<Uint8Array> {
-  const record = yield* handshake.readRecord();
-  if (record !== null) return record;
-  throw new SecureSocketError(
-    'HANDSHAKE_FAILED',
-    'the server does not have the keys of this connection, or bytes were changed',
-  );
-}
-
-/** SERVER_FINISHED in a record, once its MAC is right. */
-export function checkFinished(handshake: Handshake, backend: Backend, record: Uint8Array): Uint8Array {
-  const { message, mac } = readFinished(record);
-  if (backend.equal(mac, handshake.schedule.finishedMac('s finished'))) return message;
-  throw new SecureSocketError(
-    'HANDSHAKE_FAILED',
-    "the server's view of the handshake differs from this side's",
-  );
-}
-
-function readFinished(record: Uint8Array): { message: Uint8Array; mac: Uint8Array } {
-  try {
-    const message = handshakeMessage(record);
-    return { message, mac: decodeFinished(message, MessageType.serverFinished) };
-  } catch (error) {
-    if (!(error instanceof SecureSocketError)) throw error;
-    throw new SecureSocketError('HANDSHAKE_FAILED', error.message, { cause: error });
-  }
+  return { ...application, peer, peerLimits: identity, resumed: true };
 }

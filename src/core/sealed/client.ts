@@ -3,7 +3,7 @@ import { reasonOf, SecureSocketError } from '../../errors.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform, type Script } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
-import { checkFinished, readRecord, receiverOf, resume } from './client-resumption.js';
+import type { ResumptionOffer } from './client-resumption.js';
 import { malformedMessage } from './codec.js';
 import { agree, makeOffer, type Offer, wipeOffer } from './exchange.js';
 import { BINDER_LENGTH } from './extensions.js';
@@ -35,7 +35,7 @@ import {
 } from './messages.js';
 import { sealedConnection } from './open.js';
 import { RecordType } from './records.js';
-import { binderOf, type HeldTicket } from './resumption.js';
+import { checkFinished, readRecord } from './server-flight.js';
 import { checkSuites, greaseOf, type SuiteName, suiteNameOf, suites } from './suites.js';
 
 export type { SealedClientOptions } from './client-options.js';
@@ -49,22 +49,23 @@ export function sealedClient(options: SealedClientOptions): Script {
 function* handshake(options: SealedClientOptions): Handshaking<Established> {
   const handshake = new Handshake(options, 'client');
   try {
-    const { suite, resumedWith } = yield* exchangeHellos(handshake, options);
-    if (resumedWith) return { ...(yield* resume(handshake, options, resumedWith)), suite };
+    const { suite, accepted } = yield* exchangeHellos(handshake, options);
+    if (accepted) return { ...(yield* accepted.resume(handshake, options)), suite };
     const server = yield* readServerIdentity(handshake, options);
     const application = yield* prove(handshake, options, server);
     const { peer } = server;
-    const ticketReceiver = receiverOf(handshake, options, { peer, resumed: false });
-    return { ...application, suite, peer, peerLimits: server.identity, resumed: false, ticketReceiver };
+    const origin = { peer, resumed: false };
+    const ticketReceiver = options.resumption?.receiverOf(handshake, options.backend, origin);
+    return { ...application, ...origin, suite, peerLimits: server.identity, ticketReceiver };
   } finally {
     handshake.wipe();
   }
 }
 
-/** What the hellos have settled: the suite, and whose ticket was accepted. */
+/** What the hellos have settled: the suite, and whether the ticket was accepted. */
 interface Settled {
   readonly suite: SuiteName;
-  readonly resumedWith: PeerKey | undefined;
+  readonly accepted: ResumptionOffer | undefined;
 }
 
 /**
@@ -76,7 +77,7 @@ interface Settled {
  */
 function* exchangeHellos(handshake: Handshake, options: SealedClientOptions): Handshaking<Settled> {
   const offer = yield* makeOffer(options.backend, options.suites, options.mlKem768);
-  const held = options.takeTicket?.();
+  const held = options.resumption?.take();
   try {
     return yield* exchangeKeys(handshake, options, offer, held);
   } finally {
@@ -89,7 +90,7 @@ function* exchangeKeys(
   handshake: Handshake,
   options: SealedClientOptions,
   offer: Offer,
-  held: HeldTicket | undefined,
+  held: ResumptionOffer | undefined,
 ): Handshaking<Settled> {
   const { backend } = options;
   const random = backend.randomBytes(32);
@@ -102,11 +103,11 @@ function* exchangeKeys(
     suites: offered,
     x25519: offer.x25519.publicKey,
     kemKey,
-    wantsTickets: options.keepTicket !== undefined,
+    wantsTickets: options.resumption?.wantsTickets === true,
     // the binder is made of everything before it
     resume: held && { ticket: held.ticket, binder: new Uint8Array(BINDER_LENGTH) },
   });
-  if (held) hello.set(binderOf(backend, held.psk, hello), hello.length - BINDER_LENGTH);
+  if (held) hello.set(held.binder(backend, hello), hello.length - BINDER_LENGTH);
   handshake.transcript.add(hello);
   yield { type: 'write', chunks: [hello] };
   const answer = yield* handshake.readBare([MessageType.serverHello, MessageType.reject]);
@@ -118,7 +119,7 @@ function* exchangeKeys(
   handshake.transcript.add(answer);
   if (serverHello.resumed && held) handshake.schedule.startWith(held.psk);
   handshake.begin(suite, yield* agree(offer, serverHello));
-  return { suite, resumedWith: serverHello.resumed ? held?.peer : undefined };
+  return { suite, accepted: serverHello.resumed ? held : undefined };
 }
 
 function suiteOf({ suite }: ServerHello, offered: readonly SuiteName[]): SuiteName {

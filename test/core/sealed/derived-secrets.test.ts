@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { node } from '../../../backends/node.js';
 import type { Backend } from '../../../src/backend.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
+import { clientResumption } from '../../../src/core/sealed/client-resumption.js';
 import type { IssuedTicket, TicketContent, TicketIssuer } from '../../../src/core/sealed/resumption.js';
 import { binderOf, TicketReceiver } from '../../../src/core/sealed/resumption.js';
 import { suiteNames } from '../../../src/core/sealed/suites.js';
@@ -59,7 +60,7 @@ describe.each(suiteNames)('nothing that was derived over %s is left', (suite) =>
       const { client, server } = await openPair(
         {
           ...{ ...common, backend: ours.backend, identity: identity(node) },
-          ...{ takeTicket: () => ticket, keepTicket: (each) => kept.push(each) },
+          resumption: clientResumption({ takeTicket: () => ticket, keepTicket: (each) => kept.push(each) }),
         },
         { ...common, backend: theirs.backend, tickets: issuer },
       );
@@ -81,11 +82,14 @@ describe('tickets', () => {
   it('know whose they are, and whether the connection was resumed itself', async () => {
     const { issuer, taken } = plainTickets(60);
     const kept: IssuedTicket[] = [];
-    const options = { keepTicket: (each: IssuedTicket) => kept.push(each) };
-    await openPair(options, { tickets: issuer });
+    const keepTicket = (each: IssuedTicket) => kept.push(each);
+    await openPair({ resumption: clientResumption({ keepTicket }) }, { tickets: issuer });
     expect(kept).toMatchObject(new Array(2).fill({ peer, resumed: false, seconds: 60 }));
     const held = kept.splice(0);
-    const { client } = await openPair({ ...options, takeTicket: () => held.pop() }, { tickets: issuer });
+    const { client } = await openPair(
+      { resumption: clientResumption({ takeTicket: () => held.pop(), keepTicket }) },
+      { tickets: issuer },
+    );
     expect(client.opening).toMatchObject({ resumed: true, peer });
     expect(kept).toMatchObject([{ peer, resumed: true, seconds: 60 }]);
     // at the end of its chain the next one must not begin another
@@ -95,7 +99,8 @@ describe('tickets', () => {
   it('are not given where their chain would end at once', async () => {
     const kept: IssuedTicket[] = [];
     const { issuer, taken } = plainTickets(undefined);
-    const { client, server } = await openPair({ keepTicket: (each) => kept.push(each) }, { tickets: issuer });
+    const resumption = clientResumption({ keepTicket: (each) => kept.push(each) });
+    const { client, server } = await openPair({ resumption }, { tickets: issuer });
     expect([taken.length, kept, client.error, server.error]).toEqual([2, [], undefined, undefined]);
     client.session.receive(Buffer.concat(server.opening?.sender.close(0) ?? []));
     expect(client.endCode).toBe(0);
@@ -104,10 +109,11 @@ describe('tickets', () => {
   it('of a known client are a decision, which is counted as one', async () => {
     const { issuer } = plainTickets(60);
     const kept: IssuedTicket[] = [];
-    const options = { identity: identity(node), keepTicket: (each: IssuedTicket) => kept.push(each) };
-    await openPair(options, { tickets: issuer });
+    const keepTicket = (each: IssuedTicket) => kept.push(each);
+    const options = { identity: identity(node) };
+    await openPair({ ...options, resumption: clientResumption({ keepTicket }) }, { tickets: issuer });
     const client = clientEnd(
-      { ...options, takeTicket: () => kept.pop() },
+      { ...options, resumption: clientResumption({ takeTicket: () => kept.pop(), keepTicket }) },
       PatientRecorder,
     ) as PatientRecorder;
     const server = serverEnd({ tickets: issuer }, PatientRecorder) as PatientRecorder;

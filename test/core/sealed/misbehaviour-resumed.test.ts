@@ -5,6 +5,7 @@ import { node } from '../../../backends/node.js';
 import type { Backend } from '../../../src/backend.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
+import { clientResumption } from '../../../src/core/sealed/client-resumption.js';
 import type { IssuedTicket } from '../../../src/core/sealed/resumption.js';
 import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
 import { isLacking } from '../../../src/core/sealed/suites.js';
@@ -94,8 +95,10 @@ function client(
   const kept: IssuedTicket[] = [];
   const ticket = { ...held, psk: new Uint8Array(held.psk), peer: { spki, fingerprint } };
   const options: Partial<SealedClientOptions> = {
-    ...(offers && { takeTicket: () => ticket }),
-    ...(asks && { keepTicket: (one) => kept.push(one) }),
+    resumption: clientResumption({
+      ...(offers && { takeTicket: () => ticket }),
+      ...(asks && { keepTicket: (one: IssuedTicket) => kept.push(one) }),
+    }),
     decide: (_, met) => met === fingerprint,
   };
   return { end: start(clientEnd({ backend, suites, ...options })), held, kept };

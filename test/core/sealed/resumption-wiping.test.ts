@@ -3,6 +3,7 @@ import { node } from '../../../backends/node.js';
 import type { Backend } from '../../../src/backend.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import type { SealedClientOptions } from '../../../src/core/sealed/client.js';
+import { clientResumption } from '../../../src/core/sealed/client-resumption.js';
 import type { TicketContent, TicketIssuer } from '../../../src/core/sealed/resumption.js';
 import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
 import type { Recorder } from '../../helpers/recorder.js';
@@ -12,11 +13,14 @@ const isWiped = (secret: Uint8Array): boolean => secret.every((byte) => byte ===
 const secret = (): Uint8Array => new Uint8Array(32).fill(7);
 
 /** A client's ticket of the server of these tests. */
-function holdTicket(psk: Uint8Array): Pick<SealedClientOptions, 'takeTicket' | 'keepTicket'> {
+function holdTicket(psk: Uint8Array): Pick<SealedClientOptions, 'resumption'> {
   const spki = spkiOf('server2048');
   const peer = { spki, fingerprint: fingerprintOf(node, spki) };
-  return { keepTicket: () => {}, takeTicket: () => ({ ticket: Uint8Array.of(1), psk, peer }) };
+  const takeTicket = () => ({ ticket: Uint8Array.of(1), psk, peer });
+  return { resumption: clientResumption({ takeTicket, keepTicket: () => {} }) };
 }
+
+const asksForTickets = { resumption: clientResumption({ keepTicket: () => {} }) };
 
 /** A server's tickets: one stands for this secret, and all that are given are kept. */
 function issuer(psk: Uint8Array, given: TicketContent[] = []): TicketIssuer {
@@ -82,7 +86,7 @@ describe('the secret of a ticket is wiped', () => {
 
   it('by a server that has given it', async () => {
     const given: TicketContent[] = [];
-    await openPair({ keepTicket: () => {} }, { tickets: issuer(secret(), given) });
+    await openPair(asksForTickets, { tickets: issuer(secret(), given) });
     expect(given.map(({ psk }) => isWiped(psk))).toEqual([true, true]);
   });
 });
@@ -91,14 +95,14 @@ describe('the resumption secret of a connection is wiped', () => {
   it('by a server as soon as it has made its tickets', async () => {
     const secrets: Uint8Array[] = [];
     const tickets = issuer(secret());
-    const { server } = await openPair({ keepTicket: () => {} }, { backend: watch(secrets), tickets });
+    const { server } = await openPair(asksForTickets, { backend: watch(secrets), tickets });
     expect(server.opening).toBeDefined();
     expect(secrets.map(isWiped)).toEqual([true]);
   });
 
   it('by a client after the fourth ticket, or when the connection is over', async () => {
     const secrets: Uint8Array[] = [];
-    const options = { backend: watch(secrets), keepTicket: () => {} };
+    const options = { backend: watch(secrets), ...asksForTickets };
     const { client, server } = await openPair(options, { tickets: issuer(secret()) });
     expect(secrets.map(isWiped)).toEqual([false]);
     for (const nonce of [2, 3]) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
+import { clientResumption } from '../../../src/core/sealed/client-resumption.js';
 import type { IssuedTicket, TicketIssuer } from '../../../src/core/sealed/resumption.js';
 import { backends, clientEnd, serverEnd } from '../../helpers/sealed-ends.js';
 import {
@@ -33,8 +34,10 @@ describe.each(cases)('$vector.seed on $backend.name', ({ backend: real, vector, 
       decide: () => {
         throw new Error('no decision is needed: there is no key');
       },
-      takeTicket: () => ({ ticket: bytes(vector.ticket), psk, peer }),
-      ...(vector.request && { keepTicket: (ticket) => kept.push(ticket) }),
+      resumption: clientResumption({
+        takeTicket: () => ({ ticket: bytes(vector.ticket), psk, peer }),
+        ...(vector.request && { keepTicket: (ticket: IssuedTicket) => kept.push(ticket) }),
+      }),
     });
     end.session.start();
     expect(hex(end.takeWritten())).toBe(vector.flights['1 C->S']);
