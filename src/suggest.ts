@@ -1,3 +1,35 @@
+/** The known name that was most likely meant by one that there is not: what others call it, or one with few other letters. */
+export function meantName(name: string, known: readonly string[]): string | undefined {
+  const here = Object.hasOwn(elsewhere, name) ? (elsewhere[name] ?? []) : [];
+  const found = here.filter((one) => known.includes(one));
+  if (found.length === 0) return suggestion(name, known);
+  const isWait = name === 'timeout' && found[0] === 'signal';
+  return isWait ? 'signal: AbortSignal.timeout(milliseconds)' : found.join(' or ');
+}
+
+/** How `net`, `tls`, `ws`, `ssh2`, Noise libraries and Python call what has another name here. */
+const elsewhere: Readonly<Record<string, readonly string[]>> = {
+  timeout: ['handshakeTimeout', 'idleTimeout', 'signal'],
+  readyTimeout: ['handshakeTimeout'],
+  ...{ hostname: ['host'], address: ['host'], localAddress: ['host'], socketPath: ['path'] },
+  ...{
+    fingerprint: ['serverKey'],
+    pin: ['serverKey'],
+    publicKey: ['serverKey'],
+    remotePublicKey: ['serverKey'],
+  },
+  ...{
+    ca: ['serverKey', 'authorizedKeys'],
+    checkServerIdentity: ['verifyServer'],
+    hostVerifier: ['verifyServer'],
+  },
+  ...{ key: ['identity'], cert: ['identity'], pfx: ['identity'], privateKey: ['identity'] },
+  ...{ keyPair: ['identity'], hostKeys: ['identity'] },
+  requestCert: ['authorizedKeys'],
+  maxPayload: ['maxMessage'],
+  ...{ bits: ['modulusLength'], keySize: ['modulusLength'] },
+};
+
 /** The word of a list that was most likely meant: one in which at most a third of the letters differ, however they are written. */
 export function suggestion(word: string, words: readonly string[]): string | undefined {
   let best: string | undefined;

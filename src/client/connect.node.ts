@@ -1,7 +1,8 @@
 import { checkOptions } from '../arguments.js';
 import type { ClientOptions } from '../options/options.js';
+import { checkAddressKind } from '../transports/address.js';
 import type { TcpAddress, UnixAddress } from '../transports/tcp.node.js';
-import type { Transport } from '../transports/transport.js';
+import { isTransport, type Transport } from '../transports/transport.js';
 import { SecureClient } from './client.node.js';
 import type { ConnectOptions } from './establish.js';
 
@@ -15,6 +16,7 @@ export async function connect(
   to: TcpAddress | UnixAddress | Transport,
   options: ClientOptions & ConnectOptions = {},
 ): Promise<SecureClient> {
+  if (!isTransport(to)) checkAddressKind(to);
   checkOptions(options, 'connect()');
   const { signal, host, port, ...clientOptions } = options;
   const client = new SecureClient(clientOptions);

@@ -3,7 +3,7 @@ import type { Bytes } from '../core/bytes.js';
 import { encodePkcs8 } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { encodePem } from '../core/encodings/pem.js';
-import { SecureSocketError } from '../errors.js';
+import { badArgument, SecureSocketError } from '../errors.js';
 import { checkSpki, type KeyMaterial, operationsOf, type WebKeyPair } from './key.js';
 import { keepPrivateKey, noIdentity } from './private-keys.js';
 import { type IdentityRole, roleLine } from './roles.js';
@@ -19,6 +19,10 @@ export class PortableIdentity {
   readonly fingerprint: string;
 
   protected constructor(material: KeyMaterial, backend: Pick<Backend, 'sha256'>) {
+    if (!hasRole(material))
+      throw badArgument(
+        'an identity is made by Identity.load(), fromPem() or generate(), not by new Identity()',
+      );
     const spki = checkSpki(material);
     this.role = material.role;
     this.fingerprint = fingerprintOf(backend, spki);
@@ -54,6 +58,11 @@ export class PortableIdentity {
   toPem(): string {
     return encodePem('PRIVATE KEY', encodePkcs8(privateNumbersOf(this)), [roleLine(this.role)]);
   }
+}
+
+/** Whether it is a key with its role: a program in JavaScript may call the constructor with a path. */
+function hasRole(material: unknown): boolean {
+  return typeof material === 'object' && material !== null && 'role' in material;
 }
 
 /** The internals of an identity, not accessible from outside. */

@@ -38,7 +38,7 @@ const withoutOptions = new WeakMap<Backend, ClientSettings>();
 function readSome(options: ClientOptions, defaultBackend: Backend): ClientSettings {
   const given = readGiven<EveryClientOption>(options, clientTable, 'SecureClient');
   const trust = ['serverKey', 'knownHosts', 'verifyServer'].filter((name) => name in given);
-  for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin);
+  for (const pin of [given.serverKey ?? []].flat()) parseFingerprint(pin, 'serverKey is ');
   checkRole(given.identity, 'client');
   if (trust.length > 1)
     throw badOption(`${trust.join(' and ')} exclude each other: give one way to trust the server`);

@@ -1,4 +1,5 @@
 import { checkOptions, refuseMore } from '../arguments.js';
+import { badArgument, kindOf } from '../errors.js';
 import type { ServerOptions } from '../options/options.js';
 import { SecureServer } from './server.node.js';
 
@@ -22,6 +23,8 @@ export type ListenOptions = ServerOptions & {
 export async function listen(to: number | ListenOptions, ...more: []): Promise<SecureServer> {
   refuseMore('listen()', more, 'options stand beside the port, { port, ...options }');
   const options: ListenOptions = typeof to === 'number' ? { port: to } : to;
+  if (typeof options !== 'object' || options === null)
+    throw badArgument(`listen() takes a port or an object of options, not ${kindOf(options)}`);
   checkOptions(options, 'listen()');
   const { port, host, path, unlink, ...serverOptions } = options;
   const server = new SecureServer(serverOptions);

@@ -41,7 +41,8 @@ export function parseAuthorizedKeys(
       .split(/\s+/)
       .filter((word) => word !== '');
     if (key === undefined) continue;
-    const fingerprint = fingerprintIn(key, place(index), backend);
+    const hint = place === placeInList ? '; a file is given as { path }' : '';
+    const fingerprint = fingerprintIn(key, place(index), hint, backend);
     if (keys.has(fingerprint))
       throw badLine(place(index), `the key ${fingerprint} is already on a line before`);
     const entry = { fingerprint, line: index + 1 };
@@ -54,11 +55,11 @@ function withoutComment(line: string): string {
   return line.replace(/(^|\s)#.*/, '');
 }
 
-function fingerprintIn(key: string, place: string, backend: Pick<Backend, 'sha256'>): string {
+function fingerprintIn(key: string, place: string, hint: string, backend: Pick<Backend, 'sha256'>): string {
   try {
     return key.length > LONGEST_FINGERPRINT ? fingerprintOfSpki(key, backend) : parseFingerprint(key);
   } catch (error) {
-    if (error instanceof SecureSocketError) throw badLine(place, error.message, error);
+    if (error instanceof SecureSocketError) throw badLine(place, `${error.message}${hint}`, error);
     throw error;
   }
 }

@@ -35,13 +35,13 @@ export function trustOf({ serverKey, verifyServer }: TrustSettings): Trust {
     };
   throw new SecureSocketError(
     'NO_TRUST',
-    "nothing says which server to trust: give new SecureClient({ serverKey: 'SHA256:…' }) with the server's fingerprint, or knownHosts, or verifyServer",
+    "serverKey, knownHosts and verifyServer are all undefined: give one, such as serverKey: 'SHA256:…', the server's fingerprint",
   );
 }
 
 /** Exactly the given keys. Fingerprints of whole keys are public, so comparing them as text gives nothing away. */
 export function trustPins(fingerprints: readonly string[]): Trust {
-  const pins = fingerprints.map(parseFingerprint);
+  const pins = fingerprints.map((pin) => parseFingerprint(pin));
   return {
     knows: async (_, fingerprint) => pins.includes(fingerprint),
     decide: (_, fingerprint) => {

@@ -50,7 +50,7 @@ async function makeTrustingDialler(
   current: Current,
   signal: AbortSignal,
 ): Promise<Dialler> {
-  const pins = values['server-key']?.map(parseFingerprint);
+  const pins = values['server-key']?.map((pin) => parseFingerprint(pin, '--server-key is '));
   const path = values['known-hosts'];
   if (pins && path !== undefined)
     throw usageError('--server-key and --known-hosts exclude each other: give one way to trust the server');

@@ -10,14 +10,17 @@ export function fingerprintOf(backend: Pick<Backend, 'sha256'>, spki: Uint8Array
   return fromDigest(backend.sha256(spki));
 }
 
-/** The canonical form of a fingerprint given as `SHA256:<base64>`, curl's `sha256//<base64>=` or 64 hex digits. */
-export function parseFingerprint(text: string): string {
+/**
+ * The canonical form of a fingerprint given as `SHA256:<base64>`, curl's `sha256//<base64>=` or 64 hex digits. `where` begins
+ * the text of the error.
+ */
+export function parseFingerprint(text: string, where = ''): string {
   if (typeof text === 'string' && CANONICAL.test(text)) return text;
   const digest = typeof text === 'string' ? digestOf(text) : null;
   if (digest === null) {
     throw new SecureSocketError(
       'BAD_OPTION',
-      `not a fingerprint: ${show(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
+      `${where}not a fingerprint: ${show(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
     );
   }
   return fromDigest(digest);
