@@ -28,6 +28,7 @@ export type {
 export { type BridgeOptions, bridge, CLASSIC_ENDED } from './client/bridge.js';
 export { type AcceptedClient, type ClientOptions, SecureClient } from './client/client.browser.js';
 export type { PortableClient } from './client/client.js';
+export { connect } from './client/connect.browser.js';
 export type { ConnectionEnd } from './client/connection-end.js';
 export type { ConnectOptions } from './client/establish.js';
 export type { CloseOptions, EndOptions, RecvOptions, SendOptions } from './client/method-options.js';

@@ -295,5 +295,9 @@ function ignore(): void {}
 
 /** The error of what needs a server that listens. */
 export function notListening(what: string): SecureSocketError {
-  return new SecureSocketError('NOT_LISTENING', `${what} needs a server that listens: await listen() first`);
+  const hint = what === 'fingerprint' ? ', or attach(); an identity has its fingerprint from the start' : '';
+  return new SecureSocketError(
+    'NOT_LISTENING',
+    `${what} needs a server that listens: await listen() first${hint}`,
+  );
 }

@@ -1,0 +1,49 @@
+// The function connect() of the entry for browsers, which has transports only.
+
+import { afterEach, expect, it } from 'vitest';
+import { connect, messagePort, SecureClient, SecureServer, type Transport } from '../src/browser.js';
+import { bytes, pin, text } from './helpers/api-values.js';
+import { identityFor, rejection } from './helpers/sockets.js';
+
+const servers: SecureServer[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close({ timeout: 100 });
+});
+
+async function startServer(): Promise<{
+  server: SecureServer;
+  transport: Transport;
+  serverKey: string;
+}> {
+  const identity = await identityFor('sealed');
+  const server = new SecureServer({ identity });
+  servers.push(server);
+  const { port1, port2 } = new MessageChannel();
+  void server.attach(messagePort(port1)).catch(() => {});
+  return { server, transport: messagePort(port2), serverKey: identity.fingerprint };
+}
+
+it('makes a client and connects it over a transport', async () => {
+  const { server, transport, serverKey } = await startServer();
+  const client = await connect(transport, { serverKey, signal: AbortSignal.timeout(60_000) });
+  expect(client).toBeInstanceOf(SecureClient);
+  const peer = await server.accept();
+  await client.send(bytes('hello'));
+  expect(text(await peer.recv())).toBe('hello');
+});
+
+it('rejects as the class and its connect() do', async () => {
+  const { transport } = await startServer();
+  const wrong: [() => Promise<unknown>, string][] = [
+    [() => connect(transport, null as never), 'BAD_ARGUMENT'],
+    [() => connect(transport, { serverkey: pin } as never), 'BAD_OPTION'],
+    [() => connect({ port: 9000 } as never, { serverKey: pin }), 'BAD_ARGUMENT'],
+    [() => connect(transport), 'NO_TRUST'],
+  ];
+  for (const [call, code] of wrong) expect((await rejection(call())).code).toBe(code);
+  const reason = new Error('changed my mind');
+  const signal = AbortSignal.abort(reason);
+  const { transport: other } = await startServer();
+  await expect(connect(other, { serverKey: pin, signal })).rejects.toBe(reason);
+});
