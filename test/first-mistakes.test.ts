@@ -64,7 +64,7 @@ const mistakes: Record<string, [call: () => unknown, code: string, text: string]
     [
       () => connect({ port: 1 }),
       'NO_TRUST',
-      'serverKey, knownHosts and verifyServer are all undefined: give one',
+      "serverKey (the server's fingerprint), knownHosts and verifyServer are all undefined: give one",
     ],
     [() => connect({ port: 1 }, { serverKey: undefined }), 'NO_TRUST', 'are all undefined: give one'],
     [() => client({ serverKey: pin.slice(7) }), 'BAD_OPTION', 'serverKey is not a fingerprint: "'],

@@ -130,7 +130,7 @@ function checkTogether(settings: Checked): void {
   const { pingInterval, pingTimeout, highWaterMark, maxSendQueue, suites = [], backend } = settings;
   if (pingInterval > 0 && pingInterval + pingTimeout < 20_000) {
     throw badOption(
-      'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer gives a sign every 10000',
+      'pingInterval and pingTimeout must be at least 20000 milliseconds together: a paused peer is silent for 10000',
     );
   }
   if (maxSendQueue < highWaterMark)

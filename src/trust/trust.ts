@@ -35,7 +35,7 @@ export function trustOf({ serverKey, verifyServer }: TrustSettings): Trust {
     };
   throw new SecureSocketError(
     'NO_TRUST',
-    "serverKey, knownHosts and verifyServer are all undefined: give one, such as serverKey: 'SHA256:…', the server's fingerprint",
+    "serverKey (the server's fingerprint), knownHosts and verifyServer are all undefined: give one",
   );
 }
 
