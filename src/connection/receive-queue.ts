@@ -179,7 +179,7 @@ export class ReceiveQueue {
     reader.deliver(message);
   }
 
-  /** A reader had to wait for his turn, and what he waits for may be gone by now. */
+  /** A reader had to wait for its turn, and what it waits for may be gone by now. */
   #serveLate(): void {
     if (this.#reader) this.#serve(this.#reader);
     if (this.#end) this.#settleReader(this.#end);
@@ -198,7 +198,7 @@ export class ReceiveQueue {
   #settle(end: { readonly error?: unknown }): void {
     if (this.#end) return;
     this.#end = end;
-    // a reader may still have to wait for his turn, and gets what is there first
+    // a reader may still have to wait for its turn, and gets what is there first
     if (this.#inbox.cost === 0) this.#settleReader(end);
   }
 

@@ -59,7 +59,7 @@ export async function serveMany(stage: Stage): Promise<void> {
   }
   stopAccepting(server);
   broadcast.leave();
-  for (const client of serving.keys()) void sayGoodbye(client, sending);
+  for (const client of serving.keys()) void endSending(client, sending);
   await endAll(server, [sending, ...serving.values()]);
   await output.flush();
   if (failure) throw failure.error;
@@ -73,7 +73,7 @@ async function endAll(server: SecureServer, work: readonly Promise<void>[]): Pro
 }
 
 /** After all that is still to be sent to it, a client is told that there will be no more. */
-async function sayGoodbye(client: SecureClient, sent: Promise<void>): Promise<void> {
+async function endSending(client: SecureClient, sent: Promise<void>): Promise<void> {
   await sent;
   const code = client.protocol === 'sealed' ? closeCodes.goingAway : 0;
   // if it has failed, the code that reads from it reports it

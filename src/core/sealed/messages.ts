@@ -94,7 +94,7 @@ export function encodeClientHello(hello: ClientHello): Uint8Array {
   return message(MessageType.clientHello, random, suites, x25519, vec16(kemKey), extensions);
 }
 
-/** Their number and they. */
+/** The numbers of the suites, behind how many there are. */
 function encodeSuites(suites: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(1 + 2 * suites.length);
   bytes[0] = suites.length;
@@ -248,7 +248,7 @@ export function bodyLength(header: Uint8Array, types: readonly number[]): number
   return length;
 }
 
-/** What was waited for, in the words of an error. */
+/** The messages that were expected, in the words of an error. */
 function names(types: readonly number[]): string {
   return types.map((type) => nameOf[type]).join(' or ');
 }

@@ -29,11 +29,10 @@ import {
 } from './messages.js';
 import { sealedConnection } from './open.js';
 import type { SealedServerOptions } from './server-options.js';
-
-export type { SealedServerOptions } from './server-options.js';
-
 import { issue, readVerdict, resumable, resume, type Start, share } from './server-resumption.js';
 import { checkSuites, chooseSuite, type SuiteName } from './suites.js';
+
+export type { SealedServerOptions } from './server-options.js';
 
 /** The script of a sealed server (docs/protocol.md, S1 to S6). */
 export function sealedServer(options: SealedServerOptions): Script {
