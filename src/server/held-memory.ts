@@ -1,6 +1,7 @@
 import type { Connection } from '../connection/connection.js';
 import { SecureSocketError } from '../errors.js';
 import { GOING_AWAY } from './going-away.js';
+import { sourceOf } from './handshake-limiter.js';
 import { MemoryBudget } from './memory-budget.js';
 
 /** The CLOSE code of a server that must let go of a connection. */
@@ -21,6 +22,8 @@ export class HeldMemory {
   readonly #budget: MemoryBudget<Connection>;
   /** Connections that are over while messages of theirs can still be read. */
   readonly #unread = new Set<Connection>();
+  /** Found out once: to read an address takes longer than all else here. */
+  readonly #sources = new WeakMap<Connection, { readonly source: string | undefined }>();
   readonly #readers = new FinalizationRegistry<Connection>((connection) => this.#drop(connection));
 
   /** `connections`: those that are not over; `onLimit` is told which one is ended because of the limit. */
@@ -31,6 +34,7 @@ export class HeldMemory {
     this.#budget = new MemoryBudget(
       limit,
       () => this.#holders(),
+      (connection) => this.#sourceOf(connection),
       (connection) => this.#evict(connection),
     );
   }
@@ -54,6 +58,15 @@ export class HeldMemory {
     this.#readers.register(client, connection);
   }
 
+  #sourceOf(connection: Connection): string | undefined {
+    let found = this.#sources.get(connection);
+    if (found === undefined) {
+      found = { source: sourceOf(connection.transport.remoteAddress) };
+      this.#sources.set(connection, found);
+    }
+    return found.source;
+  }
+
   *#holders(): Generator<Connection> {
     yield* this.#connections;
     yield* this.#unread;
@@ -61,7 +74,7 @@ export class HeldMemory {
 
   #evict(connection: Connection): void {
     this.#onLimit(connection);
-    const text = `the server's connections hold more than ${this.#limit} bytes, and this one the most of them`;
+    const text = `the server's connections hold more than ${this.#limit} bytes, and this one the most of those of its source, which holds the most`;
     connection.abandon(new SecureSocketError('BUFFER_LIMIT', text), INTERNAL_ERROR);
   }
 
