@@ -58,6 +58,22 @@ test('the delay of an idle event loop is not the time between two looks at it', 
   await expect.poll(delay, { timeout: 20_000, interval: 200 }).toBeLessThan(0.018);
 });
 
+test('connections that ask for nothing, or slowly, do not keep a scraper out for long', async () => {
+  const keys = ['--identity', 'server.pem', '--any-client'];
+  const server = begin('tunnel', 'server', ...keys, '--metrics', '127.0.0.1:0', '127.0.0.1:0', '127.0.0.1:9');
+  const address = await addressOf(server);
+  const silent = Array.from({ length: 32 }, (_, i) => {
+    const socket = plainClient(Number(new URL(address).port)).on('error', () => {});
+    if (i % 2 === 0) socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n');
+    return once(socket.resume(), 'close');
+  });
+  const begun = performance.now();
+  await Promise.all(silent);
+  // 30 s if they are looked at as Node does by default
+  expect(performance.now() - begun).toBeLessThan(20_000);
+  expect((await fetch(`${address}/metrics?from=a+scraper`)).status).toBe(200);
+}, 60_000);
+
 test.each([':0', '0.0.0.0:0', '[::]:0', '192.0.2.1:9100'])(
   '%s is refused, unless --metrics-public is given',
   async (address) => {

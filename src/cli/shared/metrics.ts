@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { SecureServer } from '../../index.js';
 import { formatAddress, isLocal, type ListenAddress, parseAddress } from './address.js';
@@ -49,8 +49,11 @@ export async function serveMetrics(
   if (address === undefined) return () => {};
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
   delay.enable();
-  const server = createServer(answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop));
-  limit(server);
+  const server = createServer(
+    limits,
+    answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop),
+  );
+  server.maxConnections = 32;
   let at = formatAddress(address);
   // the socket file of a process that was killed is removed
   await listenWhereFree(address, { unlink: true }, async () => {
@@ -78,22 +81,26 @@ export function checkMetrics(values: MetricsValues): ListenAddress | undefined {
   );
 }
 
-/** A scraper makes a request now and then: more connections than this, or slow ones, are not from a scraper. */
-function limit(server: Server): void {
-  server.maxConnections = 32;
-  server.headersTimeout = 5000;
-  server.requestTimeout = 5000;
-  server.keepAliveTimeout = 5000;
-}
+/**
+ * A scraper makes a request now and then: slow connections, or more than there may be, are not from a scraper. By default
+ * Node looks every 30 s whether one is too slow.
+ */
+const limits = {
+  headersTimeout: 5000,
+  requestTimeout: 5000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+};
 
 function answer(metrics: () => Metric[], stop: AbortSignal): RequestListener {
   return ({ method, url }, response) => {
+    const path = url?.replace(/\?.*/, '');
     const isRead = method === 'GET' || method === 'HEAD';
     const [status, text] = !isRead
       ? [405, 'only GET\n']
-      : url === '/metrics'
+      : path === '/metrics'
         ? [200, metrics().map(format).join('')]
-        : url === '/healthz'
+        : path === '/healthz'
           ? health(stop)
           : [404, '/metrics or /healthz\n'];
     response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
