@@ -93,9 +93,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
     const request = this.#factory.open(this.#database, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
     const opened = resultOf(request) as Promise<Database>;
-    const done = opened.then((database) =>
-      resultOf(use(database.transaction(STORE, mode).objectStore(STORE))).finally(() => database.close()),
-    );
+    const done = opened.then((database) => resultIn(database, mode, use));
     return inTime(done, ANSWER_TIMEOUT, () => this.#late());
   }
 
@@ -131,8 +129,15 @@ interface ObjectStore {
 
 interface Database {
   createObjectStore(name: string): unknown;
-  transaction(name: string, mode: string): { objectStore(name: string): ObjectStore };
+  transaction(name: string, mode: string): Transaction;
   close(): void;
+}
+
+interface Transaction {
+  readonly error: unknown;
+  oncomplete: (() => void) | null;
+  onabort: (() => void) | null;
+  objectStore(name: string): ObjectStore;
 }
 
 interface Factory {
@@ -140,6 +145,31 @@ interface Factory {
     name: string,
     version: number,
   ): Request & { readonly result: Database; onupgradeneeded: (() => void) | null };
+}
+
+/** What a request gives. Before the database is closed, whatever comes of it. */
+async function resultIn(
+  database: Database,
+  mode: 'readonly' | 'readwrite',
+  use: (store: ObjectStore) => Request,
+): Promise<unknown> {
+  try {
+    const transaction = database.transaction(STORE, mode);
+    const request = resultOf(use(transaction.objectStore(STORE)));
+    if (mode === 'readonly') return await request;
+    const [result] = await Promise.all([request, completionOf(transaction)]);
+    return result;
+  } finally {
+    database.close();
+  }
+}
+
+/** A request that has succeeded is undone if its transaction is aborted after it, as where there is no room. */
+function completionOf(transaction: Transaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
 }
 
 function resultOf(request: Request): Promise<unknown> {
