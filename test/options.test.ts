@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { noble } from '../backends/noble.js';
 import { node } from '../backends/node.js';
@@ -56,6 +57,15 @@ describe('suites', () => {
     new SecureClient({ backend, suites: ['X25519'] });
     new SecureClient({ backend: noble, suites });
   });
+});
+
+it('ticketKeys may be bytes of another realm, as of a test runner, and are nothing else', () => {
+  const ticketKeys = [runInNewContext('new Uint8Array(32)')];
+  expect(new SecureServer({ ticketKeys })).toBeInstanceOf(SecureServer);
+  for (const wrong of [new Uint8Array(31), new ArrayBuffer(32), 'k'.repeat(32), new Uint16Array(32)])
+    expect(refusal(() => new SecureServer({ ticketKeys: [wrong] as never })).message).toMatch(
+      /32 random bytes/,
+    );
 });
 
 describe('authorizedKeys', () => {

@@ -11,6 +11,7 @@ import {
   type TcpAddress,
 } from 'secure-sockets';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { reconnect } from '../src/client/reconnecting.js';
 import { identityFor, portOf, protocols, rejection, startListening } from './helpers/sockets.js';
 import { bytes, text } from './helpers/texts.js';
 
@@ -321,6 +322,34 @@ describe.each(protocols)('%s', (protocol) => {
       expect(await rejection(loop())).toBe(reason);
       expect(ended).toBe(reason);
       expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    });
+
+    it('between connecting and the body of the loop', async () => {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const closed: unknown[] = [];
+      const client = { destroy: (error: Error) => closed.push(error), close: async () => {} };
+      const attempts = { client: () => client as never, connect: async () => controller.abort(reason) };
+      const iteration = reconnect(attempts, { signal: controller.signal });
+      expect(await rejection(iteration.next())).toBe(reason);
+      expect(closed).toEqual([reason]);
+    });
+
+    // a package for platforms without AbortSignal has no more of it
+    it('that has only what every signal has', async () => {
+      const { signal, ...controller } = { signal: new EventTarget(), reason: new Error('enough') };
+      const bare = Object.assign(signal, { aborted: false, reason: undefined as unknown });
+      const attempted = vi.fn(() => {
+        Object.assign(bare, { aborted: attempted.mock.calls.length === 2, reason: controller.reason });
+      });
+      const options = { signal: bare as never, initialDelay: 1, onError: attempted };
+      const iteration = reconnecting(
+        { path: '/nonexistent/secure-sockets' },
+        { verifyServer: () => true },
+        options,
+      );
+      expect(await rejection(iteration.next())).toBe(controller.reason);
+      expect(attempted).toHaveBeenCalledTimes(2);
     });
 
     // defence: the wait for the peer's end is the signal's as well

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { SecureClient, type StreamPair, webStreams } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { pause, portOf, startListening } from './helpers/sockets.js';
@@ -19,8 +20,12 @@ describe('webStreams()', () => {
     await expect.poll(() => log.error?.code).toBe('PROTOCOL');
   });
 
-  it('takes an ArrayBuffer for bytes', async () => {
-    const readable = new ReadableStream({ start: (controller) => controller.enqueue(new ArrayBuffer(7)) });
+  it.each([
+    ['an ArrayBuffer', new ArrayBuffer(7)],
+    ['one of another realm', runInNewContext('new ArrayBuffer(7)')],
+    ['a view of another realm', runInNewContext('new DataView(new ArrayBuffer(9), 1, 7)')],
+  ])('takes %s for bytes', async (_, chunk) => {
+    const readable = new ReadableStream({ start: (controller) => controller.enqueue(chunk) });
     const { writable } = new TransformStream();
     const log = record(webStreams({ readable, writable }));
     await expect.poll(log.received).toBe(7);

@@ -54,13 +54,16 @@ export async function* reconnect<Client extends PortableClient>(
     try {
       await attempts.connect(client, signal ? { signal } : {});
       signal?.addEventListener('abort', abort, { once: true });
+      // between the last step of connecting and here
+      if (signal?.aborted) abort();
+      throwIfAborted(signal);
       const begun = performance.now();
       yield client;
       isLeft = false;
       wait = waits.after(performance.now() - begun);
     } catch (error) {
       isLeft = false;
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       if (isFatal(error)) throw error;
       wait = waits.after(0);
       if (onError) callSafely('onError', () => onError(error, wait));
@@ -94,6 +97,11 @@ class Waits {
     this.#next = Math.min(this.#longest, this.#next * 2);
     return wait;
   }
+}
+
+/** A signal of a package for older platforms has no such method. */
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw signal.reason;
 }
 
 function isFatal(error: unknown): boolean {
