@@ -1,4 +1,5 @@
 import { parse, refuseMore } from './arguments.js';
+import { freeBuffersAtOnce } from './collection.js';
 import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
 import { ConfiguredStations } from './configured-stations.js';
 import { usageError } from './failure.js';
@@ -33,6 +34,7 @@ export async function runConfiguration(command: string, args: string[]): Promise
   reportAs(given);
   const configuration = await readConfiguration(path);
   const report = reportAs({ ...configuration.flags, ...given });
+  freeBuffersAtOnce();
   const stop = stopSignal(GRACE);
   // from here on: by default SIGHUP would end the process, even while it starts
   const hangup = new Hangup(report);

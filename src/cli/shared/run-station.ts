@@ -1,3 +1,4 @@
+import { freeBuffersAtOnce } from './collection.js';
 import { GRACE } from './links.js';
 import { checkMetrics, type MetricsValues, serveMetrics } from './metrics.js';
 import { type Report, type ReportFlags, reportAs } from './output.js';
@@ -21,6 +22,7 @@ export interface StationPlan {
 
 /** Runs one station until stopped. */
 export async function runStation({ values, prepare }: StationPlan): Promise<void> {
+  freeBuffersAtOnce();
   const report = reportAs(values);
   // before it listens: wrong use must not leave a client with half a connection
   checkMetrics(values);
