@@ -3,7 +3,7 @@ export interface Probed {
   probe?(): void;
 }
 
-/** So often it is asked, in milliseconds. */
+/** So often it is asked by default, in milliseconds. */
 const PROBE_INTERVAL = 10_000;
 
 /**
@@ -13,17 +13,20 @@ const PROBE_INTERVAL = 10_000;
  */
 export class PausedProbe {
   readonly #probed: Probed;
+  readonly #interval: number;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(probed: Probed) {
+  /** `interval` in milliseconds. */
+  constructor(probed: Probed, interval: number = PROBE_INTERVAL) {
     this.#probed = probed;
+    this.#interval = interval;
   }
 
   setPaused(isPaused: boolean): void {
     if (isPaused === (this.#timer !== undefined)) return;
     this.stop();
     if (!isPaused || this.#probed.probe === undefined) return;
-    this.#timer = setInterval(() => this.#probed.probe?.(), PROBE_INTERVAL);
+    this.#timer = setInterval(() => this.#probed.probe?.(), this.#interval);
     this.#timer.unref?.();
   }
 

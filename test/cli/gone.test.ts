@@ -113,6 +113,21 @@ describe.each(ways)('a tunnel, %s', { timeout: 90_000 }, (_, flags) => {
     for (const end of [server, client]) await end.until(/(secure-sockets: lost [\s\S]*){2}/, 60_000);
   });
 
+  test('reports within seconds that a target has reset a connection that nobody reads', async () => {
+    let resetAt = 0;
+    const target = await plainServer((socket) => {
+      socket.pause();
+      void fill(socket).then(() => {
+        resetAt = performance.now();
+        socket.resetAndDestroy();
+      });
+    });
+    const { port, server } = await tunnelTo(target, options);
+    plainClient(port).pause();
+    await server.until(/secure-sockets: lost /, 60_000);
+    expect(performance.now() - resetAt).toBeLessThan(7000);
+  });
+
   test('lets go of a client when its target resets after the client has ended', async () => {
     const target = await plainServer((socket) => {
       socket.resume();

@@ -3,7 +3,7 @@ import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
 import { whenGone } from './gone.js';
 import type { Plain } from './plain.js';
-import { PlainWriter, READ_AHEAD } from './plain-writer.js';
+import { PLAIN_PROBE_INTERVAL, PlainWriter, READ_AHEAD } from './plain-writer.js';
 
 /** Options of a relay. */
 export interface RelayOptions {
@@ -54,7 +54,7 @@ class Relay {
     this.#sealed = sealed;
     this.#stop = stop;
     this.#writer = new PlainWriter(plain, settle);
-    this.#probe = new PausedProbe(plain.transport);
+    this.#probe = new PausedProbe(plain.transport, PLAIN_PROBE_INTERVAL);
     if (first) this.#writer.write(first);
   }
 

@@ -5,6 +5,7 @@ import { PausedProbe } from '../../connection/paused-probe.js';
 import { afterTick } from '../../connection/turn.js';
 import { probeSocket } from '../../transports/duplex.node.js';
 import { findHiddenReset } from '../../transports/hidden-reset.node.js';
+import { PLAIN_PROBE_INTERVAL } from './plain-writer.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
 
@@ -63,7 +64,8 @@ function isEnd(plain: Socket, port: number | undefined): boolean {
 
 /** Only TCP can be probed. */
 function probeOf(plain: Socket): PausedProbe {
-  return new PausedProbe(plain.remotePort === undefined ? {} : { probe: () => probeSocket(plain) });
+  const probed = plain.remotePort === undefined ? {} : { probe: () => probeSocket(plain) };
+  return new PausedProbe(probed, PLAIN_PROBE_INTERVAL);
 }
 
 /**
