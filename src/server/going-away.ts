@@ -7,3 +7,12 @@ export const GOING_AWAY = 1;
 export function serverClosed(): SecureSocketError {
   return new SecureSocketError('CLOSED', 'the server is closed');
 }
+
+/** The error of what needs a server that listens. */
+export function notListening(what: string): SecureSocketError {
+  const hint = what === 'fingerprint' ? ', or attach(); an identity has its fingerprint from the start' : '';
+  return new SecureSocketError(
+    'NOT_LISTENING',
+    `${what} needs a server that listens: await listen() first${hint}`,
+  );
+}

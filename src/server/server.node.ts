@@ -9,14 +9,8 @@ import { planServer } from '../options/server-scripts.js';
 import { readAddress } from '../transports/address.js';
 import { createTcpServer, fromAccepted, type TcpAddress, type UnixAddress } from '../transports/tcp.node.js';
 import { checkUnixPath, explainInUse, unlinkIfLeftBehind } from '../transports/unix-path.node.js';
-import { serverClosed } from './going-away.js';
-import {
-  notListening,
-  PortableServer,
-  type ServerAccess,
-  type ServerPlatform,
-  serverAccess,
-} from './server.js';
+import { notListening, serverClosed } from './going-away.js';
+import { PortableServer, type ServerAccess, type ServerPlatform, serverAccess } from './server.js';
 
 const platform: ServerPlatform<SecureClient> = {
   backend: defaultBackend,

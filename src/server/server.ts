@@ -4,7 +4,6 @@ import { type AcceptedClient, clientAccess, type PortableClient } from '../clien
 import { abortable } from '../connection/abortable.js';
 import { PrivateKeyQueue } from '../connection/private-key-queue.js';
 import { callSafely, traceLimit } from '../diagnostics.js';
-import { SecureSocketError } from '../errors.js';
 import { describeBy } from '../inspection.js';
 import type { ServerOptions } from '../options/options.js';
 import { privateKeyConcurrency, type ServerPlan } from '../options/server-scripts.js';
@@ -14,7 +13,7 @@ import type { Transport } from '../transports/transport.js';
 import { type AcceptOptions, AcceptQueue } from './accept-queue.js';
 import { closeRules, type ServerCloseOptions } from './close-options.js';
 import { ConnectionAcceptor } from './connection-acceptor.js';
-import { GOING_AWAY, serverClosed } from './going-away.js';
+import { GOING_AWAY, notListening, serverClosed } from './going-away.js';
 import type { Origin } from './origin.js';
 import { planReload, type ReloadOptions, reloadRules } from './reload.js';
 import type { ServerStats } from './stats.js';
@@ -292,12 +291,3 @@ describeBy(PortableServer.prototype, (server) => serverAccess(server).describe()
 
 /** A rejection that is reported elsewhere. */
 function ignore(): void {}
-
-/** The error of what needs a server that listens. */
-export function notListening(what: string): SecureSocketError {
-  const hint = what === 'fingerprint' ? ', or attach(); an identity has its fingerprint from the start' : '';
-  return new SecureSocketError(
-    'NOT_LISTENING',
-    `${what} needs a server that listens: await listen() first${hint}`,
-  );
-}
