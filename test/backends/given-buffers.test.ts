@@ -16,7 +16,8 @@ describe.each(backends)('$name, given Buffers', (backend) => {
     const ecb = backend.aesEcb(ecbKey);
     ecbKey.fill(0);
     expect(ecb.encrypt(blocks)).toEqual(backend.aesEcb(pattern(32)).encrypt(blocks));
-    for (const make of [backend.aesGcm, backend.chaCha20Poly1305]) {
+    const ciphers = backend.lacks?.includes('chaCha20Poly1305') ? [] : [backend.chaCha20Poly1305];
+    for (const make of [backend.aesGcm, ...ciphers]) {
       const key = buffer(32);
       const aead = make(key);
       key.fill(0);

@@ -49,7 +49,10 @@ function plainTickets(seconds: number | undefined): { issuer: TicketIssuer; take
   return { issuer, taken };
 }
 
-describe.each(suiteNames)('nothing that was derived over %s is left', (suite) => {
+// Bun (1.4.5) has no ChaCha20-Poly1305 in its node:crypto
+const suites = suiteNames.filter((name) => !(node.lacks?.length && name.endsWith('CHACHA20')));
+
+describe.each(suites)('nothing that was derived over %s is left', (suite) => {
   it('in memory when a connection is over, resumed or not, but what belongs to others', async () => {
     const { issuer } = plainTickets(60);
     const kept: IssuedTicket[] = [];
