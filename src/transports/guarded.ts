@@ -14,7 +14,9 @@ const taken = new WeakSet<Transport>();
  */
 export function guardTransport(transport: unknown, method: string): Transport {
   if (!isTransport(transport))
-    throw badArgument(`${method} takes a Transport, such as webSocket() makes, not ${kindOf(transport)}`);
+    throw badArgument(
+      `${method} takes a Transport, such as webSocket() makes or, on Node, fromDuplex(), not ${kindOf(transport)}`,
+    );
   const missing = missingMethod(transport);
   if (missing !== undefined) throw badArgument(`a Transport for ${method} needs a method ${missing}()`);
   if (taken.has(transport)) throw badArgument(`${method} takes a Transport that was not given before`);
