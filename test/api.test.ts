@@ -76,9 +76,10 @@ describe.each(protocols)('%s', (protocol) => {
       expect((await rejection(client.connect(server.address))).code).toBe('CLOSED');
       const used = clientOf(server, { protocol });
       await used.connect(server.address);
+      const peer = await server.accept();
       await used[act]();
       expect((await rejection(used.connect(server.address))).code).toBe('ALREADY_CONNECTED');
-      await (await server.accept()).close();
+      await (act === 'close' ? peer.close() : peer.destroy());
     }
   });
 
