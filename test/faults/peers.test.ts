@@ -172,9 +172,9 @@ describe('a sealed peer', () => {
 describe.each(protocols)('a %s peer', (protocol) => {
   // defence: idleTimeout, which needs nothing of the protocol
   it('swallowed by the network is noticed by idleTimeout, at both ends', async () => {
-    const server = keep(await startListening(protocol, { idleTimeout: 300 }));
+    const server = keep(await startListening(protocol, { idleTimeout: 1500 }));
     const proxy = keep(await FaultProxy.listen(portOf(server)));
-    const client = clientOf(server, { protocol, idleTimeout: 300 });
+    const client = clientOf(server, { protocol, idleTimeout: 1500 });
     const accepted = server.accept();
     await client.connect({ port: proxy.port, host: '127.0.0.1' });
     const peer = await accepted;
