@@ -39,6 +39,13 @@ function readToEnd(transport: Transport): Promise<string> {
   });
 }
 
+/** Ends our direction first, as far as the peer. */
+async function endBefore(transport: Transport, peer: Socket): Promise<void> {
+  transport.end();
+  peer.resume();
+  await once(peer, 'end');
+}
+
 describe.each([
   ['read into our memory', fromAccepted],
   ['read by its events', fromDuplex],
@@ -48,11 +55,7 @@ describe.each([
     async (endsFirst) => {
       const { accepted, peer } = await openPair();
       const transport = make(accepted);
-      if (endsFirst) {
-        transport.end();
-        peer.resume();
-        await once(peer, 'end');
-      }
+      if (endsFirst) await endBefore(transport, peer);
       await new Promise((resolve) => peer.write('half of it', resolve));
       peer.resetAndDestroy();
       await once(peer, 'close');
@@ -63,11 +66,7 @@ describe.each([
   it.each([false, true])('that its peer closes has ended, own end first: %s', async (endsFirst) => {
     const { accepted, peer } = await openPair();
     const transport = make(accepted);
-    if (endsFirst) {
-      transport.end();
-      peer.resume();
-      await once(peer, 'end');
-    }
+    if (endsFirst) await endBefore(transport, peer);
     peer.end('all of it');
     await once(peer, 'finish');
     peer.destroy();

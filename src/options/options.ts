@@ -175,7 +175,8 @@ export interface SharedServerOptions extends SharedOptions {
   backlog?: number | undefined;
   /**
    * Bytes that all connections may hold together, in both directions: unfinished and unread messages, and messages that wait
-   * to be sent. Beyond it the connection that holds the most ends with BUFFER_LIMIT. Default 256 MiB (268435456).
+   * to be sent. Beyond it the address that holds the most loses its connection that holds the most, with BUFFER_LIMIT.
+   * Default 256 MiB (268435456).
    */
   maxBuffered?: number | undefined;
   /** Addresses that are not let in: a `BlockList` of `node:net`, or anything with its `check`. */
