@@ -117,6 +117,7 @@ class Link {
   readonly toServer: Direction;
   readonly toClient: Direction;
   readonly #sockets: readonly Socket[];
+  #isBlackholed = false;
 
   constructor(client: Socket, server: Socket, damage: Damage, random: Random) {
     this.#sockets = [client, server];
@@ -128,14 +129,13 @@ class Link {
       [client, server],
       [server, client],
     ] as const) {
-      socket.on('error', () => other.resetAndDestroy());
-      // neither end of a blackholed connection is told; once both have given up it need not be kept
-      socket.on('end', () => {
-        if (this.#isSwallowed && this.#sockets.every(({ readableEnded }) => readableEnded))
-          for (const each of this.#sockets) each.destroy();
+      socket.on('error', () => {
+        if (!this.#isBlackholed) other.resetAndDestroy();
       });
+      socket.on('end', () => this.#forget());
       socket.on('close', () => {
-        if (!other.destroyed && !(socket.readableEnded && other.readableEnded)) other.destroySoon();
+        if (this.#isBlackholed) this.#forget();
+        else if (!other.destroyed && !(socket.readableEnded && other.readableEnded)) other.destroySoon();
       });
     }
   }
@@ -146,11 +146,14 @@ class Link {
     else this.#breakBoth(by);
   }
 
-  get #isSwallowed(): boolean {
-    return this.toServer.isOver && this.toClient.isOver;
+  /** Neither end of a blackholed connection is told of the other; once both have given up it need not be kept. */
+  #forget(): void {
+    if (this.#isBlackholed && this.#sockets.every((socket) => socket.readableEnded || socket.destroyed))
+      for (const each of this.#sockets) each.destroy();
   }
 
   #breakBoth(by: Break): void {
+    this.#isBlackholed ||= by === 'blackhole';
     for (const each of [this.toServer, this.toClient]) {
       if (by === 'close') each.end();
       else if (by === 'blackhole') each.swallow();
@@ -197,11 +200,6 @@ class Direction {
       this.#isEnding = true;
       void this.#write();
     });
-  }
-
-  /** Whether nothing more goes this way. */
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** Nothing more goes this way, and the receiver is told. */
