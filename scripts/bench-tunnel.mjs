@@ -10,9 +10,12 @@ import { createConnection } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, tunnelOfOurs, tunnelOfSpiped, tunnelOfStunnel } from './lib/tunnel-contenders.mjs';
+import { freePort } from './lib/free-port.mjs';
+import { tunnelOfOurs, tunnelOfSpiped, tunnelOfStunnel } from './lib/tunnel-contenders.mjs';
 
 const rounds = Number(process.argv[2] ?? 3);
+if (!Number.isSafeInteger(rounds) || rounds < 1)
+  throw new Error('usage: node scripts/bench-tunnel.mjs [ROUNDS] [FLAG OF OURS]...');
 const flags = process.argv.slice(3);
 const ours = ['ours, node', 'ours, sodium'];
 const theirs = ['spiped', 'stunnel'];

@@ -5,9 +5,7 @@
 // --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
 // packages too, which exist for Linux on x64.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundlerProblems } from './lib/consumer-bundlers.mjs';
@@ -15,6 +13,7 @@ import { jestProblems, jestProject } from './lib/consumer-jest.mjs';
 import { buildProblems, bundlesOf, oneFileProblems } from './lib/consumer-one-file.mjs';
 import { LIMIT, pack, project, root, run, waitForOutput } from './lib/consumer-project.mjs';
 import { compilers, typeProblems } from './lib/consumer-types.mjs';
+import { freePort } from './lib/free-port.mjs';
 
 const isQuick = process.argv.includes('--quick');
 
@@ -195,13 +194,4 @@ async function converse(node, { path, server, client }) {
   } finally {
     listening.kill();
   }
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { type ClientOptions, Identity, type SecureClient, Sessions } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
-import { freePort } from './helpers/examples.js';
+import { freePort } from '../scripts/lib/free-port.mjs';
 import { kill, outcomeOf, root, spawnNode } from './helpers/pack.js';
 import { pause } from './helpers/sockets.js';
 

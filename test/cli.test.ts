@@ -1,9 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../scripts/lib/free-port.mjs';
 import { havePrograms, requireBuild, script } from './cli/command.js';
 import { makePlace, play } from './cli/session.js';
 import { root } from './helpers/pack.js';
@@ -119,13 +118,4 @@ function help(...args: string[]): string {
 /** A document says `SHA256:...` for the one fingerprint that it shows. */
 function withFingerprints(text: string): string {
   return text.replace('SHA256:...', '<shown:fingerprint>').replaceAll('SHA256:...', '<shown>');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../scripts/lib/free-port.mjs';
 import { plainClient, plainServer, tunnelClient, usePlace } from './cli/place.js';
-import { freePort } from './helpers/examples.js';
 import { installPackage, outcomeOf, root } from './helpers/pack.js';
 
 // What examples/container does, as far as that goes without a container runtime.

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fromDuplex, Identity, reconnecting, SecureClient, SecureServer } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
-import { freePort } from './helpers/examples.js';
+import { freePort } from '../scripts/lib/free-port.mjs';
 import { kill, outcomeOf, root, spawnNode } from './helpers/pack.js';
 import { pause } from './helpers/sockets.js';
 

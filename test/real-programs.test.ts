@@ -21,9 +21,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { freePort } from '../scripts/lib/free-port.mjs';
 import { havePrograms } from './cli/command.js';
 import { tunnelTo, usePlace } from './cli/place.js';
-import { freePort } from './helpers/examples.js';
 import { type Outcome, outcomeOf } from './helpers/pack.js';
 
 const place = usePlace();

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { freePort } from '../helpers/examples.js';
+import { freePort } from '../../scripts/lib/free-port.mjs';
 import { run } from './command.js';
 import {
   connectTo,

@@ -10,7 +10,7 @@ import { SecureClient, webSocket } from 'secure-sockets';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Credentials, makeCredentials } from '../../bench/lib/credentials.mjs';
-import { freePort } from '../helpers/examples.js';
+import { freePort } from '../../scripts/lib/free-port.mjs';
 import { portOf, type Running, run } from './command.js';
 import { hangUp } from './configured.js';
 import { addressOf, begin, plainClient, plainServer, usePlace } from './place.js';

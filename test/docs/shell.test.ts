@@ -15,9 +15,9 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../scripts/lib/free-port.mjs';
 import { havePrograms, requireBuild, script } from '../cli/command.js';
 import { allDocuments, readDocument } from '../helpers/documents.js';
-import { freePort } from '../helpers/examples.js';
 import { outcomeOf, root } from '../helpers/pack.js';
 import { sealedPythonProblem } from '../helpers/python.js';
 
@@ -26,6 +26,8 @@ import { sealedPythonProblem } from '../helpers/python.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-shell-'));
 const started: ChildProcess[] = [];
+/** What the programs wrote to standard error in this test. */
+const said: string[] = [];
 let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
@@ -41,7 +43,9 @@ beforeAll(async () => {
   await sh('secure-sockets keygen -o key.pem && secure-sockets keygen -o server.pem');
   await sh('secure-sockets keygen --role client -o me.pem | sed -n "s/public key: //p" > keys');
 }, 60_000);
-afterEach(() => {
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.error(`what its programs wrote:\n${said.join('')}`);
+  said.length = 0;
   for (const { pid, exitCode, signalCode } of started.splice(0))
     if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
 });
@@ -285,8 +289,9 @@ function start(command: string, stdout: 'ignore' | 'pipe' = 'ignore'): ChildProc
     cwd: folder,
     env,
     detached: true,
-    stdio: [stdout === 'pipe' ? 'pipe' : 'ignore', stdout, 'ignore'],
+    stdio: [stdout === 'pipe' ? 'pipe' : 'ignore', stdout, 'pipe'],
   });
+  child.stderr?.on('data', (chunk) => said.push(`${chunk}`));
   started.push(child);
   return child;
 }

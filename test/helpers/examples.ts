@@ -1,9 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import ts from 'typescript';
+import { freePort } from '../../scripts/lib/free-port.mjs';
 import type { Program } from './markdown.js';
 import { type Outcome, outcomeOf, type Project, root, spawnNode } from './pack.js';
 
@@ -204,14 +203,4 @@ async function eventually<T>(
     if (Date.now() > deadline) throw new Error(explain('needed more than thirty seconds'));
     await setTimeout(20);
   }
-}
-
-/** A port of 127.0.0.1 that is free now. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
