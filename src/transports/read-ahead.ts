@@ -169,6 +169,6 @@ export class ReadAhead {
 function tooMuch(held: number, max: number): SecureSocketError {
   return new SecureSocketError(
     'BUFFER_LIMIT',
-    `${held} bytes arrived while reading was paused, maxReadAhead is ${max}: read faster, or raise it`,
+    `${held} bytes arrived while reading was paused, maxReadAhead is ${max}: read faster, raise it, or have the sender wait for an answer every few megabytes`,
   );
 }
