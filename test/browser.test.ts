@@ -259,6 +259,25 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
     expect(codes).toEqual(['UNTRUSTED_SERVER', 'connected', 'connected', true]);
   });
 
+  it('adds known hosts in two pages at the same time, and loses none', async () => {
+    const other = await browser.newPage();
+    await other.goto(page.url());
+    await other.waitForFunction('"library" in globalThis');
+    const add = (which: Page, name: string): Promise<void> =>
+      which.evaluate(async (name) => {
+        const hosts = new library.KnownHosts({ storage: localStorage, key: 'shared' });
+        for (let port = 1; port <= 8; port++) await hosts.add(name, port, `SHA256:${'A'.repeat(43)}`);
+      }, name);
+    await Promise.all([add(page, 'one'), add(other, 'other')]);
+    const count = (): Promise<number> =>
+      page.evaluate(async () => {
+        const { length } = await new library.KnownHosts({ storage: localStorage, key: 'shared' }).list();
+        return length;
+      });
+    await expect.poll(count, { timeout: 2000 }).toBe(16);
+    await other.close();
+  }, 60_000);
+
   it('waits for a server that does not read', async () => {
     const took = await page.evaluate(async ([url, serverKey]) => {
       const client = new library.SecureClient({ serverKey });

@@ -6,6 +6,7 @@ import { badOption, kindOf, SecureSocketError } from '../errors.js';
 import { markKnownHosts } from './known-hosts-mark.js';
 import { trustKnownHosts } from './known-hosts-trust.js';
 import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
+import { amongPages } from './page-locks.js';
 
 /** One line of a list of known hosts. */
 export interface KnownHost {
@@ -194,7 +195,10 @@ function storeOf(source: object): LineStore {
   };
   const { storage, key = 'secure-sockets.known-hosts', load, save } = given;
   if (typeof storage?.getItem === 'function' && typeof storage.setItem === 'function')
-    return checkSource(['storage', 'key', 'mode'], linesIn(webStorageText(storage, key), key));
+    return checkSource(
+      ['storage', 'key', 'mode'],
+      linesIn(webStorageText(storage, key), key, amongPages(key)),
+    );
   if (typeof load === 'function' && typeof save === 'function')
     return checkSource(['load', 'save', 'mode'], linesIn(source as TextStore, 'knownHosts'));
   throw badOption(`known hosts are kept in { load, save } or { storage }, not in ${kindOf(source)}`);

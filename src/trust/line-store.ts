@@ -36,8 +36,15 @@ export function webStorageText(storage: WebStorage, key: string): TextStore {
   return { load: () => storage.getItem(key), save: (text) => storage.setItem(key, text) };
 }
 
-/** Lines in a text that is loaded and saved whole. */
-export function linesIn(store: TextStore, name: string): LineStore {
+/**
+ * Lines in a text that is loaded and saved whole. `among` keeps others of this store from changing it meanwhile, beside
+ * this object.
+ */
+export function linesIn(
+  store: TextStore,
+  name: string,
+  among: LineStore['runExclusive'] = (task) => task(),
+): LineStore {
   const load = withinTimeout(`load() of ${name}`, async () => store.load());
   const save = withinTimeout(`save() of ${name}`, async (text: string) => store.save(text));
   const read = async (): Promise<string> => {
@@ -45,6 +52,7 @@ export function linesIn(store: TextStore, name: string): LineStore {
     if (typeof text === 'string') return text;
     throw new SecureSocketError('BAD_OPTION', `load() of ${name} must give text, and gave ${kindOf(text)}`);
   };
+  const runInTurn = makeQueue();
   return {
     name,
     read,
@@ -55,7 +63,7 @@ export function linesIn(store: TextStore, name: string): LineStore {
       if (gone.size > 0) await save(withoutLines(text, gone));
       return gone.size;
     },
-    runExclusive: makeQueue(),
+    runExclusive: (task) => runInTurn(() => among(task)),
   };
 }
 
