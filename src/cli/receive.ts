@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { onAbort } from '../connection/on-abort.js';
 import type { SecureClient, SecureServer } from '../index.js';
 import { acceptUntil, stopAccepting } from './shared/accept.js';
 import { parseAddress } from './shared/address.js';
@@ -132,7 +133,7 @@ async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<v
   const made: MadeFolders = new Set();
   announceClient(client, receiver.report);
   const interrupt = (): void => client.destroy(stop.reason);
-  stop.addEventListener('abort', interrupt, { once: true });
+  const unfollow = onAbort(stop, interrupt);
   try {
     for (;;) {
       const message = await nextFile(client, receiver.leave);
@@ -145,7 +146,7 @@ async function receiveFiles(client: SecureClient, receiver: Receiver): Promise<v
     else client.destroy();
     throw lostConnection(error);
   } finally {
-    stop.removeEventListener('abort', interrupt);
+    unfollow();
   }
 }
 

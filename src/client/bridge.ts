@@ -1,4 +1,5 @@
 import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js';
+import { onAbort } from '../connection/on-abort.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import { clientAccess, PortableClient } from './client.js';
 
@@ -34,16 +35,15 @@ export async function bridge(
     failure ??= { error };
     for (const client of [one, other]) client.destroy(error instanceof Error ? error : undefined);
   };
-  const abort = (): void => cut(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted) abort();
+  const unfollow = signal && onAbort(signal, () => cut(signal.reason));
+  if (signal?.aborted) cut(signal.reason);
   // a side that waits for room on the other does not read, and would not learn that its own is gone
   for (const client of [one, other]) void whenCut(client).then(cut);
   try {
     await Promise.all([carry(one, other).catch(cut), carry(other, one).catch(cut)]);
     await Promise.all([one.close(), other.close()]);
   } finally {
-    signal?.removeEventListener('abort', abort);
+    unfollow?.();
   }
   if (failure) throw failure.error;
 }

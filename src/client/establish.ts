@@ -1,4 +1,5 @@
 import { Connection, type ConnectionSettings } from '../connection/connection.js';
+import { onAbort } from '../connection/on-abort.js';
 import type { HandshakeResult } from '../core/script.js';
 import { traceHandshake } from '../diagnostics.js';
 import { SecureSocketError } from '../errors.js';
@@ -62,9 +63,10 @@ export async function establish(
   const late = (): SecureSocketError =>
     new SecureSocketError('HANDSHAKE_TIMEOUT', `not connected within ${handshakeTimeout} ms`);
   const deadline = setTimeout(() => giveUp.cancel(late()), handshakeTimeout);
-  const follow = (): void => giveUp.cancel(options.signal?.reason);
-  if (options.signal?.aborted) follow();
-  else options.signal?.addEventListener('abort', follow, { once: true });
+  const { signal } = options;
+  const follow = (): void => giveUp.cancel(signal?.reason);
+  if (signal?.aborted) follow();
+  const unfollow = signal && onAbort(signal, follow);
   try {
     return await attempt(toDo, giveUp);
   } catch (error) {
@@ -72,7 +74,7 @@ export async function establish(
     throw error;
   } finally {
     clearTimeout(deadline);
-    options.signal?.removeEventListener('abort', follow);
+    unfollow?.();
   }
 }
 

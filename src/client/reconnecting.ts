@@ -1,4 +1,5 @@
 import { type ArgumentRules, abortSignal, callback, integer, readArguments } from '../arguments.js';
+import { onAbort } from '../connection/on-abort.js';
 import { callSafely } from '../diagnostics.js';
 import { badOption, type ErrorCode, SecureSocketError } from '../errors.js';
 import type { PortableClient } from './client.js';
@@ -49,11 +50,12 @@ export async function* reconnect<Client extends PortableClient>(
   for (;;) {
     const client = attempts.client();
     const abort = (): void => client.destroy(signal?.reason);
+    let unfollow: (() => void) | undefined;
     let wait = 0;
     let isLeft = true;
     try {
       await attempts.connect(client, signal ? { signal } : {});
-      signal?.addEventListener('abort', abort, { once: true });
+      if (signal) unfollow = onAbort(signal, abort);
       // between the last step of connecting and here
       if (signal?.aborted) abort();
       throwIfAborted(signal);
@@ -72,7 +74,7 @@ export async function* reconnect<Client extends PortableClient>(
       // a loop that is left, perhaps by an error that has to be reported, does not wait for the peer
       if (!isLeft) await closed;
       // until then the signal destroys the client, so that no peer holds its reason back
-      signal?.removeEventListener('abort', abort);
+      unfollow?.();
     }
     await sleep(wait, signal);
   }
@@ -115,14 +117,15 @@ function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<v
       reject(signal.reason);
       return;
     }
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
+      unfollow?.();
       resolve();
     }, milliseconds);
-    signal?.addEventListener('abort', abort, { once: true });
+    const unfollow =
+      signal &&
+      onAbort(signal, () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
   });
 }

@@ -1,25 +1,27 @@
+import { onAbort } from './on-abort.js';
+
 /**
- * The promise, unless the signal comes first: then `onAbort` is called and the result rejects with the signal's reason.
+ * The promise, unless the signal comes first: then `giveUp` is called and the result rejects with the signal's reason.
  * How the promise settles after that is ignored.
  */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal, onAbort?: () => void): Promise<T> {
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal, giveUp?: () => void): Promise<T> {
   promise.catch(() => {});
   if (signal.aborted) {
-    onAbort?.();
+    giveUp?.();
     return Promise.reject(signal.reason);
   }
   return new Promise((resolve, reject) => {
     const abort = (): void => {
-      onAbort?.();
+      giveUp?.();
       reject(signal.reason);
     };
+    const stop = onAbort(signal, abort);
     const settle = <Value>(act: (value: Value) => void): ((value: Value) => void) => {
       return (value) => {
-        signal.removeEventListener('abort', abort);
+        stop();
         act(value);
       };
     };
-    signal.addEventListener('abort', abort, { once: true });
     promise.then(settle(resolve), settle(reject));
   });
 }

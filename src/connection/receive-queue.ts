@@ -2,6 +2,7 @@ import type { Bytes } from '../core/bytes.js';
 import { Inbox } from '../core/inbox.js';
 import type { Batch } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
+import { onAbort } from './on-abort.js';
 import { onNextLoop } from './turn.js';
 
 /** A call that waits for the next message. `null`: the peer has ended. */
@@ -157,15 +158,14 @@ export class ReceiveQueue {
       this.#reader = reader;
       return;
     }
-    const abort = (): void => {
+    const stop = onAbort(signal, () => {
       this.#reader = undefined;
       reader.fail(signal.reason);
-    };
+    });
     const settle = <T>(act: (value: T) => void, value: T): void => {
-      signal.removeEventListener('abort', abort);
+      stop();
       act(value);
     };
-    signal.addEventListener('abort', abort, { once: true });
     this.#reader = {
       deliver: (message) => settle((value) => reader.deliver(value), message),
       fail: (error) => settle(reader.fail, error),

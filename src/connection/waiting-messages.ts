@@ -11,7 +11,6 @@ interface Entry {
   at: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  promise: Promise<void> | undefined;
 }
 
 /**
@@ -23,11 +22,12 @@ interface Entry {
  * affected.
  */
 export class WaitingMessages {
-  #entries: Entry[] = [];
+  /** By the promise of each, since thousands may be withdrawn in one step. */
+  readonly #entries = new Map<Promise<void>, Entry>();
   #bytes = 0;
 
   get count(): number {
-    return this.#entries.length;
+    return this.#entries.size;
   }
 
   /** Bytes yet to be staged, each message counted with {@link MESSAGE_OVERHEAD} more. */
@@ -45,19 +45,18 @@ export class WaitingMessages {
     this.#bytes += WaitingMessages.costOf(message) - at;
     let entry: Entry | undefined;
     const promise = new Promise<void>((resolve, reject) => {
-      entry = { message, length: message.length, at, resolve, reject, promise: undefined };
-      this.#entries.push(entry);
+      entry = { message, length: message.length, at, resolve, reject };
     });
-    if (entry) entry.promise = promise;
+    this.#entries.set(promise, entry as Entry);
     return promise;
   }
 
   /** Takes back the message of this promise, if it waits here and was not begun. */
   withdraw(promise: Promise<void>): void {
-    const index = this.#entries.findIndex((entry) => entry.promise === promise && entry.at === 0);
-    if (index < 0) return;
-    const [entry] = this.#entries.splice(index, 1);
-    this.#bytes -= costLeft(entry as Entry);
+    const entry = this.#entries.get(promise);
+    if (entry?.at !== 0) return;
+    this.#entries.delete(promise);
+    this.#bytes -= costLeft(entry);
   }
 
   /**
@@ -65,15 +64,12 @@ export class WaitingMessages {
    * Throws if one that was begun cannot be finished.
    */
   stage(sender: Sender, hasRoom: () => boolean): boolean {
-    let done = 0;
-    let isBegun = false;
-    while (done < this.#entries.length && !isBegun && hasRoom()) {
-      const entry = this.#entries[done] as Entry;
-      isBegun = !this.#stageOne(entry, sender);
-      if (!isBegun) done++;
+    for (const [promise, entry] of this.#entries) {
+      if (!hasRoom()) return false;
+      if (!this.#stageOne(entry, sender)) return true;
+      this.#entries.delete(promise);
     }
-    if (done > 0) this.#entries = this.#entries.slice(done);
-    return isBegun;
+    return false;
   }
 
   /** Stages as much of a message as one turn has time for. Returns whether nothing of it is left. */
@@ -95,19 +91,21 @@ export class WaitingMessages {
 
   /** Drops all of them. */
   reject(error: unknown): void {
-    this.#reject(error, 0);
+    this.#drop([...this.#entries], error);
   }
 
   /** Drops all but one that was begun: an end inside a message would be none in order. */
   rejectUnbegun(error: () => unknown): void {
-    const begun = this.#entries[0]?.at ? 1 : 0;
-    if (this.#entries.length > begun) this.#reject(error(), begun);
+    const unbegun = [...this.#entries].filter(([, { at }]) => at === 0);
+    if (unbegun.length > 0) this.#drop(unbegun, error());
   }
 
-  #reject(error: unknown, first: number): void {
-    const rejected = this.#entries.splice(first);
-    for (const entry of rejected) this.#bytes -= costLeft(entry);
-    for (const { reject } of rejected) reject(error);
+  #drop(entries: readonly [Promise<void>, Entry][], error: unknown): void {
+    for (const [promise, entry] of entries) {
+      this.#entries.delete(promise);
+      this.#bytes -= costLeft(entry);
+    }
+    for (const [, { reject }] of entries) reject(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PortableClient } from '../client/client.js';
+import { onAbort } from '../connection/on-abort.js';
 import type { SecureSocketError } from '../errors.js';
 
 /** How to accept. */
@@ -73,18 +74,17 @@ export class AcceptQueue<Client extends PortableClient> {
       this.#acceptWaiters.add(waiter);
       return;
     }
-    const abort = (): void => {
+    const stop = onAbort(signal, () => {
       this.#acceptWaiters.delete(waiting);
       waiter.reject(signal.reason);
-    };
+    });
     const waiting: AcceptWaiter<Client> = {
       resolve: (client) => {
-        signal.removeEventListener('abort', abort);
+        stop();
         waiter.resolve(client);
       },
       reject: waiter.reject,
     };
-    signal.addEventListener('abort', abort, { once: true });
     this.#acceptWaiters.add(waiting);
   }
 }

@@ -1,4 +1,5 @@
 import { cutError } from '../connection/cut.js';
+import { onAbort } from '../connection/on-abort.js';
 import { ByteQueue } from '../core/bytes.js';
 import { type ProxySource, readProxyHeader } from '../core/encodings/proxy-header.js';
 import { SecureSocketError } from '../errors.js';
@@ -16,12 +17,11 @@ export function behindProxy(transport: Transport, timeout: number, signal: Abort
       transport.destroy();
       reject(error);
     };
-    const abort = (): void => fail(signal.reason);
+    const unfollow = onAbort(signal, () => fail(signal.reason));
     const stopWaiting = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+      unfollow();
     };
-    signal.addEventListener('abort', abort, { once: true });
     const timer = setTimeout(() => {
       fail(new SecureSocketError('HANDSHAKE_TIMEOUT', `no PROXY header came within ${timeout} ms`));
     }, timeout);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onAbort } from '../../connection/on-abort.js';
 import type { SecureClient } from '../../index.js';
 import { closeCodes, stopOf } from './close-codes.js';
 import { CommandError, exitCodes, lostConnection } from './failure.js';
@@ -35,10 +36,10 @@ export async function converse(
     input.close();
     void client.close(closeOptions(client, closeCodes.goingAway));
   };
-  stop.addEventListener('abort', close, { once: true });
+  const unfollow = onAbort(stop, close);
   if (stop.aborted) close();
   const outcome = await new Dialogue(client, input, output, options).run();
-  stop.removeEventListener('abort', close);
+  unfollow();
   input.close();
   await output.flush();
   stop.throwIfAborted();

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { formatPeer } from './address.js';
 import { announceLoss } from './announce.js';
 import { wholeNumber } from './arguments.js';
@@ -33,8 +32,6 @@ export class Links {
   constructor(report: Report, limit: number) {
     this.#report = report;
     this.#limit = limit;
-    // one listener for each connection that is being made
-    setMaxListeners(0, this.#cut.signal);
   }
 
   /** How many are open, have ended in order, were cut off, and were refused at the limit. */

@@ -1,4 +1,5 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { onAbort } from '../../connection/on-abort.js';
 import { type DirectReads, fromDirectSocket, fromDuplex } from '../../transports/duplex.node.js';
 import { onread, readDirectly } from '../../transports/tcp.node.js';
 import type { Transport } from '../../transports/transport.js';
@@ -69,11 +70,11 @@ export function dialSocket(
     const late = new Error(`${formatAddress(to)} did not answer within ${timeout} ms`);
     const timer = setTimeout(() => socket.destroy(late), timeout);
     const abort = (): void => void socket.destroy(stop.reason);
-    stop.addEventListener('abort', abort, { once: true });
+    const unfollow = onAbort(stop, abort);
     if (stop.aborted) abort();
     const settle = (): void => {
       clearTimeout(timer);
-      stop.removeEventListener('abort', abort);
+      unfollow();
     };
     socket.once('connect', () => {
       settle();

@@ -1,3 +1,4 @@
+import { onAbort } from '../../connection/on-abort.js';
 import { PausedProbe } from '../../connection/paused-probe.js';
 import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
@@ -60,13 +61,13 @@ class Relay {
 
   async run(): Promise<void> {
     const stop = (): void => this.#cut(this.#stop.reason);
-    this.#stop.addEventListener('abort', stop, { once: true });
+    const unfollow = onAbort(this.#stop, stop);
     if (this.#stop.aborted) stop();
     const cut = (error: unknown): void => this.#cut(error);
     void whenGone(this.#sealed).then(() => this.#onSealedClose());
     await Promise.all([this.#toSealed().catch(cut), this.#toPlain().catch(cut)]);
     await this.#sealed.close();
-    this.#stop.removeEventListener('abort', stop);
+    unfollow();
     this.#probe.stop();
     if (this.#failure) throw this.#failure.error;
   }

@@ -1,6 +1,7 @@
 import { constants, type Http2Session, type Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { onAbort } from '../../connection/on-abort.js';
 import { PausedProbe } from '../../connection/paused-probe.js';
 import { afterTick } from '../../connection/turn.js';
 import { probeSocket } from '../../transports/duplex.node.js';
@@ -22,10 +23,11 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
   return new Promise((resolve, reject) => {
     const relay = { isSettled: false, open: 2 };
     const probe = probeOf(plain);
+    const unfollow = onAbort(stop, () => cut(stop.reason));
     const settle = (act: () => void): void => {
       if (relay.isSettled) return;
       relay.isSettled = true;
-      stop.removeEventListener('abort', abort);
+      unfollow();
       probe.stop();
       act();
     };
@@ -35,12 +37,10 @@ export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSigna
         resetStream(stream);
         reject(error);
       });
-    const abort = (): void => cut(stop.reason);
     const onClose = (isThrough: boolean, reason: () => unknown): void => {
       if (!isThrough) cut(reason());
       else if (--relay.open === 0) settle(resolve);
     };
-    stop.addEventListener('abort', abort, { once: true });
     if (stop.aborted || isGone(stream) || plain.destroyed) return cut(whyOver(stream, stop));
     // an error is followed by the close, which reads the reason
     plain

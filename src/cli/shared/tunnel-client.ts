@@ -1,6 +1,7 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
 import type { Socket } from 'node:net';
 import PQueue from 'p-queue';
+import { abortable } from '../../connection/abortable.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { announceWarning } from './announce.js';
 import { wholeNumber } from './arguments.js';
@@ -126,7 +127,13 @@ const MAX_HANDSHAKES = 24;
 /** The same, for any number at a time: those beyond the server's limit wait. */
 function schedule(dial: Dialler): Dialler {
   const queue = new PQueue({ concurrency: MAX_HANDSHAKES });
-  return (signal) => queue.add(() => dial(signal), { signal });
+  return (signal) => {
+    const dialled = queue.add(async () => {
+      signal.throwIfAborted();
+      return dial(signal);
+    });
+    return abortable(dialled, signal);
+  };
 }
 
 async function carry(socket: Socket, name: string, carriers: Carriers, stop: AbortSignal): Promise<void> {
