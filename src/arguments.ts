@@ -1,4 +1,4 @@
-import { badArgument, kindOf } from './errors.js';
+import { badArgument, kindOf, quote } from './errors.js';
 
 /** What a value of an option or argument has to be. */
 export interface Rule {
@@ -73,7 +73,7 @@ export function recogniseBy(find: Nearest): void {
 /** The error text for a name that there is not: `what` says of what. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const near = nearest?.(name, known);
-  return `${what} "${name}": ${near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`}`;
+  return `${what} ${quote(name)}: ${near === undefined ? `it knows ${known.join(', ')}` : `did you mean ${near}?`}`;
 }
 
 /**
@@ -166,7 +166,7 @@ export function isText(value: unknown): boolean {
 /** A value as an error text shows it: short, and no object's content. */
 export function show(value: unknown): string {
   if (typeof value === 'string')
-    return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
+    return value.length > 40 ? `a string of ${value.length} characters` : quote(value);
   if (Array.isArray(value)) return showArray(value);
   return typeof value === 'object' || typeof value === 'function' ? kindOf(value) : String(value);
 }

@@ -1,5 +1,5 @@
 import type { Connection } from './connection/connection.js';
-import { reasonOf } from './errors.js';
+import { printable, reasonOf } from './errors.js';
 
 /** Which side of a connection this process is. */
 export type Side = 'client' | 'server';
@@ -104,7 +104,8 @@ export function askSafely(name: string, ask: () => unknown, otherwise: boolean):
 const warned = new Set<string>();
 
 /** A warning of the process, or on the console where there is no process to warn. */
-export function emitWarning(text: string, options: { type?: string; code: string }): void {
+export function emitWarning(warning: string, options: { type?: string; code: string }): void {
+  const text = printable(warning);
   if (platformProcess?.emitWarning) platformProcess.emitWarning(text, options);
   else console.warn(`[${options.code}] ${text}`);
 }

@@ -95,7 +95,7 @@ export class SecureSocketError extends Error {
   declare readonly closeCode?: number;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(printable(message), 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     this.blame = blameOf[code];
     if (details.fingerprint !== undefined) this.fingerprint = details.fingerprint;
@@ -121,7 +121,7 @@ export interface ArgumentError extends TypeError {
 
 /** The error of a wrong argument; the text says what was expected and what came. */
 export function badArgument(message: string): ArgumentError {
-  return Object.assign(new TypeError(message), { code: 'BAD_ARGUMENT', blame: 'caller' } as const);
+  return Object.assign(new TypeError(printable(message)), { code: 'BAD_ARGUMENT', blame: 'caller' } as const);
 }
 
 /** The error of a wrong option. */
@@ -143,4 +143,38 @@ export function reasonOf(thrown: unknown): string {
   } catch {
     return typeof thrown;
   }
+}
+
+/** How much of a value that came from elsewhere an error text has. */
+const LONGEST_VALUE = 100;
+/** How long an error text may be, and how much of its end is left then. */
+const LONGEST_TEXT = 2000;
+const END_OF_TEXT = 500;
+
+/** What a terminal or an editor acts on instead of showing it: control characters, and those that turn or hide text. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const shortForms: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** A value that came from elsewhere as an error text has it: text in quotes, short, and with nothing in it that is not seen. */
+export function quote(text: unknown): string {
+  if (typeof text !== 'string') return Object(text) === text ? kindOf(text) : String(text);
+  return escapeUnseen(
+    JSON.stringify(text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text),
+  );
+}
+
+/** The same for an error text as a whole, whatever has got into it: one line of bounded length. */
+export function printable(text: string): string {
+  const whole = String(text);
+  const isLong = whole.length > LONGEST_TEXT;
+  return escapeUnseen(
+    isLong ? `${whole.slice(0, LONGEST_TEXT - END_OF_TEXT)} ... ${whole.slice(-END_OF_TEXT)}` : whole,
+  );
+}
+
+/** Each of its UTF-16 units that is not seen as JSON writes it. */
+export function escapeUnseen(text: string): string {
+  const escaped = (unit: string): string =>
+    shortForms[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return text.replace(UNSEEN, (character) => character.split('').map(escaped).join(''));
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { checkMembers, isUrl } from './arguments.js';
-import { badArgument, kindOf, reasonOf, SecureSocketError } from './errors.js';
+import { badArgument, kindOf, quote, reasonOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
 export interface FileOption {
@@ -29,7 +29,7 @@ function pathOfOption(file: FileOption, others: readonly string[]): string {
 
 function checkedPath(path: string): string {
   if (path === '') throw badArgument('the path of a file is empty');
-  if (path.includes('\0')) throw badArgument(`no path has a null character: ${JSON.stringify(path)}`);
+  if (path.includes('\0')) throw badArgument(`no path has a null character: ${quote(path)}`);
   return path;
 }
 

@@ -1,3 +1,4 @@
+import { quote } from '../errors.js';
 import type { KnownHosts } from '../index.js';
 import { formatAddress, nameOf, parsePeerAddress } from './shared/address.js';
 import { type Command, commonFlags, parse } from './shared/arguments.js';
@@ -46,7 +47,7 @@ function misused([action, ...rest]: readonly string[]): CommandError {
   const taken = { list: 0, remove: 2 }[action ?? ''];
   const extra = taken === undefined ? action : rest[taken];
   const hint = 'secure-sockets known-hosts --help';
-  return usageError(extra === undefined ? usage : `${usage}: not ${JSON.stringify(extra)}`, hint);
+  return usageError(extra === undefined ? usage : `${usage}: not ${quote(extra)}`, hint);
 }
 
 async function list(store: KnownHosts, report: Report): Promise<void> {

@@ -1,4 +1,5 @@
 import manifest from '../../package.json' with { type: 'json' };
+import { quote } from '../errors.js';
 import { suggestion } from '../suggest.js';
 import { bench } from './bench.js';
 import { bridge } from './bridge.js';
@@ -78,7 +79,7 @@ function commandNamed(name: string): Command {
   if (command) return command;
   const near = suggestion(name, [...commands.map((one) => one.name), '--help', '--version']);
   const question = near === undefined ? '' : `: did you mean ${near}?`;
-  throw usageError(`there is no command ${JSON.stringify(name)}${question}`, 'secure-sockets --help');
+  throw usageError(`there is no command ${quote(name)}${question}`, 'secure-sockets --help');
 }
 
 function asksForHelp(args: readonly string[]): boolean {

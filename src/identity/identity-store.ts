@@ -1,6 +1,6 @@
 import { type ArgumentRules, readArguments, text } from '../arguments.js';
 import { inTime } from '../connection/in-time.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, kindOf, quote, SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from './identity.js';
 import type { WebKeyPair } from './key.js';
 import type { KeyPairOptions } from './web-key.js';
@@ -53,10 +53,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   async save(name: string, identity: PortableIdentity): Promise<void> {
     checkName(name);
     if (!(await this.#add(name, identity)))
-      throw new SecureSocketError(
-        'BAD_IDENTITY',
-        `there is an identity ${JSON.stringify(name)}: remove it first`,
-      );
+      throw new SecureSocketError('BAD_IDENTITY', `there is an identity ${quote(name)}: remove it first`);
   }
 
   /** The identity of this name, or the one that `make` makes, which is saved. Tabs that do so at once get the same. */
@@ -98,7 +95,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   }
 
   #late(): Error {
-    const text = `the database ${JSON.stringify(this.#database)} gave no answer within ${ANSWER_TIMEOUT} ms`;
+    const text = `the database ${quote(this.#database)} gave no answer within ${ANSWER_TIMEOUT} ms`;
     return new SecureSocketError('BAD_OPTION', text);
   }
 }

@@ -1,5 +1,5 @@
 import { show } from '../arguments.js';
-import { SecureSocketError } from '../errors.js';
+import { quote, SecureSocketError } from '../errors.js';
 
 /**
  * What a key is for: to decrypt (servers) or to sign (clients), in sealed or in classic. A key has one role for ever.
@@ -19,7 +19,7 @@ const ROLE_LINE = 'Secure-Sockets-Role:';
 /** Throws BAD_OPTION unless this is a role. */
 export function checkRole(role: IdentityRole): void {
   if (isRole(role)) return;
-  throw new SecureSocketError('BAD_OPTION', `role is ${JSON.stringify(role)}; expected ${ROLES}`);
+  throw new SecureSocketError('BAD_OPTION', `role is ${quote(role)}; expected ${ROLES}`);
 }
 
 /** Throws BAD_OPTION unless a key of this role may have this many bits. */
@@ -50,10 +50,10 @@ export function readRole(explanatory: readonly string[]): IdentityRole | undefin
   const roles = lines.map((line) => /^\s*Secure-Sockets-Role:(.*)$/s.exec(line)?.[1]?.trim());
   const [role] = roles;
   if (roles.length === 1 && role !== undefined && isRole(role)) return role;
-  const quoted = lines.map((line) => JSON.stringify(line)).join(' and ');
+  const quoted = lines.map((line) => quote(line)).join(' and ');
   const found = roles.includes(undefined)
     ? `it has ${quoted}`
-    : `its ${ROLE_LINE} line says "${roles.join(', ')}"`;
+    : `its ${ROLE_LINE} line says ${quote(roles.join(', '))}`;
   throw new SecureSocketError(
     'BAD_IDENTITY',
     `${found}; expected one line "${ROLE_LINE} ROLE" before the key, ROLE being one of ${ROLES}`,

@@ -1,4 +1,5 @@
 import { connect, createServer, type NetConnectOpts, type Server, Socket } from 'node:net';
+import { printable } from '../errors.js';
 import type { Cancellation } from './cancellation.js';
 import { type DirectReads, fromDirectSocket, fromDuplex } from './duplex.node.js';
 import type { Transport } from './transport.js';
@@ -75,7 +76,7 @@ function explainAttempts(error: unknown, to: TcpAddress | UnixAddress): unknown 
   );
   const text = `no address of ${to.host ?? 'localhost'} port ${to.port} could be reached (${tried.join('; ')})`;
   const code = (error as NodeJS.ErrnoException).code ?? attempts[0]?.code;
-  return Object.assign(new Error(text, { cause: error }), { code, errors: attempts });
+  return Object.assign(new Error(printable(text), { cause: error }), { code, errors: attempts });
 }
 
 /** A server, not listening yet, whose sockets are paused, stay half open, and have the options that a client's have. */

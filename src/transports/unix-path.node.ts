@@ -1,7 +1,7 @@
 import { lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { platform } from 'node:process';
-import { badArgument } from '../errors.js';
+import { badArgument, quote } from '../errors.js';
 
 /** `sizeof sun_path` less the byte that ends it: 108 on Linux, 104 on the BSDs and macOS. */
 const MAX_BYTES = platform === 'linux' ? 107 : 103;
@@ -21,7 +21,7 @@ export function problemOfUnixPath(path: string): string | undefined {
   // a named pipe of Windows is no file
   if (platform === 'win32') return undefined;
   if (path.includes('\0', platform === 'linux' ? 1 : 0))
-    return `the path of a Unix domain socket has no zero byte: ${JSON.stringify(path)}`;
+    return `the path of a Unix domain socket has no zero byte: ${quote(path)}`;
   const length = new TextEncoder().encode(path).length;
   if (length <= MAX_BYTES) return undefined;
   return `the path of a Unix domain socket has at most ${MAX_BYTES} bytes here, and this one ${length}: ${path}`;

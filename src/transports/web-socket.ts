@@ -1,5 +1,5 @@
 import { type ArgumentRules, callback, isUrl, readArguments } from '../arguments.js';
-import { badArgument, kindOf, reasonOf } from '../errors.js';
+import { badArgument, kindOf, quote, reasonOf } from '../errors.js';
 import { addressRules, type ReadAheadOptions, readAheadRules, readMaxReadAhead } from './read-ahead.js';
 import type { Transport } from './transport.js';
 import { BunDriver, type BunServerWebSocket, driverOf, type WebSocketLike } from './web-socket-driver.js';
@@ -81,7 +81,7 @@ function openSocket(url: string, options: WebSocketOptions): WebSocketLike {
     return new Class(url, WEB_SOCKET_PROTOCOL, classOptions);
   } catch (error) {
     const why = reasonOf(error);
-    throw badArgument(`${JSON.stringify(url)} cannot be opened as a WebSocket: ${why}`);
+    throw badArgument(`${quote(url)} cannot be opened as a WebSocket: ${why}`);
   }
 }
 

@@ -2,7 +2,7 @@ import { type ArgumentRules, anyText, callback } from '../arguments.js';
 import type { Backend } from '../backend.js';
 import { linesOf } from '../core/encodings/text.js';
 import { callSafely } from '../diagnostics.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, kindOf, quote, SecureSocketError } from '../errors.js';
 import {
   type AuthorizedKey,
   type KeysByFingerprint,
@@ -92,7 +92,7 @@ export class PortableAuthorizedKeys {
     const line = `${key} ${name}`.trim();
     const [added] = this.#parse([line]).values();
     if (added === undefined || /[\r\n]/.test(line))
-      throw new SecureSocketError('BAD_OPTION', `not a key: ${JSON.stringify(key)}`);
+      throw new SecureSocketError('BAD_OPTION', `not a key: ${quote(key)}`);
     await this.#store.runExclusive(async () => {
       if (!(await this.#readStore()).has(added.fingerprint)) await this.#store.append(line);
     });

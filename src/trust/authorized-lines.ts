@@ -3,7 +3,7 @@ import { decodeSpki } from '../core/encodings/der.js';
 import { fingerprintOf, mentionsFingerprint, parseFingerprint } from '../core/encodings/fingerprint.js';
 import { checkSealedKey } from '../core/encodings/rsa-key.js';
 import { decodeBase64, hidesLine } from '../core/encodings/text.js';
-import { SecureSocketError } from '../errors.js';
+import { quote, SecureSocketError } from '../errors.js';
 
 /** A key that is let in. */
 export interface AuthorizedKey {
@@ -35,7 +35,7 @@ export function parseAuthorizedKeys(
     if (hidesLine(line))
       throw badLine(
         place(index),
-        `${JSON.stringify(line.slice(0, 100))} has control characters or line separators, which may hide a line`,
+        `${quote(line)} has control characters or line separators, which may hide a line`,
       );
     const [key, ...words] = withoutComment(line)
       .split(/\s+/)
@@ -78,10 +78,7 @@ function fingerprintOfSpki(text: string, backend: Pick<Backend, 'sha256'>): stri
 function nameIn(words: readonly string[], place: string): string {
   const name = words.join(' ');
   if (mentionsFingerprint(name) || LONG_BASE64.test(name))
-    throw badLine(
-      place,
-      `a name has no key in it: ${JSON.stringify(name.slice(0, 200))}; each key has a line of its own`,
-    );
+    throw badLine(place, `a name has no key in it: ${quote(name)}; each key has a line of its own`);
   return name;
 }
 

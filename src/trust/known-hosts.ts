@@ -2,7 +2,7 @@ import { checkMembers, show } from '../arguments.js';
 import { mentionsFingerprint, parseFingerprint } from '../core/encodings/fingerprint.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { hidesLine, linesOf } from '../core/encodings/text.js';
-import { badOption, kindOf, SecureSocketError } from '../errors.js';
+import { badOption, kindOf, quote, SecureSocketError } from '../errors.js';
 import { markKnownHosts } from './known-hosts-mark.js';
 import { trustKnownHosts } from './known-hosts-trust.js';
 import { type LineStore, linesIn, type TextStore, type WebStorage, webStorageText } from './line-store.js';
@@ -156,9 +156,7 @@ export class PortableKnownHosts {
   #parseLine(text: string, line: number): KnownHost | undefined {
     try {
       if (hidesLine(text))
-        throw badOption(
-          `${JSON.stringify(text.slice(0, 100))} has control characters or line separators, which may hide a line`,
-        );
+        throw badOption(`${quote(text)} has control characters or line separators, which may hide a line`);
       if (text === '' || text.startsWith('#')) return undefined;
       const [host = '', port = '', fingerprint = '', ...words] = text.split(/\s+/);
       const server = this.#nameOf(decodeHost(host), portIn(port));
@@ -173,7 +171,7 @@ export class PortableKnownHosts {
   /** One address has one name, or another key could be taken for it under another spelling. */
   #nameOf(host: string, port: number): Server {
     const name = typeof host === 'string' ? canonicalHost(host) : undefined;
-    if (name === undefined) throw badOption(`not a host: ${JSON.stringify(host)}`);
+    if (name === undefined) throw badOption(`not a host: ${quote(host)}`);
     const isUnix = name.startsWith('unix:');
     if (!Number.isInteger(port) || port < 0 || port > (isUnix ? 0 : 65535)) {
       throw badOption(`not a port of ${host}: ${show(port)}; expected ${isUnix ? '0' : '0 to 65535'}`);
@@ -206,7 +204,7 @@ function storeOf(source: object): LineStore {
 
 function modeOf({ mode = 'strict' }: ModeOption): KnownHostsMode {
   if (mode === 'strict' || mode === 'tofu') return mode;
-  throw badOption(`mode is "strict" or "tofu", not ${JSON.stringify(mode)}`);
+  throw badOption(`mode is "strict" or "tofu", not ${quote(mode)}`);
 }
 
 type Server = Pick<KnownHost, 'host' | 'port'>;
@@ -217,7 +215,7 @@ function isOf(entry: KnownHost, { host, port }: Server): boolean {
 
 function portIn(text: string): number {
   if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw badOption(`not a port: ${JSON.stringify(text)}; expected: host port SHA256:...`);
+  throw badOption(`not a port: ${quote(text)}; expected: host port SHA256:...`);
 }
 
 function oneLine(comment: unknown): string {
@@ -230,9 +228,7 @@ function oneLine(comment: unknown): string {
 /** Two lines become one where a last line had no end; the second server must not vanish in the comment of the first. */
 function commentIn(comment: string): string {
   if (!mentionsFingerprint(comment)) return comment;
-  throw badOption(
-    `a comment has no fingerprint: ${JSON.stringify(comment.slice(0, 200))}; each server has a line of its own`,
-  );
+  throw badOption(`a comment has no fingerprint: ${quote(comment)}; each server has a line of its own`);
 }
 
 function encodeHost(host: string): string {
@@ -244,7 +240,7 @@ function decodeHost(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (error) {
-    throw new SecureSocketError('BAD_OPTION', `not percent-encoded: ${JSON.stringify(text)}`, {
+    throw new SecureSocketError('BAD_OPTION', `not percent-encoded: ${quote(text)}`, {
       cause: error,
     });
   }

@@ -14,7 +14,7 @@ function countedSignal(): { controller: AbortController; signal: AbortSignal; li
   });
   vi.spyOn(signal, 'removeEventListener').mockImplementation((type: string, listener) => {
     listeners.delete(listener);
-    remove(type, listener as EventListener);
+    remove(type, listener as () => void);
   });
   return { controller, signal, listeners };
 }

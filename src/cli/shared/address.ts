@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { quote } from '../../errors.js';
 import type { TcpAddress, UnixAddress } from '../../index.js';
 import { problemOfUnixPath } from '../../transports/unix-path.node.js';
 import { type CommandError, usageError } from './failure.js';
@@ -33,7 +34,7 @@ export function parseAddress(text: string, use: 'connect' | 'listen'): ListenAdd
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || port > 65535 || (port === 0 && use === 'connect')) {
-    throw usageError(`not an address: ${JSON.stringify(text)}`, ...hintsOnForm(text, use));
+    throw usageError(`not an address: ${quote(text)}`, ...hintsOnForm(text, use));
   }
   return host === '' ? { port } : { port, host };
 }
@@ -118,7 +119,7 @@ function parseWebSocketUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.port === '0')
     throw usageError(
-      `not the address of a WebSocket server: ${JSON.stringify(text)}`,
+      `not the address of a WebSocket server: ${quote(text)}`,
       'write ws://HOST:PORT/PATH or wss://HOST/PATH',
     );
   if (url.href.includes('#'))

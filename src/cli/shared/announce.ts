@@ -1,3 +1,4 @@
+import { printable, reasonOf } from '../../errors.js';
 import type { SecureClient, SecureServer } from '../../index.js';
 import { formatAddress, formatPeer, type PeerAddress } from './address.js';
 import type { Report } from './output.js';
@@ -56,5 +57,5 @@ export async function turnAway(server: SecureServer, report: Report): Promise<vo
 /** An error of an attempt on several addresses has no message of its own. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ');
-  return error instanceof Error ? error.message : String(error);
+  return printable(reasonOf(error));
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { quote } from '../../errors.js';
 import { suggestion } from '../../suggest.js';
 import { usageError } from './failure.js';
 import { checkFiles } from './file-flags.js';
@@ -82,7 +83,7 @@ export function wholeNumber(
   if (text === undefined) return undefined;
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (number >= min && number <= max) return number;
-  throw usageError(`--${name} takes a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+  throw usageError(`--${name} takes a whole number from ${min} to ${max}, not ${quote(text)}`);
 }
 
 /** A flag's value out of a list. */
@@ -94,7 +95,7 @@ export function oneOf<const T extends string>(
   if (text === undefined) return undefined;
   const value = values.find((one) => one === text);
   if (value !== undefined) return value;
-  throw usageError(`--${name} is ${values.join(', ')}; not ${JSON.stringify(text)}`);
+  throw usageError(`--${name} is ${values.join(', ')}; not ${quote(text)}`);
 }
 
 /** The one argument that a command takes. */
@@ -108,5 +109,5 @@ export function onePositional(command: string, name: string, positionals: readon
 
 /** Refuses arguments beyond those that a command takes, and names the first of them. */
 export function refuseMore(usage: string, more: readonly string[], ...hints: string[]): void {
-  if (more.length > 0) throw usageError(`${usage}: ${JSON.stringify(more[0])} is one too many`, ...hints);
+  if (more.length > 0) throw usageError(`${usage}: ${quote(more[0])} is one too many`, ...hints);
 }

@@ -1,3 +1,4 @@
+import { quote } from '../../errors.js';
 import { bridge as bridgeMessages, SecureClient } from '../../index.js';
 import { formatAddress, isLocal, type ListenAddress, parseAddress, parsePeerAddress } from './address.js';
 import { type Flags, parse, refuseMore, wholeNumber } from './arguments.js';
@@ -40,7 +41,7 @@ export const flagsOfBridge: Readonly<Record<'inward' | 'outward', Flags>> = {
 export function planBridge([direction, ...args]: readonly string[]): StationPlan {
   if (direction === 'inward') return planInward(args);
   if (direction === 'outward') return planOutward(args);
-  const given = direction === undefined ? '' : `, not ${JSON.stringify(direction)}`;
+  const given = direction === undefined ? '' : `, not ${quote(direction)}`;
   throw usageError(
     `bridge is either "bridge inward" or "bridge outward"${given}`,
     'secure-sockets bridge --help',

@@ -1,3 +1,4 @@
+import { printable } from '../../errors.js';
 import { type ErrorCode, SecureSocketError } from '../../index.js';
 
 /** What the command's exit code says. */
@@ -9,9 +10,9 @@ export class CommandError extends Error {
   readonly hints: readonly string[];
 
   constructor(exitCode: number, message: string, hints: readonly string[] = [], cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(printable(message), cause === undefined ? undefined : { cause });
     this.exitCode = exitCode;
-    this.hints = hints;
+    this.hints = hints.map(printable);
   }
 }
 
@@ -142,7 +143,12 @@ function explainSystemError(error: SystemError): Explanation {
   const isNetwork = networkCalls.includes(call) && !('path' in error && call !== 'connect');
   const message = error.message || (errors ?? []).map((one) => one.message).join(', ');
   const hints = systemHints[`${code} ${call}`] ?? systemHints[code] ?? [];
-  return { message, code, hints, exitCode: isNetwork ? exitCodes.network : exitCodes.usage };
+  return {
+    message: printable(message),
+    code,
+    hints,
+    exitCode: isNetwork ? exitCodes.network : exitCodes.usage,
+  };
 }
 
 /** By the system's code, or by code and call. */

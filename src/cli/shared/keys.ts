@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { linesOf } from '../../core/encodings/text.js';
+import { printable } from '../../errors.js';
 import { readTextFile } from '../../files.node.js';
 import { Identity, type IdentityRole } from '../../index.js';
 import { CommandError, exitCodes, hintIfMissing, usageError } from './failure.js';
@@ -69,14 +70,14 @@ export async function oldPassphrase(
   path: string,
   source: PassphraseSource,
 ): Promise<string | (() => Promise<string>)> {
-  return (await passphraseInFile(source)) ?? (() => askPassphrase(`Passphrase of ${path}: `));
+  return (await passphraseInFile(source)) ?? (() => askPassphrase(`Passphrase of ${printable(path)}: `));
 }
 
 /** A passphrase for encrypting a key; at the terminal it has to be typed twice. */
 export async function newPassphrase(path: string, source: PassphraseSource): Promise<string> {
   const given = await passphraseInFile(source);
   if (given !== undefined) return checkEnds(given, source);
-  const passphrase = await askPassphrase(`New passphrase for ${path}: `);
+  const passphrase = await askPassphrase(`New passphrase for ${printable(path)}: `);
   const again = await askPassphrase('The same again: ');
   if (passphrase === again) return passphrase;
   throw usageError('the two passphrases differ, no key was made');

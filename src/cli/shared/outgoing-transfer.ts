@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { quote } from '../../errors.js';
 import type { SecureClient } from '../../index.js';
 import { CommandError, exitCodes } from './failure.js';
 import type { OpenFile, OutgoingFolder } from './outgoing-files.js';
@@ -12,7 +13,6 @@ import {
   encodeHeader,
   encodeMessage,
   type Letter,
-  printable,
 } from './transfer.js';
 
 /** Sends one file, and says so. Rejects unless the receiver has it whole and in its place. */
@@ -123,7 +123,7 @@ async function expectAnswer(
   const answer = decodeMessage(await client.recv());
   const { letter, body } = answer;
   if (letter === 'R') {
-    const reason = printable(new TextDecoder().decode(body.subarray(0, 1024)));
+    const reason = quote(new TextDecoder().decode(body.subarray(0, 1024)));
     throw new CommandError(exitCode, `the receiver refused ${path}: ${reason}`);
   }
   if (!expected.includes(letter as Letter)) checkLetter(letter, expected[0]);

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { escapeUnseen } from '../../errors.js';
 import { hasCode } from '../../files.node.js';
 import { oneOf } from './arguments.js';
 import { explain, OutputClosed } from './failure.js';
@@ -78,12 +79,12 @@ function reportIn(shared: { style: Style }, json: boolean, service: string | und
     if (logLevels.indexOf(level) > logLevels.indexOf(style.level)) return;
     const time = new Date().toISOString();
     const from = service === undefined ? {} : { service };
-    if (style.isJson) toStderr(JSON.stringify({ time, level, event: name, ...from, ...details }));
-    else toStderr(service === undefined ? prefix(text) : prefix(`${service}: ${text}`));
+    if (style.isJson) toStderr(toJson({ time, level, event: name, ...from, ...details }));
+    else toStderr(escapeInLines(service === undefined ? prefix(text) : prefix(`${service}: ${text}`)));
   };
   return {
     json,
-    result: (text, details) => print(`${json ? JSON.stringify(details) : text}\n`),
+    result: (text, details) => print(`${json ? toJson(details) : text}\n`),
     event: (name, text, details = {}) => write(WARNINGS.has(name) ? 'warning' : 'info', name, text, details),
     detail: (name, text, details = {}) => write('debug', name, text, details),
     failure: (error) => {
@@ -115,6 +116,16 @@ const ownWarnings: Readonly<Record<string, string>> = {
   SECURE_SOCKETS_EPHEMERAL_IDENTITY:
     'without --identity the key is for this run only, and clients that trust it refuse the next one',
 };
+
+/** On one line in every viewer, with nothing in it that a terminal acts on. */
+function toJson(details: Details): string {
+  return escapeUnseen(JSON.stringify(details));
+}
+
+/** What the text of an event has from a peer, a file or the command line does not control the terminal. */
+function escapeInLines(text: string): string {
+  return text.split('\n').map(escapeUnseen).join('\n');
+}
 
 function prefix(text: string): string {
   return `secure-sockets: ${text}`;

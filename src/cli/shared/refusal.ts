@@ -1,12 +1,12 @@
+import { quote } from '../../errors.js';
 import { CommandError, exitCodes } from './failure.js';
-import { printable } from './transfer.js';
 
 /** The refusal of a file; the sender is told the reason. */
 export class Refusal extends CommandError {
   readonly reason: string;
 
   constructor(exitCode: number, name: string, reason: string, cause?: unknown) {
-    super(exitCode, `refused ${printable(name)}: ${reason}`, [], cause);
+    super(exitCode, `refused ${quote(name)}: ${reason}`, [], cause);
     this.reason = reason;
   }
 }

@@ -1,3 +1,4 @@
+import { quote } from '../../errors.js';
 import { parse, refuseMore } from './arguments.js';
 import { freeBuffersAtOnce } from './collection.js';
 import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
@@ -20,7 +21,7 @@ const configurationFlags = {
 export function hasConfiguration([first = '', ...more]: readonly string[]): boolean {
   const isGiven = [first, ...more].some((arg) => /^--config(=|$)/.test(arg));
   if (isGiven && !first.startsWith('-'))
-    throw usageError(`--config FILE says what is to run: leave out ${JSON.stringify(first)}`);
+    throw usageError(`--config FILE says what is to run: leave out ${quote(first)}`);
   return isGiven;
 }
 

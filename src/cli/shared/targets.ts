@@ -1,3 +1,4 @@
+import { quote } from '../../errors.js';
 import {
   type Address,
   type ListenAddress,
@@ -73,7 +74,7 @@ function readTargets<A>(
     const [, name, address] = /^([A-Za-z0-9][A-Za-z0-9._-]{0,62})=(.+)$/.exec(text) ?? [];
     if (name === undefined || address === undefined)
       throw usageError(
-        `--target is NAME=ADDRESS, not ${JSON.stringify(text)}`,
+        `--target is NAME=ADDRESS, not ${quote(text)}`,
         'for example --target redis=127.0.0.1:6379',
       );
     if (targets.has(name)) throw usageError(`--target gives the name ${name} twice`);

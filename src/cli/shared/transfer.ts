@@ -1,3 +1,4 @@
+import { quote } from '../../errors.js';
 import { CommandError, exitCodes } from './failure.js';
 
 /**
@@ -100,7 +101,7 @@ export function checkLetter(letter: string, expected: Letter): void {
   if (letter === expected) return;
   throw new CommandError(
     exitCodes.damaged,
-    `the peer sent ${JSON.stringify(letter)} where ${expected} belongs: is it secure-sockets send or receive?`,
+    `the peer sent ${quote(letter)} where ${expected} belongs: is it secure-sockets send or receive?`,
   );
 }
 
@@ -171,11 +172,6 @@ export function problemWithName(name: string): string | undefined {
   if (/[<>:"|?*]|[. ]$/.test(name)) return 'a name must not contain < > : " | ? * nor end in a dot or space';
   if (/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name)) return 'that name belongs to a device on Windows';
   return undefined;
-}
-
-/** Text of the peer in a form that is safe for a terminal. */
-export function printable(text: string): string {
-  return JSON.stringify(text).replace(/[\u007f-\u009f\u200b-\u202e\u2066-\u2069]/g, '?');
 }
 
 function parseJson(body: Uint8Array): unknown {

@@ -1,4 +1,5 @@
 import { parseFingerprint } from '../../core/encodings/fingerprint.js';
+import { printable } from '../../errors.js';
 import { type ClientOptions, type KnownHosts, SecureClient, SecureSocketError } from '../../index.js';
 import { formatAddress, nameOf, type PeerAddress } from './address.js';
 import { type ClientValues, clientKey, clientOptions } from './endpoint.js';
@@ -166,7 +167,7 @@ async function open(
 }
 
 async function confirm(address: PeerAddress, fingerprint: string): Promise<void> {
-  const name = formatAddress(address);
+  const name = printable(formatAddress(address));
   const terminal = openTerminal();
   if (terminal === undefined) {
     throw new CommandError(exitCodes.trust, `the server ${name} is not known; its key is ${fingerprint}`, [

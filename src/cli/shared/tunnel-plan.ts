@@ -1,3 +1,4 @@
+import { quote } from '../../errors.js';
 import { Sessions } from '../../index.js';
 import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, endpointFlags, serverFlags } from './endpoint.js';
@@ -51,7 +52,7 @@ export const flagsOfTunnel: Readonly<Record<'client' | 'server', Flags>> = {
 export function planTunnel([side, ...args]: readonly string[]): StationPlan {
   if (side === 'client') return planClient(args);
   if (side === 'server') return planServer(args);
-  const given = side === undefined ? '' : `, not ${JSON.stringify(side)}`;
+  const given = side === undefined ? '' : `, not ${quote(side)}`;
   throw usageError(
     `tunnel is either "tunnel client" or "tunnel server"${given}`,
     'secure-sockets tunnel --help',

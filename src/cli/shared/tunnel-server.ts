@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { quote } from '../../errors.js';
 import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
@@ -99,12 +100,12 @@ export class TunnelServing implements Serving {
     const { ':method': method, ':authority': name = '' } = headers;
     if (method !== 'CONNECT') {
       refuseStream(stream, 405);
-      throw new Error(`the client asks for ${JSON.stringify(method)}, and not to be connected`);
+      throw new Error(`the client asks for ${quote(method)}, and not to be connected`);
     }
     const target = targets.get(name);
     if (target === undefined) {
       refuseStream(stream, 404);
-      throw new Error(`there is no target ${JSON.stringify(name)}`);
+      throw new Error(`there is no target ${quote(name)}`);
     }
     const socket = await dialSocket(target, { timeout, stop: links.cut }).catch((error: unknown) => {
       refuseStream(stream, 502);

@@ -1,5 +1,5 @@
 import type { Backend } from '../../backend.js';
-import { SecureSocketError } from '../../errors.js';
+import { quote, SecureSocketError } from '../../errors.js';
 import { decodeBase64, decodeHex, encodeBase64 } from './text.js';
 
 /** 43 characters of base64 carry 258 bits, so those of 32 bytes end in one whose last two bits are zero. */
@@ -20,7 +20,7 @@ export function parseFingerprint(text: string, where = ''): string {
   if (digest === null) {
     throw new SecureSocketError(
       'BAD_OPTION',
-      `${where}not a fingerprint: ${show(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
+      `${where}not a fingerprint: ${quote(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
     );
   }
   return fromDigest(digest);
@@ -39,9 +39,4 @@ function digestOf(text: string): Uint8Array | null {
   if (/^sha256\/\/[^=]{43}=$/.test(text)) return decodeBase64(text.slice(8));
   if (/^[0-9a-fA-F]{64}$/.test(text)) return decodeHex(text);
   return null;
-}
-
-function show(value: unknown): string {
-  if (typeof value !== 'string') return `a value of type ${typeof value}`;
-  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}...` : value);
 }

@@ -74,11 +74,11 @@ test.each([
 });
 
 test('what is no text is refused as such', () => {
-  expectRefusal(spki as unknown as string, 'a value of type object');
+  expectRefusal(spki as unknown as string, 'an object of class Uint8Array');
 });
 
 test.each([canonical, hex])('an object that turns into %s is none', (text) => {
-  expectRefusal({ toString: () => text } as string, 'a value of type object');
+  expectRefusal({ toString: () => text } as string, 'an object of class Object');
 });
 
 test('a long text is shown up to its hundredth character', () => {
