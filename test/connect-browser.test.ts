@@ -1,7 +1,16 @@
-// The function connect() of the entry for browsers, which has transports only.
+// The functions connect() and reconnecting() of the entry for browsers, which has transports only.
 
 import { afterEach, expect, it } from 'vitest';
-import { connect, messagePort, SecureClient, SecureServer, type Transport } from '../src/browser.js';
+import {
+  type ClientOptions,
+  connect,
+  messagePort,
+  reconnecting,
+  SecureClient,
+  SecureServer,
+  Sessions,
+  type Transport,
+} from '../src/browser.js';
 import { bytes, pin, text } from './helpers/api-values.js';
 import { identityFor, rejection } from './helpers/sockets.js';
 
@@ -46,4 +55,31 @@ it('rejects as the class and its connect() do', async () => {
   const signal = AbortSignal.abort(reason);
   const { transport: other } = await startServer();
   await expect(connect(other, { serverKey: pin, signal })).rejects.toBe(reason);
+});
+
+it.each<[string, { protocol?: 'classic'; sessions?: Sessions }, boolean[]]>([
+  ['resumes from the second connection on', {}, [false, true, true]],
+  ['leaves the sessions that it is given where they are', { sessions: new Sessions() }, [false, true, true]],
+  ['resumes nothing in classic', { protocol: 'classic' }, [false, false, false]],
+])('reconnecting() %s', async (_, options, expected) => {
+  const identity = await identityFor(options.protocol ?? 'sealed');
+  const server = new SecureServer({ identity, protocol: options.protocol } as object);
+  servers.push(server);
+  void (async () => {
+    for await (const peer of server) void peer.send(bytes('hello')).then(() => peer.recv());
+  })();
+  const open = (): Transport => {
+    const { port1, port2 } = new MessageChannel();
+    void server.attach(messagePort(port1)).catch(() => {});
+    return messagePort(port2);
+  };
+  const trust = options.protocol === 'classic' ? {} : { serverKey: identity.fingerprint };
+  const seen: boolean[] = [];
+  for await (const client of reconnecting(open, { ...options, ...trust } as ClientOptions, { maxDelay: 1 })) {
+    await client.recv();
+    seen.push(client.resumed);
+    if (seen.length === 3) break;
+  }
+  expect(seen).toEqual(expected);
+  if (options.sessions) expect(options.sessions.size).toBeGreaterThan(0);
 });

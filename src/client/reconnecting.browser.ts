@@ -1,7 +1,7 @@
 import type { Transport } from '../transports/transport.js';
 import { type ClientOptions, SecureClient } from './client.browser.js';
 import type { ConnectOptions } from './establish.js';
-import { type ReconnectOptions, reconnect } from './reconnecting.js';
+import { type ReconnectOptions, reconnect, withSessions } from './reconnecting.js';
 
 /**
  * Connected clients, one after the other: each time the loop's body is done with one, it is closed and another is
@@ -14,8 +14,9 @@ export function reconnecting(
   clientOptions: ClientOptions,
   options: ReconnectOptions = {},
 ): AsyncGenerator<SecureClient, never, undefined> {
+  const given = withSessions(clientOptions);
   const attempts = {
-    client: () => new SecureClient(clientOptions),
+    client: () => new SecureClient(given),
     connect: async (client: SecureClient, how: ConnectOptions) => client.connect(await open(), how),
   };
   return reconnect(attempts, options);

@@ -1,9 +1,8 @@
 import type { ClientOptions } from '../options/options.js';
-import { Sessions } from '../sessions/sessions.js';
 import type { TcpAddress, UnixAddress } from '../transports/tcp.node.js';
 import { SecureClient } from './client.node.js';
 import type { ConnectOptions } from './establish.js';
-import { type ReconnectOptions, reconnect } from './reconnecting.js';
+import { type ReconnectOptions, reconnect, withSessions } from './reconnecting.js';
 
 /**
  * Connected clients, one after the other: each time the loop's body is done with one, it is closed and another is
@@ -22,14 +21,4 @@ export function reconnecting(
     connect: (client: SecureClient, how: ConnectOptions) => client.connect(to, how),
   };
   return reconnect(attempts, options);
-}
-
-/** Repeated connections resume, if the protocol supports it. */
-function withSessions(options: ClientOptions): ClientOptions {
-  // what is no object of options is refused, as everything is, when the iteration begins
-  if (Object.prototype.toString.call(options) !== '[object Object]' || options.protocol === 'classic')
-    return options;
-  const members = { sessions: new Sessions(), ...options };
-  // with what they inherit, which is refused too
-  return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(members));
 }

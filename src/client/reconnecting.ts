@@ -2,6 +2,7 @@ import { type ArgumentRules, abortSignal, callback, integer, readArguments } fro
 import { onAbort } from '../connection/on-abort.js';
 import { callSafely } from '../diagnostics.js';
 import { badOption, type ErrorCode, SecureSocketError } from '../errors.js';
+import { Sessions } from '../sessions/sessions.js';
 import type { PortableClient } from './client.js';
 import type { ConnectOptions } from './establish.js';
 
@@ -78,6 +79,16 @@ export async function* reconnect<Client extends PortableClient>(
     }
     await sleep(wait, signal);
   }
+}
+
+/** The options of repeated connections, which resume if the protocol supports it. */
+export function withSessions<Options extends object>(options: Options): Options {
+  // what is no object of options is refused, as everything is, when the iteration begins
+  const isObject = Object.prototype.toString.call(options) === '[object Object]';
+  if (!isObject || ('protocol' in options && options.protocol === 'classic')) return options;
+  const members = { sessions: new Sessions(), ...options };
+  // with what they inherit, which is refused too
+  return Object.create(Object.getPrototypeOf(options), Object.getOwnPropertyDescriptors(members));
 }
 
 /** How long to wait before the next attempt: twice as long each time, minus a random part of up to half. */
