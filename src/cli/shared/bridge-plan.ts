@@ -1,5 +1,5 @@
 import { quote } from '../../errors.js';
-import { bridge as bridgeMessages, SecureClient } from '../../index.js';
+import { bridge as bridgeMessages, SecureClient, Sessions } from '../../index.js';
 import { formatAddress, isLocal, type ListenAddress, parseAddress, parsePeerAddress } from './address.js';
 import { type Flags, parse, refuseMore, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
@@ -78,7 +78,9 @@ function planOutward(args: string[]): StationPlan {
   const [limit, longest] = [maxConnections(values), maxMessage(values)];
   const prepare = async ({ report, stop }: StationContext): Promise<Station> => {
     const { 'key-length': keyLength, 'min-modulus-bits': _, ...sealed } = values;
-    const { dial, reload } = await diallerFor(to, sealed, stop, { maxMessage: longest });
+    // each classic client is a connection to the same server
+    const more = { maxMessage: longest, sessions: new Sessions() };
+    const { dial, reload } = await diallerFor(to, sealed, stop, more);
     const { identity: __, 'passphrase-file': ___, ...common } = values;
     const { server } = await makeServer({ ...common, 'key-length': keyLength, protocol: 'classic' }, report);
     // the key for this run stays; only the one towards the sealed server can change
