@@ -110,6 +110,8 @@ const withTicket = (grant: Grant, change: (ticket: Buffer) => Buffer): Grant => 
 /** With a ticket that the server cannot read, so that no binder is checked: the form alone is wrong. */
 const sendMalformed = (lies: Parameters<typeof hello>[0]): Play => hello(lies, { isUnderOtherKey: true });
 
+const unknownSecret = ({ ticket }: Grant): Grant => ({ ticket, psk: Buffer.alloc(32) });
+
 const hellos: [string, Play][] = [
   ['TICKET_REQUEST with content', sendMalformed({ request: u8(0) })],
   ['a ticket of no bytes', sendMalformed({ ticket: vec16(Buffer.alloc(0)) })],
@@ -308,6 +310,9 @@ const ignored: [string, (stage: Stage) => Grant][] = [
   ['under a ticket key that was forgotten', ({ grant }) => grant({ isUnderOtherKey: true })],
   ['whose chain has ended', ({ grant }) => grant({ secondsAgo: 3601 })],
   ['of a clock that is an hour ahead', ({ grant }) => grant({ secondsAgo: -3600 })],
+  // the binder is looked at behind these, so a wrong one does not show
+  ['whose chain has ended, with a wrong binder', ({ grant }) => unknownSecret(grant({ secondsAgo: 3601 }))],
+  ['of another server, with a wrong binder', ({ grant }) => unknownSecret(grant({ isOfOtherServer: true }))],
   ['of one byte', ({ grant }) => withTicket(grant(), () => u8(7))],
   ['of 2048 bytes', ({ grant }) => withTicket(grant(), () => Buffer.alloc(2048, 7))],
   ['cut short', ({ grant }) => withTicket(grant(), (ticket) => ticket.subarray(0, -1))],
@@ -332,6 +337,15 @@ const notAdmitted: ResumptionMisbehaviour[] = [
   {
     ...{ name: 'the ticket of a client that is no longer authorised', setUp: 'refusing', opened: 'no' },
     ...{ code: 'UNAUTHORIZED_CLIENT', wire: 'CLOSE 2', play: inFull(grantToClient, showIdentity) },
+  },
+  {
+    ...{ name: 'the ticket of such a client, with a changed binder', setUp: 'refusing', opened: 'no' },
+    ...{ code: 'PROTOCOL', wire: 'nothing' },
+    play: async (stage) => {
+      const lies = { binder: (good: Buffer) => flip(good, 31) };
+      const bad = makeResumingHello(new PeerClient(stage.wire), grantToClient(stage), lies);
+      return describeWire(await stage.wire.send(bad), undefined);
+    },
   },
   {
     ...{ name: 'the ticket of a client about which nothing can be decided', setUp: 'failing', opened: 'no' },
