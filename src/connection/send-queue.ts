@@ -3,8 +3,9 @@ import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
 import { abortable } from './abortable.js';
 import { ChunkWriter } from './chunk-writer.js';
+import { FlushSchedule } from './flush-schedule.js';
 import { peerHasClosed, queueFull, tooLarge } from './send-errors.js';
-import { afterTick, onNextLoop } from './turn.js';
+import { onNextLoop } from './turn.js';
 import { ignoreRejection, Waiters } from './waiters.js';
 import { WaitingMessages } from './waiting-messages.js';
 
@@ -41,7 +42,7 @@ export class SendQueue {
   /** Callers whose message is staged and who wait for the transport to catch up. */
   readonly #drainWaiters = new Waiters();
   readonly #endWaiters = new Waiters();
-  #flushIsDue = false;
+  readonly #schedule = new FlushSchedule(() => this.#flush());
   /** Enough was encrypted in this turn of the event loop. */
   #isResting = false;
   #isCorked = false;
@@ -110,7 +111,7 @@ export class SendQueue {
     const sent = this.#send(message);
     const withdraw = (): void => {
       this.#waiting.withdraw(sent);
-      this.#flushSoon();
+      this.#schedule.request();
     };
     return ignoreRejection(abortable(sent, signal, withdraw));
   }
@@ -125,7 +126,7 @@ export class SendQueue {
       return Promise.reject(tooLarge(message.length, sender.maxMessage));
     if (this.#waiting.count > 0 || this.#isFull()) return this.#wait(message);
     const at = sender.stage(message, 0, sender.partLength);
-    this.#flushSoon();
+    this.#schedule.add();
     if (at < message.length) {
       this.#rest();
       return ignoreRejection(this.#waiting.push(message, at));
@@ -167,7 +168,7 @@ export class SendQueue {
     this.#writer.onWritten();
     if (this.#writer.pending === 0) this.#messagesAreUnwritten = false;
     if (this.isTaken) this.#endWaiters.resolve();
-    this.#flush();
+    if (!this.#schedule.isDue) this.#flush();
     if (this.#isFull()) return hadMessages;
     this.#drainWaiters.resolve();
     this.#admit();
@@ -184,7 +185,7 @@ export class SendQueue {
     if (this.#state !== 'open') return;
     this.#state = 'ending';
     this.#closeCode = closeCode;
-    this.#flushSoon();
+    this.#schedule.request();
   }
 
   /** Resolves when the system has taken everything, the end included; rejects if it never will. */
@@ -239,7 +240,7 @@ export class SendQueue {
     if (this.#isResting || this.#waiting.count === 0) return;
     try {
       if (this.#waiting.stage(this.#sender as Sender, () => !this.#isFull())) this.#rest();
-      this.#flushSoon();
+      this.#schedule.request();
     } catch (error) {
       this.#onFailure(error);
     }
@@ -251,17 +252,6 @@ export class SendQueue {
       this.#isResting = false;
       this.#admit();
     });
-  }
-
-  /** One for all messages, since most of them need it. */
-  readonly #flushNow = (): void => {
-    this.#flushIsDue = false;
-    this.#flush();
-  };
-
-  #flushSoon(): void {
-    if (!this.#flushIsDue) afterTick(this.#flushNow);
-    this.#flushIsDue = true;
   }
 
   /**

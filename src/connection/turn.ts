@@ -22,6 +22,9 @@ const nextLoop = platform.setImmediate;
 export const afterTick: (work: () => void) => void =
   typeof nextTick === 'function' ? (work) => nextTick(work) : queueTask;
 
+/** Whether that is a task of its own, as in browsers, and not a part of the one in hand. */
+export const isTickATask: boolean = typeof nextTick !== 'function';
+
 /** Runs after the event loop has processed all other pending work once. */
 export const onNextLoop: (work: () => void) => void =
   typeof nextLoop === 'function' ? (work) => void nextLoop(work) : queueTask;
