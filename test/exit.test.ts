@@ -97,3 +97,23 @@ describe.each(['sealed', 'classic'])('%s: a process ends by itself when', (proto
     if (name === 'an accept and a recv still wait') expect(JSON.parse(stdout)).toEqual(['CLOSED', null]);
   });
 });
+
+it('a process does not stay for a key that is kept elsewhere and never answers', async () => {
+  const script = `${prologue}
+    const kept = { spki: (await Identity.generate({ role: 'client', modulusLength: 2048 })).spki };
+    const never = () => new Promise(() => {});
+    const codes = [];
+    const note = (error) => codes.push(error.code);
+    const deaf = new SecureServer({ identity: await Identity.fromDecrypter({ spki: identity.spki, decrypt: never }), handshakeTimeout: 300 });
+    await deaf.listen({ port: 0, host: '127.0.0.1' }).catch(note);
+    const asking = new SecureServer({ identity, verifyClient: () => true });
+    await asking.listen({ port: 0, host: '127.0.0.1' });
+    const client = newClient({ identity: await Identity.fromSigner({ ...kept, sign: never }), handshakeTimeout: 300 });
+    await client.connect(asking.address).catch(note);
+    await Promise.all([asking.close(), server.close()]);
+    console.log(codes.join());`;
+  const env = { ...process.env, PROTOCOL: 'sealed', KEY: keys.sealed };
+  const args = ['--input-type=module', '--eval', script];
+  const { stdout } = await run(process.execPath, args, { cwd: root, env, timeout: 15_000 });
+  expect(stdout).toBe('BAD_IDENTITY,HANDSHAKE_TIMEOUT\n');
+});

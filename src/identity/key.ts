@@ -138,7 +138,8 @@ const TIMEOUT = 30_000;
 async function askInTime<Result>(ask: () => Result | Promise<Result>, what: string): Promise<Result> {
   const late = (): Error => new Error(`no answer within ${TIMEOUT} ms`);
   try {
-    return await inTime((async () => ask())(), TIMEOUT, late);
+    // the connection, or listen(), that waits keeps the process as long as it does
+    return await inTime((async () => ask())(), TIMEOUT, late, false);
   } catch (error) {
     const reason = reasonOf(error);
     throw new SecureSocketError('BAD_IDENTITY', `the key could not ${what}: ${reason}`, { cause: error });
