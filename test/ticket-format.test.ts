@@ -1,4 +1,4 @@
-import { createDecipheriv, createHash, hkdfSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { noble } from '../backends/noble.js';
 import { node } from '../backends/node.js';
@@ -23,13 +23,25 @@ describe.each([node, noble])('a ticket made on $name', (backend) => {
     expect(content.subarray(40, 72)).toEqual(server);
     expect(content.readUInt16BE(72)).toBe(client.length);
     expect(content.subarray(74)).toEqual(client);
+    expect(keys.open(encrypt(name, random, content))).toMatchObject({ since, psk: new Uint8Array(psk) });
+    // another version that shares the key may put something else in
+    for (const other of [content.subarray(1), Buffer.concat([content, content]), Buffer.alloc(0)])
+      expect(keys.open(encrypt(name, random, other))).toBeUndefined();
     expect(() => decrypt(Buffer.alloc(16), random, ticket.subarray(48))).toThrow(/authenticate/);
   });
 });
 
+function keyOf(random: Uint8Array): Buffer {
+  return Buffer.from(hkdfSync('sha256', ticketKey, random, 'secure-sockets ticket', 32));
+}
+
+function encrypt(name: Uint8Array, random: Uint8Array, content: Uint8Array): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', keyOf(random), Buffer.alloc(12)).setAAD(name);
+  return Buffer.concat([name, random, cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+}
+
 function decrypt(name: Uint8Array, random: Uint8Array, sealed: Uint8Array): Buffer {
-  const key = Buffer.from(hkdfSync('sha256', ticketKey, random, 'secure-sockets ticket', 32));
-  const decipher = createDecipheriv('aes-256-gcm', key, Buffer.alloc(12), { authTagLength: 16 });
+  const decipher = createDecipheriv('aes-256-gcm', keyOf(random), Buffer.alloc(12), { authTagLength: 16 });
   decipher.setAAD(name).setAuthTag(sealed.subarray(-16));
   return Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
 }

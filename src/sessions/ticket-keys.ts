@@ -1,6 +1,7 @@
 import type { Backend } from '../backend.js';
 import { ascii, concat, Reader, u32, vec16 } from '../core/sealed/codec.js';
 import type { TicketContent, TicketIssuer } from '../core/sealed/resumption.js';
+import { SecureSocketError } from '../errors.js';
 
 /** How long a key encrypts, in milliseconds. */
 const ROTATION = 3_600_000;
@@ -80,8 +81,10 @@ export class TicketKeys implements TicketIssuer {
     const random = ticket.subarray(NAME_LENGTH, NAME_LENGTH + SALT_LENGTH);
     const plaintext = this.#aead(key, random).open(NONCE, name, ticket.slice(NAME_LENGTH + SALT_LENGTH));
     if (plaintext === null) return undefined;
-    const { serverHash, ...content } = decode(plaintext);
+    const decoded = decode(plaintext);
     plaintext.fill(0);
+    if (decoded === undefined) return undefined;
+    const { serverHash, ...content } = decoded;
     if (this.#options.backend.equal(serverHash, this.#options.serverHash) && this.#isInTime(content.since))
       return content;
     content.psk.fill(0);
@@ -165,8 +168,19 @@ function encode({ psk, since, spki }: TicketContent & { since: number }, serverH
   return concat(psk, time, serverHash, vec16(spki));
 }
 
-function decode(plaintext: Uint8Array): TicketContent & { since: number; serverHash: Uint8Array } {
-  const reader = new Reader(plaintext, 'ticket');
+/** Nothing of what another version has put in, which may share the key: ignored like what cannot be opened. */
+function decode(
+  plaintext: Uint8Array,
+): (TicketContent & { since: number; serverHash: Uint8Array }) | undefined {
+  try {
+    return read(new Reader(plaintext, 'ticket'));
+  } catch (error) {
+    if (error instanceof SecureSocketError) return undefined;
+    throw error;
+  }
+}
+
+function read(reader: Reader): TicketContent & { since: number; serverHash: Uint8Array } {
   const psk = reader.take(KEY_LENGTH);
   const since = reader.u32() * 1000 + reader.u32();
   const serverHash = reader.take(KEY_LENGTH);
