@@ -74,6 +74,11 @@ describe('what is made of the manuals', () => {
     expect(ask('tu')).toEqual(['tunnel']);
     expect(ask('tunnel', '--carr')).toEqual(['--carriers']);
     expect(ask('send', '--no')).toEqual(['--no-preserve']);
+    expect(ask('tunnel', '')).toEqual(['client', 'server']);
+    expect(ask('bridge', 'in')).toEqual(['inward']);
+    expect(ask('known-hosts', '')).toEqual(['list', 'remove']);
+    expect(ask('completion', 'z')).toEqual(['zsh']);
+    expect(ask('tunnel', '--carr')).toEqual(['--carriers']);
     expect(ask('send', 'README')).toEqual(['README.md']);
   });
 

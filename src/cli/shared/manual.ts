@@ -56,7 +56,20 @@ export function completion(shell: 'bash' | 'zsh' | 'fish', commands: readonly Co
   return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bash(commands)}` : fish(commands);
 }
 
+/** The words that a command begins with: those of its synopsis, "Usage: secure-sockets completion bash|zsh|fish". */
+function wordsOf({ name, help }: Pick<Command, 'name' | 'help'>): string[] {
+  const synopses = help.matchAll(new RegExp(`secure-sockets ${name} ([a-z|]+)(?=[ \\n])`, 'g'));
+  return [...new Set([...synopses].flatMap(([, words = '']) => words.split('|')))];
+}
+
 function bash(commands: readonly Command[]): string {
+  const subcommands = commands
+    .map((command) => ({ name: command.name, words: wordsOf(command) }))
+    .filter(({ words }) => words.length > 0)
+    .map(
+      ({ name, words }) =>
+        `    2:${name}) [[ "$word" == -* ]] || { COMPREPLY=($(compgen -W "${words.join(' ')}" -- "$word")); return; } ;;`,
+    );
   const cases = commands.map(({ name, help }) => {
     const flags = optionsOf(help).flatMap(({ long, short }) => [
       `--${long}`,
@@ -68,6 +81,7 @@ function bash(commands: readonly Command[]): string {
   local word="\${COMP_WORDS[COMP_CWORD]}" words
   case "\${COMP_CWORD:-1}:\${COMP_WORDS[1]}" in
     1:*) COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(' ')} help" -- "$word")); return ;;
+${subcommands.join('\n')}
   esac
   case "\${COMP_WORDS[1]}" in
 ${cases.join('\n')}
@@ -84,6 +98,9 @@ complete -o filenames -F _secure_sockets ${PROGRAM}
 function fish(commands: readonly Command[]): string {
   const lines = commands.flatMap(({ name, summary, help }) => [
     `complete -c ${PROGRAM} -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`,
+    ...wordsOf({ name, help }).map(
+      (word) => `complete -c ${PROGRAM} -n '__fish_prev_arg_in ${name}' -f -a ${word}`,
+    ),
     ...optionsOf(help).map(({ long, short, value, text }) => {
       const flags = `-l ${long}${short ? ` -s ${short}` : ''}${value ? ' -r' : ''}`;
       return `complete -c ${PROGRAM} -n '__fish_seen_subcommand_from ${name}' ${flags} -d ${quote(text)}`;
