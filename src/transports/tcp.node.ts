@@ -27,19 +27,28 @@ export interface TcpSettings {
   readonly keepAliveInitialDelay: number;
 }
 
+/** The plain connections of the command: a machine that has gone must not hold a place for the system's two hours. */
+export const plainSettings: TcpSettings = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+
+/**
+ * As sockets take them: Node cuts the delay to whole seconds, and libuv refuses 0 of them, which Node does not report (20
+ * to 26), so that the system's own delay would apply, two hours.
+ */
+export function keepAliveOptions({ keepAlive, keepAliveInitialDelay }: TcpSettings): TcpSettings {
+  return { keepAlive, keepAliveInitialDelay: Math.ceil(keepAliveInitialDelay / 1000) * 1000 };
+}
+
 /** Opens a connection; every failure is the system's own error, its code at least, or the reason of `giveUp`. */
 export async function dial(
   settings: TcpSettings,
   to: TcpAddress | UnixAddress,
   giveUp: Cancellation,
 ): Promise<Transport> {
-  const { keepAlive, keepAliveInitialDelay } = settings;
   const reads: DirectReads = { events: undefined };
   const common = {
     allowHalfOpen: true,
     noDelay: true,
-    keepAlive,
-    keepAliveInitialDelay,
+    ...keepAliveOptions(settings),
     onread: onread(reads),
   };
   const options: NetConnectOpts =
@@ -80,7 +89,8 @@ function explainAttempts(error: unknown, to: TcpAddress | UnixAddress): unknown 
 }
 
 /** A server, not listening yet, whose sockets are paused, stay half open, and have the options that a client's have. */
-export function createTcpServer({ keepAlive, keepAliveInitialDelay }: TcpSettings): Server {
+export function createTcpServer(settings: TcpSettings): Server {
+  const { keepAlive, keepAliveInitialDelay } = keepAliveOptions(settings);
   const server = createServer({
     allowHalfOpen: true,
     noDelay: true,

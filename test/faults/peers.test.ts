@@ -2,12 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SecureServer, type ServerOptions } from 'secure-sockets';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inHand } from '../helpers/hand.js';
+import { probes } from '../helpers/keep-alive.js';
 import { root } from '../helpers/pack.js';
 import { FaultProxy } from '../helpers/proxy.js';
 import {
@@ -216,22 +216,6 @@ describe.each(protocols)('a %s peer', (protocol) => {
   });
 });
 
-/** Whether the system probes the connections at a port, and when it will, in seconds: one entry an end. */
-function probes(port: number): (number | undefined)[] {
-  const isOf = (address: string): boolean => Number.parseInt(address.split(':')[1] ?? '', 16) === port;
-  return readFileSync('/proc/net/tcp', 'latin1')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, local = '', remote = '', state]) => state === '01' && (isOf(local) || isOf(remote)))
-    .map(([, , , , , timer = '']) => {
-      const [kind, when = ''] = timer.split(':');
-      return kind === '02' ? Number.parseInt(when, 16) / CLOCK_TICKS : undefined;
-    });
-}
-
-/** What the kernel counts time in for programs, a second. */
-const CLOCK_TICKS = 100;
-
 describe.skipIf(process.platform !== 'linux')('a machine that has gone (Linux only)', () => {
   // defence: TCP keep-alive
   it.each(protocols)(
@@ -251,6 +235,15 @@ describe.skipIf(process.platform !== 'linux')('a machine that has gone (Linux on
       }
     },
   );
+
+  it('is asked for after a second at least', async () => {
+    const options = { keepAliveInitialDelay: 1 };
+    const { server, client } = keep(await pair('sealed', { server: options, client: options }));
+    await expect
+      .poll(() => probes(portOf(server)).filter((due) => due !== undefined && due <= 1))
+      .toHaveLength(2);
+    client.destroy();
+  });
 });
 
 describe.each(protocols)('a %s server out of file descriptors', (protocol) => {

@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net';
 import type { SecureServer } from '../../index.js';
 import { serverAccess } from '../../server/server.js';
-import { createTcpServer, fromAccepted } from '../../transports/tcp.node.js';
+import { createTcpServer, fromAccepted, plainSettings } from '../../transports/tcp.node.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { type ListenFlags, listenPlain, listenWhereFree } from './listening.js';
 
@@ -41,7 +41,7 @@ export class Listener {
 
   /** Rejects if it cannot listen there. */
   static async open(address: ListenAddress, flags: ListenFlags): Promise<Listener> {
-    const server = createTcpServer({ keepAlive: true, keepAliveInitialDelay: 0 });
+    const server = createTcpServer(plainSettings);
     let actual = address;
     await listenWhereFree(address, flags, async () => {
       actual = await listenPlain(server, address);

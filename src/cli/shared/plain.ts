@@ -1,7 +1,7 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { onAbort } from '../../connection/on-abort.js';
 import { type DirectReads, fromDirectSocket, fromDuplex } from '../../transports/duplex.node.js';
-import { onread, readDirectly } from '../../transports/tcp.node.js';
+import { onread, plainSettings, readDirectly } from '../../transports/tcp.node.js';
 import type { Transport } from '../../transports/transport.js';
 import { type Address, formatAddress } from './address.js';
 
@@ -63,7 +63,7 @@ export function dialSocket(
   { timeout, stop }: DialLimits,
   more: Partial<ReadsInto> = {},
 ): Promise<Socket> {
-  const options = { ...to, ...more, allowHalfOpen: true, noDelay: true, keepAlive: true };
+  const options = { ...to, ...more, allowHalfOpen: true, noDelay: true, ...plainSettings };
   // paused: only the relay reads from it
   const socket = connect(options as NetConnectOpts).pause();
   return new Promise((resolve, reject) => {
