@@ -1,5 +1,7 @@
 import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js';
+import type { Connection } from '../connection/connection.js';
 import { onAbort } from '../connection/on-abort.js';
+import { RelayCut, whenSent } from '../connection/relay-cut.js';
 import { badArgument, kindOf, SecureSocketError } from '../errors.js';
 import { clientAccess, PortableClient } from './client.js';
 
@@ -30,22 +32,44 @@ export async function bridge(
 ): Promise<void> {
   const { signal } = readArguments(options, rules, 'bridge()');
   checkClients(one, other);
-  let failure: { readonly error: unknown } | undefined;
-  const cut = (error: unknown): void => {
-    failure ??= { error };
+  const cut = new RelayCut((error) => {
     for (const client of [one, other]) client.destroy(error instanceof Error ? error : undefined);
-  };
-  const unfollow = signal && onAbort(signal, () => cut(signal.reason));
-  if (signal?.aborted) cut(signal.reason);
-  // a side that waits for room on the other does not read, and would not learn that its own is gone
-  for (const client of [one, other]) void whenCut(client).then(cut);
+  });
+  const unfollow = signal && onAbort(signal, () => cut.now(signal.reason));
+  if (signal?.aborted) cut.now(signal.reason);
   try {
-    await Promise.all([carry(one, other).catch(cut), carry(other, one).catch(cut)]);
+    await carryBothWays(one, other, cut);
+    if (cut.failure) await cut.done;
     await Promise.all([one.close(), other.close()]);
   } finally {
     unfollow?.();
   }
-  if (failure) throw failure.error;
+  if (cut.failure) throw cut.failure.error;
+}
+
+/** If one side is cut off, so is the other, behind the messages that had arrived from the first. */
+async function carryBothWays(one: PortableClient, other: PortableClient, cut: RelayCut): Promise<void> {
+  const carrying = new Map([
+    [one, carry(one, other)],
+    [other, carry(other, one)],
+  ]);
+  const onCut = (client: PortableClient, error: unknown): void =>
+    cut.after(async () => {
+      await carrying.get(client)?.catch(() => {});
+      await whenSent(connectionOf(client === one ? other : one));
+    }, error);
+  // a side that waits for room on the other does not read, and would not learn that its own is gone
+  for (const client of [one, other]) void whenCut(client).then((error) => onCut(client, error));
+  const onFailure = (error: unknown): void => {
+    const gone = [one, other].find((client) => connectionOf(client).isOver);
+    if (gone) onCut(gone, error);
+    else cut.now(error);
+  };
+  await Promise.all([...carrying.values()].map((direction) => direction.catch(onFailure)));
+}
+
+function connectionOf(client: PortableClient): Connection {
+  return clientAccess.internals(client).connection;
 }
 
 function checkClients(one: PortableClient, other: PortableClient): void {
@@ -80,7 +104,7 @@ function codeFor(from: PortableClient, to: PortableClient): number {
 
 /** Resolves, with the reason, if a connection is over before its peer has ended in order. */
 async function whenCut(client: PortableClient): Promise<unknown> {
-  const { connection } = clientAccess.internals(client);
+  const connection = connectionOf(client);
   await connection.closed;
   if (connection.peerCloseCode !== undefined) return new Promise(() => {});
   return connection.end().then(

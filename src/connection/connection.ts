@@ -82,6 +82,11 @@ export class Connection {
     return this.#sendQueue.bytesWritten;
   }
 
+  /** Bytes that the peer has yet to take, as far as can be told. */
+  get unsent(): number {
+    return this.#sendQueue.unsent();
+  }
+
   /** Bytes of memory held by what has arrived and what waits to leave. */
   get buffered(): number {
     const unread = this.#receiveQueue.cost;

@@ -21,6 +21,7 @@ export class PlainWriter {
   readonly #settle: number;
   #gathered: Uint8Array[] = [];
   #bytes = 0;
+  #bytesWritten = 0;
   #state: 'open' | 'ended' | 'abandoned' = 'open';
   readonly #firstFlight = new FirstFlight();
   #settling: NodeJS.Timeout | undefined;
@@ -33,16 +34,32 @@ export class PlainWriter {
   }
 
   get isFull(): boolean {
-    return this.#bytes + this.#transport.pending > READ_AHEAD;
+    return this.unsent > READ_AHEAD;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get unsent(): number {
+    return this.#bytes + this.#transport.pending;
+  }
+
+  /** Bytes written so far. */
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /** Whether nothing more is written. */
+  get isOver(): boolean {
+    return this.#state === 'abandoned';
   }
 
   /** Whether everything is written, including the end. */
   get isFinished(): boolean {
-    return this.#state === 'ended' && this.#bytes + this.#transport.pending === 0;
+    return this.#state === 'ended' && this.unsent === 0;
   }
 
   write(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+    if (bytes.length === 0 || this.isOver) return;
+    this.#bytesWritten += bytes.length;
     if (this.#settle === 0 || this.#firstFlight.isOver) {
       this.#gather(bytes);
       return;

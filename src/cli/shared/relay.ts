@@ -1,8 +1,9 @@
 import { onAbort } from '../../connection/on-abort.js';
 import { PausedProbe } from '../../connection/paused-probe.js';
+import { RelayCut, whenSent } from '../../connection/relay-cut.js';
 import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
-import { whenGone } from './gone.js';
+import { connectionOf, whenGone } from './gone.js';
 import type { Plain } from './plain.js';
 import { PLAIN_PROBE_INTERVAL, PlainWriter, READ_AHEAD } from './plain-writer.js';
 
@@ -28,7 +29,7 @@ export function relay(plain: Plain, sealed: SecureClient, options: RelayOptions)
 /**
  * Each direction waits only for the side that it writes to, so that while it waits for room it would not notice
  * that the side it reads from is gone. Therefore a premature end of either connection cuts both, and wakes every
- * waiting call.
+ * waiting call; the other one behind what had arrived before, if its reader takes that.
  *
  * An end in order of one direction leaves the other open: programs send a request, end their half and read the answer.
  * The hard part is to tell that from a cut, where nothing but the order of events says so. The plain side is through
@@ -45,7 +46,7 @@ class Relay {
   readonly #stop: AbortSignal;
   readonly #writer: PlainWriter;
   readonly #probe: PausedProbe;
-  #failure: { readonly error: unknown } | undefined;
+  readonly #cut: RelayCut;
   #plainHasEnded = false;
   #unsent = 0;
   #isPaused = false;
@@ -56,36 +57,45 @@ class Relay {
     this.#stop = stop;
     this.#writer = new PlainWriter(plain, settle);
     this.#probe = new PausedProbe(plain.transport, PLAIN_PROBE_INTERVAL);
+    this.#cut = new RelayCut((error) => this.#cutOff(error));
     if (first) this.#writer.write(first);
   }
 
   async run(): Promise<void> {
-    const stop = (): void => this.#cut(this.#stop.reason);
+    const stop = (): void => this.#cut.now(this.#stop.reason);
     const unfollow = onAbort(this.#stop, stop);
     if (this.#stop.aborted) stop();
-    const cut = (error: unknown): void => this.#cut(error);
-    void whenGone(this.#sealed).then(() => this.#onSealedClose());
-    await Promise.all([this.#toSealed().catch(cut), this.#toPlain().catch(cut)]);
+    const toPlain = this.#toPlain();
+    const onSealedCut = (error: unknown): void =>
+      this.#cut.after(async () => {
+        await toPlain.catch(() => {});
+        await whenSent(this.#writer);
+      }, error);
+    void whenGone(this.#sealed).then(() => this.#onSealedClose(onSealedCut));
+    await Promise.all([this.#toSealed().catch(onSealedCut), toPlain.catch(onSealedCut)]);
+    if (this.#cut.failure) await this.#cut.done;
     await this.#sealed.close();
     unfollow();
     this.#probe.stop();
-    if (this.#failure) throw this.#failure.error;
+    if (this.#cut.failure) throw this.#cut.failure.error;
   }
 
-  #cut(error: unknown): void {
-    if (this.#failure) return;
-    this.#failure = { error };
+  #cutOff(error: unknown): void {
     this.#plain.destroy();
     this.#sealed.destroy(error instanceof Error ? error : undefined);
     this.#writer.abandon();
   }
 
   /** Unless its peer has ended in order: then earlier data is still to be written. */
-  #onSealedClose(): void {
+  #onSealedClose(cut: (error: unknown) => void): void {
     if (this.#sealed.closeCode !== undefined) return;
-    const cut = (error: unknown): void => this.#cut(error);
     // rejects with the reason if the connection had not ended in order
     this.#sealed.end().then(() => cut(new Error('the sealed connection was cut off')), cut);
+  }
+
+  #onPlainCut(error: unknown): void {
+    this.#writer.abandon();
+    this.#cut.after(() => whenSent(connectionOf(this.#sealed)), error);
   }
 
   /** Resolves when the plain side has ended and all its data is sent; rejects if it is gone before that. */
@@ -106,7 +116,7 @@ class Relay {
         close: (error) => {
           const isThrough = this.#plainHasEnded && this.#writer.isFinished;
           if (isThrough && error === undefined) return;
-          this.#cut(error ?? this.#plain.reason ?? new Error('the plain side was closed'));
+          this.#onPlainCut(error ?? this.#plain.reason ?? new Error('the plain side was closed'));
           reject(error);
         },
       });

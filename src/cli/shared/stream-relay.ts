@@ -3,56 +3,67 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { onAbort } from '../../connection/on-abort.js';
 import { PausedProbe } from '../../connection/paused-probe.js';
-import { afterTick } from '../../connection/turn.js';
+import { RelayCut } from '../../connection/relay-cut.js';
 import { probeSocket } from '../../transports/duplex.node.js';
 import { findHiddenReset } from '../../transports/hidden-reset.node.js';
 import { PLAIN_PROBE_INTERVAL } from './plain-writer.js';
+import { Pump } from './pump.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
 
-/** How many bytes may wait to be written in each direction before reading pauses. */
-const READ_AHEAD = 256 * 1024;
-
 /**
  * Carries bytes both ways between a plain connection and a stream of HTTP/2. Each direction ends as it did at its
- * source; if one is cut off, both sides are, with a reset. Rejects with the reason.
+ * source; if one is cut off, both sides are, with a reset, behind what had arrived before. Rejects with the reason.
  */
-export function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
+export async function relayStream(plain: Socket, stream: Http2Stream, stop: AbortSignal): Promise<void> {
+  const cut = new RelayCut(() => {
+    resetPlain(plain);
+    resetStream(stream);
+  });
+  const probe = probeOf(plain);
+  const unfollow = onAbort(stop, () => cut.now(stop.reason));
+  if (stop.aborted || isGone(stream) || plain.destroyed) cut.now(whyOver(stream, stop));
+  else await Promise.race([carryBothWays(plain, stream, cut, probe), cut.done]);
+  if (cut.failure) await cut.done;
+  unfollow();
+  probe.stop();
+  if (cut.failure) throw cut.failure.error;
+}
+
+/** Resolves when both sides are through. */
+function carryBothWays(
+  plain: Socket,
+  stream: Http2Stream,
+  cut: RelayCut,
+  probe: PausedProbe,
+): Promise<unknown> {
   const { session } = stream; // a stream loses it when it is closed
   const { remotePort: port } = plain;
-  return new Promise((resolve, reject) => {
-    const relay = { isSettled: false, open: 2 };
-    const probe = probeOf(plain);
-    const unfollow = onAbort(stop, () => cut(stop.reason));
-    const settle = (act: () => void): void => {
-      if (relay.isSettled) return;
-      relay.isSettled = true;
-      unfollow();
-      probe.stop();
-      act();
-    };
-    const cut = (error: unknown): void =>
-      settle(() => {
-        resetPlain(plain);
-        resetStream(stream);
-        reject(error);
-      });
-    const onClose = (isThrough: boolean, reason: () => unknown): void => {
-      if (!isThrough) cut(reason());
-      else if (--relay.open === 0) settle(resolve);
-    };
-    if (stop.aborted || isGone(stream) || plain.destroyed) return cut(whyOver(stream, stop));
-    // an error is followed by the close, which reads the reason
-    plain
-      .on('error', cut)
-      .on('close', () => onClose(isThrough(plain), () => new Error('the plain side was closed')));
-    stream
-      .on('error', (error) => cut(whyClosed(stream, session, error)))
-      .on('close', () => onClose(isStreamThrough(stream), () => whyClosed(stream, session)));
-    pump(plain, stream, () => isEnd(plain, port), probe);
-    // after a reset Node ends the readable side before it reports the error
-    pump(stream, plain, () => stream.rstCode === 0);
-  });
+  const outwards = new Pump(plain, stream, { isOrderly: () => isEnd(plain, port), probe });
+  const written = (): number => (port === undefined ? 0 : plain.bytesWritten);
+  // after a reset Node ends the readable side before it reports the error
+  const inwards = new Pump(stream, plain, { isOrderly: () => stream.rstCode === 0, written });
+  const onPlainCut = (error: unknown): void => {
+    inwards.stop();
+    cut.after(() => outwards.flush(), error);
+  };
+  const onStreamCut = (error?: unknown): void => {
+    outwards.stop();
+    cut.after(() => inwards.flush(), whyClosed(stream, session, error));
+  };
+  // an error is followed by the close, which reads the reason
+  plain.on('error', onPlainCut);
+  stream.on('error', onStreamCut);
+  return Promise.all([
+    new Promise<void>((through) => {
+      plain.on('close', () =>
+        isThrough(plain) ? through() : onPlainCut(new Error('the plain side was closed')),
+      );
+    }),
+    new Promise<void>((through) => {
+      stream.on('close', () => (isStreamThrough(stream) ? through() : onStreamCut()));
+    }),
+  ]);
 }
 
 /** Whether a plain side that has ended was not reset. */
@@ -90,42 +101,6 @@ export function resetStream(stream: Http2Stream): void {
   // the caller of `destroy` reports the reason
   stream.on('error', () => {});
   stream.destroy(new Error('cut off'));
-}
-
-/**
- * Carries one direction at the reader's pace, to its end if that is in order. What arrives in one tick is written as
- * one: a record brings several frames of at most 16 KiB. Reading pauses by how much waits, and not by what `write`
- * returns: the limit of Node's streams is 16 KiB here, and would have every piece wait for the one before it.
- */
-function pump(from: Duplex, to: Duplex, isOrderly: () => boolean, probe?: PausedProbe): void {
-  let isPaused = false;
-  let isCorked = false;
-  const setPaused = (wanted: boolean): void => {
-    isPaused = wanted;
-    if (wanted) from.pause();
-    else from.resume();
-    probe?.setPaused(wanted);
-  };
-  const onWritten = (): void => {
-    if (isPaused && to.writableLength <= READ_AHEAD / 2) setPaused(false);
-  };
-  const uncork = (): void => {
-    isCorked = false;
-    to.uncork();
-  };
-  from.on('data', (chunk: Uint8Array) => {
-    if (!isCorked) {
-      isCorked = true;
-      to.cork();
-      afterTick(uncork);
-    }
-    to.write(chunk, onWritten);
-    if (!isPaused && to.writableLength > READ_AHEAD) setPaused(true);
-  });
-  from.on('end', () => {
-    if (isOrderly()) to.end();
-  });
-  from.resume();
 }
 
 /** Why there is nothing to begin with: one side ended while the other was opened, and does not report it again. */
