@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import { settleWithin } from '../../connection/in-time.js';
+import { whenSent } from '../../connection/relay-cut.js';
 import { quote } from '../../errors.js';
 import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
@@ -90,8 +92,9 @@ export class TunnelServing implements Serving {
     const { links } = this.#options;
     const { remoteAddress, remotePort } = sealed;
     stream.on('error', () => {});
-    const arrival = { remoteAddress, remotePort, destroy: () => resetStream(stream) };
-    if (!links.hasRoom) refuseStream(stream, 503);
+    const isRefused = !links.hasRoom;
+    const destroy = (): void => (isRefused ? refuseStream(stream, 503) : resetStream(stream));
+    const arrival = { remoteAddress, remotePort, destroy };
     links.add(arrival, () => this.#carryStream(stream, headers));
   }
 
@@ -143,9 +146,21 @@ function acceptWithFirst(target: Socket, stream: ServerHttp2Stream): void {
   target.once('data', accept).once('end', accept);
 }
 
-/** Sends the reason before the reset, so that it arrives before it. */
+/** How long a client may take to read the reason, in milliseconds. */
+const REASON_TIME = 1000;
+
+/** Sends the reason before the reset. nghttp2 drops a response that waits when its stream is reset. */
 function refuseStream(stream: ServerHttp2Stream, status: 404 | 405 | 502 | 503): void {
   if (isGone(stream) || stream.headersSent) return;
   stream.respond({ ':status': status });
-  resetStream(stream);
+  const sent = whenSent({
+    get unsent() {
+      return stream.session?.state.outboundQueueSize ?? 0;
+    },
+    bytesWritten: 0,
+    get isOver() {
+      return isGone(stream);
+    },
+  });
+  void settleWithin(REASON_TIME, sent).then(() => resetStream(stream));
 }
