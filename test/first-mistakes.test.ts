@@ -69,7 +69,7 @@ const mistakes: Record<string, [call: () => unknown, code: string, text: string]
     [() => connect({ port: 1 }, { serverKey: undefined }), 'NO_TRUST', 'are all undefined: give one'],
     [() => client({ serverKey: pin.slice(7) }), 'BAD_OPTION', 'serverKey is not a fingerprint: "'],
     [
-      () => client({ serverKey: [pin, `${pin}\n`] }),
+      () => client({ serverKey: [pin, `${pin}\n${pin}`] }),
       'BAD_OPTION',
       'serverKey is not a fingerprint: "SHA256:',
     ],

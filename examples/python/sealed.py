@@ -344,7 +344,7 @@ def one_failure():
 
 def connect(host, port, server_key, identity=None, options=Options()):
     """A connection to the server with this fingerprint, or one of several. `identity` is a key of role "client"."""
-    pins = {server_key} if isinstance(server_key, str) else set(server_key)
+    pins = {pin.strip() for pin in ([server_key] if isinstance(server_key, str) else server_key)}
     if not pins:
         raise SealedError("NO_TRUST", "give the fingerprint of the server's key, or several")  # E4
     deadline = time.monotonic() + options.timeout
@@ -429,7 +429,7 @@ def accept(sock, identity, clients=NO_CLIENTS, authorized=(), options=Options())
     """The server's end on a socket that was accepted. `authorized`: fingerprints of the clients that are let in."""
     shake = Handshake(sock, time.monotonic() + options.timeout)
     try:
-        return _accept(shake, identity, clients, authorized, options)
+        return _accept(shake, identity, clients, {key.strip() for key in authorized}, options)
     except BaseException:
         sock.close()
         raise

@@ -1,5 +1,6 @@
 import { type ArgumentRules, anyText, callback } from '../arguments.js';
 import type { Backend } from '../backend.js';
+import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { linesOf } from '../core/encodings/text.js';
 import { callSafely } from '../diagnostics.js';
 import { badArgument, kindOf, quote, SecureSocketError } from '../errors.js';
@@ -82,14 +83,15 @@ export class PortableAuthorizedKeys {
    */
   async check(fingerprint: string): Promise<AuthorizedKey | null> {
     checkText('fingerprint', fingerprint);
-    return (await this.#current()).get(fingerprint) ?? null;
+    const key = parseFingerprint(fingerprint);
+    return (await this.#current()).get(key) ?? null;
   }
 
   /** Adds a key, as fingerprint or as base64 of its SPKI, unless it is there. */
   async add(key: string, name = ''): Promise<void> {
     checkText('key', key);
     checkText('name', name);
-    const line = `${key} ${name}`.trim();
+    const line = `${key.trim()} ${name.trim()}`.trim();
     const [added] = this.#parse([line]).values();
     if (added === undefined || /[\r\n]/.test(line))
       throw new SecureSocketError('BAD_OPTION', `not a key: ${quote(key)}`);
@@ -220,7 +222,7 @@ function isList(source: readonly string[] | WatchedLines): source is readonly st
 }
 
 function inMemory(lines: readonly string[]): LineStore {
-  let text = lines.join('\n');
+  let text = lines.map((line) => line.trim()).join('\n');
   const save = (changed: string): void => {
     text = changed;
   };

@@ -30,7 +30,8 @@ export function parseAuthorizedKeys(
   backend: Pick<Backend, 'sha256'>,
 ): KeysByFingerprint {
   const keys = new Map<string, AuthorizedKey>();
-  for (const [index, line] of lines.entries()) {
+  for (const [index, given] of lines.entries()) {
+    const line = given.trim();
     if (/[\r\n]/.test(line)) throw badLine(place(index), 'it is more than one line: give an array of lines');
     if (hidesLine(line))
       throw badLine(

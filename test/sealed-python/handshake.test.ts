@@ -71,6 +71,18 @@ describe.skipIf(sealedPythonProblem)('a handshake with Python', { timeout: 60_00
       expect(told.text).toContain(identities.server.fingerprint);
     });
 
+    it('takes fingerprints as they come out of a file, with what ends the line', async () => {
+      await using server = await startListening('sealed');
+      const pin = `${identities.server.fingerprint}\n`;
+      expect((await pythonClient(server, { pin, do: 'leave' })).code).toBeUndefined();
+      const authorized = [`${identities.client.fingerprint}\r\n`];
+      const peer = await pythonServer({ do: 'leave', clients: 'required', authorized });
+      const ours = await connectTo(peer, { identity: identities.client });
+      await ours.close();
+      expect(await peer.next()).toMatchObject({ peer: identities.client.fingerprint });
+      await expectEnd(peer);
+    });
+
     it('a key serves one role only', async () => {
       await using server = await startListening('sealed');
       expect((await pythonClient(server, { do: 'listen', key: keyFile('server') })).code).toBe(

@@ -12,11 +12,12 @@ export function fingerprintOf(backend: Pick<Backend, 'sha256'>, spki: Uint8Array
 
 /**
  * The canonical form of a fingerprint given as `SHA256:<base64>`, curl's `sha256//<base64>=` or 64 hex digits. `where` begins
- * the text of the error.
+ * the text of the error. White space around it is no part of it, such as what ends the line in a file.
  */
 export function parseFingerprint(text: string, where = ''): string {
-  if (typeof text === 'string' && CANONICAL.test(text)) return text;
-  const digest = typeof text === 'string' ? digestOf(text) : null;
+  const word = typeof text === 'string' ? text.trim() : '';
+  if (CANONICAL.test(word)) return word;
+  const digest = digestOf(word);
   if (digest === null) {
     throw new SecureSocketError(
       'BAD_OPTION',

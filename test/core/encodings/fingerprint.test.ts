@@ -29,6 +29,9 @@ test('a fingerprint is what openssl shows', () => {
 
 test.each([canonical, `sha256//${base64}=`, hex, hex.toUpperCase()])('%s is accepted', (text) => {
   expect(parseFingerprint(text)).toBe(canonical);
+  // as it comes out of a file
+  for (const around of [`${text}\n`, `${text}\r\n`, ` ${text}\t`, `\ufeff${text}`])
+    expect(parseFingerprint(around)).toBe(canonical);
 });
 
 test.each([
@@ -42,8 +45,8 @@ test.each([
   ['low bits that are not zero', `${canonical.slice(0, -1)}l`],
   ['low bits that are not zero, with padding', `sha256//${base64.slice(0, -1)}l=`],
   ['base64 for addresses', 'SHA256:-_iRccZQG_5ZDtMHY4FCc4YDjGC2YDYMYhfxNomWjSf'],
-  ['a space before', ` ${canonical}`],
-  ['a line feed behind', `${canonical}\n`],
+  ['more than its line', `${canonical}\nSHA256:`],
+  ['a line feed within', `${canonical.slice(0, 20)}\n${canonical.slice(20)}`],
   ['a space within', `${canonical.slice(0, 20)} ${canonical.slice(21)}`],
   ['hex with colons', hex.replace(/../g, '$&:').slice(0, -1)],
   ['62 hex digits', hex.slice(2)],
