@@ -83,7 +83,7 @@ export interface ErrorDetails {
   readonly closeCode?: number;
 }
 
-/** The one error class of this library. System errors (`ECONNREFUSED`) and abort reasons pass as they are. */
+/** The one error class of this library. System errors of the network (`ECONNREFUSED`) and abort reasons pass as they are. */
 export class SecureSocketError extends Error {
   /** What happened, one of a closed list. */
   readonly code: ErrorCode;

@@ -203,6 +203,21 @@ async function collect(readSome: Read, path: string): Promise<Uint8Array> {
   }
 }
 
+/** What the use of a file that an option or an argument names resolves to. The system's error is then one of the caller. */
+export async function explainFile<Result>(
+  use: Promise<Result>,
+  code: 'BAD_IDENTITY' | 'BAD_OPTION',
+  problem: string,
+  remedy = '',
+): Promise<Result> {
+  try {
+    return await use;
+  } catch (error) {
+    if (!(error instanceof Error) || !('syscall' in error)) throw error;
+    throw new SecureSocketError(code, `${problem}: ${error.message}${remedy}`, { cause: error });
+  }
+}
+
 /** Whether an error is the system's, with this code. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));

@@ -94,6 +94,26 @@ describe('a list', () => {
     expect(changes).toBe(2);
   });
 
+  test('takes keys as they come out of a file, with what ends the line', async () => {
+    const keys = new AuthorizedKeys(`${first} alice\r\n`);
+    await keys.add(`${second}\n`, 'bob\n');
+    expect((await keys.list()).map(({ fingerprint, name }) => [fingerprint, name])).toEqual([
+      [first, 'alice'],
+      [second, 'bob'],
+    ]);
+    expect(await keys.check(` ${second}\n`)).toMatchObject({ name: 'bob' });
+    expect(await keys.remove(`${second}\n`)).toBe(true);
+  });
+
+  test('is asked for a fingerprint in any form', async () => {
+    const keys = new AuthorizedKeys(first);
+    const hex = Buffer.from(first.slice(7), 'base64').toString('hex');
+    expect(await keys.check(hex)).toMatchObject({ fingerprint: first });
+    await expect(keys.check('alice')).rejects.toThrow(
+      expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining('not a fingerprint') }),
+    );
+  });
+
   test('with several lines in one text is refused', () => {
     expect(() => new AuthorizedKeys(`${first} alice\n${second} bob`)).toThrow('more than one line');
   });
@@ -142,8 +162,29 @@ describe('a file', () => {
     expect((error as Error).message.startsWith(`${path}:4: `)).toBe(true);
   });
 
-  test('that is not there gives the error of the system', async () => {
-    await expect(openFile()).rejects.toMatchObject({ code: 'ENOENT', path });
+  test.each([
+    ['is not there', (): Promise<unknown> => Promise.resolve(), 'ENOENT'],
+    ['is a folder', (): Promise<unknown> => mkdir(path), 'EISDIR'],
+    ['is a link to itself', (): Promise<unknown> => symlink(path, path), 'ELOOP'],
+  ])('that %s is named, with the option and what to do', async (_, make, code) => {
+    await make();
+    const error = await openFile().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'BAD_OPTION', blame: 'caller', cause: { code } });
+    expect((error as Error).message).toMatch(`the authorised keys cannot be read: ${code}`);
+    expect((error as Error).message).toContain(`'${path}'`);
+    expect((error as Error).message).toMatch(
+      /: name a file in authorizedKeys; an empty one lets in no client$/,
+    );
+  });
+
+  test('that cannot be written is named too', async () => {
+    await mkdir(path);
+    const keys = new AuthorizedKeys({ path });
+    for (const attempt of [keys.add(first), keys.remove(first)])
+      await expect(attempt).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+        message: expect.stringContaining(path),
+      });
   });
 
   test('is read again when it has changed', async () => {

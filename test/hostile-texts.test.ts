@@ -145,7 +145,7 @@ describe('the command, given such an argument', () => {
     const { stderr } = await run(folder, 'listen', '--log-format', 'json', '--identity', argument, 'a:1');
     expect(stderr.trimEnd()).not.toMatch(UNSEEN);
     const { message } = JSON.parse(stderr) as { message: string };
-    expect(message).toMatch(/^ENAMETOOLONG: name too long, .*'$/);
+    expect(message).toMatch(/^the key file cannot be read: ENAMETOOLONG: name too long, .*'$/);
     expect(message).not.toMatch(UNSEEN);
   });
 });

@@ -123,14 +123,20 @@ describe('files', () => {
     expect((error as Error).cause).toBeInstanceOf(SecureSocketError);
   });
 
-  test('that are not there give the error of the system', async () => {
+  test('that the system does not give or take are named, with its reason', async () => {
     const path = join(directory, 'missing.pem');
-    await expect(Identity.load(path)).rejects.toMatchObject({ code: 'ENOENT', path });
-    await expect(
-      Identity.fromPem(pemOf(keys.server), { role: 'server' }).save(join(path, 'x')),
-    ).rejects.toMatchObject({
-      code: 'ENOENT',
-    });
+    const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
+    for (const [attempt, file, code, verb] of [
+      [Identity.load(path), path, 'ENOENT', 'read'],
+      [Identity.load(directory), directory, 'EISDIR', 'read'],
+      [identity.save(join(path, 'x')), join(path, 'x'), 'ENOENT', 'written'],
+    ] as const)
+      await expect(attempt).rejects.toMatchObject({
+        code: 'BAD_IDENTITY',
+        blame: 'caller',
+        message: expect.stringMatching(`^the key file cannot be ${verb}: ${code}: .*'${file}'$`),
+        cause: { code },
+      });
   });
 
   test('are named by a URL and by { path } too', async () => {
@@ -194,7 +200,6 @@ describe('files', () => {
   test('a device without an end is no key file', async () => {
     await expect(Identity.load('/dev/zero')).rejects.toMatchObject({ code: 'BAD_OPTION' });
     await expect(Identity.load('/dev/null')).rejects.toThrow(problem('BAD_IDENTITY', 'it is empty'));
-    await expect(Identity.load(directory)).rejects.toMatchObject({ code: 'EISDIR', path: directory });
   });
 
   test.each(['/dev/null', '/dev/full'])('%s is not written over', async (path) => {

@@ -125,7 +125,10 @@ describe('a file of keys that is damaged or removed', () => {
       `${path}:1: not a fingerprint`,
     );
     rmSync(path);
-    await expect(server.listen({ port: 0, host: '127.0.0.1' })).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(server.listen({ port: 0, host: '127.0.0.1' })).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      cause: { code: 'ENOENT', path },
+    });
     writeFileSync(path, `${ann.fingerprint}\n`);
     await server.listen({ port: 0, host: '127.0.0.1' });
     open.push({ [Symbol.asyncDispose]: () => server.close({ timeout: 50 }) });

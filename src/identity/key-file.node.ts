@@ -8,7 +8,7 @@ import { checkSealedKey } from '../core/encodings/rsa-key.js';
 import { linesOf } from '../core/encodings/text.js';
 import { defaultBackend } from '../defaults.node.js';
 import { SecureSocketError } from '../errors.js';
-import { decodeText, hasCode, readFileOnce } from '../files.node.js';
+import { decodeText, explainFile, type FileContent, hasCode, readFileOnce } from '../files.node.js';
 import { decryptPkcs8 } from './encryption.node.js';
 import { checkSpki, type NumberedKey } from './key.js';
 import { explainBytes } from './key-kinds.js';
@@ -32,7 +32,7 @@ export const loadRules: ArgumentRules<LoadOptions> = {
 
 /** Reads a key file. Errors name the file. */
 export async function loadKey(path: string, { role, passphrase }: LoadOptions): Promise<NumberedKey> {
-  const { bytes, stats } = await readFileOnce(path);
+  const { bytes, stats } = await readKeyFile(path);
   if (stats?.isFile()) warnIfShared(path, Number(stats.mode));
   const text = withPath(path, () => textOf(bytes, path));
   const given = await passphraseFor(text, passphrase, path);
@@ -44,11 +44,15 @@ export async function fingerprintOfFile(
   path: string,
   passphrase: LoadOptions['passphrase'],
 ): Promise<string> {
-  const { bytes } = await readFileOnce(path);
+  const { bytes } = await readKeyFile(path);
   const text = withPath(path, () => textOf(bytes, path));
   const given = await passphraseFor(text, passphrase, path);
   const spki = withPath(path, () => publicKeyIn(text, given) ?? spkiOf(text, given, path));
   return fingerprintOf(defaultBackend, spki);
+}
+
+function readKeyFile(path: string): Promise<FileContent> {
+  return explainFile(readFileOnce(path), 'BAD_IDENTITY', 'the key file cannot be read');
 }
 
 function textOf(bytes: Uint8Array, path: string): string {
@@ -115,7 +119,11 @@ function warnIfShared(path: string, mode: number): void {
  * be a moment in which others can open it. 'wx' also refuses a link, which could lead anywhere. What was written in
  * part is removed, since a key file that is cut off would be found only when it is needed.
  */
-export async function writeKeyFile(path: string, text: string): Promise<void> {
+export function writeKeyFile(path: string, text: string): Promise<void> {
+  return explainFile(writeNew(path, text), 'BAD_IDENTITY', 'the key file cannot be written');
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     if (!hasCode(error, 'EEXIST')) throw error;
     const message = `${path} exists and is not overwritten: choose another name`;

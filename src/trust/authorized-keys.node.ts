@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { readArguments } from '../arguments.js';
 import { defaultBackend } from '../defaults.node.js';
-import { type FileOption, pathOf } from '../files.node.js';
+import { explainFile, type FileOption, pathOf } from '../files.node.js';
 import {
   type AuthorizedKeysOptions,
   authorizedKeysRules,
@@ -40,15 +40,38 @@ function warn(error: Error): void {
 
 /** A file whose stamp shows whether it has changed. What a FIFO or a device gave stays what it is. */
 class StampedLines extends FileLines implements WatchedLines {
-  async version(): Promise<string> {
+  version(): Promise<string> {
+    return explain('read', this.#stamp());
+  }
+
+  async #stamp(): Promise<string> {
     return this.isReadOnce ? '' : stampOf(await stat(this.name, { bigint: true }));
   }
 
-  async readVersion(): Promise<{ text: string; version: string; isSettled: boolean }> {
-    const { text, stats } = await this.readFile();
+  async readVersion(): Promise<Version> {
+    const { text, stats } = await explain('read', this.readFile());
     if (this.isReadOnce || stats === undefined) return { text, version: '', isSettled: true };
     return { text, version: stampOf(stats), isSettled: isSettled(stats) };
   }
+
+  override read(): Promise<string> {
+    return explain('read', super.read());
+  }
+
+  override append(line: string): Promise<void> {
+    return explain('added to', super.append(line));
+  }
+
+  override removeLines(pick: (text: string) => ReadonlySet<number>): Promise<number> {
+    return explain('changed', super.removeLines(pick));
+  }
+}
+
+type Version = Awaited<ReturnType<WatchedLines['readVersion']>>;
+
+function explain<Result>(verb: string, use: Promise<Result>): Promise<Result> {
+  const remedy = ': name a file in authorizedKeys; an empty one lets in no client';
+  return explainFile(use, 'BAD_OPTION', `the authorised keys cannot be ${verb}`, remedy);
 }
 
 /** File systems stamp with up to two seconds' precision: a second change within them could go unnoticed. */

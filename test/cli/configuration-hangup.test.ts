@@ -97,7 +97,7 @@ describe('SIGHUP', () => {
       [`${tunnelServer('stays', one)}target = 3\n`, /nothing has changed: etc\/live\.toml:\d+:\d+: /],
       [
         tunnelServer('stays', one) + tunnelServer('other', one).replace('"keys"', '"none"'),
-        /nothing has changed: etc\/live\.toml: tunnel-server\.other: ENOENT.*none/,
+        /nothing has changed: etc\/live\.toml: tunnel-server\.other: the authorised keys cannot be read: ENOENT.*none/,
       ],
     ] as const) {
       write('live.toml', text);

@@ -107,7 +107,7 @@ describe('a configuration', () => {
     ],
     [
       '[bridge-inward.a]\nlisten = "127.0.0.1:0"\ntarget = "h:1"\nany-client = true\nidentity = "none.pem"',
-      /^bad\.toml: bridge-inward\.a: ENOENT.*none\.pem/,
+      /^bad\.toml: bridge-inward\.a: the key file cannot be read: ENOENT.*none\.pem/,
     ],
     [
       '[tunnel-server.a]\nlisten = "127.0.0.1:0"\ntarget = "h:1"\nidentity = "server.pem"\nauthorized-keys = "server.pem"',

@@ -82,7 +82,9 @@ describe('a tunnel server', () => {
     await running.until(/warning: nothing has changed: live-server\.pem: /);
     rmSync(path('live-server.pem'));
     running.child.kill('SIGHUP');
-    await running.until(/warning: nothing has changed: ENOENT.*live-server\.pem/);
+    await running.until(
+      /warning: nothing has changed: the key file cannot be read: ENOENT.*live-server\.pem/,
+    );
     expect(await echo(held)).toBe('hello');
     expect(await echo(plainClient(client.port))).toBe('hello');
   });

@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { readTextFile } from '../../files.node.js';
+import { explainFile, readTextFile } from '../../files.node.js';
 import { suggestion } from '../../suggest.js';
 import { parseAddress, parsePeerAddress } from './address.js';
 import type { Flags } from './arguments.js';
@@ -87,7 +87,11 @@ const fileFlags: ReadonlySet<string> = new Set([
 
 /** Reads a configuration. Rejects with the file, the line or the member, and what is wrong with it. */
 export async function readConfiguration(path: string): Promise<Configuration> {
-  const { text, stats } = await readTextFile(path);
+  const { text, stats } = await explainFile(
+    readTextFile(path),
+    'BAD_OPTION',
+    'the configuration cannot be read',
+  );
   const folder = stats?.isFile() ? dirname(path) : '.';
   const members = Object.entries(parse(path, text));
   const flags = processFlagsIn(path, members);

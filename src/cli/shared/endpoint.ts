@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { explainFile } from '../../files.node.js';
 import type { ClientOptions, CommonOptions, Identity, ProtocolName, ServerOptions } from '../../index.js';
 import { formatPeer } from './address.js';
 import { oneOf, wholeNumber } from './arguments.js';
@@ -95,7 +96,7 @@ export async function serverOptions(
   report: Report,
 ): Promise<ServerOptions> {
   const authorizedKeys = values['authorized-keys'];
-  if (authorizedKeys !== undefined) await hintIfMissing(stat(authorizedKeys), listHint);
+  if (authorizedKeys !== undefined) await requireList(authorizedKeys);
   return {
     ...(await commonOptions(values, key)),
     ...(authorizedKeys === undefined ? {} : { authorizedKeys: { path: authorizedKeys } }),
@@ -106,6 +107,12 @@ export async function serverOptions(
         message: error.message,
       }),
   };
+}
+
+/** Looked at before a key is made; reading it is left to the server, since a FIFO gives its content once. */
+function requireList(path: string): Promise<unknown> {
+  const problem = 'the authorised keys cannot be read';
+  return hintIfMissing(explainFile(stat(path), 'BAD_OPTION', problem), listHint);
 }
 
 const listHint = 'make the file: with the public key lines that keygen prints, or empty to let in no one yet';

@@ -26,7 +26,7 @@ export async function hintIfMissing<T>(use: Promise<T>, hint: string): Promise<T
   try {
     return await use;
   } catch (error) {
-    if (!(error instanceof Error) || codeOf(error) !== 'ENOENT') throw error;
+    if (!(error instanceof Error) || codeOf(error.cause) !== 'ENOENT') throw error;
     throw new CommandError(exitCodes.usage, error.message, [hint], error);
   }
 }

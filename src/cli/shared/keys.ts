@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { linesOf } from '../../core/encodings/text.js';
 import { printable } from '../../errors.js';
-import { readTextFile } from '../../files.node.js';
+import { explainFile, readTextFile } from '../../files.node.js';
 import { Identity, type IdentityRole } from '../../index.js';
 import { CommandError, exitCodes, hintIfMissing, usageError } from './failure.js';
 import { openTerminal } from './terminal.js';
@@ -59,10 +59,13 @@ function commandFor(role: IdentityRole): string {
   return `secure-sockets keygen ${role === 'server' ? '' : `--role ${role} `}-o FILE`;
 }
 
-/** Whether a file can be read again, which a FIFO or a device cannot. A folder cannot be read at all, which is to be said. */
+/**
+ * Whether a file can be read again, which a FIFO or a device cannot. A folder or what is not there cannot be read at all,
+ * which reading it says.
+ */
 export async function isRegular(path: string): Promise<boolean> {
-  const stats = await stat(path);
-  return stats.isFile() || stats.isDirectory();
+  const stats = await stat(path).catch(() => undefined);
+  return stats === undefined || stats.isFile() || stats.isDirectory();
 }
 
 /** The passphrase of an encrypted key: that of the file, or a function that asks at the terminal. */
@@ -86,7 +89,8 @@ export async function newPassphrase(path: string, source: PassphraseSource): Pro
 async function passphraseInFile(source: PassphraseSource): Promise<string | undefined> {
   const path = source['passphrase-file'];
   if (path === undefined) return undefined;
-  const [line = ''] = linesOf((await readTextFile(path)).text);
+  const problem = 'the file of the passphrase cannot be read';
+  const [line = ''] = linesOf((await explainFile(readTextFile(path), 'BAD_OPTION', problem)).text);
   if (line.trim() !== '') return line;
   throw usageError(`${path} has no passphrase in its first line`);
 }
