@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { findRefused, licencesOf } from './lib/licences.mjs';
 import { repositoryProblem } from './lib/repository.mjs';
 import { run } from './lib/run.mjs';
+import { makeSbom } from './lib/sbom.mjs';
 import { entriesOf, sizeOf } from './lib/sizes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -110,9 +111,9 @@ function buildOnce() {
 }
 
 function writeSbom() {
-  const sbom = execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev'], { cwd: root });
-  writeFileSync(join(out, 'sbom.cdx.json'), sbom);
-  console.log(`${JSON.parse(sbom).components.length} packages are installed with this one`);
+  const sbom = makeSbom(root);
+  writeFileSync(join(out, 'sbom.cdx.json'), `${JSON.stringify(sbom, null, 2)}\n`);
+  console.log(`${sbom.components.length} packages are installed with this one`);
 }
 
 function writeLicences() {
