@@ -11,7 +11,7 @@ import { findRefused, licencesOf } from './lib/licences.mjs';
 import { repositoryProblem } from './lib/repository.mjs';
 import { run } from './lib/run.mjs';
 import { makeSbom } from './lib/sbom.mjs';
-import { entriesOf, sizeOf } from './lib/sizes.mjs';
+import { entriesOf, findMisstated, sizeOf } from './lib/sizes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'reports/release');
@@ -133,6 +133,9 @@ async function writeSizes() {
   for (const entry of entriesOf(root)) sizes[entry] = await sizeOf(entry, root);
   writeFileSync(join(out, 'sizes.json'), `${JSON.stringify(sizes, null, 2)}\n`);
   console.table(sizes);
+  const misstated = findMisstated(readFileSync(join(root, 'README.md'), 'utf8'), sizes);
+  if (misstated.length > 0)
+    throw new Error(`README.md is to state the sizes as they are:\n${misstated.join('\n')}`);
 }
 
 /** A version with a suffix is not installed by default. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { licencesOf } from '../scripts/lib/licences.mjs';
 import { makeSbom } from '../scripts/lib/sbom.mjs';
+import { findMisstated } from '../scripts/lib/sizes.mjs';
 import { root } from './helpers/pack.js';
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -24,4 +25,18 @@ test('the SBOM has the package by its name, all that is installed with it, and n
 
 test('the manifest is as npm publishes it, which would otherwise correct it with a warning', () => {
   expect(Object.values(manifest.bin)).toEqual(['dist/cli.js']);
+});
+
+test('a release is stopped by sizes that README states wrongly, or not at all', () => {
+  const row = '| `one` | 208 kB | 81 kB |\n| `one/two` | 12.8 kB | 4.6 kB |';
+  expect(
+    findMisstated(row, {
+      one: { minified: 211_000, gzip: 80_000 },
+      'one/two': { minified: 13_000, gzip: 4700 },
+    }),
+  ).toEqual([]);
+  expect(findMisstated(row, { one: { minified: 224_000, gzip: 81_000 } })).toEqual([
+    'one: 224.0 kB minified, 81.0 kB compressed',
+  ]);
+  expect(findMisstated(row, { other: { minified: 1, gzip: 1 } })).toHaveLength(1);
 });

@@ -21,6 +21,18 @@ export async function sizeOf(entry, folder) {
   };
 }
 
+/** What a README states of entries that have another size than measured, by more than a fiftieth, as lines of text. */
+export function findMisstated(readme, sizes) {
+  return Object.entries(sizes).flatMap(([entry, size]) => {
+    const row = readme.split('\n').find((line) => line.startsWith(`| \`${entry}\` | `)) ?? '';
+    const stated = row.match(/[\d.]+(?= kB)/g)?.map((number) => Number(number) * 1000) ?? [];
+    const isClose = (bytes, index) => Math.abs(bytes - stated[index]) <= Math.max(bytes / 50, 500);
+    if ([size.minified, size.gzip].every(isClose)) return [];
+    const [minified, gzip] = [size.minified, size.gzip].map((bytes) => (bytes / 1000).toFixed(1));
+    return [`${entry}: ${minified} kB minified, ${gzip} kB compressed`];
+  });
+}
+
 /** What is loaded with the entry: its chunk and those it imports, without what `import()` fetches later. */
 async function bundle(contents, folder) {
   const { outputFiles, metafile } = await build({
