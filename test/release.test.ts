@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { licencesIn } from '../examples/web/licences.mjs';
 import { licencesOf } from '../scripts/lib/licences.mjs';
 import { makeSbom } from '../scripts/lib/sbom.mjs';
 import { findMisstated } from '../scripts/lib/sizes.mjs';
@@ -39,4 +40,16 @@ test('a release is stopped by sizes that README states wrongly, or not at all', 
     'one: 224.0 kB minified, 81.0 kB compressed',
   ]);
   expect(findMisstated(row, { other: { minified: 1, gzip: 1 } })).toHaveLength(1);
+});
+
+test('what is bundled into a page has its licences beside it', () => {
+  const inputs = ['node-forge/lib/rsa.js', 'node-forge/lib/aes.js', '@noble/curves/ed25519.js'];
+  const text = licencesIn([
+    join(root, 'src/index.ts'),
+    ...inputs.map((path) => join(root, 'node_modules', path)),
+  ]);
+  expect(text.match(/^== \S+/gm)).toEqual(['== @noble/curves', '== node-forge']);
+  expect(text).toContain('Copyright (c) 2022 Paul Miller');
+  expect(text).toContain('Redistribution and use in source and binary forms');
+  expect(() => licencesIn([join(root, 'node_modules/.bin/x')])).toThrow();
 });

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { licencesIn } from './licences.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -16,7 +17,7 @@ export async function buildPage(folder, { home } = {}) {
   const named = home === undefined ? text : text.replace(/(?<="name">)[^<]+/, `<a href="${home}">$&</a>`);
   writeFileSync(join(folder, 'index.html'), named);
   copyFileSync(join(here, 'page.css'), join(folder, 'page.css'));
-  await build({
+  const { metafile } = await build({
     entryPoints: [join(here, 'page.mjs')],
     outdir: folder,
     bundle: true,
@@ -26,7 +27,9 @@ export async function buildPage(folder, { home } = {}) {
     platform: 'browser',
     target: 'es2022',
     logLevel: 'error',
+    metafile: true,
     // of what was built, as programs get it, and not of the sources that tsconfig.json names
     tsconfigRaw: {},
   });
+  writeFileSync(join(folder, 'licences.txt'), licencesIn(Object.keys(metafile.inputs)));
 }

@@ -8,7 +8,7 @@ import { Identity, SecureServer, WEB_SOCKET_PROTOCOL, webSocket } from 'secure-s
 import { WebSocketServer } from 'ws';
 import { buildPage } from './build.mjs';
 
-const types = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript' };
+const types = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.txt': 'text/plain' };
 const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 const headers = { 'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff' };
 

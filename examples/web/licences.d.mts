@@ -1,0 +1,1 @@
+export function licencesIn(inputs: readonly string[]): string;
