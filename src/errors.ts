@@ -129,6 +129,17 @@ export function badOption(message: string): SecureSocketError {
   return new SecureSocketError('BAD_OPTION', message);
 }
 
+/** The code of an error, of the system or of this package, if it has one. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Whether an error has one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): error is Error {
+  const code = codeOf(error);
+  return code !== undefined && codes.includes(code);
+}
+
 /** What a value is, as an error text says it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { checkMembers, isUrl } from './arguments.js';
-import { badArgument, kindOf, quote, reasonOf, SecureSocketError } from './errors.js';
+import { badArgument, hasCode, kindOf, quote, reasonOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
 export interface FileOption {
@@ -216,9 +216,4 @@ export async function explainFile<Result>(
     if (!(error instanceof Error) || !('syscall' in error)) throw error;
     throw new SecureSocketError(code, `${problem}: ${error.message}${remedy}`, { cause: error });
   }
-}
-
-/** Whether an error is the system's, with this code. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

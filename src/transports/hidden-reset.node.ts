@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { hasCode } from '../errors.js';
 
 /** What a socket has inside; undocumented, so it is looked for before it is used. */
 interface Inner {
@@ -29,6 +30,6 @@ export function findHiddenReset(stream: Duplex, remotePort: number | undefined):
     readSync(fd, new Uint8Array(1));
     return undefined;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ECONNRESET' ? error : undefined;
+    return hasCode(error, 'ECONNRESET') ? error : undefined;
   }
 }

@@ -2,8 +2,8 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SecureSocketError } from '../errors.js';
-import { decodeText, hasCode, readTextFile, specialKind, type TextFile } from '../files.node.js';
+import { hasCode, SecureSocketError } from '../errors.js';
+import { decodeText, readTextFile, specialKind, type TextFile } from '../files.node.js';
 import { endedLines, type LineStore, withoutLines } from './line-store.js';
 
 /**

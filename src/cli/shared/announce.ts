@@ -1,4 +1,4 @@
-import { printable, reasonOf } from '../../errors.js';
+import { codeOf, printable, reasonOf } from '../../errors.js';
 import type { SecureClient, SecureServer } from '../../index.js';
 import { formatAddress, formatPeer, type PeerAddress } from './address.js';
 import type { Report } from './output.js';
@@ -41,8 +41,7 @@ export function announceServer(client: SecureClient, to: PeerAddress, report: Re
 /** Reports that a connection failed, where that ends nothing else. */
 export function announceLoss(what: string, error: unknown, report: Report): void {
   const message = messageOf(error);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  report.event('lost', `${what}: ${message}`, { what, code, message });
+  report.event('lost', `${what}: ${message}`, { what, code: codeOf(error), message });
 }
 
 /** A client that connects while another is served is refused: otherwise it would believe that its data is read. */

@@ -1,3 +1,4 @@
+import { hasCode } from '../../errors.js';
 import type { Backend } from '../../index.js';
 import { oneOf } from './arguments.js';
 import { type CommandError, usageError } from './failure.js';
@@ -40,7 +41,7 @@ const peers: Readonly<Record<string, string>> = { sodium: 'sodium-native', forge
 /** The usage error for a backend that cannot be loaded because its package is missing. */
 function unavailable(name: string, error: unknown): CommandError | undefined {
   const peer = peers[name];
-  if (peer === undefined || !(error instanceof Error) || !('code' in error)) return undefined;
+  if (peer === undefined) return undefined;
   if (isNotInstalled(error, 'secure-sockets'))
     return usageError(
       `the ${name} backend is not part of a command that was bundled into one file`,
@@ -48,7 +49,7 @@ function unavailable(name: string, error: unknown): CommandError | undefined {
     );
   if (isNotInstalled(error, peer))
     return usageError(`the ${name} backend needs ${peer}, which is not installed`, `npm i ${peer}`);
-  if (error.code === 'ADDON_NOT_FOUND' || error.code === 'CANNOT_LOAD') {
+  if (hasCode(error, 'ADDON_NOT_FOUND', 'CANNOT_LOAD')) {
     const system = `${process.platform} on ${process.arch}`;
     return usageError(
       `the ${name} backend cannot be loaded: ${peer} has no build for ${system}`,

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { codeOf } from '../../errors.js';
 import { explainFile } from '../../files.node.js';
 import type { ClientOptions, CommonOptions, Identity, ProtocolName, ServerOptions } from '../../index.js';
 import { formatPeer } from './address.js';
@@ -103,7 +104,7 @@ export async function serverOptions(
     onHandshakeError: (error, from) =>
       report.event('refused', `refused ${formatPeer(from)}: ${error.message}`, {
         peer: formatPeer(from),
-        code: 'code' in error ? error.code : undefined,
+        code: codeOf(error),
         message: error.message,
       }),
   };

@@ -1,4 +1,4 @@
-import { printable } from '../../errors.js';
+import { codeOf, hasCode, printable } from '../../errors.js';
 import { type ErrorCode, SecureSocketError } from '../../index.js';
 
 /** What the command's exit code says. */
@@ -26,7 +26,7 @@ export async function hintIfMissing<T>(use: Promise<T>, hint: string): Promise<T
   try {
     return await use;
   } catch (error) {
-    if (!(error instanceof Error) || codeOf(error.cause) !== 'ENOENT') throw error;
+    if (!(error instanceof Error) || !hasCode(error.cause, 'ENOENT')) throw error;
     throw new CommandError(exitCodes.usage, error.message, [hint], error);
   }
 }
@@ -127,11 +127,7 @@ interface SystemError extends Error {
 }
 
 function isSystemError(error: unknown): error is SystemError {
-  return error instanceof Error && typeof codeOf(error) === 'string' && !(error instanceof TypeError);
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return error instanceof Error && codeOf(error) !== undefined && !(error instanceof TypeError);
 }
 
 const networkCalls = ['accept', 'bind', 'connect', 'getaddrinfo', 'listen', 'read', 'shutdown', 'write'];

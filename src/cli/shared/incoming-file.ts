@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { hasCode } from '../../errors.js';
 import { exitCodes } from './failure.js';
 import { hashStart } from './file-hash.js';
 import type { IncomingPlace } from './incoming-place.js';
 import { claimPart, newPart, removeOrphans, restPart } from './parts.js';
-import { codeOf, existingFile, Refusal, store, unstorable } from './refusal.js';
+import { existingFile, Refusal, store, unstorable } from './refusal.js';
 import { type FileHeader, PIECE } from './transfer.js';
 
 /** What a receiver accepts. */
@@ -172,9 +173,8 @@ export class IncomingFile {
     try {
       await link(this.#part, this.#place.path);
     } catch (error) {
-      const code = codeOf(error);
-      if (code === 'EEXIST') throw existingFile(name);
-      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code))
+      if (hasCode(error, 'EEXIST')) throw existingFile(name);
+      if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'))
         throw unstorable(name, error);
       await this.#claimName();
     }
@@ -184,7 +184,7 @@ export class IncomingFile {
   async #claimName(): Promise<void> {
     const { name } = this.#header;
     const claim = await open(this.#place.path, 'wx', 0o600).catch((error) => {
-      throw codeOf(error) === 'EEXIST' ? existingFile(name) : unstorable(name, error);
+      throw hasCode(error, 'EEXIST') ? existingFile(name) : unstorable(name, error);
     });
     await claim.close();
     await store(name, rename(this.#part, this.#place.path));

@@ -1,8 +1,9 @@
 import { chmod, lstat, mkdir, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hasCode } from '../../errors.js';
 import { exitCodes } from './failure.js';
 import type { PartOwner } from './parts.js';
-import { codeOf, existingFile, Refusal, store, unstorable } from './refusal.js';
+import { existingFile, Refusal, store, unstorable } from './refusal.js';
 import { type FolderHeader, problemWithName } from './transfer.js';
 
 /** Where a file is to be, and whose parts it is made from. */
@@ -63,7 +64,7 @@ export async function sizeAt({ path, name }: IncomingPlace): Promise<number | un
     const stats = await lstat(path);
     return stats.isFile() ? stats.size : -1;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw unstorable(name, error, exitCodes.usage);
   }
 }
@@ -95,7 +96,7 @@ async function makeMissing(path: string, name: string, mode: number): Promise<bo
     await mkdir(path, mode);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (hasCode(error, 'EEXIST')) return false;
     throw unstorable(name, error, exitCodes.usage);
   }
 }

@@ -1,6 +1,6 @@
 import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
-import { hasCode } from '../../files.node.js';
+import { hasCode } from '../../errors.js';
 import { isLeftBehind } from '../../transports/unix-path.node.js';
 import type { ListenAddress } from './address.js';
 import { CommandError, exitCodes } from './failure.js';

@@ -1,4 +1,4 @@
-import { hasCode } from '../../files.node.js';
+import { hasCode } from '../../errors.js';
 
 /**
  * Whether an import failed because the package is not there. What Node runs as a single executable application finds
@@ -6,5 +6,5 @@ import { hasCode } from '../../files.node.js';
  */
 export function isNotInstalled(error: unknown, name: string): boolean {
   if (hasCode(error, 'ERR_UNKNOWN_BUILTIN_MODULE')) return true;
-  return hasCode(error, 'ERR_MODULE_NOT_FOUND') && (error as Error).message.includes(`'${name}'`);
+  return hasCode(error, 'ERR_MODULE_NOT_FOUND') && error.message.includes(`'${name}'`);
 }

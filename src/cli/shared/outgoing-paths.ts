@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { lstat, readlink, stat } from 'node:fs/promises';
-import { hasCode } from '../../files.node.js';
+import { hasCode } from '../../errors.js';
 import { usageError } from './failure.js';
 
 /** What is at a path, or at the end of a symbolic link there. Where there is nothing, the error says which it is. */

@@ -1,6 +1,5 @@
 import { writeSync } from 'node:fs';
-import { escapeUnseen } from '../../errors.js';
-import { hasCode } from '../../files.node.js';
+import { escapeUnseen, hasCode } from '../../errors.js';
 import { oneOf } from './arguments.js';
 import { explain, OutputClosed } from './failure.js';
 

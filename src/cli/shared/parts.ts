@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { hasCode } from '../../files.node.js';
+import { hasCode } from '../../errors.js';
 
 // A file that is being received is called `.NAME-PROCESS-SYSTEM-SENDER-UUID.part`. NAME and SENDER are hashes, since a
 // name may be as long as the system allows, and so that no other client continues what one has begun. PROCESS is the id

@@ -2,7 +2,7 @@ import { writev } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { hasCode } from '../../files.node.js';
+import { hasCode } from '../../errors.js';
 import { wholeNumber } from './arguments.js';
 import { CommandError, exitCodes, OutputClosed, usageError } from './failure.js';
 

@@ -1,4 +1,4 @@
-import { quote } from '../../errors.js';
+import { codeOf, quote } from '../../errors.js';
 import { CommandError, exitCodes } from './failure.js';
 
 /** The refusal of a file; the sender is told the reason. */
@@ -18,7 +18,7 @@ export function existingFile(name: string): Refusal {
 
 /** The sender is told the kind of failure, not the path. */
 export function unstorable(name: string, error: unknown, exitCode: number = exitCodes.damaged): Refusal {
-  return new Refusal(exitCode, name, `it cannot be stored (${codeOf(error)})`, error);
+  return new Refusal(exitCode, name, `it cannot be stored (${codeOf(error) ?? 'unknown'})`, error);
 }
 
 /** What an operation of the file system resolves to. Rejects with a {@link Refusal}. */
@@ -28,9 +28,4 @@ export async function store<T>(name: string, operation: Promise<T>, exitCode?: n
   } catch (error) {
     throw error instanceof Refusal ? error : unstorable(name, error, exitCode);
   }
-}
-
-/** The code of an error of the system. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -1,5 +1,6 @@
 import { constants, openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
+import { hasCode } from '../../errors.js';
 import { Interrupted } from './failure.js';
 
 /** The user at the controlling terminal, whatever standard input and output are connected to. */
@@ -46,8 +47,7 @@ function openDevice(): number | undefined {
   try {
     return openSync('/dev/tty', constants.O_RDWR);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (['ENXIO', 'ENOENT', 'ENODEV', 'EACCES', 'EIO', 'EPERM'].includes(code)) return undefined;
+    if (hasCode(error, 'ENXIO', 'ENOENT', 'ENODEV', 'EACCES', 'EIO', 'EPERM')) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import type { Socket } from 'node:net';
 import { settleWithin } from '../../connection/in-time.js';
 import { whenSent } from '../../connection/relay-cut.js';
-import { quote } from '../../errors.js';
+import { hasCode, quote } from '../../errors.js';
 import type { SecureClient } from '../../index.js';
 import { formatPeer } from './address.js';
 import { type Agreement, answerForStreams } from './agreement.js';
@@ -81,7 +81,7 @@ export class TunnelServing implements Serving {
     session.once('close', () => this.#sessions.delete(session));
     // the removal of a client from the list is reported here; other losses are reported by the streams
     session.on('error', (error) => {
-      if ('code' in error && error.code === 'UNAUTHORIZED_CLIENT')
+      if (hasCode(error, 'UNAUTHORIZED_CLIENT'))
         announceLoss(`lost ${formatPeer(sealed)}`, error, this.#options.report);
     });
     session.on('stream', (stream, headers) => this.#serveStream(sealed, stream, headers));
