@@ -125,8 +125,8 @@ export function badArgument(message: string): ArgumentError {
 }
 
 /** The error of a wrong option. */
-export function badOption(message: string): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', message);
+export function badOption(message: string, cause?: unknown): SecureSocketError {
+  return new SecureSocketError('BAD_OPTION', message, cause === undefined ? {} : { cause });
 }
 
 /** The code of an error, of the system or of this package, if it has one. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { checkMembers, isUrl } from './arguments.js';
-import { badArgument, hasCode, kindOf, quote, reasonOf, SecureSocketError } from './errors.js';
+import { badArgument, badOption, hasCode, kindOf, quote, reasonOf } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
 export interface FileOption {
@@ -85,14 +85,13 @@ export async function readTextFile(path: string): Promise<TextFile> {
 export function decodeText(bytes: Uint8Array, prefix = ''): string {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
-    throw new SecureSocketError('BAD_OPTION', `${prefix}it is UTF-16: save it as UTF-8`);
+    throw badOption(`${prefix}it is UTF-16: save it as UTF-8`);
   // UTF-16 without its mark is valid UTF-8, with every second byte zero
-  if (bytes.includes(0))
-    throw new SecureSocketError('BAD_OPTION', `${prefix}it has zero bytes, as UTF-16 has: save it as UTF-8`);
+  if (bytes.includes(0)) throw badOption(`${prefix}it has zero bytes, as UTF-16 has: save it as UTF-8`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new SecureSocketError('BAD_OPTION', `${prefix}it is not UTF-8 text`, { cause: error });
+    throw badOption(`${prefix}it is not UTF-8 text`, error);
   }
 }
 
@@ -156,10 +155,7 @@ function fromFifo(readSome: Read, path: string): Read {
       hasWriter ||= length !== undefined && length > 0;
       if (length !== undefined && hasWriter) return length;
       if (!hasWriter && performance.now() > deadline)
-        throw new SecureSocketError(
-          'BAD_OPTION',
-          `${path}: it is a FIFO to which no one wrote for ${WRITER_WITHIN} ms`,
-        );
+        throw badOption(`${path}: it is a FIFO to which no one wrote for ${WRITER_WITHIN} ms`);
       await sleep(10);
     }
   };
@@ -195,10 +191,7 @@ async function collect(readSome: Read, path: string): Promise<Uint8Array> {
     if (length === 0) return Buffer.concat(chunks);
     total += length;
     if (total > MAX_BYTES)
-      throw new SecureSocketError(
-        'BAD_OPTION',
-        `${path}: it has more than ${MAX_BYTES} bytes, as no such file has`,
-      );
+      throw badOption(`${path}: it has more than ${MAX_BYTES} bytes, as no such file has`);
     chunks.push(chunk.subarray(0, length));
   }
 }

@@ -2,7 +2,7 @@ import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js'
 import type { Connection } from '../connection/connection.js';
 import { onAbort } from '../connection/on-abort.js';
 import { RelayCut, whenSent } from '../connection/relay-cut.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, SecureSocketError } from '../errors.js';
 import { clientAccess, PortableClient } from './client.js';
 
 /** How to bridge. */
@@ -85,7 +85,7 @@ function checkClients(one: PortableClient, other: PortableClient): void {
 function checkHalfOpen(client: PortableClient): void {
   if (clientAccess.internals(client).settings.allowHalfOpen) return;
   const text = 'bridge() takes connections with allowHalfOpen: true, so that each direction ends by itself';
-  throw new SecureSocketError('BAD_OPTION', text);
+  throw badOption(text);
 }
 
 /**

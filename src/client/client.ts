@@ -3,7 +3,7 @@ import type { Bytes } from '../core/bytes.js';
 import type { HandshakeResult } from '../core/script.js';
 import type { SuiteName } from '../core/sealed/suites.js';
 import { traceConnection } from '../diagnostics.js';
-import { SecureSocketError } from '../errors.js';
+import { badOption } from '../errors.js';
 import { describeBy } from '../inspection.js';
 import type { ClientOptions, Peer, ProtocolName } from '../options/options.js';
 import type { ServerSettings } from '../options/server-settings.js';
@@ -266,8 +266,7 @@ export class PortableClient implements AsyncIterable<Bytes> {
   exportKey(label: string, context: Uint8Array, length: number): Bytes {
     checkExport(label, context);
     const { keys } = this.#lifecycle.internals().handshake;
-    if (keys === undefined)
-      throw new SecureSocketError('BAD_OPTION', 'the classic protocol has no keys to export');
+    if (keys === undefined) throw badOption('the classic protocol has no keys to export');
     return keys.exportKey(label, context, length);
   }
 

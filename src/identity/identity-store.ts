@@ -1,6 +1,6 @@
 import { type ArgumentRules, readArguments, text } from '../arguments.js';
 import { inTime } from '../connection/in-time.js';
-import { badArgument, kindOf, quote, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, quote, SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from './identity.js';
 import type { WebKeyPair } from './key.js';
 import type { KeyPairOptions } from './web-key.js';
@@ -34,7 +34,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
   ) {
     const { database = 'secure-sockets', indexedDB = own() } = readArguments(options, rules, 'IdentityStore');
     if (indexedDB === undefined || !('open' in indexedDB))
-      throw new SecureSocketError('BAD_OPTION', 'there is no IndexedDB here: give { indexedDB }');
+      throw badOption('there is no IndexedDB here: give { indexedDB }');
     this.#revive = revive;
     this.#database = database;
     this.#factory = indexedDB as Factory;
@@ -96,7 +96,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
 
   #late(): Error {
     const text = `the database ${quote(this.#database)} gave no answer within ${ANSWER_TIMEOUT} ms`;
-    return new SecureSocketError('BAD_OPTION', text);
+    return badOption(text);
   }
 }
 

@@ -2,7 +2,7 @@ import { type ArgumentRules, anything } from '../arguments.js';
 import type { RsaPrivateNumbers } from '../backend.js';
 import { decodePkcs1Private, decodePkcs8 } from '../core/encodings/der.js';
 import { decodePem, type Pem } from '../core/encodings/pem.js';
-import { badArgument, kindOf, reasonOf, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import { hasOldCipher } from './der-kinds.js';
 import { explainDer, explainEncryption, explainPem, explainText } from './key-kinds.js';
 import { chooseRole, type IdentityRole, readRole } from './roles.js';
@@ -119,10 +119,7 @@ const MAX_PASSPHRASE_BYTES = 1024;
 export function checkPassphrase(passphrase: string): void {
   const length = typeof passphrase === 'string' ? new TextEncoder().encode(passphrase).length : 0;
   if (length > 0 && length <= MAX_PASSPHRASE_BYTES) return;
-  throw new SecureSocketError(
-    'BAD_OPTION',
-    `passphrase must be a string of 1 to ${MAX_PASSPHRASE_BYTES} bytes of UTF-8`,
-  );
+  throw badOption(`passphrase must be a string of 1 to ${MAX_PASSPHRASE_BYTES} bytes of UTF-8`);
 }
 
 /** The result, or an error that says more than the one of the decoder. */

@@ -1,5 +1,5 @@
 import { show } from '../arguments.js';
-import { quote, SecureSocketError } from '../errors.js';
+import { badOption, quote, SecureSocketError } from '../errors.js';
 
 /**
  * What a key is for: to decrypt (servers) or to sign (clients), in sealed or in classic. A key has one role for ever.
@@ -19,7 +19,7 @@ const ROLE_LINE = 'Secure-Sockets-Role:';
 /** Throws BAD_OPTION unless this is a role. */
 export function checkRole(role: IdentityRole): void {
   if (isRole(role)) return;
-  throw new SecureSocketError('BAD_OPTION', `role is ${quote(role)}; expected ${ROLES}`);
+  throw badOption(`role is ${quote(role)}; expected ${ROLES}`);
 }
 
 /** Throws BAD_OPTION unless a key of this role may have this many bits. */
@@ -27,10 +27,7 @@ export function checkModulusLength(bits: number, role: IdentityRole): void {
   const [min, step] = role === 'classic-server' ? [512, 1] : [2048, 8];
   if (Number.isInteger(bits) && bits >= min && bits <= 4096 && bits % step === 0) return;
   const multiple = step === 1 ? '' : `, a multiple of ${step}`;
-  throw new SecureSocketError(
-    'BAD_OPTION',
-    `modulusLength is ${show(bits)}; expected ${min} to 4096${multiple} for role ${role}`,
-  );
+  throw badOption(`modulusLength is ${show(bits)}; expected ${min} to 4096${multiple} for role ${role}`);
 }
 
 /** The line of a key file that says the role. */

@@ -1,6 +1,6 @@
 import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
-import { badArgument, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, SecureSocketError } from '../errors.js';
 import type { KeyMaterial, KeyOperations, WebKey, WebKeyPair } from './key.js';
 import { checkRole, type IdentityRole } from './roles.js';
 
@@ -48,7 +48,7 @@ const algorithmOf = {
 const usagesOf = { client: ['sign', 'verify'], server: ['decrypt', 'encrypt'] } as const;
 
 function badRole(role: IdentityRole): never {
-  throw new SecureSocketError('BAD_OPTION', `a pair has role server or client, not ${role}`);
+  throw badOption(`a pair has role server or client, not ${role}`);
 }
 
 async function materialOf(keyPair: WebKeyPair, role: 'server' | 'client'): Promise<KeyMaterial> {

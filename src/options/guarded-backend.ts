@@ -15,7 +15,7 @@ import type {
   RsaPublicKey,
 } from '../backend.js';
 import { asPlain, isBytes } from '../core/bytes.js';
-import { kindOf, SecureSocketError } from '../errors.js';
+import { badOption, kindOf, type SecureSocketError } from '../errors.js';
 
 /**
  * A backend of the application, held to what the interface says. What a method gives that cannot be right is
@@ -261,5 +261,5 @@ function wrong(what: string, value: unknown, expected: string): SecureSocketErro
   // of whatever kind a promise is, and whatever its `then` does
   if (typeof value === 'object' && value !== null) Promise.resolve(value).catch(() => {});
   const given = isBytes(value) ? `${value.length} bytes` : kindOf(value);
-  return new SecureSocketError('BAD_OPTION', `${what} must give ${expected}, and gave ${given}`);
+  return badOption(`${what} must give ${expected}, and gave ${given}`);
 }

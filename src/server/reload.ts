@@ -1,6 +1,6 @@
 import type { ArgumentRules } from '../arguments.js';
 import { inTime } from '../connection/in-time.js';
-import { SecureSocketError } from '../errors.js';
+import { badOption } from '../errors.js';
 import type { PortableIdentity } from '../identity/identity.js';
 import { identityObject } from '../options/rules.js';
 import type { ServerPlan } from '../options/server-scripts.js';
@@ -31,8 +31,7 @@ export async function planReload(
   const next = identity && { ...settings, identity, ...(authorizedKeys && { authorizedKeys }) };
   const plan = next === undefined ? before : await make(next);
   const { handshakeTimeout } = settings;
-  const late = (): Error =>
-    new SecureSocketError('BAD_OPTION', `authorizedKeys gave no answer within ${handshakeTimeout} ms`);
+  const late = (): Error => badOption(`authorizedKeys gave no answer within ${handshakeTimeout} ms`);
   try {
     if (authorizedKeys) await inTime(authorizedKeys.reload(), handshakeTimeout, late);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { type ArgumentRules, anything, integer, type Rule, text } from '../arguments.js';
 import { Queue } from '../core/queue.js';
-import { SecureSocketError } from '../errors.js';
+import { badOption, SecureSocketError } from '../errors.js';
 import type { TransportEvents } from './transport.js';
 
 /** What a transport may hold by default while its reader pauses, in bytes. */
@@ -29,8 +29,7 @@ export const addressRules: { readonly remoteAddress: Rule; readonly remotePort: 
 /** Checks the option and fills in the default. */
 export function readMaxReadAhead({ maxReadAhead = MAX_READ_AHEAD }: ReadAheadOptions): number {
   if (Number.isInteger(maxReadAhead) && maxReadAhead >= 65_536 && maxReadAhead < 2 ** 31) return maxReadAhead;
-  throw new SecureSocketError(
-    'BAD_OPTION',
+  throw badOption(
     `maxReadAhead must be a whole number of bytes from 65536 to 2147483647, not ${String(maxReadAhead)}`,
   );
 }

@@ -3,7 +3,7 @@ import type { Backend } from '../backend.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { linesOf } from '../core/encodings/text.js';
 import { callSafely } from '../diagnostics.js';
-import { badArgument, kindOf, quote, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, quote } from '../errors.js';
 import {
   type AuthorizedKey,
   type KeysByFingerprint,
@@ -93,8 +93,7 @@ export class PortableAuthorizedKeys {
     checkText('name', name);
     const line = `${key.trim()} ${name.trim()}`.trim();
     const [added] = this.#parse([line]).values();
-    if (added === undefined || /[\r\n]/.test(line))
-      throw new SecureSocketError('BAD_OPTION', `not a key: ${quote(key)}`);
+    if (added === undefined || /[\r\n]/.test(line)) throw badOption(`not a key: ${quote(key)}`);
     await this.#store.runExclusive(async () => {
       if (!(await this.#readStore()).has(added.fingerprint)) await this.#store.append(line);
     });

@@ -3,7 +3,7 @@ import { decodeSpki } from '../core/encodings/der.js';
 import { fingerprintOf, mentionsFingerprint, parseFingerprint } from '../core/encodings/fingerprint.js';
 import { checkSealedKey } from '../core/encodings/rsa-key.js';
 import { decodeBase64, hidesLine } from '../core/encodings/text.js';
-import { quote, SecureSocketError } from '../errors.js';
+import { badOption, quote, SecureSocketError } from '../errors.js';
 
 /** A key that is let in. */
 export interface AuthorizedKey {
@@ -70,8 +70,7 @@ const LONGEST_FINGERPRINT = 64;
 
 function fingerprintOfSpki(text: string, backend: Pick<Backend, 'sha256'>): string {
   const spki = decodeBase64(text);
-  if (spki === null)
-    throw new SecureSocketError('BAD_OPTION', 'a key is neither a fingerprint nor canonical base64');
+  if (spki === null) throw badOption('a key is neither a fingerprint nor canonical base64');
   checkSealedKey(decodeSpki(spki));
   return fingerprintOf(backend, spki);
 }
@@ -87,5 +86,5 @@ function nameIn(words: readonly string[], place: string): string {
 const LONG_BASE64 = /[A-Za-z0-9+/]{200}/;
 
 function badLine(place: string, problem: string, cause?: SecureSocketError): SecureSocketError {
-  return new SecureSocketError('BAD_OPTION', `${place}: ${problem}`, cause === undefined ? {} : { cause });
+  return badOption(`${place}: ${problem}`, cause);
 }

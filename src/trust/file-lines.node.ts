@@ -2,7 +2,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode, SecureSocketError } from '../errors.js';
+import { badOption, hasCode, SecureSocketError } from '../errors.js';
 import { decodeText, readTextFile, specialKind, type TextFile } from '../files.node.js';
 import { endedLines, type LineStore, withoutLines } from './line-store.js';
 
@@ -250,10 +250,7 @@ async function carryOver({ path, file }: OldFile, start: number): Promise<void> 
 function requireRegular(path: string, stats: BigIntStats): void {
   const kind = specialKind(stats);
   if (kind === undefined) return;
-  throw new SecureSocketError(
-    'BAD_OPTION',
-    `${path} is ${kind}: name a regular file, to which can be written`,
-  );
+  throw badOption(`${path} is ${kind}: name a regular file, to which can be written`);
 }
 
 function isSame(one: BigIntStats, other: BigIntStats | undefined): boolean {

@@ -1,4 +1,4 @@
-import { reasonOf, SecureSocketError } from '../errors.js';
+import { badOption, reasonOf, SecureSocketError } from '../errors.js';
 import { settlesTrue, type Target, type Trust } from './trust.js';
 
 /** What is asked of a list of known hosts. */
@@ -44,10 +44,9 @@ async function possible<Result>(what: string, operation: Promise<Result>): Promi
   } catch (error) {
     if (error instanceof SecureSocketError) throw error;
     const reason = reasonOf(error);
-    throw new SecureSocketError(
-      'BAD_OPTION',
+    throw badOption(
       `the known hosts cannot be ${what}: ${reason}; mend that, name another file, or give serverKey`,
-      { cause: error },
+      error,
     );
   }
 }

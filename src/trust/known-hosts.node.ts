@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { isUrl } from '../arguments.js';
-import { kindOf, SecureSocketError } from '../errors.js';
+import { badOption, kindOf } from '../errors.js';
 import { type FileOption, pathOf } from '../files.node.js';
 import { FileLines } from './file-lines.node.js';
 import { type ModeOption, PortableKnownHosts, type StoredHosts } from './known-hosts.js';
@@ -21,8 +21,7 @@ export class KnownHosts extends PortableKnownHosts {
     if (isFile(source)) super(modeIn(source), { store: new FileLines(pathOf(source, ['mode'])), socketPath });
     else if (typeof source === 'object' && source !== null) super(source);
     else
-      throw new SecureSocketError(
-        'BAD_OPTION',
+      throw badOption(
         `known hosts are kept in a file (its path, file: URL or { path }), { load, save } or { storage }, not in ${kindOf(source)}`,
       );
   }

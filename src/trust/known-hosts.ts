@@ -164,7 +164,7 @@ export class PortableKnownHosts {
       return words.length === 0 ? entry : { ...entry, comment: commentIn(words.join(' ')) };
     } catch (error) {
       if (!(error instanceof SecureSocketError)) throw error;
-      throw new SecureSocketError('BAD_OPTION', `${this.name}:${line}: ${error.message}`, { cause: error });
+      throw badOption(`${this.name}:${line}: ${error.message}`, error);
     }
   }
 
@@ -240,8 +240,6 @@ function decodeHost(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (error) {
-    throw new SecureSocketError('BAD_OPTION', `not percent-encoded: ${quote(text)}`, {
-      cause: error,
-    });
+    throw badOption(`not percent-encoded: ${quote(text)}`, error);
   }
 }

@@ -1,5 +1,5 @@
 import { inTime } from '../connection/in-time.js';
-import { kindOf, SecureSocketError } from '../errors.js';
+import { badOption, kindOf } from '../errors.js';
 
 /** Where the lines of a list are kept. */
 export interface LineStore {
@@ -50,7 +50,7 @@ export function linesIn(
   const read = async (): Promise<string> => {
     const text: unknown = (await load()) ?? '';
     if (typeof text === 'string') return text;
-    throw new SecureSocketError('BAD_OPTION', `load() of ${name} must give text, and gave ${kindOf(text)}`);
+    throw badOption(`load() of ${name} must give text, and gave ${kindOf(text)}`);
   };
   const runInTurn = makeQueue();
   return {
@@ -74,8 +74,7 @@ function withinTimeout<Given extends unknown[], Result>(
   what: string,
   call: (...given: Given) => Promise<Result>,
 ): (...given: Given) => Promise<Result> {
-  const late = (): Error =>
-    new SecureSocketError('BAD_OPTION', `${what} gave no answer within ${TIMEOUT} ms`);
+  const late = (): Error => badOption(`${what} gave no answer within ${TIMEOUT} ms`);
   return (...given) => inTime(call(...given), TIMEOUT, late);
 }
 

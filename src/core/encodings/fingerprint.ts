@@ -1,5 +1,5 @@
 import type { Backend } from '../../backend.js';
-import { quote, SecureSocketError } from '../../errors.js';
+import { badOption, quote } from '../../errors.js';
 import { decodeBase64, decodeHex, encodeBase64 } from './text.js';
 
 /** 43 characters of base64 carry 258 bits, so those of 32 bytes end in one whose last two bits are zero. */
@@ -19,8 +19,7 @@ export function parseFingerprint(text: string, where = ''): string {
   if (CANONICAL.test(word)) return word;
   const digest = digestOf(word);
   if (digest === null) {
-    throw new SecureSocketError(
-      'BAD_OPTION',
+    throw badOption(
       `${where}not a fingerprint: ${quote(text)}; expected 'SHA256:' and 43 characters of base64, 'sha256//' and 44, or 64 hex digits`,
     );
   }
