@@ -6,7 +6,7 @@ export function requireLength(what: string, bytes: Uint8Array, ...allowed: reado
   throw new RangeError(`${what} must have ${allowed.join(' or ')} bytes, got ${bytes.length}`);
 }
 
-/** The same for the nonce of a record, without an array for each. */
+/** Throws a `RangeError` unless a nonce has 12 bytes: every record asks, so without an array for each. */
 export function requireNonce(nonce: Uint8Array): void {
   if (nonce.length !== 12) requireLength('nonce', nonce, 12);
 }

@@ -1,7 +1,7 @@
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { x25519 as curve } from '@noble/curves/ed25519.js';
 import type { Aead, KeyAgreement } from '../src/backend.js';
-import { nullIf, requireLength } from './checks.js';
+import { nullIf, requireLength, requireNonce } from './checks.js';
 import { lengthOf, NONE, write } from './pieces.js';
 
 /** ChaCha20-Poly1305 of @noble/ciphers, which encrypts where it is told to. */
@@ -10,7 +10,7 @@ export function chaCha20Poly1305(key: Uint8Array): Aead {
   const secret = Uint8Array.from(key);
   return {
     seal(nonce, associatedData, plaintext, prefix = NONE) {
-      requireLength('nonce', nonce, 12);
+      requireNonce(nonce);
       const length = lengthOf(plaintext);
       // noble is faster where the text begins at a multiple of four
       const lead = -prefix.length & 3;
@@ -22,7 +22,7 @@ export function chaCha20Poly1305(key: Uint8Array): Aead {
       return [memory.subarray(lead)];
     },
     open(nonce, associatedData, ciphertext) {
-      requireLength('nonce', nonce, 12);
+      requireNonce(nonce);
       if (ciphertext.length < 16) return null;
       return nullIf(/invalid tag$/, () =>
         chacha20poly1305(secret, nonce, associatedData).decrypt(ciphertext),

@@ -7,7 +7,7 @@
  */
 import forgeLibrary from 'node-forge';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
-import { requireCount, requireLength, requireWholeBlocks } from './checks.js';
+import { requireCount, requireLength, requireNonce, requireWholeBlocks } from './checks.js';
 import { equal } from './equal.js';
 import * as fallbacks from './fallbacks.js';
 import { mlKem768 } from './fallbacks-ml-kem.js';
@@ -105,6 +105,6 @@ function aesGcm(key: Uint8Array): Aead {
 }
 
 function gcmOptions(nonce: Uint8Array, associatedData: Uint8Array): forgeLibrary.cipher.StartOptions {
-  requireLength('nonce', nonce, 12);
+  requireNonce(nonce);
   return { iv: toBinary(nonce), additionalData: toBinary(associatedData), tagLength: 128 };
 }

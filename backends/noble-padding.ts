@@ -23,7 +23,7 @@ export function decodeOaep(encoded: Uint8Array, label: Uint8Array): Uint8Array |
   return (bad | inPadding) === 0 ? block.slice(start) : null;
 }
 
-/** EMSA-PSS encoding (RFC 8017 9.1.1) with SHA-256 and this salt, for a modulus of `bits` bits. */
+/** EMSA-PSS encoding (RFC 8017 9.1.1) with SHA-256 and this salt, for a modulus of `modulusLength` bits. */
 export function encodePss(message: Uint8Array, salt: Uint8Array, modulusLength: number): Uint8Array {
   const bits = modulusLength - 1;
   const length = Math.ceil(bits / 8);
@@ -39,8 +39,8 @@ export function encodePss(message: Uint8Array, salt: Uint8Array, modulusLength: 
 const generateMask = mgf1(sha256);
 
 function mask(bytes: Uint8Array, seed: Uint8Array): Uint8Array {
-  const mask = generateMask(seed, { dkLen: bytes.length });
-  return bytes.map((byte, index) => byte ^ (mask[index] as number));
+  const generated = generateMask(seed, { dkLen: bytes.length });
+  return bytes.map((byte, index) => byte ^ (generated[index] as number));
 }
 
 /** 1 for 0, and 0 for any other byte. */

@@ -55,24 +55,23 @@ export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
   const modulusLength = checkPrivateNumbers(numbers);
   const n = new Uint8Array(numbers.n);
   const key = crtKey(numbers);
-  const decrypt = (ciphertext: Uint8Array): Uint8Array =>
-    toOctets(privatePower(key, toInteger(ciphertext)), n.length);
+  const raise = (octets: Uint8Array): Uint8Array => toOctets(privatePower(key, toInteger(octets)), n.length);
   return {
     modulusLength,
     async decryptRaw(ciphertext) {
       requireRepresentative(ciphertext, n);
-      return decrypt(ciphertext);
+      return raise(ciphertext);
     },
     async decryptOaep(ciphertext, label) {
       // one error for everything, and no more than one: which check has failed is Manger's oracle
       const possible = ciphertext.length === n.length && isBelow(ciphertext, n) && n.length >= 66;
-      const message = possible ? decodeOaep(decrypt(ciphertext), label) : null;
+      const message = possible ? decodeOaep(raise(ciphertext), label) : null;
       if (message === null) throw decryptionFailed();
       return message;
     },
     async signPss(message) {
       requirePssRoom(modulusLength);
-      return decrypt(encodePss(message, randomBytes(32), modulusLength));
+      return raise(encodePss(message, randomBytes(32), modulusLength));
     },
   };
 }

@@ -8,7 +8,7 @@
 import { ecb, gcm } from '@noble/ciphers/aes.js';
 import { concatBytes } from '@noble/ciphers/utils.js';
 import type { Aead, Backend, BlockCipher } from '../src/backend.js';
-import { nullIf, requireLength, requireWholeBlocks } from './checks.js';
+import { nullIf, requireLength, requireNonce, requireWholeBlocks } from './checks.js';
 import * as fallbacks from './fallbacks.js';
 import { mlKem768 } from './fallbacks-ml-kem.js';
 import { nobleHashes } from './noble-hashes.js';
@@ -50,12 +50,12 @@ function aesGcm(key: Uint8Array): Aead {
   const secret = Uint8Array.from(key);
   return {
     seal(nonce, associatedData, plaintext, prefix = NONE) {
-      requireLength('nonce', nonce, 12);
+      requireNonce(nonce);
       const whole = plaintext.length === 1 ? (plaintext[0] as Uint8Array) : concatBytes(...plaintext);
       return joinRecord(prefix, [gcm(secret, nonce, associatedData).encrypt(whole)]);
     },
     open(nonce, associatedData, ciphertext) {
-      requireLength('nonce', nonce, 12);
+      requireNonce(nonce);
       if (ciphertext.length < 16) return null;
       return nullIf(/invalid tag$/, () => gcm(secret, nonce, associatedData).decrypt(ciphertext));
     },

@@ -1,5 +1,5 @@
 import type { Aead, LaterAead } from '../src/backend.js';
-import { requireLength } from './checks.js';
+import { requireLength, requireNonce } from './checks.js';
 import { joinRecord, lengthOf, NONE, write } from './pieces.js';
 import { isNamed, type Subtle, subtle, type WebCryptoKey } from './web-crypto.js';
 import { noImmediateForm } from './web-loading.js';
@@ -102,7 +102,7 @@ class PlatformGcm implements LaterAead {
     associatedData: Uint8Array,
     data: Uint8Array,
   ): Promise<ArrayBuffer> {
-    requireLength('nonce', nonce, 12);
+    requireNonce(nonce);
     const how = { name: 'AES-GCM', iv: nonce, additionalData: associatedData, tagLength: 128 };
     if (this.#key !== undefined) return this.#subtle[operation](how, this.#key, data);
     const own = { ...how, iv: new Uint8Array(nonce), additionalData: new Uint8Array(associatedData) };
