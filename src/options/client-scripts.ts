@@ -50,8 +50,7 @@ async function trustFor(
   target: Target | undefined,
 ): Promise<Trust> {
   const hosts = await openHosts(platform, settings);
-  const byHosts = hosts && settings.serverKey === undefined && trustByKnownHosts(hosts, target);
-  return byHosts || trustOf(settings);
+  return (hosts && trustByKnownHosts(hosts, target)) ?? trustOf(settings);
 }
 
 /** The backend that computes. One of the application is held to what the interface says, by code that others do not load. */

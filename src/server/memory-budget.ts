@@ -56,8 +56,9 @@ export class MemoryBudget<T extends Holder> {
     for (const { held } of sources) total += held;
     while (total > this.#limit) {
       const source = largest(sources, ({ held }) => held);
-      const holder = largest(source?.holders ?? new Set<T>(), ({ buffered }) => buffered);
-      if (source === undefined || holder === undefined) return;
+      if (source === undefined) return;
+      const holder = largest(source.holders, ({ buffered }) => buffered);
+      if (holder === undefined) return;
       const { buffered } = holder;
       source.holders.delete(holder);
       source.held -= buffered;
