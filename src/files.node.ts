@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { checkMembers, isUrl } from './arguments.js';
-import { badArgument, badOption, hasCode, kindOf, quote, reasonOf } from './errors.js';
+import { badArgument, badOption, hasCode, kindOf, quote, reasonOf, SecureSocketError } from './errors.js';
 
 /** A file that an option or an argument names: `{ path }`, or a `file:` URL. */
 export interface FileOption {

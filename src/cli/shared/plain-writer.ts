@@ -6,12 +6,6 @@ import type { Plain } from './plain.js';
 export const READ_AHEAD: number = 2 ** 20;
 
 /**
- * How often a plain connection that is not read from is asked whether it was reset, in milliseconds. Without a tunnel the
- * other end would learn of it at once, even if it does not read either.
- */
-export const PLAIN_PROBE_INTERVAL = 1000;
-
-/**
  * The writing half of a plain connection. Bytes of one tick are written together. If there is a settle time, the
  * first bytes are written on their own, and what follows waits until the target answers or the time has passed: a
  * program of the old Python library would read the session key and the first message as one if they arrived together.

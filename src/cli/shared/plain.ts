@@ -5,6 +5,12 @@ import { onread, plainSettings, readDirectly } from '../../transports/tcp.node.j
 import type { Transport } from '../../transports/transport.js';
 import { type Address, formatAddress } from './address.js';
 
+/**
+ * How often a plain connection that is not read from is asked whether it was reset, in milliseconds. Without a tunnel the
+ * other end would learn of it at once, even if it does not read either.
+ */
+export const PLAIN_PROBE_INTERVAL = 1000;
+
 /** A plain connection of a tunnel: nothing is read before its transport is started. */
 export class Plain {
   readonly transport: Transport;

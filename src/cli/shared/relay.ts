@@ -4,8 +4,8 @@ import { RelayCut, whenSent } from '../../connection/relay-cut.js';
 import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
 import { connectionOf, whenGone } from './gone.js';
-import type { Plain } from './plain.js';
-import { PLAIN_PROBE_INTERVAL, PlainWriter, READ_AHEAD } from './plain-writer.js';
+import { PLAIN_PROBE_INTERVAL, type Plain } from './plain.js';
+import { PlainWriter, READ_AHEAD } from './plain-writer.js';
 
 /** Options of a relay. */
 export interface RelayOptions {

@@ -6,7 +6,7 @@ import { PausedProbe } from '../../connection/paused-probe.js';
 import { RelayCut } from '../../connection/relay-cut.js';
 import { probeSocket } from '../../transports/duplex.node.js';
 import { findHiddenReset } from '../../transports/hidden-reset.node.js';
-import { PLAIN_PROBE_INTERVAL } from './plain-writer.js';
+import { PLAIN_PROBE_INTERVAL } from './plain.js';
 import { Pump } from './pump.js';
 
 const { NGHTTP2_INTERNAL_ERROR } = constants;
@@ -39,7 +39,7 @@ function carryBothWays(
 ): Promise<unknown> {
   const { session } = stream; // a stream loses it when it is closed
   const { remotePort: port } = plain;
-  const outwards = new Pump(plain, stream, { isOrderly: () => isEnd(plain, port), probe });
+  const outwards = new Pump(plain, stream, { isOrderly: () => endedInOrder(plain, port), probe });
   const written = (): number => (port === undefined ? 0 : plain.bytesWritten);
   // after a reset Node ends the readable side before it reports the error
   const inwards = new Pump(stream, plain, { isOrderly: () => stream.rstCode === 0, written });
@@ -66,8 +66,8 @@ function carryBothWays(
   ]);
 }
 
-/** Whether a plain side that has ended was not reset. */
-function isEnd(plain: Socket, port: number | undefined): boolean {
+/** Whether a plain side that has ended did so in order. One that was reset is destroyed with that error. */
+function endedInOrder(plain: Socket, port: number | undefined): boolean {
   const reset = findHiddenReset(plain, port);
   if (reset) plain.destroy(reset);
   return reset === undefined;
