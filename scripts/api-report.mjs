@@ -2,10 +2,9 @@
 // built: npm run api:report. With --check nothing is written, and a difference is an error.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
+import { root } from './lib/root.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'test/api');
 const temporary = join(root, 'reports/api-report');
 const isCheck = process.argv.includes('--check');

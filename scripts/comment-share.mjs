@@ -4,10 +4,9 @@
 //   node scripts/comment-share.mjs
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { root } from './lib/root.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const shares = new Map();
 for (const folder of ['src', 'backends'])
   for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }))

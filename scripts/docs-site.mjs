@@ -1,13 +1,12 @@
 // Builds the documentation site from docs/ and the comments of the sources: npm run docs:site -- --help
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildPage } from '../examples/web/build.mjs';
+import { root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
 import { stageSite } from './lib/site.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const site = join(root, 'site');
 const usage = `Usage: npm run docs:site -- [options]
 

@@ -1,8 +1,8 @@
 // Makes the package for JSR: npm run jsr
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from './lib/consumer-project.mjs';
 import { writeJsrPackage } from './lib/jsr.mjs';
+import { root } from './lib/root.mjs';
 
 const folder = join(root, 'reports/jsr');
 rmSync(folder, { recursive: true, force: true });

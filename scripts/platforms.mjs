@@ -1,10 +1,9 @@
 // Writes README's table of what runs where from the reports of the tests, or compares the two.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { root } from './lib/root.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const usage = `Usage: node scripts/platforms.mjs [--check] FOLDER
 
   FOLDER    has report.json, bun-report.json and deno-report.json, as .ci/run leaves them

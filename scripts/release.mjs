@@ -5,15 +5,14 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findRefused, licencesOf } from './lib/licences.mjs';
 import { repositoryProblem } from './lib/repository.mjs';
+import { root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
 import { makeSbom } from './lib/sbom.mjs';
 import { entriesOf, findMisstated, sizeOf } from './lib/sizes.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'reports/release');
 const usage = `Usage: npm run release -- [options]
 

@@ -11,9 +11,10 @@ import { join } from 'node:path';
 import { bundlerProblems } from './lib/consumer-bundlers.mjs';
 import { jestProblems, jestProject } from './lib/consumer-jest.mjs';
 import { buildProblems, bundlesOf, oneFileProblems } from './lib/consumer-one-file.mjs';
-import { LIMIT, pack, project, root, run, waitForOutput } from './lib/consumer-project.mjs';
+import { LIMIT, pack, project, run, waitForOutput } from './lib/consumer-project.mjs';
 import { compilers, typeProblems } from './lib/consumer-types.mjs';
 import { freePort } from './lib/free-port.mjs';
+import { root } from './lib/root.mjs';
 
 const isQuick = process.argv.includes('--quick');
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { root } from './lib/consumer-project.mjs';
+import { root } from './lib/root.mjs';
 import { binaryOf, installRuntimes, runtimes } from './lib/runtimes.mjs';
 
 const usage = `Usage: npm run test:runtimes -- [options] [vitest argument...]

@@ -1,7 +1,8 @@
 // The package under jest, set up as docs/getting-started.md says, for scripts/test-consumers.mjs.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { project, root, run } from './consumer-project.mjs';
+import { project, run } from './consumer-project.mjs';
+import { root } from './root.mjs';
 
 const body = `
 test('a message arrives', async () => {

@@ -4,7 +4,8 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { LIMIT, project, root, run, waitForOutput } from './consumer-project.mjs';
+import { LIMIT, project, run, waitForOutput } from './consumer-project.mjs';
+import { root } from './root.mjs';
 import { binaryOf, installRuntimes } from './runtimes.mjs';
 
 const packages = [

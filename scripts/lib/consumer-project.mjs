@@ -2,15 +2,13 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { root } from './root.mjs';
 
 /** Runs a program; what it wrote is in the error if it fails. */
 export const run = promisify(execFile);
 /** Generous, since the machine may be busy. */
 export const LIMIT = 120_000;
-/** The checkout. */
-export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The tarball, as it would be published. */
 export async function pack(folder) {

@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import ts from 'typescript';
-import { root } from './consumer-project.mjs';
+import { root } from './root.mjs';
 
 /** Under which name; the scope has to belong to whoever publishes. */
 const NAME = '@secure-sockets/secure-sockets';

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from './consumer-project.mjs';
+import { root } from './root.mjs';
+import { run } from './run.mjs';
 
 /** Where the packages have their binaries, and what those are given before a script. */
 export const runtimes = {
@@ -13,11 +14,7 @@ export const runtimes = {
 /** Without the packages' scripts, which put the binaries in another place. Does nothing if it has been done. */
 export function installRuntimes() {
   if (existsSync(join(root, 'runtimes/node_modules'))) return;
-  const args = ['ci', '--prefix', 'runtimes', '--ignore-scripts', '--no-fund', '--no-audit'];
-  const shell = process.platform === 'win32';
-  const { status, error } = spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`npm ${args.join(' ')} failed with exit code ${status}`);
+  run(root, 'npm', 'ci', '--prefix', 'runtimes', '--ignore-scripts', '--no-fund', '--no-audit');
 }
 
 /** Of the packages for several platforms, the one that npm found to fit and that runs. */

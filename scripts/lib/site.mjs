@@ -1,10 +1,10 @@
 // Copies the documents to site/content, where VitePress finds them: links to sources become links to the repository,
 // links to documents stay links. The API reference is made by TypeDoc.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { changeLinks, changeProse } from './readme-links.mjs';
 import { addressOf } from './repository.mjs';
+import { run } from './run.mjs';
 
 const chapters = [
   [
@@ -89,24 +89,9 @@ function stageLink(context, from, { whole, mark, label, target }) {
 }
 
 function makeReference(root, out) {
-  const options = [
-    '--plugin',
-    'typedoc-plugin-markdown',
-    '--out',
-    out,
-    '--readme',
-    'none',
-    '--entryFileName',
-    'index',
-  ];
-  const quiet = ['--hidePageHeader', '--hideBreadcrumbs', '--logLevel', 'Warn'];
-  const { status, error } = spawnSync('npx', ['typedoc', ...options, ...quiet], {
-    cwd: root,
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`typedoc failed with exit code ${status}`);
+  const format = ['--plugin', 'typedoc-plugin-markdown', '--hidePageHeader', '--hideBreadcrumbs'];
+  const files = ['--out', out, '--readme', 'none', '--entryFileName', 'index'];
+  run(root, 'npx', 'typedoc', ...format, ...files, '--logLevel', 'Warn');
 }
 
 function sidebarOf(root, content) {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { root } from './root.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
+const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 
 /** Runs vitest in the foreground and returns its exit code: tests are TypeScript, which Node 20 does not run. */
 export async function runVitest(args, env) {
