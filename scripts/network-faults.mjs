@@ -1,5 +1,5 @@
-// Conversations over a network that loses packets and is slow, made of Linux network namespaces: npm run
-// network-faults Needs root, ip, tc and nft. If these are missing it reports that and does nothing.
+// Conversations over a network that loses packets and is slow, made of Linux network namespaces: npm run network-faults.
+// Needs root, ip, tc and nft. If these are missing it reports that and does nothing.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -36,6 +36,7 @@ else {
   else process.exitCode = await measure();
 }
 
+/** Why it cannot be done here, if that is so. Makes the server's namespace: only trying tells whether that is allowed. */
 function whyNot() {
   if (process.platform !== 'linux') return 'network namespaces are Linux';
   if (process.getuid?.() !== 0) return 'it needs root';
@@ -93,7 +94,10 @@ function run(command, ...args) {
 
 async function converse(protocol) {
   const server = start(serverSpace, { role: 'server', protocol, address });
-  const [line] = await once(server.stdout.setEncoding('utf8'), 'data');
+  const ended = once(server, 'close').then(([code]) => {
+    throw new Error(`${protocol}: the server ended with ${code}`);
+  });
+  const [line] = await Promise.race([once(server.stdout.setEncoding('utf8'), 'data'), ended]);
   const { messages } = values;
   const client = start(clientSpace, {
     role: 'client',

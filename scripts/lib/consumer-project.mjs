@@ -37,9 +37,12 @@ async function npm(cwd, ...args) {
 export function waitForOutput(child, pattern) {
   const written = [];
   return new Promise((resolve, reject) => {
-    const fail = (why) => reject(new Error(`the program ${why}:\n${written.join('')}`));
+    const fail = (why) => {
+      clearTimeout(timer);
+      reject(new Error(`the program ${why}:\n${written.join('')}`));
+    };
     const timer = setTimeout(() => fail(`wrote nothing like ${pattern} in time`), LIMIT);
-    child.once('error', reject);
+    child.once('error', (error) => fail(`does not start (${error.message})`));
     child.once('close', (code) => fail(`ended with ${code}`));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
