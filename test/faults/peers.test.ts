@@ -6,8 +6,8 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SecureServer, type ServerOptions } from 'secure-sockets';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { inHand } from '../helpers/hand.js';
 import { probes } from '../helpers/keep-alive.js';
+import { attachManually } from '../helpers/manual-transport.js';
 import { root } from '../helpers/pack.js';
 import { FaultProxy } from '../helpers/proxy.js';
 import {
@@ -31,11 +31,11 @@ function keep<T extends AsyncDisposable>(resource: T): T {
   return resource;
 }
 
-/** A sealed client in the test's hand, connected to a server of its own. */
-async function hold(options: ServerOptions = {}): ReturnType<typeof inHand> {
+/** A sealed client whose transport is worked by the test, connected to a server of its own. */
+async function hold(options: ServerOptions = {}): ReturnType<typeof attachManually> {
   const server = new SecureServer({ identity: await identityFor('sealed'), ...options });
   keep({ [Symbol.asyncDispose]: () => server.close({ timeout: 1 }) });
-  return inHand(server);
+  return attachManually(server);
 }
 
 /** Two turns of the event loop. */
@@ -48,44 +48,44 @@ const join = (chunks: readonly Uint8Array[] = []): Uint8Array => Buffer.concat(c
 describe('a sealed peer', () => {
   // defence: one answer waits at most
   it('that sends PING a thousand times and reads nothing gets one answer', async () => {
-    const { hand, client } = await hold();
-    hand.take();
+    const { transport, client } = await hold();
+    transport.take();
     const { sender } = client.opening ?? {};
-    hand.give(join(sender?.ping?.()));
-    const one = hand.written.length;
+    transport.give(join(sender?.ping?.()));
+    const one = transport.written.length;
     expect(one).toBe(20);
-    for (let i = 0; i < 1000; i++) hand.give(join(sender?.ping?.()));
-    expect(hand.written.length).toBe(one);
-    hand.take();
-    hand.give(join(sender?.ping?.()));
-    expect(hand.written.length).toBe(one);
+    for (let i = 0; i < 1000; i++) transport.give(join(sender?.ping?.()));
+    expect(transport.written.length).toBe(one);
+    transport.take();
+    transport.give(join(sender?.ping?.()));
+    expect(transport.written.length).toBe(one);
   });
 
   // defence: bytes after CLOSE are not looked at
   it('that goes on after its CLOSE is not listened to', async () => {
-    const { hand, client, peer } = await hold();
+    const { transport, client, peer } = await hold();
     const { sender } = client.opening ?? {};
     sender?.stage(Uint8Array.of(1));
-    hand.give(join(sender?.close(0)));
-    hand.give(Buffer.alloc(100_000, 0xff));
+    transport.give(join(sender?.close(0)));
+    transport.give(Buffer.alloc(100_000, 0xff));
     expect((await peer.recv())?.length).toBe(1);
     expect(await peer.recv()).toBeNull();
-    await expect.poll(() => hand.isEnded).toBe(true);
-    expect(hand.isDestroyed).toBe(false);
+    await expect.poll(() => transport.isEnded).toBe(true);
+    expect(transport.isDestroyed).toBe(false);
   });
 
   // defence: closeTimeout
   it('that does not answer our CLOSE is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, peer } = await hold();
+    const { transport, peer } = await hold();
     const closing = peer.close();
     await new Promise((resolve) => setImmediate(resolve));
-    hand.take();
+    transport.take();
     vi.advanceTimersByTime(4990);
-    expect(hand.isDestroyed).toBe(false);
+    expect(transport.isDestroyed).toBe(false);
     vi.advanceTimersByTime(20);
     await closing;
-    expect(hand.isDestroyed).toBe(true);
+    expect(transport.isDestroyed).toBe(true);
   });
 
   // R7.4: nothing is waited for behind both CLOSEs
@@ -93,23 +93,23 @@ describe('a sealed peer', () => {
     'that never ends its stream is not waited for once both have closed: we %s',
     async (order) => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-      const { hand, client, peer } = await hold({ allowHalfOpen: order === 'keeps its half open' });
+      const { transport, client, peer } = await hold({ allowHalfOpen: order === 'keeps its half open' });
       const { sender } = client.opening ?? {};
       const closing = order === 'close() first' ? peer.close() : undefined;
-      hand.give(join(sender?.close(0)));
+      transport.give(join(sender?.close(0)));
       await turn();
       if (order === 'keeps its half open') {
         await peer.send(Uint8Array.of(1));
-        expect([hand.isEnded, hand.isDestroyed]).toEqual([false, false]);
+        expect([transport.isEnded, transport.isDestroyed]).toEqual([false, false]);
         void peer.end();
         await turn();
       }
       const closedSecond = order === 'close() second' ? peer.close() : undefined;
       // not before the system has our own CLOSE
-      expect(hand.isDestroyed).toBe(false);
-      client.session.receive(hand.take());
+      expect(transport.isDestroyed).toBe(false);
+      client.session.receive(transport.take());
       await Promise.all([closing, closedSecond, turn()]);
-      expect([hand.isEnded, hand.isDestroyed]).toEqual([true, true]);
+      expect([transport.isEnded, transport.isDestroyed]).toEqual([true, true]);
       expect(client.endCode).toBe(0);
       expect(await peer.recv()).toBeNull();
     },
@@ -118,54 +118,54 @@ describe('a sealed peer', () => {
   // defence: final bytes is bounded in time too
   it('that breaks the protocol and stays is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, client, peer } = await hold();
+    const { transport, client, peer } = await hold();
     const { sender } = client.opening ?? {};
     // a record of no length
-    hand.give(Uint8Array.of(0, 0, 0));
+    transport.give(Uint8Array.of(0, 0, 0));
     expect((await rejection(peer.recv())).code).toBe('PROTOCOL');
     expect(sender).toBeDefined();
-    expect([hand.isEnded, hand.isDestroyed, hand.isPaused]).toEqual([true, false, false]);
+    expect([transport.isEnded, transport.isDestroyed, transport.isPaused]).toEqual([true, false, false]);
     vi.advanceTimersByTime(5010);
-    expect(hand.isDestroyed).toBe(true);
+    expect(transport.isDestroyed).toBe(true);
   });
 
   // defence: heartbeat
   it('that has vanished is noticed after pingInterval and pingTimeout', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, peer } = await hold();
-    hand.take();
+    const { transport, peer } = await hold();
+    transport.take();
     vi.advanceTimersByTime(30_010);
-    expect(hand.written.length).toBe(20);
+    expect(transport.written.length).toBe(20);
     vi.advanceTimersByTime(19_900);
-    expect(hand.isDestroyed).toBe(false);
+    expect(transport.isDestroyed).toBe(false);
     vi.advanceTimersByTime(200);
     expect((await rejection(peer.recv())).code).toBe('PING_TIMEOUT');
-    expect(hand.isDestroyed).toBe(true);
+    expect(transport.isDestroyed).toBe(true);
   });
 
   // defence: reading stops above the limit, and the heartbeat does not take that for death
   it('whose messages are not read is not read from, and not considered dead', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const { hand, client, peer } = await hold();
+    const { transport, client, peer } = await hold();
     const { sender } = client.opening ?? {};
     let given = 0;
-    while (!hand.isPaused) {
+    while (!transport.isPaused) {
       sender?.stage(new Uint8Array(2 ** 20));
-      hand.give(join(sender?.flush()));
+      transport.give(join(sender?.flush()));
       await new Promise((resolve) => setImmediate(resolve));
       given++;
     }
     expect(given).toBeGreaterThan(15);
     expect(given).toBeLessThan(20);
-    hand.take();
+    transport.take();
     for (let i = 0; i < 10; i++) {
       vi.advanceTimersByTime(10_010);
-      expect(hand.take().length).toBe(20);
+      expect(transport.take().length).toBe(20);
     }
-    expect(hand.isDestroyed).toBe(false);
+    expect(transport.isDestroyed).toBe(false);
     for (let i = 0; i < given; i++) expect((await peer.recv())?.length).toBe(2 ** 20);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(hand.isPaused).toBe(false);
+    expect(transport.isPaused).toBe(false);
   });
 });
 

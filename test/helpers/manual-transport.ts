@@ -2,8 +2,8 @@ import type { SecureClient, SecureServer, Transport, TransportEvents } from 'sec
 import type { Recorder } from './recorder.js';
 import { clientEnd } from './sealed-ends.js';
 
-/** A transport whose other end is in the test's hand: it takes nothing unless told to. */
-export class Hand implements Transport {
+/** A transport whose other end is the test: it takes and gives nothing unless told to. */
+export class ManualTransport implements Transport {
   pending = 0;
   written = Buffer.alloc(0);
   isPaused = false;
@@ -53,20 +53,20 @@ export class Hand implements Transport {
   }
 }
 
-/** A sealed client in the test's hand, connected to a server. */
-export async function inHand(
+/** A sealed client whose transport is worked by the test, connected to a server. */
+export async function attachManually(
   server: SecureServer,
-  hand: Hand = new Hand(),
-): Promise<{ hand: Hand; client: Recorder; peer: SecureClient }> {
+  transport: ManualTransport = new ManualTransport(),
+): Promise<{ transport: ManualTransport; client: Recorder; peer: SecureClient }> {
   const client = clientEnd();
-  await server.attach(hand);
+  await server.attach(transport);
   const accepted = server.accept();
   client.session.start();
   while (client.opening === undefined) {
-    hand.give(client.takeWritten());
+    transport.give(client.takeWritten());
     await new Promise((resolve) => setImmediate(resolve));
-    client.session.receive(hand.take());
+    client.session.receive(transport.take());
     await client.settle();
   }
-  return { hand, client, peer: await accepted };
+  return { transport, client, peer: await accepted };
 }
