@@ -1,4 +1,3 @@
-import { quote } from '../../errors.js';
 import { bridge as bridgeMessages, SecureClient, Sessions } from '../../index.js';
 import { formatAddress, isLocal, type ListenAddress, parseAddress, parsePeerAddress } from './address.js';
 import { type Flags, parse, refuseMore, wholeNumber } from './arguments.js';
@@ -9,7 +8,7 @@ import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
 import type { Report } from './output.js';
-import type { StationContext, StationPlan } from './run-station.js';
+import { planEither, type StationContext, type StationPlan } from './run-station.js';
 import type { SealedListening } from './sealed-listening.js';
 import { ServerStation, type Station } from './station.js';
 import { type Dialler, diallerFor } from './trust.js';
@@ -38,14 +37,8 @@ export const flagsOfBridge: Readonly<Record<'inward' | 'outward', Flags>> = {
 };
 
 /** The station that the arguments of `bridge inward` or `bridge outward` describe. */
-export function planBridge([direction, ...args]: readonly string[]): StationPlan {
-  if (direction === 'inward') return planInward(args);
-  if (direction === 'outward') return planOutward(args);
-  const given = direction === undefined ? '' : `, not ${quote(direction)}`;
-  throw usageError(
-    `bridge is either "bridge inward" or "bridge outward"${given}`,
-    'secure-sockets bridge --help',
-  );
+export function planBridge(args: readonly string[]): StationPlan {
+  return planEither('bridge', { inward: planInward, outward: planOutward }, args);
 }
 
 function planInward(args: string[]): StationPlan {

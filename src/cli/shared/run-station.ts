@@ -1,4 +1,6 @@
+import { quote } from '../../errors.js';
 import { freeBuffersAtOnce } from './collection.js';
+import { usageError } from './failure.js';
 import { GRACE } from './links.js';
 import { checkMetrics, type MetricsValues, serveMetrics } from './metrics.js';
 import { type Report, type ReportFlags, reportAs } from './output.js';
@@ -18,6 +20,19 @@ export interface StationPlan {
   readonly values: ReportFlags & MetricsValues;
   /** Reads keys and lists. Rejects if they are wrong. */
   prepare(context: StationContext): Promise<Station>;
+}
+
+/** The plan of one of the two stations that a command has, which the first argument names. */
+export function planEither(
+  command: string,
+  plans: Readonly<Record<string, (args: string[]) => StationPlan>>,
+  [name, ...args]: readonly string[],
+): StationPlan {
+  const plan = name !== undefined && Object.hasOwn(plans, name) ? plans[name] : undefined;
+  if (plan !== undefined) return plan(args);
+  const names = Object.keys(plans).map((one) => `"${command} ${one}"`);
+  const given = name === undefined ? '' : `, not ${quote(name)}`;
+  throw usageError(`${command} is either ${names.join(' or ')}${given}`, `secure-sockets ${command} --help`);
 }
 
 /** Runs one station until stopped. */

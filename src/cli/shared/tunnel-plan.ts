@@ -1,4 +1,3 @@
-import { quote } from '../../errors.js';
 import { Sessions } from '../../index.js';
 import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, endpointFlags, serverFlags } from './endpoint.js';
@@ -7,7 +6,7 @@ import { makeServer } from './file-server.js';
 import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
-import type { StationContext, StationPlan } from './run-station.js';
+import { planEither, type StationContext, type StationPlan } from './run-station.js';
 import { ServerStation, type Station } from './station.js';
 import { readTunnelClient, readTunnelServer } from './targets.js';
 import { diallerFor } from './trust.js';
@@ -49,14 +48,8 @@ export const flagsOfTunnel: Readonly<Record<'client' | 'server', Flags>> = {
 };
 
 /** The station that the arguments of `tunnel client` or `tunnel server` describe. */
-export function planTunnel([side, ...args]: readonly string[]): StationPlan {
-  if (side === 'client') return planClient(args);
-  if (side === 'server') return planServer(args);
-  const given = side === undefined ? '' : `, not ${quote(side)}`;
-  throw usageError(
-    `tunnel is either "tunnel client" or "tunnel server"${given}`,
-    'secure-sockets tunnel --help',
-  );
+export function planTunnel(args: readonly string[]): StationPlan {
+  return planEither('tunnel', { client: planClient, server: planServer }, args);
 }
 
 function planClient(args: string[]): StationPlan {
