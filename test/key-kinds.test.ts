@@ -150,6 +150,13 @@ async function problem(
   return error;
 }
 
+/** The error for a file says what it is, and by its command a key file is made of it. */
+async function expectConversion(file: string, kind: string): Promise<void> {
+  const error = await problem(file);
+  expect(error.message).toContain(kind);
+  expect((await convert(error)).fingerprint).toBe(await fingerprint());
+}
+
 /** The command in an error text, as a person copies it. Passphrases are asked for on a terminal, which is `script`. */
 async function convert(
   error: SecureSocketError,
@@ -201,11 +208,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['array.json', 'it is JSON with a private key'],
     ['rsa.blob', 'it is a key blob of Microsoft'],
     ['rsa.pvk', 'it is a PVK file'],
-  ])('%s', async (file, kind) => {
-    const error = await problem(file);
-    expect(error.message).toContain(kind);
-    expect((await convert(error)).fingerprint).toBe(await fingerprint());
-  });
+  ])('%s', expectConversion);
 
   test.each([
     ['old-aes.pem', 'PKCS#1 encrypted the old way (Proc-Type, DEK-Info AES-128-CBC)'],
@@ -249,11 +252,7 @@ describe.skipIf(!hasAll)('a file is named, and converted by the command in the t
     ['putty.ppk', 'it is a PuTTY key'],
     ['putty2.ppk', 'it is a PuTTY key'],
     ['sshcom.key', 'it is a private key of SSH.com'],
-  ])('%s', async (file, kind) => {
-    const error = await problem(file);
-    expect(error.message).toContain(kind);
-    expect((await convert(error)).fingerprint).toBe(await fingerprint());
-  });
+  ])('%s', expectConversion);
 
   // puttygen asks on the terminal, and ssh-keygen by the program that SSH_ASKPASS names
   const locked = [

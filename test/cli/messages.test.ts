@@ -5,7 +5,7 @@ import { Identity, SecureServer } from 'secure-sockets';
 import { expect, test } from 'vitest';
 import { outcomeOf, root } from '../helpers/pack.js';
 import { portOf as portOfServer } from '../helpers/sockets.js';
-import { havePrograms, portOf, script } from './command.js';
+import { havePrograms, portOf, type Running, script } from './command.js';
 import { begin, usePlace } from './place.js';
 
 // `--messages`: whole messages on standard input and output.
@@ -19,19 +19,20 @@ const messages = [
   Buffer.alloc(3_000_000, 9),
 ];
 
-test('messages keep their borders through two commands, empty ones too', async () => {
+/** Two commands that carry messages, of which `listen` has none of its own. */
+async function listenAndConnect(): Promise<{ server: Running; client: Running }> {
   const server = begin('listen', '--messages', '--identity', 'server.pem', '127.0.0.1:0');
+  server.child.stdin?.end();
+  const to = `127.0.0.1:${await portOf(server)}`;
+  const client = begin('connect', '--messages', '--server-key', place.serverKey, to);
+  return { server, client };
+}
+
+test('messages keep their borders through two commands, empty ones too', async () => {
+  const { server, client } = await listenAndConnect();
   const received: Buffer[] = [];
   server.child.stdout?.removeAllListeners('data').setEncoding('latin1');
   server.child.stdout?.on('data', (text: string) => received.push(Buffer.from(text, 'latin1')));
-  server.child.stdin?.end();
-  const client = begin(
-    'connect',
-    '--messages',
-    '--server-key',
-    place.serverKey,
-    `127.0.0.1:${await portOf(server)}`,
-  );
   client.child.stdin?.end(Buffer.concat(messages.flatMap((message) => [lengthOf(message), message])));
   expect(await client.ended).toMatchObject({ code: 0 });
   expect(await server.ended).toMatchObject({ code: 0 });
@@ -50,15 +51,7 @@ test.each([
   ['half a length', Buffer.from([0, 0]), 4, /ended inside a message, after 2 of 4 bytes/],
   ['a length beyond all bounds', Buffer.from([255, 0, 0, 0]), 2, /announces a message of 4278190080 bytes/],
 ])('%s is an error at both ends', async (_, input, expected, text) => {
-  const server = begin('listen', '--messages', '--identity', 'server.pem', '127.0.0.1:0');
-  server.child.stdin?.end();
-  const client = begin(
-    'connect',
-    '--messages',
-    '--server-key',
-    place.serverKey,
-    `127.0.0.1:${await portOf(server)}`,
-  );
+  const { server, client } = await listenAndConnect();
   client.child.stdin?.end(input);
   const { code, stderr } = await client.ended;
   expect(stderr).toMatch(text);

@@ -52,19 +52,13 @@ describe('an answer to a PING', () => {
 });
 
 describe('what the protocol does not have', () => {
-  it('is not sent: PING, PONG, fresh keys and final bytes', async () => {
-    const sender: Sender = Object.assign(new LetterSender(), { rekey: undefined });
-    const { queue, transport } = openQueue({ sender });
-    queue.ping();
-    queue.pong();
-    queue.rekey();
-    expect([queue.hasClose, queue.finalBytes(1)]).toEqual([false, undefined]);
-    await turns();
-    expect([transport.writes, queue.isOver]).toEqual([[], false]);
-  });
+  const without = (): Sender => Object.assign(new LetterSender(), { rekey: undefined });
 
-  it('is not sent before the handshake is done either', async () => {
-    const { queue, transport } = unopenedQueue();
+  it.each([
+    ['is not sent: PING, PONG, fresh keys and final bytes', () => openQueue({ sender: without() })],
+    ['is not sent before the handshake is done either', unopenedQueue],
+  ])('%s', async (_, makeQueue) => {
+    const { queue, transport } = makeQueue();
     queue.ping();
     queue.pong();
     queue.rekey();
