@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { text as allText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { keptPairs } from './helpers/kept.js';
 import { pause, protocols, rejection } from './helpers/sockets.js';
 import { bytes, sha256, text } from './helpers/texts.js';
@@ -236,21 +236,27 @@ describe.each(protocols)('%s', (protocol) => {
       const stream = client.toDuplex() as Duplex & { setTimeout(ms: number, listener?: () => void): Duplex };
       stream.resume();
       let times = 0;
-      stream.setTimeout(150, () => times++);
-      for (let i = 0; i < 6; i++) {
-        await pause(50);
-        if (i % 2) stream.write('x');
-        else await peer.send(bytes('y'));
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        stream.setTimeout(150, () => times++);
+        for (let i = 0; i < 6; i++) {
+          vi.advanceTimersByTime(100);
+          const seen = i % 2 ? new Promise((resolve) => stream.write('x', resolve)) : once(stream, 'data');
+          if (i % 2 === 0) await peer.send(bytes('y'));
+          await seen;
+        }
+        expect(times).toBe(0);
+        vi.advanceTimersByTime(1000);
+        expect(times).toBe(1);
+        expect(stream.destroyed).toBe(false);
+        stream.setTimeout(20);
+        stream.setTimeout(0);
+        stream.once('timeout', () => times++);
+        vi.advanceTimersByTime(1000);
+        expect(times).toBe(1);
+      } finally {
+        vi.useRealTimers();
       }
-      expect(times).toBe(0);
-      await once(stream, 'timeout');
-      expect(times).toBe(1);
-      expect(stream.destroyed).toBe(false);
-      stream.setTimeout(20);
-      stream.setTimeout(0);
-      stream.once('timeout', () => times++);
-      await pause(80);
-      expect(times).toBe(1);
     });
   });
 });

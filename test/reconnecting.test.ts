@@ -170,7 +170,7 @@ describe.each(protocols)('%s', (protocol) => {
     const begun = performance.now();
     if (way === 'throws') expect(await rejection(loop())).toBe(mistake);
     else expect((await rejection((await loop()).send(bytes('late')))).code).toBe('CLOSED');
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(performance.now() - begun).toBeLessThan(20_000);
     await server.close({ timeout: 1 });
   });
 

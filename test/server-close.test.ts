@@ -7,8 +7,8 @@ import { clientEnd } from './helpers/sealed-ends.js';
 import { identityFor } from './helpers/sockets.js';
 
 const TIMEOUT = 150;
-/** Beyond it: the event loop has its turns. */
-const SOON = 150;
+/** Beyond it: the event loop has its turns. A transport that does not close by itself is given up after a second. */
+const SOON = 900;
 
 /** A transport that is never done, whatever is asked of it. */
 class Endless extends ManualTransport {

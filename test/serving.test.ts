@@ -139,7 +139,7 @@ describe.each(protocols)('%s', (protocol) => {
       await Promise.all(peers.map((peer) => peer.send(bytes('bye'))));
       const begun = performance.now();
       await Promise.all([server.close({ timeout: 300 }), server.close()]);
-      expect(performance.now() - begun).toBeLessThan(900);
+      expect(performance.now() - begun).toBeLessThan(4000);
       for (const client of [good, stubborn]) {
         expect(text(await client.recv())).toBe('bye');
         expect(await client.recv()).toBeNull();

@@ -41,7 +41,8 @@ describe('a stream over sealed whose peer is gone', () => {
 
   // short ones are read ahead, up to the stream's high-water mark
   it.each([20_000, 1000])('gives a slow reader everything first: messages of %i bytes', async (length) => {
-    await using ends = await connectPair();
+    const patient = { closeTimeout: 600 };
+    await using ends = await pair('sealed', { server: patient, client: patient });
     for (let i = 0; i < 8; i++) await ends.client.send(new Uint8Array(length).fill(i));
     await pause(50);
     ends.client.destroy();
@@ -49,7 +50,7 @@ describe('a stream over sealed whose peer is gone', () => {
     const reading = (async () => {
       for await (const chunk of ends.peer.toDuplex()) {
         received += (chunk as Uint8Array).length;
-        await pause(100);
+        await pause(150);
       }
     })();
     await expect(reading).rejects.toMatchObject({ code: 'TRUNCATED' });

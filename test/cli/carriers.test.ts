@@ -105,8 +105,7 @@ describe('carriers', () => {
     }
     expect(links).toHaveLength(2);
     links[0]?.destroy();
-    await sleep(500);
-    expect(outcomes.filter((one) => one === 'ECONNRESET')).toHaveLength(3);
+    await expect.poll(() => outcomes.filter((one) => one === 'ECONNRESET')).toHaveLength(3);
     expect(outcomes.filter((one) => one === 'open')).toHaveLength(3);
     await client.until(/lost 127\.0\.0\.1:\d+: the sealed connection that carried it was lost/);
     expect(await Promise.all(Array.from({ length: 4 }, () => echo(port, 'again')))).toEqual(

@@ -11,7 +11,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
 import { problemWithName } from '../../src/cli/shared/transfer.js';
@@ -53,8 +52,8 @@ describe('a transfer that is cut off leaves no file', () => {
     await client.send(message('F', JSON.stringify({ name: 'large', size: 1 << 20 })));
     expect(letter(await client.recv())).toBe('A');
     await client.send(message('D', randomBytes(1000)));
-    await sleep(200);
-    expect(readdirSync(join(place.folder, 'box'))).toEqual([expect.stringMatching(/^\..*\.part$/)]);
+    const names = (): string[] => readdirSync(join(place.folder, 'box'));
+    await expect.poll(names).toEqual([expect.stringMatching(/^\..*\.part$/)]);
     client.destroy();
     const { code, stderr } = await receiver.ended;
     expect(stderr).toMatch(/secure-sockets: the connection was lost: /);

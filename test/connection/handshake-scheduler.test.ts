@@ -6,7 +6,7 @@ import { HandshakeScheduler } from '../../src/connection/handshake-scheduler.js'
 import { encodeClientHello } from '../../src/core/sealed/messages.js';
 import { suites } from '../../src/core/sealed/suites.js';
 
-import { identityFor, pause } from '../helpers/sockets.js';
+import { identityFor } from '../helpers/sockets.js';
 
 /** What the clock shows, in milliseconds: it goes on by what is computed here, and by nothing else. */
 let now = 0;
@@ -84,7 +84,7 @@ it('what unauthenticated clients send in one turn of the event loop is not all h
   });
   const sockets = Array.from({ length: 16 }, () => connect(port, '127.0.0.1').pause());
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
-  await pause(50);
+  await expect.poll(() => server.stats.pending).toBe(16);
   const countWritten = (): number => server.stats.bytesWritten;
   for (const socket of sockets) socket.write(hello);
   // all of it is there before the event loop looks, and each step takes long

@@ -200,7 +200,7 @@ describe.each(protocols)('a %s server', (protocol) => {
       expect(server.stats.rejected).toEqual({ BUSY: 20 });
       const closing = performance.now();
       await server.close({ timeout: 200 });
-      expect(performance.now() - closing).toBeLessThan(900);
+      expect(performance.now() - closing).toBeLessThan(5000);
     },
   );
 

@@ -218,9 +218,8 @@ describe('known hosts', () => {
       rejection(new SecureClient({ knownHosts: { path }, handshakeTimeout: 1000 }).connect(server.address)),
     );
     await pause(50);
-    const begun = performance.now();
-    await readFile(import.meta.filename);
-    expect(performance.now() - begun).toBeLessThan(800);
+    const read = readFile(import.meta.filename).then(() => 'another file');
+    expect(await Promise.race([read, ...connecting])).toBe('another file');
     for (const error of await Promise.all(connecting)) expect(error.code).toBe('HANDSHAKE_TIMEOUT');
   });
 });
