@@ -30,14 +30,6 @@ export interface TcpSettings {
 /** The plain connections of the command: a machine that has gone must not hold a place for the system's two hours. */
 export const plainSettings: TcpSettings = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 
-/**
- * As sockets take them: Node cuts the delay to whole seconds, and libuv refuses 0 of them, which Node does not report (20
- * to 26), so that the system's own delay would apply, two hours.
- */
-export function keepAliveOptions({ keepAlive, keepAliveInitialDelay }: TcpSettings): TcpSettings {
-  return { keepAlive, keepAliveInitialDelay: Math.ceil(keepAliveInitialDelay / 1000) * 1000 };
-}
-
 /** Opens a connection; every failure is the system's own error, its code at least, or the reason of `giveUp`. */
 export async function dial(
   settings: TcpSettings,
@@ -162,4 +154,12 @@ export function onread(reads: DirectReads): {
       return true;
     },
   };
+}
+
+/**
+ * As sockets take them: Node cuts the delay to whole seconds, and libuv refuses 0 of them, which Node does not report (20
+ * to 26), so that the system's own delay would apply, two hours.
+ */
+function keepAliveOptions({ keepAlive, keepAliveInitialDelay }: TcpSettings): TcpSettings {
+  return { keepAlive, keepAliveInitialDelay: Math.ceil(keepAliveInitialDelay / 1000) * 1000 };
 }
