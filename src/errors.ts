@@ -177,15 +177,16 @@ export function quote(text: unknown): string {
 /** The same for an error text as a whole, whatever has got into it: one line of bounded length. */
 export function printable(text: string): string {
   const whole = String(text);
-  const isLong = whole.length > LONGEST_TEXT;
-  return escapeUnseen(
-    isLong ? `${whole.slice(0, LONGEST_TEXT - END_OF_TEXT)} ... ${whole.slice(-END_OF_TEXT)}` : whole,
-  );
+  if (whole.length <= LONGEST_TEXT) return escapeUnseen(whole);
+  return escapeUnseen(`${whole.slice(0, LONGEST_TEXT - END_OF_TEXT)} ... ${whole.slice(-END_OF_TEXT)}`);
 }
 
 /** Each of its UTF-16 units that is not seen as JSON writes it. */
 export function escapeUnseen(text: string): string {
-  const escaped = (unit: string): string =>
-    shortForms[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return text.replace(UNSEEN, (character) => character.split('').map(escaped).join(''));
+  return text.replace(UNSEEN, (character) =>
+    character.replace(
+      /./gs,
+      (unit) => shortForms[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
+  );
 }

@@ -179,7 +179,7 @@ describe('webSocket()', () => {
     expect(code).toBe(4009);
     expect(log.error).toMatchObject({ code: 'BUFFER_LIMIT' });
     expect(log.error?.message).toContain('maxReadAhead is 100000');
-    expect(log.error?.message).toContain('wait for an answer every few megabytes');
+    expect(log.error?.message).toContain('let the sender wait for answers');
     // what was held is complete and in order, and was not kept back
     expect(log.received()).toBe(170_000);
   });

@@ -27,7 +27,7 @@ class SharedListener {
 
   add(listener: () => void): () => void {
     const listeners = this.#listeners;
-    if (listeners.size === 0) this.#signal.addEventListener('abort', this.#abort, { once: true });
+    if (listeners.size === 0) this.#signal.addEventListener('abort', this.#abort);
     listeners.add(listener);
     return () => {
       if (!listeners.delete(listener) || listeners !== this.#listeners || listeners.size > 0) return;
@@ -39,7 +39,6 @@ class SharedListener {
     const listeners = this.#listeners;
     // one that is added from now on is not for this abort
     this.#listeners = new Set();
-    // a signal of a package may not know `once`
     this.#signal.removeEventListener('abort', this.#abort);
     for (const listener of listeners) {
       listeners.delete(listener);

@@ -2,9 +2,10 @@ import { classicClient } from '../core/classic/scripts.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { PeerKey, Script } from '../core/script.js';
 import { trustPins } from '../trust/trust.js';
+import { classicWarning } from './classic-warning.js';
 import { keylogOf } from './script-options.js';
 import type { ClientSettings } from './settings.js';
-import { classicWarning, warnOnce } from './warnings.js';
+import { warnOnce } from './warnings.js';
 
 /** The script of one classic connection. Apart, since most programs do not load it. */
 export function classicClientScript(

@@ -13,9 +13,10 @@ import type { IdentityRole } from '../identity/roles.js';
 import { TicketKeys } from '../sessions/ticket-keys.js';
 import { PortableAuthorizedKeys } from '../trust/authorized-keys.js';
 import type { AuthorizedKeysSource } from '../trust/authorized-keys.node.js';
+import { classicWarning } from './classic-warning.js';
 import { kemFor, keylogOf, suitesOf } from './script-options.js';
 import type { ServerSettings } from './server-settings.js';
-import { classicWarning, ephemeralIdentity, javascriptServer, warnOnce } from './warnings.js';
+import { ephemeralIdentity, javascriptServer, warnOnce } from './warnings.js';
 
 /** A server's key and what makes the script of each connection. */
 export interface ServerPlan {

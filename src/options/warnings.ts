@@ -8,13 +8,6 @@ export interface Warning {
   readonly code: string;
 }
 
-/** Of every use of classic. */
-export const classicWarning: Warning = {
-  text: 'the classic protocol has no authentication, no integrity and no forward secrecy: it is for peers of the old Python library only',
-  type: 'SecurityWarning',
-  code: 'SECURE_SOCKETS_CLASSIC',
-};
-
 /** Of a server that makes a key for itself. */
 export const ephemeralIdentity: Warning = {
   text: 'this server has no identity and makes a key for itself: it is not listening before listen() resolves, in a second or so; clients that pin the key lose it with the process',
