@@ -206,7 +206,8 @@ export async function explainFile<Result>(
   try {
     return await use;
   } catch (error) {
-    if (!(error instanceof Error) || !('syscall' in error)) throw error;
+    // Bun does not always name the system's call
+    if (!(error instanceof Error) || !('errno' in error)) throw error;
     throw new SecureSocketError(code, `${problem}: ${error.message}${remedy}`, { cause: error });
   }
 }

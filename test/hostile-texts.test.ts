@@ -89,11 +89,11 @@ it.each(calls)('an error about %s is one short line, whatever is in it', async (
     .then(call)
     .then(
       () => undefined,
-      (thrown: unknown) => thrown as Error & { syscall?: string },
+      (thrown: unknown) => thrown as Error & { errno?: number },
     );
   expect(error).toBeInstanceOf(Error);
   // those of the system pass as they are
-  if (error?.syscall !== undefined) return;
+  if (error?.errno !== undefined) return;
   expect(error?.message).not.toMatch(UNSEEN);
   expect(error?.message.length).toBeLessThan(2100);
 });
@@ -145,7 +145,8 @@ describe('the command, given such an argument', () => {
     const { stderr } = await run(folder, 'listen', '--log-format', 'json', '--identity', argument, 'a:1');
     expect(stderr.trimEnd()).not.toMatch(UNSEEN);
     const { message } = JSON.parse(stderr) as { message: string };
-    expect(message).toMatch(/^the key file cannot be read: ENAMETOOLONG: name too long, .*'$/);
+    // Bun cuts the path, and the quote behind it
+    expect(message).toMatch(/^the key file cannot be read: ENAMETOOLONG: name too long, open 'a.*[x']$/);
     expect(message).not.toMatch(UNSEEN);
   });
 });

@@ -127,11 +127,11 @@ describe('files', () => {
     const path = join(directory, 'missing.pem');
     const identity = Identity.fromPem(pemOf(keys.server), { role: 'server' });
     for (const [attempt, file, code, verb] of [
-      [Identity.load(path), path, 'ENOENT', 'read'],
-      [Identity.load(directory), directory, 'EISDIR', 'read'],
-      [identity.save(join(path, 'x')), join(path, 'x'), 'ENOENT', 'written'],
+      [() => Identity.load(path), path, 'ENOENT', 'read'],
+      [() => Identity.load(directory), directory, 'EISDIR', 'read'],
+      [() => identity.save(join(path, 'x')), join(path, 'x'), 'ENOENT', 'written'],
     ] as const)
-      await expect(attempt).rejects.toMatchObject({
+      await expect(attempt()).rejects.toMatchObject({
         code: 'BAD_IDENTITY',
         blame: 'caller',
         message: expect.stringMatching(`^the key file cannot be ${verb}: ${code}: .*'${file}'$`),

@@ -30,7 +30,7 @@ export async function withStore<Result>(
   try {
     return await use();
   } catch (error) {
-    const isSystems = error instanceof Error && 'syscall' in error;
+    const isSystems = error instanceof Error && 'errno' in error;
     if (!isSystems) throw error;
     const message = `the known servers in ${hosts.name} cannot be used: ${error.message}`;
     throw new CommandError(exitCodes.usage, message, hints, error);
