@@ -68,7 +68,8 @@ async function carryBothWays(one: PortableClient, other: PortableClient, cut: Re
   await Promise.all([...carrying.values()].map((direction) => direction.catch(onFailure)));
 }
 
-function connectionOf(client: PortableClient): Connection {
+/** The connection behind a client. */
+export function connectionOf(client: PortableClient): Connection {
   return clientAccess.internals(client).connection;
 }
 

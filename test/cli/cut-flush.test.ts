@@ -38,6 +38,7 @@ describe.each(ways)('a tunnel by %s', (_, flags) => {
     if (flags.length === 0) await tunnel.client.until(/lost /, 10_000);
   });
 
+  // the system's timers are read from /proc, which others have not
   test.skipIf(process.platform !== 'linux')('asks for machines that have gone', async () => {
     const { target, tunnel } = await connectThrough(flags);
     for (const port of [tunnel.port, target.localPort as number])

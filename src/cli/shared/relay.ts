@@ -1,9 +1,10 @@
+import { connectionOf } from '../../client/bridge.js';
 import { onAbort } from '../../connection/on-abort.js';
 import { PausedProbe } from '../../connection/paused-probe.js';
 import { RelayCut, whenSent } from '../../connection/relay-cut.js';
 import type { SecureClient } from '../../index.js';
 import { stopOf } from './close-codes.js';
-import { connectionOf, whenGone } from './gone.js';
+import { whenGone } from './gone.js';
 import { PLAIN_PROBE_INTERVAL, type Plain } from './plain.js';
 import { PlainWriter, READ_AHEAD } from './plain-writer.js';
 
