@@ -19,8 +19,8 @@ describe('abortable', () => {
       const remove = vi.spyOn(signal, 'removeEventListener');
       const onAbort = vi.fn();
       expect(['value', 'failed']).toContain(await outcome(abortable(promise, signal, onAbort)));
-      expect(add).toHaveBeenCalledWith('abort', expect.any(Function), { once: true });
-      expect(remove).toHaveBeenCalledWith('abort', add.mock.calls[0]?.[1]);
+      expect(add).toHaveBeenCalledExactlyOnceWith('abort', expect.any(Function));
+      expect(remove).toHaveBeenCalledExactlyOnceWith('abort', add.mock.calls[0]?.[1]);
       expect(onAbort).not.toHaveBeenCalled();
     }
   });

@@ -88,8 +88,8 @@ describe('a reader', () => {
       else if (end === 'end') received.finish();
       else received.fail(new Error('cut'));
       expect(await message).toBe({ message: 'a', end: null, failure: 'cut' }[end]);
-      expect(add).toHaveBeenCalledWith('abort', expect.any(Function), { once: true });
-      expect(remove).toHaveBeenCalledWith('abort', add.mock.calls[0]?.[1]);
+      expect(add).toHaveBeenCalledExactlyOnceWith('abort', expect.any(Function));
+      expect(remove).toHaveBeenCalledExactlyOnceWith('abort', add.mock.calls[0]?.[1]);
     }
   });
 });
