@@ -13,6 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: [at('./test/helpers/equal-bytes.ts')],
     testTimeout: 30_000,
     // An end to what hangs, no measure of anything: a loaded machine may take its time.
     expect: { poll: { timeout: 10_000 } },
