@@ -1,13 +1,17 @@
 // The public API as text, so that a change of it is seen in review. Writes test/api/*.api.md from dist/, which must be
-// built: npm run api:report. With --check nothing is written, and a difference is an error.
+// built: npm run api:report.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
+import { readArguments } from './lib/arguments.mjs';
 import { root } from './lib/root.mjs';
 
 const folder = join(root, 'test/api');
 const temporary = join(root, 'reports/api-report');
-const isCheck = process.argv.includes('--check');
+const usage = `Usage: npm run api:report, npm run api:check
+
+  --check  writes nothing, and fails if there is a difference`;
+const isCheck = readArguments(usage, { check: { type: 'boolean', default: false } }).values.check;
 
 mkdirSync(folder, { recursive: true });
 mkdirSync(temporary, { recursive: true });

@@ -1,22 +1,25 @@
 // Measures the tunnel, with each native backend, beside spiped and stunnel in one run, on this machine: Redis without a
 // tunnel and through each, a download in one stream, and connections; how much of it, and how much time of the processor
 // both ends of the tunnel take for it, which says more where other programs run as well. Needs redis-server,
-// redis-benchmark, spiped and stunnel4, a built dist/, and Linux.
-//
-//   node scripts/bench-tunnel.mjs [ROUNDS] [FLAG OF OURS]...
+// redis-benchmark, spiped and stunnel4, a built dist/, and Linux: node scripts/bench-tunnel.mjs --help
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readArguments, stop } from './lib/arguments.mjs';
 import { freePort } from './lib/free-port.mjs';
 import { tunnelOfOurs, tunnelOfSpiped, tunnelOfStunnel } from './lib/tunnel-contenders.mjs';
 
-const rounds = Number(process.argv[2] ?? 3);
-if (!Number.isSafeInteger(rounds) || rounds < 1)
-  throw new Error('usage: node scripts/bench-tunnel.mjs [ROUNDS] [FLAG OF OURS]...');
-const flags = process.argv.slice(3);
+const usage = `Usage: node scripts/bench-tunnel.mjs [ROUNDS] [-- FLAG...]
+
+  ROUNDS  how often each is measured (3)
+  FLAG    given to our tunnel`;
+
+const [given = '3', ...flags] = readArguments(usage, {}, true).positionals;
+const rounds = Number(given);
+if (!Number.isSafeInteger(rounds) || rounds < 1) stop(usage);
 const ours = ['ours, node', 'ours, sodium'];
 const theirs = ['spiped', 'stunnel'];
 const folder = mkdtempSync(join(tmpdir(), 'bench-tunnel-'));

@@ -4,7 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readArguments } from './lib/arguments.mjs';
 
+readArguments('Usage: npm run check:package');
 const { npm_config_dry_run: _, ...env } = process.env;
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-package-'));
 try {

@@ -1,9 +1,11 @@
 // Prints the last lines of a CI run, from the JSON reports of its tests: what failed, and "N passed, N failed, N skipped".
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { readArguments, stop } from './lib/arguments.mjs';
 
-const files = process.argv.slice(2);
-if (files.length === 0) throw new Error('usage: node scripts/ci-summary.mjs REPORT.json...');
+const usage = 'Usage: node scripts/ci-summary.mjs REPORT.json...';
+const { positionals: files } = readArguments(usage, {}, true);
+if (files.length === 0) stop(usage);
 
 const counts = files.map((file) =>
   existsSync(file) ? count(JSON.parse(readFileSync(file, 'utf8'))) : noReport(file),

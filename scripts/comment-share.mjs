@@ -1,12 +1,12 @@
 // How much of the library is comment: lines that carry one, as TypeScript's scanner finds them, of all lines that are not
-// blank, by folder.
-//
-//   node scripts/comment-share.mjs
+// blank, by folder: node scripts/comment-share.mjs
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { readArguments } from './lib/arguments.mjs';
 import { root } from './lib/root.mjs';
 
+readArguments('Usage: node scripts/comment-share.mjs');
 const shares = new Map();
 for (const folder of ['src', 'backends'])
   for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }))

@@ -1,8 +1,8 @@
 // Builds the documentation site from docs/ and the comments of the sources: npm run docs:site -- --help
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { buildPage } from '../examples/web/build.mjs';
+import { readArguments } from './lib/arguments.mjs';
 import { root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
 import { stageSite } from './lib/site.mjs';
@@ -14,16 +14,12 @@ const usage = `Usage: npm run docs:site -- [options]
   --out DIR    where it is built to (default reports/site)
   --serve      afterwards show it on 127.0.0.1 until interrupted`;
 
-const { values } = parseArgs({
-  options: {
-    base: { type: 'string', default: '/' },
-    out: { type: 'string', default: join(root, 'reports/site') },
-    serve: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const { values } = readArguments(usage, {
+  base: { type: 'string', default: '/' },
+  out: { type: 'string', default: join(root, 'reports/site') },
+  serve: { type: 'boolean', default: false },
 });
-if (values.help) console.log(usage);
-else if (/^\/(.*\/)?$/.test(values.base)) await build(values);
+if (/^\/(.*\/)?$/.test(values.base)) await build(values);
 else fail(`--base is ${values.base}: it must begin and end with /`);
 
 function fail(message) {

@@ -1,13 +1,16 @@
 // Makes a fresh clone ready: installs what package-lock.json asks for if it is not there, builds dist/ if it is
-// missing or older than its sources. Only Node's own modules, because nothing else is installed yet. With --check it
-// only reports what would be done, and exits with 1 if that is anything.
+// missing or older than its sources. Only Node's own modules, because nothing else is installed yet.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readArguments } from './lib/arguments.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const checkOnly = process.argv.includes('--check');
+const usage = `Usage: node scripts/ensure-install.mjs [--check]
+
+  --check  only says what would be done, and exits with 1 if that is anything`;
+const checkOnly = readArguments(usage, { check: { type: 'boolean', default: false } }).values.check;
 
 ensure(whyInstall(), ['ci', '--no-fund', '--no-audit']);
 ensure(whyBuild(), ['run', 'build']);

@@ -3,7 +3,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readArguments } from './lib/arguments.mjs';
 
+readArguments('Usage: npm run build');
 const folder = fileURLToPath(new URL('../dist', import.meta.url));
 
 /**

@@ -1,5 +1,5 @@
 // Runs the fuzz targets for any time: npm run fuzz -- --help
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 import { runVitest } from './lib/vitest.mjs';
 
 const usage = `Usage: npm run fuzz -- [options]
@@ -12,22 +12,16 @@ const usage = `Usage: npm run fuzz -- [options]
 Inputs that run code which no input before had run are changed further: V8 counts what runs.
 An input that breaks a law is kept in test/fuzz/regressions, made short; npm test tries it from then on.`;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '3600' },
-    target: { type: 'string' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const { values } = readArguments(usage, {
+  seconds: { type: 'string', default: '3600' },
+  target: { type: 'string' },
+  seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+  keep: { type: 'boolean', default: false },
 });
-if (values.help) console.log(usage);
-else {
-  console.log(`fuzzing for ${values.seconds} seconds, seed ${values.seed}`);
-  const named = values.target === undefined ? [] : ['-t', `'${values.target}'`];
-  process.exitCode = await runVitest(['run', 'test/fuzz.test.ts', ...named], {
-    FUZZ_SECONDS: values.seconds,
-    FUZZ_SEED: values.seed,
-    FUZZ_KEEP: values.keep ? '1' : '',
-  });
-}
+console.log(`fuzzing for ${values.seconds} seconds, seed ${values.seed}`);
+const named = values.target === undefined ? [] : ['-t', `'${values.target}'`];
+process.exitCode = await runVitest(['run', 'test/fuzz.test.ts', ...named], {
+  FUZZ_SECONDS: values.seconds,
+  FUZZ_SEED: values.seed,
+  FUZZ_KEEP: values.keep ? '1' : '',
+});

@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 
 const usage = `Usage: npm run network-faults -- [options]
 
@@ -13,13 +13,10 @@ const usage = `Usage: npm run network-faults -- [options]
 
 A namespace with an echo server, one with clients, a veth pair between them. Every message is numbered and hashed.`;
 
-const { values } = parseArgs({
-  options: {
-    loss: { type: 'string', default: '5' },
-    rate: { type: 'string', default: '20mbit' },
-    messages: { type: 'string', default: '200' },
-    help: { type: 'boolean', default: false },
-  },
+const { values } = readArguments(usage, {
+  loss: { type: 'string', default: '5' },
+  rate: { type: 'string', default: '20mbit' },
+  messages: { type: 'string', default: '200' },
 });
 
 const program = fileURLToPath(new URL('lib/network-peer.mjs', import.meta.url));
@@ -29,12 +26,9 @@ const [serverSpace, clientSpace] = ['server', 'client'].map(
 const address = '10.231.77.1';
 const bucket = ['burst', '32kbit', 'latency', '400ms'];
 
-if (values.help) console.log(usage);
-else {
-  const reason = whyNot();
-  if (reason !== undefined) console.log(`skipped: ${reason}`);
-  else process.exitCode = await measure();
-}
+const reason = whyNot();
+if (reason !== undefined) console.log(`skipped: ${reason}`);
+else process.exitCode = await measure();
 
 /** Why it cannot be done here, if that is so. Makes the server's namespace: only trying tells whether that is allowed. */
 function whyNot() {

@@ -1,7 +1,7 @@
 // Writes README's table of what runs where from the reports of the tests, or compares the two.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments, stop } from './lib/arguments.mjs';
 import { root } from './lib/root.mjs';
 
 const usage = `Usage: node scripts/platforms.mjs [--check] FOLDER
@@ -40,12 +40,9 @@ const rows = [
   ['The command', either(is('cli'), both(is('runtimes'), hasName(/the command: /)))],
 ];
 
-const { values, positionals } = parseArgs({
-  options: { check: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
-  allowPositionals: true,
-});
-if (values.help || positionals.length !== 1) console.log(usage);
-else main(positionals[0]);
+const { values, positionals } = readArguments(usage, { check: { type: 'boolean', default: false } }, true);
+if (positionals.length !== 1) stop(usage);
+main(positionals[0]);
 
 function main(folder) {
   const table = tableOf(columnsOf(folder));

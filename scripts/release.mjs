@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 import { findRefused, licencesOf } from './lib/licences.mjs';
 import { repositoryProblem } from './lib/repository.mjs';
 import { root } from './lib/root.mjs';
@@ -19,15 +19,11 @@ const usage = `Usage: npm run release -- [options]
   --skip-tests  leave out the test suite, which takes minutes
   --allow-dirty  go on with uncommitted changes; the tarball is of the last commit all the same`;
 
-const { values } = parseArgs({
-  options: {
-    'skip-tests': { type: 'boolean', default: false },
-    'allow-dirty': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const { values } = readArguments(usage, {
+  'skip-tests': { type: 'boolean', default: false },
+  'allow-dirty': { type: 'boolean', default: false },
 });
-if (values.help) console.log(usage);
-else await release();
+await release();
 
 async function release() {
   rmSync(out, { recursive: true, force: true });

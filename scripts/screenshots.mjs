@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 import { haveChromium, startChromium } from './lib/chromium.mjs';
 import { root } from './lib/root.mjs';
 
@@ -24,12 +24,16 @@ const types = {
   ...{ '.svg': 'image/svg+xml', '.png': 'image/png', '.woff2': 'font/woff2' },
 };
 
-const { values } = parseArgs({
-  options: {
-    site: { type: 'string', default: join(root, 'reports/site') },
-    base: { type: 'string', default: '/secure-sockets/' },
-    out: { type: 'string', default: join(root, '.ci/screenshots') },
-  },
+const usage = `Usage: node scripts/screenshots.mjs [options]
+
+  --site FOLDER  the built site (reports/site)
+  --base PATH    the path below which it is served (/secure-sockets/)
+  --out FOLDER   where the pictures go (.ci/screenshots)`;
+
+const { values } = readArguments(usage, {
+  site: { type: 'string', default: join(root, 'reports/site') },
+  base: { type: 'string', default: '/secure-sockets/' },
+  out: { type: 'string', default: join(root, '.ci/screenshots') },
 });
 if (haveChromium()) await photographAll(values);
 

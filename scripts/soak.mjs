@@ -1,6 +1,6 @@
 // Runs damaged connections for any time: npm run soak -- --help
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 import { runVitest } from './lib/vitest.mjs';
 
 const usage = `Usage: npm run soak -- [options]
@@ -14,27 +14,19 @@ Many conversations at once through a proxy that delays, cuts, joins, slows, rese
 protocols, every backend at either end, over TCP and WebSockets, all suites, with resumption and padding on part of the
 connections, every message numbered and hashed. A line every ten seconds says how it stands.`;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '600' },
-    connections: { type: 'string', default: '40' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-    output: { type: 'string', default: '' },
-    help: { type: 'boolean', default: false },
-  },
+const { values } = readArguments(usage, {
+  seconds: { type: 'string', default: '600' },
+  connections: { type: 'string', default: '40' },
+  seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+  output: { type: 'string', default: '' },
 });
-if (values.help) console.log(usage);
-else {
-  console.log(
-    `soaking for ${values.seconds} seconds, ${values.connections} connections, seed ${values.seed}`,
-  );
-  process.exitCode = await runVitest(
-    [...['run', '--config', 'vitest.load.config.ts', '--retry=0'], 'test/load/soak.load.ts'],
-    {
-      SOAK_SECONDS: values.seconds,
-      SOAK_CONNECTIONS: values.connections,
-      SOAK_SEED: values.seed,
-      SOAK_OUTPUT: values.output && resolve(values.output),
-    },
-  );
-}
+console.log(`soaking for ${values.seconds} seconds, ${values.connections} connections, seed ${values.seed}`);
+process.exitCode = await runVitest(
+  [...['run', '--config', 'vitest.load.config.ts', '--retry=0'], 'test/load/soak.load.ts'],
+  {
+    SOAK_SECONDS: values.seconds,
+    SOAK_CONNECTIONS: values.connections,
+    SOAK_SEED: values.seed,
+    SOAK_OUTPUT: values.output && resolve(values.output),
+  },
+);

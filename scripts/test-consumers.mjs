@@ -1,13 +1,11 @@
 // Installs the packed package as a user would, into an ESM, a CommonJS and a TypeScript project, and runs the
 // README's server and client in each, on every supported version of Node, and has bundlers build pages and programs of
-// one file with it: node scripts/test-consumers.mjs [--quick]
-//
-// --quick: the Node that runs this and one other. Needs dist/ and a registry; the other versions of Node are npm
-// packages too, which exist for Linux on x64.
+// one file with it: node scripts/test-consumers.mjs --help
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readArguments } from './lib/arguments.mjs';
 import { bundlerProblems } from './lib/consumer-bundlers.mjs';
 import { jestProblems, jestProject } from './lib/consumer-jest.mjs';
 import { buildProblems, bundlesOf, oneFileProblems } from './lib/consumer-one-file.mjs';
@@ -16,9 +14,14 @@ import { compilers, typeProblems } from './lib/consumer-types.mjs';
 import { freePort } from './lib/free-port.mjs';
 import { root } from './lib/root.mjs';
 
-const isQuick = process.argv.includes('--quick');
+const usage = `Usage: node scripts/test-consumers.mjs [--quick]
 
-const nodes = isQuick ? ['26.10.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
+  --quick  on the Node that runs this and one other, and not on all that are supported
+
+Needs dist/ and a registry; the other versions of Node are npm packages too, which exist for Linux on x64.`;
+
+const { values } = readArguments(usage, { quick: { type: 'boolean', default: false } });
+const nodes = values.quick ? ['26.10.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
 const folder = mkdtempSync(join(tmpdir(), 'secure-sockets-consumers-'));
 try {
   await main();

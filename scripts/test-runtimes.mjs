@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 import { root } from './lib/root.mjs';
 import { binaryOf, installRuntimes, runtimes } from './lib/runtimes.mjs';
 
@@ -15,12 +15,12 @@ const usage = `Usage: npm run test:runtimes -- [options] [vitest argument...]
 Both run at the same time, each in one process, and their lines begin with their names. Installs
 runtimes/package-lock.json, which has both, if that is not done yet. Which tests: vitest.runtimes.config.ts.`;
 
-const { values, positionals } = parseArgs({
-  options: { only: { type: 'string' }, report: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-  allowPositionals: true,
-});
-if (values.help) console.log(usage);
-else await main();
+const { values, positionals } = readArguments(
+  usage,
+  { only: { type: 'string' }, report: { type: 'string' } },
+  true,
+);
+await main();
 
 async function main() {
   const names = values.only === undefined ? Object.keys(runtimes) : [values.only];

@@ -1,5 +1,5 @@
 // Measures whether the time of an RSA private operation depends on the ciphertext: npm run timing -- --help
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/arguments.mjs';
 import { runVitest } from './lib/vitest.mjs';
 
 const usage = `Usage: npm run timing -- [options]
@@ -9,12 +9,7 @@ const usage = `Usage: npm run timing -- [options]
 On the node backend, for classic and sealed, a line for each class: medians, and the sign test against the first class.
 The second class is the first one again: its z is noise. On a machine that does something else, so are the others.`;
 
-const { values } = parseArgs({
-  options: { samples: { type: 'string', default: '20000' }, help: { type: 'boolean', default: false } },
+const { values } = readArguments(usage, { samples: { type: 'string', default: '20000' } });
+process.exitCode = await runVitest(['run', '--config', 'vitest.load.config.ts', 'timing.by-hand'], {
+  TIMING_SAMPLES: values.samples,
 });
-if (values.help) console.log(usage);
-else {
-  process.exitCode = await runVitest(['run', '--config', 'vitest.load.config.ts', 'timing.by-hand'], {
-    TIMING_SAMPLES: values.samples,
-  });
-}
