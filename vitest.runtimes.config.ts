@@ -10,7 +10,7 @@ const { bun, deno } = process.versions;
  */
 const ofNode = [
   'test/{cli,docs,browser,sealed-python,load,fuzz}/**',
-  'test/{cli,chat,tunnel,tunnel-programs,real-programs,haproxy,wireshark,container}.test.ts',
+  'test/{cli,chat,tunnel,tunnel-programs,real-programs,haproxy,nginx,wireshark,container}.test.ts',
   // the package, its documents, types, sizes and pages
   'test/{api,imports,package,readme-links,repository,sizes,types,bench,examples,example-servers}.test.ts',
   'test/{browser,browser-bundle,jsr,runtimes}.test.ts',
