@@ -103,6 +103,8 @@ function sidebarOf(root, content) {
         link: `/${pageOf(name).replace(/(index)?\.md$/, '')}`,
       }));
   const written = chapters.map(([text, names]) => ({ text, items: items(names) }));
+  // made when the pages are bundled, so the router does not know it
+  written.at(-1).items.push({ text: 'Licences', link: '/licences.html', target: '_self' });
   return [...written, { text: 'API reference', items: referenceItems(content) }];
 }
 

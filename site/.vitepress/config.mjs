@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitepress';
+import { licencePage } from '../../scripts/lib/licence-page.mjs';
 
 const { sidebar } = JSON.parse(readFileSync(new URL('../content/pages.json', import.meta.url), 'utf8'));
 const { version, description } = JSON.parse(
@@ -38,4 +39,5 @@ export default defineConfig({
   },
   // an API reference has generics, which Vue would take for elements
   markdown: { html: true },
+  vite: { plugins: [licencePage()] },
 });

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { licencePage } from '../../scripts/lib/licence-page.mjs';
 import { stageDocument } from '../../scripts/lib/site.mjs';
 
 let root: string;
@@ -41,6 +42,27 @@ describe('a document on its way to the site', () => {
   });
 });
 
+it('names the licences of all that its scripts and styles are from, and what those say of their parts', () => {
+  const icons = file('theme/icons.css', '/* icons, under ISC from <example.org> */ a {}/* b */');
+  file('node_modules/@one/two/package.json', '{ "name": "@one/two", "version": "1.0.0", "license": "MIT" }');
+  file('node_modules/@one/two/LICENSE', 'Copyright (c) Two & Co');
+  const two = join(root, 'node_modules/@one/two/index.js');
+  const written: { fileName: string; source: string }[] = [];
+  licencePage().generateBundle.call(
+    { emitFile: (asset: never) => written.push(asset) },
+    {},
+    {
+      'a.js': { type: 'chunk', modules: { [two]: {}, '\0virtual': {} } },
+      'b.js': { type: 'chunk', modules: { [icons]: {}, [`${two}?query`]: {} } },
+      'c.svg': { type: 'asset' },
+    },
+  );
+  expect(written[0]?.fileName).toBe('licences.html');
+  expect(written[0]?.source).toContain('== @one/two 1.0.0 (MIT)\n\nCopyright (c) Two &#38; Co\n');
+  expect(written[0]?.source).toContain('/* icons, under ISC from &#60;example.org&#62; */</pre>');
+  expect(written[0]?.source.match(/== /g)).toHaveLength(1);
+});
+
 interface Context {
   readonly images?: Set<string>;
   readonly repository?: string;
@@ -52,9 +74,10 @@ function stage(text: string, { images = new Set(), repository }: Context = {}): 
   return stageDocument({ root, documents, images, repository }, 'docs/this.md');
 }
 
-function file(name: string, contents: string): void {
+function file(name: string, contents: string): string {
   const path = join(root, name);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, contents);
   expect(readFileSync(path, 'utf8')).toBe(contents);
+  return path;
 }
