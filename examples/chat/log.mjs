@@ -68,7 +68,7 @@ export class Log {
       const streams = await this.#reader.xRead({ key: KEY, id: this.last }, { BLOCK: 0, COUNT: 100 });
       return streams?.[0]?.messages ?? [];
     } catch (error) {
-      console.error(`redis: ${error.message}`);
+      console.error(`redis: ${error.message || error.code}`);
       await setTimeout(200);
       return [];
     }
@@ -81,6 +81,6 @@ function parse({ id, message }) {
 
 async function connectTo(url) {
   const client = createClient({ url });
-  client.on('error', (error) => console.error(`redis: ${error.message}`));
+  client.on('error', (error) => console.error(`redis: ${error.message || error.code}`));
   return await client.connect();
 }
