@@ -1,11 +1,13 @@
 // Writes the tables in docs/benchmarks (README.md, evidence.md) and the charts beside them from the JSON files there.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readArguments } from './lib/arguments.mjs';
 import { reportBackends } from './lib/report-backends.mjs';
 import { reportCurves } from './lib/report-curves.mjs';
 import { reportPeers } from './lib/report-peers.mjs';
 import { reportSoak } from './lib/report-soak.mjs';
 import { installThirdParty } from './lib/third-party.mjs';
 
+readArguments('Usage: npm run bench:report', {});
 const folder = new URL('../docs/benchmarks/', import.meta.url);
 installThirdParty();
 const draw = await import('./third-party/charts.mjs');

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { positive, readArguments } from './lib/arguments.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const usage = `Usage: node bench/runtimes.mjs [options]
@@ -15,16 +15,13 @@ const usage = `Usage: node bench/runtimes.mjs [options]
 
 Prints a table in Markdown: the median of the rounds, and half of their range. Needs npm ci --prefix runtimes --ignore-scripts.`;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    megabytes: { type: 'string', default: '1000' },
-    connections: { type: 'string', default: '200' },
-    help: { type: 'boolean', short: 'h' },
-  },
+const values = readArguments(usage, {
+  rounds: { type: 'string', default: '3' },
+  megabytes: { type: 'string', default: '1000' },
+  connections: { type: 'string', default: '200' },
 });
-if (values.help) console.log(usage);
-else main();
+for (const name of ['rounds', 'megabytes', 'connections']) positive(name, values[name]);
+main();
 
 function main() {
   const runtimes = [['Node', process.execPath, []], find('Bun', '@oven', 'bin/bun', [])];

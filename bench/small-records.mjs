@@ -1,5 +1,9 @@
 // What one small record costs in node:crypto, piece by piece: run it with any Node to see where a ping-pong's time goes.
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
+import { readArguments } from './lib/arguments.mjs';
+
+const usage = 'Usage: node bench/small-records.mjs [--json]';
+const { json } = readArguments(usage, { json: { type: 'boolean' } });
 
 const key = createSecretKey(randomBytes(32));
 const raw = randomBytes(32);
@@ -59,8 +63,7 @@ for (const [name, work] of Object.entries(works)) {
   times.sort((a, b) => a - b);
   result[name] = times[rounds >> 1];
 }
-if (process.argv.includes('--json'))
-  console.log(JSON.stringify({ node: process.version, microseconds: result }));
+if (json) console.log(JSON.stringify({ node: process.version, microseconds: result }));
 else {
   console.log(`microseconds each, median of ${rounds} rounds of ${count}, Node ${process.version}`);
   for (const [name, time] of Object.entries(result)) console.log(`${time.toFixed(2).padStart(8)}  ${name}`);

@@ -5,12 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { outcomeOf, root, spawnNode } from './helpers/pack.js';
 
 const folder = join(root, 'scripts');
-const scripts = readdirSync(folder).filter((name) => name.endsWith('.mjs'));
+const scripts = ['scripts', 'bench'].flatMap((where) =>
+  readdirSync(join(root, where)).flatMap((name) => (name.endsWith('.mjs') ? [`${where}/${name}`] : [])),
+);
 const run = (script: string, option: string): ReturnType<typeof outcomeOf> =>
   outcomeOf(spawnNode(tmpdir(), [join(folder, script), option]));
 
 it.each(scripts)('%s reads its arguments where all do', (script) => {
-  expect(readFileSync(join(folder, script), 'utf8')).toMatch(
+  expect(readFileSync(join(root, script), 'utf8')).toMatch(
     /\breadArguments\('Usage: |\breadArguments\(\s*usage,/,
   );
 });
