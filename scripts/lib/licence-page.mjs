@@ -19,7 +19,9 @@ export function licencePage() {
     generateBundle(_options, bundle) {
       const chunks = Object.values(bundle).filter(({ type }) => type === 'chunk');
       const modules = chunks.flatMap((chunk) => Object.keys(chunk.modules));
-      const styles = modules.filter((id) => id.endsWith('.css'));
+      // a part of a component has the component's path and a query
+      const paths = new Set(modules.map((id) => id.split('?')[0]));
+      const styles = [...paths].filter((path) => /\.(css|vue)$/.test(path));
       const notes = new Set(styles.flatMap((path) => notesIn(readFileSync(path, 'utf8'))));
       const text = [licencesIn(modules), ...notes].join('\n');
       this.emitFile({

@@ -46,6 +46,7 @@ it('names the licences of all that its scripts and styles are from, and what tho
   const icons = file('theme/icons.css', '/* icons, under ISC from <example.org> */ a {}/* b */');
   file('node_modules/@one/two/package.json', '{ "name": "@one/two", "version": "1.0.0", "license": "MIT" }');
   file('node_modules/@one/two/LICENSE', 'Copyright (c) Two & Co');
+  const badge = file('theme/Badge.vue', '<style>/* colours, under the MIT licence */</style>');
   const two = join(root, 'node_modules/@one/two/index.js');
   const written: { fileName: string; source: string }[] = [];
   licencePage().generateBundle.call(
@@ -53,13 +54,18 @@ it('names the licences of all that its scripts and styles are from, and what tho
     {},
     {
       'a.js': { type: 'chunk', modules: { [two]: {}, '\0virtual': {} } },
-      'b.js': { type: 'chunk', modules: { [icons]: {}, [`${two}?query`]: {} } },
+      'b.js': {
+        type: 'chunk',
+        modules: { [icons]: {}, [`${badge}?vue&type=style&lang.css`]: {}, [`${two}?query`]: {} },
+      },
       'c.svg': { type: 'asset' },
     },
   );
   expect(written[0]?.fileName).toBe('licences.html');
   expect(written[0]?.source).toContain('== @one/two 1.0.0 (MIT)\n\nCopyright (c) Two &#38; Co\n');
-  expect(written[0]?.source).toContain('/* icons, under ISC from &#60;example.org&#62; */</pre>');
+  expect(written[0]?.source).toMatch(
+    /icons, under ISC from &#60;example.org&#62; \*\/\n\/\* colours, under the MIT licence \*\/<\/pre>/,
+  );
   expect(written[0]?.source.match(/== /g)).toHaveLength(1);
 });
 
