@@ -5,8 +5,9 @@ import { noble } from 'secure-sockets/backends/noble';
 import { node } from 'secure-sockets/backends/node';
 import { sodium } from 'secure-sockets/backends/sodium';
 import { web } from 'secure-sockets/backends/web';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isLacking } from '../src/core/sealed/suites.js';
+import { TicketKeys } from '../src/sessions/ticket-keys.js';
 import { keep } from './helpers/kept.js';
 import { clientOf, identityFor, rejection } from './helpers/sockets.js';
 import { identity, local, serve, visit, visits } from './helpers/visits.js';
@@ -60,6 +61,15 @@ describe('a server', () => {
     await new Promise((resolve) => setTimeout(resolve, 1600));
     expect(sessions.size).toBe(0);
     expect(await visits(brief, { sessions })).toEqual([false]);
+  });
+
+  it('forgets its ticket keys when it is closed', async () => {
+    const forget = vi.spyOn(TicketKeys.prototype, 'close');
+    const server = await serve();
+    expect(forget).not.toHaveBeenCalled();
+    await server.close();
+    expect(forget).toHaveBeenCalledOnce();
+    forget.mockRestore();
   });
 
   it('asks anew whether a client is let in, and refuses in a full handshake who is not', async () => {
