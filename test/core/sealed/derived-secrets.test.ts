@@ -5,6 +5,7 @@ import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import { clientResumption } from '../../../src/core/sealed/client-resumption.js';
 import type { IssuedTicket, TicketContent, TicketIssuer } from '../../../src/core/sealed/resumption.js';
 import { binderOf, TicketReceiver } from '../../../src/core/sealed/resumption.js';
+import type { SealedServerOptions } from '../../../src/core/sealed/server.js';
 import { suiteNames } from '../../../src/core/sealed/suites.js';
 import { PatientRecorder } from '../../helpers/later-backend.js';
 import { clientEnd, converse, identity, openPair, serverEnd, spkiOf } from '../../helpers/sealed-ends.js';
@@ -127,6 +128,27 @@ describe('tickets', () => {
     expect(server.kinds).toEqual(new Set(['decision']));
   });
 
+  it('of a client are a decision about the key in them, and only once its binder is right', async () => {
+    const { issuer } = plainTickets(60);
+    const kept: IssuedTicket[] = [];
+    const keepTicket = (each: IssuedTicket) => kept.push(each);
+    const asked: [Uint8Array, string][] = [];
+    const tickets: Partial<SealedServerOptions> = {
+      tickets: issuer,
+      authorize: (...of) => asked.push(of) > 0,
+    };
+    const options = { identity: identity(node) };
+    await openPair({ ...options, resumption: clientResumption({ keepTicket }) }, tickets);
+    const [held, stolen] = kept as [IssuedTicket, IssuedTicket];
+    const known = fingerprintOf(node, spkiOf('client2048'));
+    const resuming = { resumption: clientResumption({ takeTicket: () => held }) };
+    expect((await openPair(resuming, tickets)).server.opening).toMatchObject({ resumed: true });
+    expect(asked).toEqual(new Array(2).fill([spkiOf('client2048'), known]));
+    const thief = { takeTicket: () => ({ ...stolen, psk: new Uint8Array(32) }) };
+    const { server } = await openPair({ resumption: clientResumption(thief) }, tickets);
+    expect([server.code, asked.length]).toEqual(['PROTOCOL', 2]);
+  });
+
   it('are shown with a binder whose keys are wiped', () => {
     const { backend, left, count } = watch();
     const keys: Uint8Array[] = [];
@@ -141,7 +163,7 @@ describe('tickets', () => {
   });
 });
 
-describe('a TICKET that is wrong is told as such:', () => {
+describe('a TICKET', () => {
   const payload = (seconds: number, nonce: number, ticket: number): Uint8Array => {
     const bytes = Buffer.alloc(14 + ticket);
     bytes.writeUInt32BE(seconds);
@@ -151,6 +173,13 @@ describe('a TICKET that is wrong is told as such:', () => {
   };
   const good = [0, 1, 2, 3].map((nonce) => payload(60, nonce, 1));
 
+  const receive = (): { receiver: TicketReceiver; stored: IssuedTicket[] } => {
+    const stored: IssuedTicket[] = [];
+    const of = { peer, resumed: false };
+    const store = (ticket: IssuedTicket) => void stored.push(ticket);
+    return { receiver: new TicketReceiver(node, new Uint8Array(32).fill(1), of, store), stored };
+  };
+
   it.each<[string, Uint8Array[], RegExp]>([
     ['no lifetime', [payload(0, 0, 1)], /TICKET is malformed: its lifetime in seconds \d/],
     ['a lifetime too long', [payload(86_401, 0, 1)], /TICKET is malformed: its lifetime in seconds \d/],
@@ -158,21 +187,32 @@ describe('a TICKET that is wrong is told as such:', () => {
     ['a ticket too long', [payload(60, 0, 2049)], /TICKET is malformed: its length \d/],
     ['a fifth', [...good, payload(60, 4, 1)], /^the peer sent more than 4 tickets$/],
     ['one nonce twice', [payload(60, 0, 1), payload(60, 0, 2)], /^the peer sent two tickets with one nonce$/],
-  ])('%s', (_, payloads, text) => {
-    let stored = 0;
-    const receiver = new TicketReceiver(
-      node,
-      new Uint8Array(32).fill(1),
-      { peer, resumed: false },
-      () => stored++,
-    );
+  ])('that is wrong is told as such: %s', (_, payloads, text) => {
+    const { receiver, stored } = receive();
     const last = payloads.pop() as Uint8Array;
     for (const each of payloads) receiver.receive(each);
-    expect(stored).toBe(payloads.length);
+    expect(stored.length).toBe(payloads.length);
     expect(() => receiver.receive(last)).toThrow(
       expect.objectContaining({ code: 'PROTOCOL', message: expect.stringMatching(text) }),
     );
-    expect(stored).toBe(payloads.length);
+    expect(stored.length).toBe(payloads.length);
+  });
+
+  it('is taken from end to end of its limits', () => {
+    const { receiver, stored } = receive();
+    for (const one of [payload(1, 0, 1), payload(86_400, 1, 2048)]) receiver.receive(one);
+    expect(stored.map(({ seconds, ticket }) => [seconds, ticket.length])).toEqual([
+      [1, 1],
+      [86_400, 2048],
+    ]);
+  });
+
+  it.each([0, 3, 6, 7])('is another one if its nonce differs in byte %i alone', (place) => {
+    const { receiver, stored } = receive();
+    const other = payload(60, 0, 1);
+    other[4 + place] = 1;
+    for (const one of [payload(60, 0, 1), other]) receiver.receive(one);
+    expect(stored.length).toBe(2);
   });
 });
 

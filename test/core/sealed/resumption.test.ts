@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { node } from '../../../backends/node.js';
 import { fingerprintOf } from '../../../src/core/encodings/fingerprint.js';
 import { clientResumption } from '../../../src/core/sealed/client-resumption.js';
 import type { IssuedTicket, TicketIssuer } from '../../../src/core/sealed/resumption.js';
-import { backends, clientEnd, serverEnd } from '../../helpers/sealed-ends.js';
+import { backends, clientEnd, openPair, serverEnd, spkiOf } from '../../helpers/sealed-ends.js';
 import {
   bytes,
   hex,
@@ -91,6 +92,23 @@ describe.each(cases)('$vector.seed on $backend.name', ({ backend: real, vector, 
     expect(sealed).toEqual(vector.request ? [vector.next_psk] : []);
     expect(hex(end.takeWritten())).toBe(vector.request ? vector.flights['4 S->C'] : '');
   });
+});
+
+it('the limits that each end tells when it resumes hold for the other', async () => {
+  const spki = spkiOf('server2048');
+  const secret = (): Uint8Array => new Uint8Array(32).fill(7);
+  const peer = { spki, fingerprint: fingerprintOf(node, spki) };
+  const takeTicket = () => ({ ticket: Uint8Array.of(1), psk: secret(), peer });
+  const tickets: TicketIssuer = {
+    open: () => ({ psk: secret(), since: 1, spki: new Uint8Array(0) }),
+    seal: () => undefined,
+  };
+  const { client, server } = await openPair(
+    { maxMessage: 5000, resumption: clientResumption({ takeTicket }) },
+    { maxMessage: 6000, tickets },
+  );
+  for (const { opening } of [client, server]) expect(opening?.resumed).toBe(true);
+  expect([client.opening?.sender.maxMessage, server.opening?.sender.maxMessage]).toEqual([6000, 5000]);
 });
 
 function secretsOf({ secrets }: (typeof file.resumed)[number]): string[] {
