@@ -61,7 +61,9 @@ export function rsaPrivateKey(numbers: RsaPrivateNumbers): RsaPrivateKey {
     modulusLength,
     async decryptRaw(ciphertext) {
       requireRepresentative(ciphertext, n);
-      return decapsulate === undefined ? decryptNow(key, ciphertext) : decryptSoon(rawKey(), ciphertext);
+      if (decapsulate === undefined) return decryptNow(key, ciphertext);
+      const copy = new Uint8Array(ciphertext);
+      return decryptSoon(await rawKey(), copy);
     },
     async decryptOaep(ciphertext, label) {
       if (ciphertext.length !== n.length) throw decryptionFailed();
@@ -103,13 +105,16 @@ function importForOaep(jwk: JsonWebKey): Promise<webcrypto.CryptoKey> {
  * Two copies of a key in turn, each made at its first use: operations on one copy wait for each other in the thread
  * pool, on two they do not (1.5 to 1.9 times as many a second on 2 cores).
  */
-function alternate<Key>(make: () => Key): () => Key {
+function alternate<Key>(make: () => Key | Promise<Key>): () => Promise<Key> {
   const keys: Key[] = [];
   let turn = 0;
-  return () => {
+  return async () => {
     turn = 1 - turn;
-    keys[turn] ??= make();
-    return keys[turn] as Key;
+    const index = turn;
+    // what has come is kept, and not what is to come: what failed once is tried again
+    const key = keys[index] ?? (await make());
+    keys[index] = key;
+    return key;
   };
 }
 
@@ -120,10 +125,9 @@ function decryptNow(key: KeyObject, ciphertext: Uint8Array): Uint8Array {
 
 /** For an RSA key decapsulation is RSASVE (NIST SP 800-56B 7.2.1.3), which is RSADP and nothing else. */
 function decryptSoon(key: KeyObject, ciphertext: Uint8Array): Promise<Uint8Array> {
-  const copy = new Uint8Array(ciphertext);
-  return promisify(decapsulate as Decapsulate)(key, copy).then(
+  return promisify(decapsulate as Decapsulate)(key, ciphertext).then(
     plain,
     // It refuses 0, 1 and n-1, for which RSADP has a result.
-    () => decryptNow(key, copy),
+    () => decryptNow(key, ciphertext),
   );
 }

@@ -22,8 +22,9 @@ export class PlatformKey implements RsaPrivateKey {
   readonly #numbers: RsaPrivateNumbers;
   readonly #length: number;
   readonly #jwk: object;
-  readonly #keys = new Map<object, Promise<WebCryptoKey>>();
-  #javascript: Promise<RsaPrivateKey> | undefined;
+  // what has come, and not what is to come: what failed once is tried again
+  readonly #keys = new Map<object, WebCryptoKey>();
+  #javascript: RsaPrivateKey | undefined;
 
   constructor(platform: Subtle, numbers: RsaPrivateNumbers) {
     this.modulusLength = checkPrivateNumbers(numbers);
@@ -35,8 +36,8 @@ export class PlatformKey implements RsaPrivateKey {
 
   async decryptRaw(ciphertext: Uint8Array): Promise<Uint8Array> {
     const copy = new Uint8Array(ciphertext);
-    this.#javascript ??= loadNoble().then((noble) => noble.rsaPrivateKey(this.#numbers));
-    return (await this.#javascript).decryptRaw(copy);
+    this.#javascript ??= (await loadNoble()).rsaPrivateKey(this.#numbers);
+    return this.#javascript.decryptRaw(copy);
   }
 
   async decryptOaep(ciphertext: Uint8Array, label: Uint8Array): Promise<Uint8Array> {
@@ -57,9 +58,10 @@ export class PlatformKey implements RsaPrivateKey {
   }
 
   /** Imported once for each use: the platform ties a key to one. */
-  #key(algorithm: object, usage: string): Promise<WebCryptoKey> {
+  async #key(algorithm: object, usage: string): Promise<WebCryptoKey> {
     const key =
-      this.#keys.get(algorithm) ?? this.#subtle.importKey('jwk', this.#jwk, algorithm, false, [usage]);
+      this.#keys.get(algorithm) ??
+      (await this.#subtle.importKey('jwk', this.#jwk, algorithm, false, [usage]));
     this.#keys.set(algorithm, key);
     return key;
   }

@@ -17,10 +17,11 @@ export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateN
 export function platformPrivateKey(platform: Subtle, numbers: RsaPrivateNumbers): RsaPrivateKey {
   const modulusLength = checkPrivateNumbers(numbers);
   const own = structuredClone(numbers);
-  let loading: Promise<RsaPrivateKey> | undefined;
-  const load = (): Promise<RsaPrivateKey> => {
-    loading ??= import('./web-rsa-private.js').then(({ PlatformKey }) => new PlatformKey(platform, own));
-    return loading;
+  let key: RsaPrivateKey | undefined;
+  // the key is kept and not the promise: a network that failed once is asked again
+  const load = async (): Promise<RsaPrivateKey> => {
+    key ??= new (await import('./web-rsa-private.js')).PlatformKey(platform, own);
+    return key;
   };
   return {
     modulusLength,

@@ -118,7 +118,7 @@ function clientIdentity({
 }
 
 /** One object for a client, since a FIFO can be read only once. */
-const hostsOf = new WeakMap<ClientSettings, Promise<PortableKnownHosts>>();
+const hostsOf = new WeakMap<ClientSettings, PortableKnownHosts>();
 
 async function openHosts(
   { openKnownHosts }: ClientScriptPlatform,
@@ -127,7 +127,7 @@ async function openHosts(
   const { knownHosts } = settings;
   if (knownHosts === undefined) return undefined;
   if (isKnownHosts(knownHosts)) return knownHosts as PortableKnownHosts;
-  const hosts = hostsOf.get(settings) ?? openKnownHosts(knownHosts as KnownHostsSource);
+  const hosts = hostsOf.get(settings) ?? (await openKnownHosts(knownHosts as KnownHostsSource));
   hostsOf.set(settings, hosts);
   return hosts;
 }
