@@ -148,6 +148,7 @@ describe('keys that are kept elsewhere', () => {
     ['gives no bytes', () => ({ sign: () => 'signature' as unknown as Uint8Array }), 'gave string'],
     ['gives nothing', () => ({ sign: () => null as unknown as Uint8Array }), 'gave null'],
     ['gives too few bytes', () => ({ sign: () => new Uint8Array(255) }), 'does not verify'],
+    ['gives very many', () => ({ sign: () => new Uint8Array(2 ** 27) }), 'more than the 256 of its key'],
     ['gives other bytes', () => ({ sign: () => new Uint8Array(256) }), 'does not verify'],
     ['uses another key', () => ({ sign: pssWith(server.toPem(), 32) }), 'does not verify'],
     ['uses another salt', () => ({ sign: pssWith(client.toPem(), 20) }), '32 bytes of salt'],
@@ -181,6 +182,7 @@ describe('keys that are kept elsewhere', () => {
       'a label',
     ],
     ['gives no bytes', () => ({ decrypt: () => 5 as unknown as Uint8Array }), 'gave number'],
+    ['gives very many', () => ({ decrypt: () => new Uint8Array(2 ** 27) }), 'more than the 256 of its key'],
   ])('are noticed when the server begins to listen, where a decrypter %s', async (_, broken, text) => {
     const identity = Identity.fromDecrypter({ ...decrypter, ...broken() });
     const error = await rejection(listen(identity));

@@ -119,11 +119,11 @@ function keyFrom({ sign, decrypt }: KeyOperations, key: RsaPublicKey, bits: numb
       if (decrypt === undefined) throw cannot('decrypt');
       const message = await askInTime(() => decrypt(ciphertext.slice(), label.slice()), 'decrypt');
       if (message === null) throw new Error('decryption failed');
-      return bytesOf(message, 'decrypt');
+      return bytesOf(message, 'decrypt', bits / 8);
     },
     async signPss(message) {
       if (sign === undefined) throw cannot('sign');
-      const signature = bytesOf(await askInTime(() => sign(message.slice()), 'sign'), 'sign');
+      const signature = bytesOf(await askInTime(() => sign(message.slice()), 'sign'), 'sign', bits / 8);
       const isLong = signature.length === bits / 8;
       if (isLong && (await (key.later ?? key).verifyPss(message, signature))) return signature;
       const wanted = 'RSASSA-PSS with SHA-256, MGF1 with SHA-256 and 32 bytes of salt';
@@ -146,10 +146,13 @@ async function askInTime<Result>(ask: () => Result | Promise<Result>, what: stri
   }
 }
 
-function bytesOf(value: unknown, what: string): Uint8Array {
-  if (isBytes(value)) return new Uint8Array(value);
-  if (isArrayBuffer(value)) return new Uint8Array(value);
-  throw badIdentity(`${what}() must give a Uint8Array, and gave ${value === null ? 'null' : typeof value}`);
+/** A copy; of nothing longer than the key, as which no answer is right. */
+function bytesOf(value: unknown, what: string, longest: number): Uint8Array {
+  const bytes = isArrayBuffer(value) ? new Uint8Array(value) : value;
+  if (!isBytes(bytes))
+    throw badIdentity(`${what}() must give a Uint8Array, and gave ${value === null ? 'null' : typeof value}`);
+  if (bytes.length <= longest) return new Uint8Array(bytes);
+  throw badIdentity(`${what}() gave ${bytes.length} bytes, which are more than the ${longest} of its key`);
 }
 
 function cannot(what: string): SecureSocketError {
