@@ -13,7 +13,10 @@ import {
   SecureClient,
   SecureServer,
   type ServerOptions,
+  Sessions,
+  type SuiteName,
 } from '../src/index.js';
+import { identityFor } from './helpers/sockets.js';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -38,6 +41,26 @@ function refusal(make: () => unknown): Error & { code?: string } {
   }
   throw new Error('nothing was refused');
 }
+
+describe('lists', () => {
+  const inEach = [
+    ['serverKey', () => new SecureClient({ serverKey: withHole(pin) })],
+    ['suites', () => new SecureClient({ suites: withHole<SuiteName>('X25519') })],
+    ['suites', () => new SecureServer({ suites: withHole<SuiteName>('X25519') })],
+    ['authorizedKeys', () => new SecureServer({ authorizedKeys: withHole(pin) })],
+    ['ticketKeys', () => new SecureServer({ ticketKeys: withHole(new Uint8Array(32)) })],
+  ] as const;
+  it.each(inEach)('%s has no holes', (name, make) => {
+    expect(refusal(make)).toMatchObject({ code: 'BAD_OPTION', message: expect.stringContaining(name) });
+  });
+
+  /** What a program gets that writes `[, one]`, or deletes an element. */
+  function withHole<One>(one: One): One[] {
+    const list: One[] = [];
+    list[1] = one;
+    return list;
+  }
+});
 
 describe('suites', () => {
   const backend: Backend = { ...node, name: 'mine', lacks: ['chaCha20Poly1305'] };
@@ -139,3 +162,33 @@ describe('knownHosts', () => {
     }
   });
 });
+
+it('lists are read once: later changes have no effect', async () => {
+  const identity = await identityFor('sealed');
+  const [suites, serverKey] = [['X25519'] as SuiteName[], [identity.fingerprint]];
+  const ticketKeys = [new Uint8Array(32).fill(1)];
+  const server = new SecureServer({ identity, suites, ticketKeys });
+  const sessions = new Sessions();
+  const client = new SecureClient({ suites, serverKey, sessions });
+  suites.length = serverKey.length = 0;
+  ticketKeys[0]?.fill(0);
+  const address = { port: await connectOnce(server, client, 0), host: '127.0.0.1' };
+  expect([client.suite, sessions.size]).toEqual(['X25519', 2]);
+  const again = new SecureServer({ identity, ticketKeys: [new Uint8Array(32).fill(1)] });
+  const other = new SecureClient({ serverKey: identity.fingerprint, sessions });
+  await connectOnce(again, other, address.port);
+  expect(other.resumed).toBe(true);
+});
+
+/** The port. The server's tickets have come by then. */
+async function connectOnce(server: SecureServer, client: SecureClient, port: number): Promise<number> {
+  await server.listen({ port, host: '127.0.0.1' });
+  await client.connect(server.address);
+  const peer = await server.accept();
+  await peer.send(new Uint8Array(1));
+  await client.recv();
+  client.destroy();
+  const { port: used } = server.address as { port: number };
+  await server.close({ timeout: 100 });
+  return used;
+}

@@ -21,6 +21,8 @@ export function readServerOptions(options: ServerOptions, defaultBackend: Backen
   }
   checkRole(given.identity, given.protocol === 'classic' ? 'classic-server' : 'server');
   checkClientAuth(given);
+  // a program may wipe its own once it has given them
+  if (given.ticketKeys) given.ticketKeys = given.ticketKeys.map((key) => new Uint8Array(key));
   const backend = heldToInterface(given.backend ?? defaultBackend);
   const settings = fill<ServerSettings>(given, serverTable, backend);
   const { authorizedKeys } = settings;

@@ -57,7 +57,10 @@ export function checkRole(identity: PortableIdentity | undefined, role: Identity
 /** A row for every option that an end has. */
 export type Table = Readonly<Record<string, OptionRow<unknown>>>;
 
-/** Reads every option once, so that a program that changes the object later changes nothing, and checks each by its row. */
+/**
+ * Reads every option once, lists too, so that a program that changes the object later changes nothing, and checks each by
+ * its row.
+ */
 export function readGiven<Options>(options: object, table: Table, owner: string): Given<Options> {
   checkOptions(options, owner, badOption);
   const given: Record<string, unknown> = {};
@@ -65,7 +68,7 @@ export function readGiven<Options>(options: object, table: Table, owner: string)
     if (value === undefined) continue;
     if (!Object.hasOwn(table, name))
       throw badOption(unknownName(`${owner} has no option`, name, Object.keys(table)));
-    given[name] = value;
+    given[name] = Array.isArray(value) ? [...value] : value;
   }
   const { protocol = 'sealed' } = given;
   checkOption('protocol', protocol, table.protocol as OptionRow<unknown>, 'sealed');

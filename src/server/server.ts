@@ -271,6 +271,7 @@ export class PortableServer<Client extends PortableClient> implements AsyncItera
     }
     await this.#acceptor?.close(timeout);
     this.#plan?.close?.();
+    for (const key of this.#settings.ticketKeys ?? []) key.fill(0);
     await this.#stopped;
   }
 
