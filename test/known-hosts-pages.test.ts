@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { PortableKnownHosts } from '../src/trust/known-hosts.js';
+import { PortableKnownHosts, type StoredHosts } from '../src/trust/known-hosts.js';
 import type { WebStorage } from '../src/trust/line-store.js';
 
 // Pages are objects here that know nothing of each other but their storage; real ones are in browser.test.ts.
@@ -95,4 +95,35 @@ it('a page that may not have locks adds without', async () => {
   const storage = emptyStorage();
   await new PortableKnownHosts({ storage }).add('here', 443, key);
   expect(await new PortableKnownHosts({ storage }).list()).toMatchObject([{ host: 'here' }]);
+});
+
+describe('several lists over one place, in one process', () => {
+  let text = '';
+  const load = async (): Promise<string> => text;
+  const save = async (changed: string): Promise<void> => {
+    await Promise.resolve();
+    text = changed;
+  };
+  class Database {
+    load = (): string => text;
+    save(changed: string): Promise<void> {
+      return save(changed);
+    }
+  }
+  const database = new Database();
+  const storage = emptyStorage();
+  const places: [string, () => StoredHosts][] = [
+    ['an object of its functions for each', () => ({ load, save })],
+    ['an object with methods', () => database],
+    ['a storage, without locks', () => ({ storage })],
+  ];
+
+  it.each(places)('add at the same time and lose no line: %s', async (_, place) => {
+    text = '';
+    vi.stubGlobal('navigator', {});
+    const names = Array.from({ length: 5 }, (__, index) => `host-${index}`);
+    await Promise.all(names.map((name) => new PortableKnownHosts(place()).add(name, 443, key)));
+    const kept = (await new PortableKnownHosts(place()).list()).map(({ host }) => host);
+    expect(kept.sort()).toEqual(names);
+  });
 });

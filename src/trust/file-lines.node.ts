@@ -137,12 +137,12 @@ interface NewFile {
 
 async function openNew(target: string): Promise<NewFile> {
   const path = `${target}.new`;
-  for (const deadline = Date.now() + TIMEOUT; ; await sleep(20)) {
+  for (const deadline = performance.now() + TIMEOUT; ; await sleep(20)) {
     try {
       return { path, file: await open(path, 'wx', 0o600), isInPlace: false };
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
-      if (Date.now() < deadline) continue;
+      if (performance.now() < deadline) continue;
       const text = `another process replaces ${target}: try again, or remove ${path} if there is none`;
       throw new SecureSocketError('BUSY', text, { cause: error });
     }

@@ -195,7 +195,7 @@ function storeOf(source: object): LineStore {
   if (typeof storage?.getItem === 'function' && typeof storage.setItem === 'function')
     return checkSource(
       ['storage', 'key', 'mode'],
-      linesIn(webStorageText(storage, key), key, amongPages(key)),
+      linesIn(webStorageText(storage, key), key, storage, amongPages(key)),
     );
   if (typeof load === 'function' && typeof save === 'function')
     return checkSource(['load', 'save', 'mode'], linesIn(source as TextStore, 'knownHosts'));

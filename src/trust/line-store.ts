@@ -37,12 +37,13 @@ export function webStorageText(storage: WebStorage, key: string): TextStore {
 }
 
 /**
- * Lines in a text that is loaded and saved whole. `among` keeps others of this store from changing it meanwhile, beside
- * this object.
+ * Lines in a text that is loaded and saved whole, so what changes it waits for what changes it already, through any
+ * object over the same `place`. `among` keeps those from it that are not in this process.
  */
 export function linesIn(
   store: TextStore,
   name: string,
+  place: object = placeOf(store),
   among: LineStore['runExclusive'] = (task) => task(),
 ): LineStore {
   const load = withinTimeout(`load() of ${name}`, async () => store.load());
@@ -52,7 +53,8 @@ export function linesIn(
     if (typeof text === 'string') return text;
     throw badOption(`load() of ${name} must give text, and gave ${kindOf(text)}`);
   };
-  const runInTurn = makeQueue();
+  const runInTurn = queues.get(place) ?? makeQueue();
+  queues.set(place, runInTurn);
   return {
     name,
     read,
@@ -65,6 +67,14 @@ export function linesIn(
     },
     runExclusive: (task) => runInTurn(() => among(task)),
   };
+}
+
+/** One for each place. */
+const queues = new WeakMap<object, LineStore['runExclusive']>();
+
+/** What two stores have in common if they are one: an object may be put together anew for each client. */
+function placeOf(store: TextStore): object {
+  return Object.hasOwn(store, 'save') ? store.save : store;
 }
 
 /** Milliseconds. The next one's turn must not wait for ever for a store that never answers. */
