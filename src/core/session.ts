@@ -15,8 +15,12 @@ export interface Failure {
 
 /** Requests of a script that are answered in one turn; then other connections get theirs. */
 const ASKS_A_TURN = 512;
+/** The same where each takes several times as long. */
+const SLOW_ASKS_A_TURN = 64;
 /** The same for bytes, until a sender says how many are worth encrypting, and so decrypting, at once. */
 const BYTES_A_TURN = 64 * 1024;
+/** A sender that says fewer than this computes slowly: in JavaScript. */
+const FAST_BYTES = 2 ** 20;
 
 /**
  * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
@@ -55,6 +59,7 @@ export class Session {
   // how far the turn has come
   #isPulled = false;
   #asksAnswered = 0;
+  #asksATurn = ASKS_A_TURN;
   #bytesAnswered = 0;
   #bytesATurn = BYTES_A_TURN;
   #turnIsOver = false;
@@ -188,7 +193,7 @@ export class Session {
   #answer(): boolean {
     const ask = this.#ask;
     if (ask === undefined || this.paused || this.turnIsOver) return false;
-    if (this.#asksAnswered++ === ASKS_A_TURN || this.#bytesAnswered >= this.#bytesATurn) {
+    if (this.#asksAnswered++ === this.#asksATurn || this.#bytesAnswered >= this.#bytesATurn) {
       this.#turnIsOver = true;
       return false;
     }
@@ -264,6 +269,7 @@ export class Session {
       case 'open':
         this.#isOpen = true;
         this.#bytesATurn = action.result.sender.partLength;
+        if (this.#bytesATurn < FAST_BYTES) this.#asksATurn = SLOW_ASKS_A_TURN;
         return action;
       case 'finalBytes':
         this.#finalBytes = action.chunks;

@@ -91,6 +91,19 @@ describe('a flood', () => {
     expect([end.session.turnIsOver, end.session.isBlocked]).toEqual([false, false]);
   });
 
+  it('is taken in turns of 64 requests where a sender is slow, and of 512 where it is not', () => {
+    for (const [partLength, count] of [
+      [128 * 1024, 64],
+      [4 * 1024 * 1024, 512],
+    ] as const) {
+      const result = { ...opening, sender: { ...opening.sender, partLength } };
+      const { end, answers } = makeAsker({ type: 'open', result }, ...new Array<number>(600).fill(1));
+      end.session.receive(run(0, 600));
+      expect(answers.length - 1).toBe(count);
+      expect(end.session.turnIsOver).toBe(true);
+    }
+  });
+
   it('of 512 is one turn', () => {
     const { end, answers } = flood(512);
     expect(answers).toHaveLength(512);
