@@ -1,6 +1,6 @@
 // The functions connect() and reconnecting() of the entry for browsers, which has transports only.
 
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type ClientOptions,
   connect,
@@ -12,6 +12,7 @@ import {
   type Transport,
 } from '../src/browser.js';
 import { bytes, pin, text } from './helpers/api-values.js';
+import { ManualTransport } from './helpers/manual-transport.js';
 import { identityFor, rejection } from './helpers/sockets.js';
 
 const servers: SecureServer[] = [];
@@ -82,4 +83,47 @@ it.each<[string, { protocol?: 'classic'; sessions?: Sessions }, boolean[]]>([
   }
   expect(seen).toEqual(expected);
   if (options.sessions) expect(options.sessions.size).toBeGreaterThan(0);
+});
+
+it('connects at the second attempt where the code of known hosts was not to be had at the first', async () => {
+  const { server, transport } = await startServer();
+  const client = new SecureClient({ knownHosts: { load: () => '', save: () => {}, mode: 'tofu' } });
+  vi.doMock('../src/trust/known-hosts.js', () => Promise.reject(new Error('no network')));
+  const failing = client.connect(transport, { host: 'example.org', port: 1 });
+  await expect(failing).rejects.toThrow();
+  vi.doUnmock('../src/trust/known-hosts.js');
+  const { port1, port2 } = new MessageChannel();
+  void server.attach(messagePort(port1)).catch(() => {});
+  await client.connect(messagePort(port2), { host: 'example.org', port: 1 });
+  client.destroy();
+});
+
+describe('reconnecting() with a transport that is long in coming', () => {
+  it('gives it up after handshakeTimeout, and what comes later is destroyed', async () => {
+    const late: ((transport: Transport) => void)[] = [];
+    const open = (): Promise<Transport> => new Promise((resolve) => late.push(resolve));
+    const errors: unknown[] = [];
+    const controller = new AbortController();
+    const how = {
+      initialDelay: 1,
+      signal: controller.signal,
+      onError: (error: unknown) => void errors.push((error as { code?: string }).code),
+    };
+    const next = rejection(reconnecting(open, { serverKey: pin, handshakeTimeout: 20 }, how).next());
+    await expect.poll(() => errors.length).toBeGreaterThan(1);
+    expect(new Set(errors)).toEqual(new Set(['HANDSHAKE_TIMEOUT']));
+    controller.abort(new Error('enough'));
+    expect((await next).message).toBe('enough');
+    const transport = new ManualTransport();
+    late[0]?.(transport);
+    await expect.poll(() => transport.isDestroyed).toBe(true);
+  });
+
+  it('ends by its signal', async () => {
+    const controller = new AbortController();
+    const never = (): Promise<Transport> => new Promise(() => {});
+    const next = rejection(reconnecting(never, { serverKey: pin }, { signal: controller.signal }).next());
+    controller.abort(new Error('enough'));
+    expect((await next).message).toBe('enough');
+  });
 });

@@ -1,6 +1,7 @@
 import type { Transport } from '../transports/transport.js';
 import { type ClientOptions, SecureClient } from './client.browser.js';
-import type { ConnectOptions } from './establish.js';
+import { clientAccess } from './client.js';
+import { type ConnectOptions, type Destination, useTransport } from './establish.js';
 import { type ReconnectOptions, reconnect, withSessions } from './reconnecting.js';
 
 /**
@@ -17,7 +18,24 @@ export function reconnecting(
   const given = withSessions(clientOptions);
   const attempts = {
     client: () => new SecureClient(given),
-    connect: async (client: SecureClient, how: ConnectOptions) => client.connect(await open(), how),
+    connect: (client: SecureClient, how: ConnectOptions) => clientAccess.connect(client, madeBy(open), how),
   };
   return reconnect(attempts, options);
+}
+
+/** Where a transport that is yet to be made leads to. The wait for it is a part of the attempt; one that comes later is let go. */
+function madeBy(open: () => Transport | Promise<Transport>): Destination {
+  let made: Destination | undefined;
+  return {
+    target: undefined,
+    open: (giveUp, settings) => {
+      const making = (async () => {
+        made = useTransport(await open(), {});
+        if (giveUp.isCancelled) made.giveUp?.();
+        return made.open(giveUp, settings);
+      })();
+      return giveUp.unlessCancelled(making);
+    },
+    giveUp: () => made?.giveUp?.(),
+  };
 }
