@@ -9,6 +9,8 @@ export type Bytes = ReturnType<Uint8Array['slice']>;
 
 /** Whether a value is bytes, by what it is and not only by whose class: it may come from another realm. */
 export function isBytes(value: unknown): value is Uint8Array {
+  // a Proxy of one has no memory of its own
+  if (!ArrayBuffer.isView(value)) return false;
   return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
