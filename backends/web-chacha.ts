@@ -3,8 +3,10 @@ import { requireLength } from './checks.js';
 import { loadNoble, noImmediateForm } from './web-loading.js';
 
 /**
- * ChaCha20-Poly1305, which no platform has: JavaScript that is loaded by the first connection whose server wants it. Until
- * then records wait, and their bytes are copied.
+ * ChaCha20-Poly1305: JavaScript that is loaded by the first connection whose server wants it. Until then records wait, and
+ * their bytes are copied. Platforms begin to have it, Node 24.7 and Deno 2.9 as an experiment. There it takes a seventh of
+ * the time for a record of 64 KiB, and no less for one of 1 KiB; not worth its code in a page, whose servers prefer AES-GCM
+ * unless they have no hardware for it.
  */
 export class LoadedChaCha implements Aead {
   readonly later: LaterAead = {
