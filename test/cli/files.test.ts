@@ -10,9 +10,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
+import { newPart } from '../../src/cli/shared/parts.js';
 import { problemWithName } from '../../src/cli/shared/transfer.js';
 import { installPackage } from '../helpers/pack.js';
 import { portOf as portOfServer } from '../helpers/sockets.js';
@@ -26,22 +27,32 @@ const { undo } = place;
 test('parts that a killed receiver has left are removed by the next receive of the same name, and no others', async () => {
   const hash = createHash('sha256').update('a').digest('hex').slice(0, 16);
   const box = join(place.folder, 'box');
-  const [dead, recent, alive, other] = [
-    `.${hash}-2147483646-x.part`,
-    `.${hash}-2147483645-x.part`,
-    `.${hash}-${process.pid}-x.part`,
-    `.${'0'.repeat(16)}-2147483646-x.part`,
-  ] as const;
-  for (const name of [dead, recent, alive, other]) writeFileSync(join(box, name), 'part');
-  for (const name of [dead, alive, other]) utimesSync(join(box, name), 1, 1);
   const receiver = receive();
+  const mine = basename(newPart({ folder: box, name: 'a', sender: '' }));
+  const by = (pid: number | undefined): string => mine.replace(`-${process.pid}-`, `-${pid}-`);
+  const elsewhere = (name: string): string => name.replace(/(?<=-\d+-)[0-9a-f]{8}-/, '00000000-');
+  const kept = {
+    recent: elsewhere(by(2147483645)),
+    alive: mine,
+    other: mine.replace(hash, '0'.repeat(16)),
+  };
+  const removed = {
+    dead: by(2147483646),
+    // in containers the processes before and elsewhere have the same number
+    before: by(receiver.child.pid),
+    elsewhere: elsewhere(mine),
+  };
+  for (const name of Object.values({ ...kept, ...removed })) {
+    writeFileSync(join(box, name), 'part');
+    if (name !== kept.recent) utimesSync(join(box, name), 1, 1);
+  }
   writeFileSync(join(place.folder, 'a'), 'whole');
   const to = `127.0.0.1:${await portOf(receiver)}`;
   expect(await run(place.folder, 'send', '--server-key', place.identity.fingerprint, 'a', to)).toMatchObject({
     code: 0,
   });
   expect(await receiver.ended).toMatchObject({ code: 0 });
-  expect(readdirSync(box).sort()).toEqual([alive, recent, other, 'a'].sort());
+  expect(readdirSync(box).sort()).toEqual([...Object.values(kept), 'a'].sort());
 });
 
 describe('a transfer that is cut off leaves no file', () => {

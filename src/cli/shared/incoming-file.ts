@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, rename } from 'node:fs/promises';
 import { hasCode } from '../../errors.js';
 import { exitCodes } from './failure.js';
 import { hashStart } from './file-hash.js';
 import type { IncomingPlace } from './incoming-place.js';
-import { claimPart, newPart, removeOrphans, restPart } from './parts.js';
+import { claimPart, newPart, removeOrphans, removePart, restPart } from './parts.js';
 import { existingFile, Refusal, store, unstorable } from './refusal.js';
 import { type FileHeader, PIECE } from './transfer.js';
 
@@ -141,7 +141,7 @@ export class IncomingFile {
     await store(name, this.#handle.sync());
     await this.#close();
     await this.#takeName();
-    await rm(this.#part, { force: true });
+    await removePart(this.#part);
     // what other senders have left of it can no longer become this file
     if (this.#options.resume) await removeOrphans(this.#place);
     return this.#place.path;
@@ -151,7 +151,7 @@ export class IncomingFile {
   async end(keeps: boolean): Promise<void> {
     await this.#close();
     if (keeps && this.#options.resume && this.#received > 0) await restPart(this.#part, this.#place);
-    else await rm(this.#part, { force: true });
+    else await removePart(this.#part);
   }
 
   async #preserve(): Promise<void> {

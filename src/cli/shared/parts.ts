@@ -20,14 +20,26 @@ export interface PartOwner {
   readonly sender: string;
 }
 
+/** The parts that this process writes to. What else has its id was left by one that had it before, as in a container. */
+const own = new Set<string>();
+
 /** The path of a new part, which this process writes to. */
 export function newPart(owner: PartOwner): string {
-  return pathOf(owner, String(process.pid));
+  const path = pathOf(owner, String(process.pid));
+  own.add(path);
+  return path;
+}
+
+/** Removes a part that this process has written to. */
+export async function removePart(path: string): Promise<void> {
+  await rm(path, { force: true });
+  own.delete(path);
 }
 
 /** Gives up a part that is to be resumed later. */
 export async function restPart(path: string, owner: PartOwner): Promise<void> {
   await rename(path, pathOf(owner, 'rest'));
+  own.delete(path);
 }
 
 /**
@@ -42,6 +54,7 @@ export async function claimPart(owner: PartOwner): Promise<string | undefined> {
   for (const { path } of found.sort((a, b) => b.size - a.size)) {
     const claimed = newPart(owner);
     if (await tryRename(path, claimed)) return claimed;
+    own.delete(claimed);
   }
   return undefined;
 }
@@ -69,7 +82,7 @@ async function orphans({ folder, name }: PartOwner): Promise<Orphan[]> {
     const [, writer = '', host, sender] =
       /^(rest|\d+)(?:-([0-9a-f]{8})-([0-9a-f]{16}))?-/.exec(entry.slice(prefix.length)) ?? [];
     const stats = await lstat(path).catch(() => undefined);
-    if (!stats?.isFile() || isInUse(writer, host === system(), stats.mtimeMs)) continue;
+    if (!stats?.isFile() || isInUse(path, writer, host === system(), stats.mtimeMs)) continue;
     found.push({ path, sender, size: stats.size });
   }
   return found;
@@ -85,11 +98,11 @@ async function entriesOf(folder: string): Promise<string[]> {
   }
 }
 
-/** What a process is called says something on its own system only. */
-function isInUse(writer: string, isHere: boolean, modified: number): boolean {
+/** What a process is called says something on its own system only: in containers all are called 1. */
+function isInUse(path: string, writer: string, isHere: boolean, modified: number): boolean {
   if (writer === 'rest') return false;
-  if (isAlive(Number(writer))) return true;
-  return !isHere && Date.now() - modified < MIN_AGE;
+  if (!isHere) return Date.now() - modified < MIN_AGE;
+  return Number(writer) === process.pid ? own.has(path) : isAlive(Number(writer));
 }
 
 function pathOf({ folder, name, sender }: PartOwner, writer: string): string {
