@@ -26,15 +26,18 @@ Examples:
   secure-sockets bench
   secure-sockets bench --backend node --seconds 5
 `,
+  flags: () => ({ bench: flags }),
   run,
 };
 
+const flags = {
+  ...commonFlags,
+  backend: { type: 'string' },
+  seconds: { type: 'string' },
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('bench', args, {
-    ...commonFlags,
-    backend: { type: 'string' },
-    seconds: { type: 'string' },
-  });
+  const { values, positionals } = parse('bench', args, flags);
   refuseMore('bench takes no arguments', positionals, 'secure-sockets bench --help');
   const milliseconds = 1000 * (wholeNumber('seconds', values.seconds, 1, 3600) ?? 1);
   const report = reportAs(values);

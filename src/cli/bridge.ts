@@ -1,5 +1,5 @@
-import type { Command } from './shared/arguments.js';
-import { planBridge } from './shared/bridge-plan.js';
+import type { Command, Flags } from './shared/arguments.js';
+import { flagsOfBridge, planBridge } from './shared/bridge-plan.js';
 import {
   clientHelp,
   endpointHelp,
@@ -9,7 +9,7 @@ import {
   withHeading,
   without,
 } from './shared/help.js';
-import { hasConfiguration, runConfiguration } from './shared/run-configuration.js';
+import { flagsWithConfiguration, hasConfiguration, runConfiguration } from './shared/run-configuration.js';
 import { runStation } from './shared/run-station.js';
 
 /** `secure-sockets bridge`. */
@@ -48,9 +48,19 @@ Examples:
   secure-sockets bridge outward --identity me.pem --server-key SHA256:... \\
     127.0.0.1:8000 server.example:9000
 `,
+  flags: () => ({
+    'bridge inward': withoutProtocol(flagsOfBridge.inward),
+    'bridge outward': withoutProtocol(flagsOfBridge.outward),
+    'bridge --config': flagsWithConfiguration,
+  }),
   run: async (args) => {
     if (hasConfiguration(args)) await runConfiguration('bridge', args);
     else await runStation(planBridge(args));
     return 0;
   },
 };
+
+/** It is read to say why there is none. */
+function withoutProtocol({ protocol: _, ...flags }: Flags): Flags {
+  return flags;
+}

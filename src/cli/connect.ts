@@ -31,11 +31,14 @@ Examples:
   tar c folder | secure-sockets connect --identity me.pem backup.example:9000
   secure-sockets connect --server-key SHA256:... wss://shop.example/secure
 `,
+  flags: () => ({ connect: flags }),
   run,
 };
 
+const flags = { ...endpointFlags, ...clientFlags, ...inputFlags } as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('connect', args, { ...endpointFlags, ...clientFlags, ...inputFlags });
+  const { values, positionals } = parse('connect', args, flags);
   const address = parsePeerAddress(onePositional('connect', 'ADDRESS', positionals));
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);

@@ -35,19 +35,22 @@ Examples:
   secure-sockets fingerprint key.pem
   secure-sockets fingerprint server.example:9000
 `,
+  flags: () => ({ fingerprint: flags }),
   run,
 };
 
+const flags = {
+  help: endpointFlags.help,
+  json: endpointFlags.json,
+  'passphrase-file': endpointFlags['passphrase-file'],
+  protocol: endpointFlags.protocol,
+  backend: endpointFlags.backend,
+  timeout: endpointFlags.timeout,
+  'min-modulus-bits': clientFlags['min-modulus-bits'],
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('fingerprint', args, {
-    help: endpointFlags.help,
-    json: endpointFlags.json,
-    'passphrase-file': endpointFlags['passphrase-file'],
-    protocol: endpointFlags.protocol,
-    backend: endpointFlags.backend,
-    timeout: endpointFlags.timeout,
-    'min-modulus-bits': clientFlags['min-modulus-bits'],
-  });
+  const { values, positionals } = parse('fingerprint', args, flags);
   const subject = onePositional('fingerprint', 'FILE or ADDRESS', positionals);
   checkFiles(values, { FILE: subject });
   const report = reportAs(values);

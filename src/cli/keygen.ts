@@ -36,20 +36,23 @@ Examples:
   secure-sockets keygen --bits 2048 -o key.pem
   secure-sockets keygen --role client --name "Ann's laptop" -o ann.pem
 `,
+  flags: () => ({ keygen: flags }),
   run,
 };
 
+const flags = {
+  ...commonFlags,
+  output: { type: 'string', short: 'o' },
+  role: { type: 'string' },
+  bits: { type: 'string' },
+  name: { type: 'string' },
+  passphrase: { type: 'boolean' },
+  'passphrase-file': { type: 'string' },
+  backend: { type: 'string' },
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('keygen', args, {
-    ...commonFlags,
-    output: { type: 'string', short: 'o' },
-    role: { type: 'string' },
-    bits: { type: 'string' },
-    name: { type: 'string' },
-    passphrase: { type: 'boolean' },
-    'passphrase-file': { type: 'string' },
-    backend: { type: 'string' },
-  });
+  const { values, positionals } = parse('keygen', args, flags);
   refuseMore('keygen takes no arguments, and its file as -o FILE', positionals);
   const path = values.output;
   if (path !== undefined && existsSync(path))

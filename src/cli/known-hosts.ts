@@ -25,14 +25,17 @@ Examples:
   secure-sockets known-hosts list
   secure-sockets known-hosts remove server.example:9000
 `,
+  flags: () => ({ 'known-hosts': flags }),
   run,
 };
 
+const flags = {
+  ...commonFlags,
+  'known-hosts': { type: 'string' },
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('known-hosts', args, {
-    ...commonFlags,
-    'known-hosts': { type: 'string' },
-  });
+  const { values, positionals } = parse('known-hosts', args, flags);
   const store = openKnownHosts(values['known-hosts'], [otherFile]);
   const [action, ...rest] = positionals;
   const report = reportAs(values);

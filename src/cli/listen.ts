@@ -39,17 +39,20 @@ Examples:
     :9000 >> log
   secure-sockets listen --websocket --identity key.pem 127.0.0.1:9000
 `,
+  flags: () => ({ listen: flags }),
   run,
 };
 
+const flags = {
+  ...endpointFlags,
+  ...serverFlags,
+  ...listenFlags,
+  ...inputFlags,
+  'keep-open': { type: 'boolean', short: 'k' },
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('listen', args, {
-    ...endpointFlags,
-    ...serverFlags,
-    ...listenFlags,
-    ...inputFlags,
-    'keep-open': { type: 'boolean', short: 'k' },
-  });
+  const { values, positionals } = parse('listen', args, flags);
   const address = parseAddress(onePositional('listen', 'ADDRESS', positionals), 'listen');
   const { messageSize, wait } = inputOptions(values);
   const report = reportAs(values);

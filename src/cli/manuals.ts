@@ -2,6 +2,8 @@ import { type Command, commonFlags, oneOfRequired, parse, refuseMore } from './s
 import { completion, manPage } from './shared/manual.js';
 import { print } from './shared/output.js';
 
+const helpFlag = { help: commonFlags.help } as const;
+
 /**
  * The commands that print the man page and the completion scripts, which are generated from the manuals of all
  * commands.
@@ -28,8 +30,9 @@ Options:
 Examples:
   secure-sockets man > /usr/local/share/man/man1/secure-sockets.1
 `,
+    flags: () => ({ man: helpFlag }),
     run: async (args) => {
-      const { positionals } = parse('man', args, commonFlags);
+      const { positionals } = parse('man', args, helpFlag);
       refuseMore('man takes no arguments', positionals, 'secure-sockets man --help');
       print(manPage(all(), help(), version()));
       return 0;
@@ -52,8 +55,9 @@ Examples:
   secure-sockets completion bash > /etc/bash_completion.d/secure-sockets
   secure-sockets completion fish > /etc/fish/completions/secure-sockets.fish
 `,
+    flags: () => ({ completion: helpFlag }),
     run: async (args) => {
-      const { positionals } = parse('completion', args, commonFlags);
+      const { positionals } = parse('completion', args, helpFlag);
       print(completion(oneOfRequired('completion', positionals, ['bash', 'zsh', 'fish']), all()));
       return 0;
     },

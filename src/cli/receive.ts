@@ -47,20 +47,23 @@ ${endpointHelp}
 Examples:
   secure-sockets receive --identity key.pem --authorized-keys keys -o in :9000
 `,
+  flags: () => ({ receive: flags }),
   run,
 };
 
+const flags = {
+  ...endpointFlags,
+  ...serverFlags,
+  ...listenFlags,
+  output: { type: 'string', short: 'o' },
+  'keep-open': { type: 'boolean', short: 'k' },
+  recursive: { type: 'boolean', short: 'r' },
+  'no-preserve': { type: 'boolean' },
+  resume: { type: 'boolean' },
+} as const;
+
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse('receive', args, {
-    ...endpointFlags,
-    ...serverFlags,
-    ...listenFlags,
-    output: { type: 'string', short: 'o' },
-    'keep-open': { type: 'boolean', short: 'k' },
-    recursive: { type: 'boolean', short: 'r' },
-    'no-preserve': { type: 'boolean' },
-    resume: { type: 'boolean' },
-  });
+  const { values, positionals } = parse('receive', args, flags);
   const address = parseAddress(onePositional('receive', 'ADDRESS', positionals), 'listen');
   const folder = values.output ?? '.';
   if (!(await stat(folder)).isDirectory()) throw usageError(`${folder} is not a folder`);

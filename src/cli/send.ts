@@ -36,6 +36,7 @@ Examples:
   pg_dump shop | secure-sockets send --name shop.sql - host:9000
   secure-sockets send --server-key SHA256:... photo.jpg notes.txt host:9000
 `,
+  flags: () => ({ send: flags }),
   run,
 };
 

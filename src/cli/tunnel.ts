@@ -1,7 +1,7 @@
 import type { Command } from './shared/arguments.js';
-import { hasConfiguration, runConfiguration } from './shared/run-configuration.js';
+import { flagsWithConfiguration, hasConfiguration, runConfiguration } from './shared/run-configuration.js';
 import { runStation } from './shared/run-station.js';
-import { planTunnel } from './shared/tunnel-plan.js';
+import { flagsOfTunnel, planTunnel } from './shared/tunnel-plan.js';
 
 /** `secure-sockets tunnel`. */
 export const tunnel: Command = {
@@ -44,6 +44,11 @@ Examples:
   secure-sockets tunnel server --identity key.pem --any-client :9000 :6379
   secure-sockets tunnel client --server-key SHA256:... :6379 there.example:9000
 `,
+  flags: () => ({
+    'tunnel client': flagsOfTunnel.client,
+    'tunnel server': flagsOfTunnel.server,
+    'tunnel --config': flagsWithConfiguration,
+  }),
   run: async (args) => {
     if (hasConfiguration(args)) await runConfiguration('tunnel', args);
     else await runStation(planTunnel(args));

@@ -82,6 +82,15 @@ describe('a configuration', () => {
       /^bad\.toml: tunnel-client\.a\.cariers: there is no such option: did you mean carriers\?/,
     ],
     [
+      '[tunnel-client.a]\nany-client = true',
+      /^bad\.toml: tunnel-client\.a\.any-client: it belongs to tunnel-server, not to tunnel-client/,
+    ],
+    [
+      '[tunnel-server.a]\nserver = "h:1"',
+      /^bad\.toml: tunnel-server\.a\.server: it belongs to tunnel-client, not to tunnel-server/,
+    ],
+    ['settle = 9', /^bad\.toml: settle: it belongs to tunnel-server: write it in such a table/],
+    [
       '[tunnel-client.a]\ncarriers = 1.5',
       /^bad\.toml: tunnel-client\.a\.carriers: it is text or a whole number, not 1.5/,
     ],

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { quote } from '../../errors.js';
 import { suggestion } from '../../suggest.js';
-import { usageError } from './failure.js';
+import { CommandError, exitCodes, usageError } from './failure.js';
 import { checkFiles } from './file-flags.js';
 
 /** The type of a flag's value, as parseArgs of `node:util` takes it. */
@@ -17,6 +17,9 @@ export type Arguments<T extends Flags> = ReturnType<
   typeof parseArgs<{ readonly options: T; readonly allowPositionals: true }>
 >;
 
+/** Flags by the words that a command with them begins with, such as `tunnel client`. */
+export type FlagTables = Readonly<Record<string, Flags>>;
+
 /** A command of the command line. */
 export interface Command {
   readonly name: string;
@@ -24,6 +27,8 @@ export interface Command {
   readonly summary: string;
   /** The manual, as `--help` prints it. */
   readonly help: string;
+  /** Its flags, by the sides that it has, if it has any. */
+  flags(): FlagTables;
   /** Runs the command. Resolves to the exit code. */
   run(args: string[]): Promise<number>;
 }
@@ -33,6 +38,20 @@ export const commonFlags = {
   help: { type: 'boolean', short: 'h' },
   json: { type: 'boolean' },
 } as const;
+
+/** An option that a command does not have. */
+export class UnknownOption extends CommandError {
+  /** The words that the command begins with. */
+  readonly command: string;
+  /** As it was written, `--long` or `-s`. */
+  readonly option: string;
+
+  constructor(command: string, option: string, message: string, hint: string) {
+    super(exitCodes.usage, message, [hint]);
+    this.command = command;
+    this.option = option;
+  }
+}
 
 /** Reads a command's flags; a mistake in them is a usage error that names the manual. */
 export function parse<const T extends Flags>(command: string, args: string[], flags: T): Arguments<T> {
@@ -46,18 +65,19 @@ function parseFlags<const T extends Flags>(command: string, args: string[], flag
     return parseArgs({ args, options: flags, allowPositionals: true, strict: true });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const [text = ''] = error.message.split(/\. |\n/);
-    throw usageError(
-      `${text.charAt(0).toLowerCase()}${text.slice(1)}${meant(text, Object.keys(flags))}`,
-      `secure-sockets ${command} --help`,
-    );
+    throw misused(command, error.message, flags);
   }
 }
 
-function meant(text: string, names: readonly string[]): string {
-  const [, unknown] = /^Unknown option '--([^'=]+)/.exec(text) ?? [];
-  const near = unknown === undefined ? undefined : suggestion(unknown, names);
-  return near === undefined ? '' : `: did you mean --${near}?`;
+function misused(command: string, problem: string, flags: Flags): CommandError {
+  const [text = ''] = problem.split(/\. |\n/);
+  const message = `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+  const hint = `secure-sockets ${command.split(' ')[0]} --help`;
+  const [, unknown] = /^Unknown option '(--?[^'=]+)/.exec(text) ?? [];
+  if (unknown === undefined) return usageError(message, hint);
+  const near = suggestion(unknown.replace(/^--?/, ''), Object.keys(flags));
+  const question = near === undefined ? '' : `: did you mean --${near}?`;
+  return new UnknownOption(command, unknown, `${message}${question}`, hint);
 }
 
 /** The one argument of a command, out of a list. */

@@ -42,7 +42,7 @@ export function planBridge(args: readonly string[]): StationPlan {
 }
 
 function planInward(args: string[]): StationPlan {
-  const { values, positionals } = parse('bridge', args, inwardFlags);
+  const { values, positionals } = parse('bridge inward', args, inwardFlags);
   const [from, to] = twoAddresses(positionals, 'TARGET', (text) => parseAddress(text, 'connect'));
   if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
     throw usageError('bridge inward takes either --authorized-keys FILE or --any-client');
@@ -64,7 +64,7 @@ function planInward(args: string[]): StationPlan {
 }
 
 function planOutward(args: string[]): StationPlan {
-  const { values, positionals } = parse('bridge', args, outwardFlags);
+  const { values, positionals } = parse('bridge outward', args, outwardFlags);
   const [from, to] = twoAddresses(positionals, 'SERVER', parsePeerAddress);
   checkProtocol(values);
   if (!values['any-address']) checkLocal(from);

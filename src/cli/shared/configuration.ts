@@ -3,13 +3,15 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { explainFile, readTextFile } from '../../files.node.js';
 import { suggestion } from '../../suggest.js';
 import { parseAddress, parsePeerAddress } from './address.js';
-import type { Flags } from './arguments.js';
+import type { Flags, FlagTables } from './arguments.js';
 import { flagsOfBridge, planBridge } from './bridge-plan.js';
 import { CommandError, explain, usageError } from './failure.js';
 import { Inputs } from './file-flags.js';
 import { checkMetrics, type MetricsValues } from './metrics.js';
 import { checkReport, type ReportFlags } from './output.js';
+import { listed, ownersOf } from './owners.js';
 import type { StationPlan } from './run-station.js';
+import { kindOf, type Table, table, text, truth } from './toml-values.js';
 import { flagsOfTunnel, planTunnel } from './tunnel-plan.js';
 
 /** The settings of the whole process, by the names of its flags. */
@@ -67,6 +69,15 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
+/** The members of each kind, by the names that they have on the command line. */
+const flagsOfKinds: FlagTables = Object.fromEntries(
+  Object.entries(kinds).map(([kind, { flags, addresses }]) => {
+    const { help: _, target: __, ...options } = flags;
+    const members = Object.fromEntries(addresses.map((name) => [name, { type: 'string' } as const]));
+    return [kind, { ...options, ...members }];
+  }),
+);
+
 /** The flags of the whole process, at the top of the file. */
 export const processFlags = {
   json: { type: 'boolean' },
@@ -112,8 +123,6 @@ function checkInputs(path: string, services: ReadonlyMap<string, Configured>): v
     within(path, table, () => inputs.addFlags({ ...plan.values }, (flag) => `${table}.${flag}`));
 }
 
-type Table = Readonly<Record<string, unknown>>;
-
 function parse(path: string, text: string): Table {
   try {
     return parseToml(text);
@@ -137,6 +146,8 @@ function processFlagsIn(path: string, members: readonly (readonly [string, unkno
 function processFlag(name: string, value: unknown): Record<string, unknown> {
   const flag = flagOf(processFlags, name);
   if (flag !== undefined) return { [name]: flag.type === 'boolean' ? truth(value) : text(value) };
+  const owners = ownersOf(`--${name}`, '', flagsOfKinds);
+  if (owners.length > 0) throw usageError(`it belongs to ${listed(owners)}: write it in such a table`);
   throw unknown(name, [...Object.keys(kinds), ...Object.keys(processFlags)]);
 }
 
@@ -174,14 +185,15 @@ function checkName(name: string, services: ReadonlyMap<string, unknown>): void {
     throw usageError('a name has 1 to 63 letters, digits, dots, hyphens and underscores');
 }
 
-function service({ path, folder, kind }: Origin, place: string, members: Table): Configured {
+function service(origin: Origin, place: string, members: Table): Configured {
+  const { path, kind } = origin;
   const { plan, ...rest } = kinds[kind] as Kind;
   const args: string[] = [];
   const positionals = new Map<string, string>();
   for (const [name, value] of Object.entries(members)) {
     within(path, `${place}.${name}`, () => {
       const use = addressUse(name, rest);
-      if (use === undefined) args.push(...optionArguments(name, value, rest, folder));
+      if (use === undefined) args.push(...optionArguments(name, value, rest, origin));
       else if (typeof value === 'string') positionals.set(name, checkAddress(value, use));
       else args.push(...targetArguments(name, value, use, rest));
     });
@@ -224,13 +236,15 @@ function optionArguments(
   name: string,
   value: unknown,
   { flags, addresses }: Fields,
-  folder: string,
+  { folder, kind }: Origin,
 ): string[] {
   const { help: _, target: __, ...options } = flags;
   const isOfProcess = Object.hasOwn(processFlags, name);
   const flag = isOfProcess ? undefined : flagOf(options, name);
   if (flag === undefined) {
     if (isOfProcess) throw usageError('it belongs to the whole process: write it above all tables');
+    const owners = ownersOf(`--${name}`, kind, flagsOfKinds);
+    if (owners.length > 0) throw usageError(`it belongs to ${listed(owners)}, not to ${kind}`);
     throw unknown(name, [...addresses, ...Object.keys(options).filter((one) => !(one in processFlags))]);
   }
   if (flag.type === 'boolean') return truth(value) ? [`--${name}`] : [];
@@ -245,29 +259,6 @@ function fileName(path: string, folder: string): string {
 function unknown(name: string, names: readonly string[]): CommandError {
   const near = suggestion(name, names);
   return usageError(`there is no such option${near === undefined ? '' : `: did you mean ${near}?`}`);
-}
-
-function table(value: unknown, ...hints: string[]): Table {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date))
-    return value as Table;
-  throw usageError(`it is a table, not ${kindOf(value)}`, ...hints);
-}
-
-function text(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number' && Number.isInteger(value)) return String(value);
-  throw usageError(`it is text or a whole number, not ${kindOf(value)}`);
-}
-
-function truth(value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw usageError(`it is true or false, not ${kindOf(value)}`);
-}
-
-function kindOf(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  if (value instanceof Date) return 'a date';
-  return typeof value === 'object' ? 'a table' : JSON.stringify(value);
 }
 
 /** Adds the place in the file to an error. An option that the error names by its flag is named as a member. */

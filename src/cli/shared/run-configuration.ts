@@ -1,5 +1,5 @@
 import { quote } from '../../errors.js';
-import { parse, refuseMore } from './arguments.js';
+import { type Flags, parse, refuseMore } from './arguments.js';
 import { freeBuffersAtOnce } from './collection.js';
 import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
 import { ConfiguredStations } from './configured-stations.js';
@@ -17,6 +17,9 @@ const configurationFlags = {
   ...processFlags,
 } as const;
 
+/** The flags of a command with `--config`. */
+export const flagsWithConfiguration: Flags = configurationFlags;
+
 /** Whether a command runs a configuration file: it has `--config` instead of a side or direction. */
 export function hasConfiguration([first = '', ...more]: readonly string[]): boolean {
   const isGiven = [first, ...more].some((arg) => /^--config(=|$)/.test(arg));
@@ -27,7 +30,7 @@ export function hasConfiguration([first = '', ...more]: readonly string[]): bool
 
 /** Runs the services of a configuration file until stopped. At SIGHUP the file is read again and applied. */
 export async function runConfiguration(command: string, args: string[]): Promise<void> {
-  const { values, positionals } = parse(command, args, configurationFlags);
+  const { values, positionals } = parse(`${command} --config`, args, configurationFlags);
   const { config: path, ...given } = values;
   refuseMore('--config FILE says what is to run, with its addresses', positionals);
   if (path === undefined) throw usageError('--config takes a FILE');

@@ -53,7 +53,7 @@ export function planTunnel(args: readonly string[]): StationPlan {
 }
 
 function planClient(args: string[]): StationPlan {
-  const { values, positionals } = parse('tunnel', args, tunnelClientFlags);
+  const { values, positionals } = parse('tunnel client', args, tunnelClientFlags);
   const { listens, server } = readTunnelClient(positionals, values.target);
   const carriers = carrierCount(values.carriers, values.protocol);
   const limit = maxConnections(values);
@@ -68,7 +68,7 @@ function planClient(args: string[]): StationPlan {
 }
 
 function planServer(args: string[]): StationPlan {
-  const { values, positionals } = parse('tunnel', args, tunnelServerFlags);
+  const { values, positionals } = parse('tunnel server', args, tunnelServerFlags);
   const { targets, listen } = readTunnelServer(positionals, values.target);
   if ((values['authorized-keys'] === undefined) !== (values['any-client'] === true))
     throw usageError(
