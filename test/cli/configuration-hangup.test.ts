@@ -64,7 +64,7 @@ describe('SIGHUP', () => {
     expect(await status()).toBe(200);
     write('metrics.toml', `metrics = "127.0.0.1:${portIn(taken)}"\n${tables}`);
     server.child.kill('SIGHUP');
-    await server.until(/EADDRINUSE/);
+    await server.until(/metrics: listen EADDRINUSE/);
     expect(await status()).toBe(200);
     write('metrics.toml', `metrics = ":0"\n${tables}${tunnelServer('b', await greeter('two'))}`);
     server.child.kill('SIGHUP');

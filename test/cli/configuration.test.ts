@@ -82,6 +82,14 @@ describe('a configuration', () => {
       /^bad\.toml: tunnel-client\.a\.cariers: there is no such option: did you mean carriers\?/,
     ],
     [
+      '[tunnel-client.a]\nlisten = "127.0.0.1:7"\nserver = "h:1"\n[bridge-outward.b]\nlisten = "127.0.0.1:7"',
+      /^bad\.toml: bridge-outward\.b\.listen: tunnel-client\.a listens at 127\.0\.0\.1:7 as well/,
+    ],
+    [
+      'metrics = "[::1]:7"\n[tunnel-client.a]\nlisten = { x = "[::1]:7" }',
+      /^bad\.toml: tunnel-client\.a\.listen: metrics listens at \[::1\]:7 as well/,
+    ],
+    [
       '[tunnel-client.a]\nany-client = true',
       /^bad\.toml: tunnel-client\.a\.any-client: it belongs to tunnel-server, not to tunnel-client/,
     ],

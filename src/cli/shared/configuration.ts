@@ -2,11 +2,12 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { explainFile, readTextFile } from '../../files.node.js';
 import { suggestion } from '../../suggest.js';
-import { parseAddress, parsePeerAddress } from './address.js';
+import { parsePeerAddress } from './address.js';
 import type { Flags, FlagTables } from './arguments.js';
 import { flagsOfBridge, planBridge } from './bridge-plan.js';
 import { CommandError, explain, usageError } from './failure.js';
 import { Inputs } from './file-flags.js';
+import { Listeners } from './listeners.js';
 import { checkMetrics, type MetricsValues } from './metrics.js';
 import { checkReport, type ReportFlags } from './output.js';
 import { listed, ownersOf } from './owners.js';
@@ -107,8 +108,9 @@ export async function readConfiguration(path: string): Promise<Configuration> {
   const members = Object.entries(parse(path, text));
   const flags = processFlagsIn(path, members);
   const services = new Map<string, Configured>();
+  const listeners = new Listeners(flags.metrics);
   for (const [kind, value] of members)
-    if (Object.hasOwn(kinds, kind)) addServices(services, { path, folder, kind }, value);
+    if (Object.hasOwn(kinds, kind)) addServices(services, { path, folder, kind, listeners }, value);
   if (services.size === 0)
     throw usageError(`${path}: it has no service`, 'write a table such as [tunnel-server.NAME]');
   checkInputs(path, services);
@@ -160,6 +162,7 @@ interface Origin {
   readonly path: string;
   readonly folder: string;
   readonly kind: string;
+  readonly listeners: Listeners;
 }
 
 function addServices(services: Map<string, Configured>, origin: Origin, value: unknown): void {
@@ -186,16 +189,16 @@ function checkName(name: string, services: ReadonlyMap<string, unknown>): void {
 }
 
 function service(origin: Origin, place: string, members: Table): Configured {
-  const { path, kind } = origin;
+  const { path, kind, listeners } = origin;
   const { plan, ...rest } = kinds[kind] as Kind;
   const args: string[] = [];
   const positionals = new Map<string, string>();
   for (const [name, value] of Object.entries(members)) {
     within(path, `${place}.${name}`, () => {
-      const use = addressUse(name, rest);
-      if (use === undefined) args.push(...optionArguments(name, value, rest, origin));
-      else if (typeof value === 'string') positionals.set(name, checkAddress(value, use));
-      else args.push(...targetArguments(name, value, use, rest));
+      const check = addressCheck(name, rest, (address) => listeners.add(address, place));
+      if (check === undefined) args.push(...optionArguments(name, value, rest, origin));
+      else if (typeof value === 'string') positionals.set(name, check(value));
+      else args.push(...targetArguments(name, value, check, rest));
     });
   }
   for (const name of rest.addresses)
@@ -207,27 +210,26 @@ function service(origin: Origin, place: string, members: Table): Configured {
 
 type Fields = Omit<Kind, 'plan'>;
 
-function addressUse(name: string, { addresses }: Fields): 'listen' | 'connect' | undefined {
-  if (name === addresses[0]) return 'listen';
-  return name === addresses[1] ? 'connect' : undefined;
-}
+type Check = (address: string) => string;
 
-/** The plan checks whether it may be that of a WebSocket server. */
-function checkAddress(address: string, use: 'listen' | 'connect'): string {
-  if (use === 'listen') parseAddress(address, use);
-  else parsePeerAddress(address);
-  return address;
-}
-
-function targetArguments(
+/** What checks the addresses of a member, if it has any. The plan checks whether one may be that of a WebSocket server. */
+function addressCheck(
   name: string,
-  value: unknown,
-  use: 'listen' | 'connect',
-  { named }: Fields,
-): string[] {
+  { addresses }: Fields,
+  listen: (address: string) => void,
+): Check | undefined {
+  if (name !== addresses[0] && name !== addresses[1]) return undefined;
+  return (address) => {
+    if (name === addresses[0]) listen(address);
+    else parsePeerAddress(address);
+    return address;
+  };
+}
+
+function targetArguments(name: string, value: unknown, check: Check, { named }: Fields): string[] {
   if (named !== name) throw usageError(`it is an address, not ${kindOf(value)}`);
   return Object.entries(table(value)).map(
-    ([target, address]) => `--target=${target}=${checkAddress(text(address), use)}`,
+    ([target, address]) => `--target=${target}=${check(text(address))}`,
   );
 }
 

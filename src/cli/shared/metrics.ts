@@ -1,8 +1,8 @@
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { SecureServer } from '../../index.js';
 import { formatAddress, isLocal, type ListenAddress, parseAddress } from './address.js';
-import { usageError } from './failure.js';
+import { CommandError, explain, usageError } from './failure.js';
 import type { Links } from './links.js';
 import { listenPlain, listenWhereFree } from './listening.js';
 import type { Report } from './output.js';
@@ -54,10 +54,10 @@ export async function serveMetrics(
     answer(() => [...metricsOfAll(measured()), eventLoop(delay)], stop),
   );
   server.maxConnections = 32;
-  let at = formatAddress(address);
-  // the socket file of a process that was killed is removed
-  await listenWhereFree(address, { unlink: true }, async () => {
-    at = formatAddress(await listenPlain(server, address));
+  const at = await listenForMetrics(server, address).catch((error: unknown) => {
+    delay.disable();
+    const { message, hints, exitCode } = explain(error);
+    throw new CommandError(exitCode, `metrics: ${message}`, hints, error);
   });
   // neither the server nor its connections keep the process running
   server.unref();
@@ -68,6 +68,15 @@ export async function serveMetrics(
     server.close();
     server.closeAllConnections();
   };
+}
+
+/** Resolves to the address, with the real port. The socket file of a process that was killed is removed. */
+async function listenForMetrics(server: Server, address: ListenAddress): Promise<string> {
+  let at = address;
+  await listenWhereFree(address, { unlink: true }, async () => {
+    at = await listenPlain(server, address);
+  });
+  return formatAddress(at);
 }
 
 /** The address for metrics, if any. Throws if other machines can reach it and `--metrics-public` is missing. */
