@@ -38,6 +38,39 @@ declare const Worker: new (
   terminate(): void;
 };
 
+declare const navigator: {
+  readonly serviceWorker: {
+    register(url: string): Promise<{ unregister(): Promise<boolean> }>;
+    readonly ready: Promise<{
+      readonly active: { postMessage(message: unknown, transfer: unknown[]): void };
+    }>;
+  };
+};
+
+declare const WebSocketStream: new (
+  url: string,
+  options: { protocols: string[] },
+) => {
+  readonly opened: Promise<import('../src/browser.js').StreamPair>;
+  readonly closed: Promise<{ readonly closeCode: number }>;
+};
+
+/** One file, because a service worker has no `import()`. */
+const serviceWorker = `import { SecureClient, webSocket } from 'secure-sockets';
+  addEventListener('message', (event) => event.waitUntil(answer(event.data, event.ports[0])));
+  async function answer([url, serverKey], port) {
+    try {
+      const client = new SecureClient({ serverKey });
+      await client.connect(webSocket(url));
+      await client.send(new Uint8Array(100_000).fill(9));
+      const echo = await client.recv();
+      await client.close();
+      port.postMessage([echo.length, echo[99_999]]);
+    } catch (error) {
+      port.postMessage(error.message);
+    }
+  }`;
+
 const installed = [
   {
     name: 'Chromium',
@@ -72,6 +105,8 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
   beforeAll(async () => {
     const { outputFiles } = await bundle("export * from 'secure-sockets';", project.path);
     const files = new Map(outputFiles.map(({ path, text }) => [`/${path.split('/').pop()}`, text]));
+    const inOne = await bundle(serviceWorker, project.path, { splitting: false, format: 'iife' });
+    files.set('/service-worker.js', inOne.outputFiles[0]?.text ?? '');
     web = createServer((request, response) => {
       const file = files.get(request.url ?? '');
       response.setHeader('content-type', file === undefined ? 'text/html' : 'text/javascript');
@@ -382,6 +417,43 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
     }, where());
     expect(outcome).toEqual([100_000, 9]);
   }, 60_000);
+
+  it('works in a service worker', async () => {
+    const outcome = await page.evaluate(async (address) => {
+      const registration = await navigator.serviceWorker.register('/service-worker.js');
+      const { active } = await navigator.serviceWorker.ready;
+      const { port1, port2 } = new MessageChannel();
+      active.postMessage(address, [port2]);
+      const port = port1 as unknown as { onmessage: (event: { readonly data: unknown }) => void };
+      const answer = await new Promise((resolve) => {
+        port.onmessage = ({ data }) => resolve(data);
+      });
+      await registration.unregister();
+      return answer;
+    }, where());
+    expect(outcome).toEqual([100_000, 9]);
+  }, 60_000);
+
+  it.runIf(name === 'Chromium')(
+    'takes the streams of a WebSocketStream, which holds a server back by itself',
+    async () => {
+      const outcome = await page.evaluate(async ([url, serverKey]) => {
+        const socket = new WebSocketStream(url, { protocols: [library.WEB_SOCKET_PROTOCOL] });
+        const client = new library.SecureClient({ serverKey, maxMessage: 2 ** 20 });
+        await client.connect(library.webStreams(await socket.opened));
+        await client.send(new TextEncoder().encode('flood'));
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+        let count = 0;
+        while (count < 64 && (await client.recv())?.length === 2 ** 20) count++;
+        await client.close();
+        const { closeCode } = await socket.closed;
+        return { count, isInOrder: [1000, 1005].includes(closeCode) };
+      }, where());
+      // the same flood is too much for a WebSocket; the end of a stream closes without a code, if the server is not sooner
+      expect(outcome).toEqual({ count: 64, isInOrder: true });
+    },
+    60_000,
+  );
 
   it.runIf(name === 'Chromium')(
     'keeps no memory of 1,000 connections',
