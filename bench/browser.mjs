@@ -91,6 +91,8 @@ async function memories(page, where) {
       connects: await measureMemory(page, during('handshake', number('connects'))),
     };
   }
+  const givingBack = () => work(page, 'download', where, 'sealed', number('memory'), true);
+  all.sealed.givenBack = await measureMemory(page, givingBack);
   return all;
 }
 

