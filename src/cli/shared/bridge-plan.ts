@@ -4,6 +4,7 @@ import { type Flags, parse, refuseMore, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
 import { type FileServer, makeServer } from './file-server.js';
+import { schedule } from './handshake-queue.js';
 import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
@@ -75,12 +76,21 @@ function planOutward(args: string[]): StationPlan {
     const more = { maxMessage: longest, sessions: new Sessions() };
     const { dial, reload } = await diallerFor(to, sealed, stop, more);
     const { identity: __, 'passphrase-file': ___, ...common } = values;
-    const { server } = await makeServer({ ...common, 'key-length': keyLength, protocol: 'classic' }, report);
+    const classic = { ...common, 'key-length': keyLength, protocol: 'classic' };
+    const { server } = await makeServer(classic, report, handshakesAt(from, limit));
     // the key for this run stays; only the one towards the sealed server can change
     const files = { server, reload: async () => void (await reload()) };
-    return station(files, dial, { address: from, values, limit, report });
+    return station(files, schedule(dial), { address: from, values, limit, report });
   };
   return { values, prepare };
+}
+
+/**
+ * At an address of this machine as many as there may be connections: a server drops some at random from half of its room
+ * on, which is for addresses that strangers can reach.
+ */
+function handshakesAt(address: ListenAddress, limit: number): { maxPendingHandshakes?: number } {
+  return isLocal(address) ? { maxPendingHandshakes: 2 * limit } : {};
 }
 
 interface BridgePlace {

@@ -1,12 +1,11 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2';
 import type { Socket } from 'node:net';
-import PQueue from 'p-queue';
-import { abortable } from '../../connection/abortable.js';
 import { formatAddress, type ListenAddress } from './address.js';
 import { announceWarning } from './announce.js';
 import { wholeNumber } from './arguments.js';
 import { Carriers, type Passage } from './carriers.js';
 import { usageError } from './failure.js';
+import { schedule } from './handshake-queue.js';
 import type { Links } from './links.js';
 import { type Handover, Listener } from './listener.js';
 import type { Report } from './output.js';
@@ -15,7 +14,7 @@ import { relay } from './relay.js';
 import type { Station } from './station.js';
 import { relayStream, resetPlain } from './stream-relay.js';
 import { DEFAULT_TARGET, type Listens } from './targets.js';
-import type { Dialler, ReloadableDialler } from './trust.js';
+import type { ReloadableDialler } from './trust.js';
 
 /** Options of a tunnel client. */
 export interface TunnelClientOptions {
@@ -119,21 +118,6 @@ export class TunnelClient implements Station {
       ...(isNamed && { target: name }),
     });
   }
-}
-
-/** A server accepts 32 handshakes from one address at a time by default, and counts them slightly longer than we do. */
-const MAX_HANDSHAKES = 24;
-
-/** The same, for any number at a time: those beyond the server's limit wait. */
-function schedule(dial: Dialler): Dialler {
-  const queue = new PQueue({ concurrency: MAX_HANDSHAKES });
-  return (signal) => {
-    const dialled = queue.add(async () => {
-      signal.throwIfAborted();
-      return dial(signal);
-    });
-    return abortable(dialled, signal);
-  };
 }
 
 async function carry(socket: Socket, name: string, carriers: Carriers, stop: AbortSignal): Promise<void> {
