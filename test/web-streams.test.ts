@@ -1,8 +1,9 @@
 import { runInNewContext } from 'node:vm';
 import { SecureClient, type StreamPair, webStreams } from 'secure-sockets';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { pause, portOf, startListening } from './helpers/sockets.js';
 import { record } from './helpers/transport-log.js';
+import { webTransportStreams } from './helpers/web-transport-streams.js';
 
 describe('webStreams()', () => {
   it('refuses what is no pair of streams, and streams in use', () => {
@@ -106,6 +107,72 @@ describe('webStreams()', () => {
     await expect.poll(() => log.error?.message).toBe('not connected');
   });
 
+  it('given up after its end still delivers what the streams have taken, and ends them in order', async () => {
+    const { near, far, resets } = webTransportStreams();
+    let releases = 0;
+    const transport = webStreams(near, { close: () => releases++ });
+    const log = record(transport);
+    const peer = webStreams(far);
+    const peerLog = record(peer);
+    transport.write([new Uint8Array(1000)]);
+    transport.end();
+    transport.destroy();
+    peer.write([new Uint8Array(1000)]);
+    peer.end();
+    await expect.poll(() => log.events).toEqual(['close']);
+    await expect.poll(() => peerLog.events).toEqual(['end', 'close']);
+    expect([peerLog.received(), log.received(), resets()]).toEqual([1000, 0, 0]);
+    expect([log.error, peerLog.error]).toEqual([undefined, undefined]);
+    await expect.poll(() => releases).toBe(1);
+  });
+
+  it.each([
+    ['does not end', () => new ReadableStream()],
+    ['sends without end', endlessBytes],
+  ])('given up after its end is freed even if the peer %s', async (_, readableOf) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      let isFreed = false;
+      const { writable } = new TransformStream();
+      const transport = webStreams({ readable: readableOf(), writable }, { close: () => (isFreed = true) });
+      const log = record(transport);
+      transport.end();
+      transport.destroy();
+      await vi.advanceTimersByTimeAsync(1900);
+      expect([log.events, isFreed]).toEqual([['close'], false]);
+      await vi.advanceTimersByTimeAsync(200);
+      expect(isFreed).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it.each([
+    ['', async () => {}],
+    [', one end before the other', (client: SecureClient) => client.end()],
+  ])(
+    'carries a conversation over streams like those of WebTransport to its end%s',
+    async (_, afterSending) => {
+      const server = await startListening('sealed', { allowHalfOpen: true });
+      const { near, far, resets } = webTransportStreams();
+      await server.attach(webStreams(far));
+      const client = new SecureClient({ serverKey: server.fingerprint });
+      await client.connect(webStreams(near));
+      const peer = await server.accept();
+      const answering = peer.recv().then(async () => {
+        await peer.send(new Uint8Array(100));
+        return peer.close();
+      });
+      await client.send(new Uint8Array(10));
+      await afterSending(client);
+      expect((await client.recv())?.length).toBe(100);
+      expect(await client.recv()).toBeNull();
+      expect([(await client.close()).error, (await answering).error]).toEqual([undefined, undefined]);
+      expect(resets()).toBe(0);
+      await server.close();
+    },
+  );
+
   it.skipIf(!process.versions.deno)('over a connection of Deno closes in order', async () => {
     const { Deno } = globalThis as unknown as {
       Deno: { connect(to: { hostname: string; port: number }): Promise<StreamPair> };
@@ -148,3 +215,8 @@ describe('webStreams()', () => {
     }
   });
 });
+
+function endlessBytes(): ReadableStream<Uint8Array> {
+  const pull = (controller: ReadableStreamDefaultController): void => controller.enqueue(new Uint8Array(1));
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
+}

@@ -53,6 +53,9 @@ function hasMethod<T>(value: T | undefined, name: keyof T): value is T {
   return typeof value === 'object' && value !== null && typeof value[name] === 'function';
 }
 
+/** How long both directions may take to end once everything is written, in milliseconds. */
+const ENDED_WITHIN = 2000;
+
 class WebStreamsTransport implements Transport {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
@@ -71,6 +74,7 @@ class WebStreamsTransport implements Transport {
   #isWritten = false;
   #peerHasEnded = false;
   #isGone = false;
+  #endTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     reader: ReadableStreamDefaultReader<Uint8Array>,
@@ -134,9 +138,23 @@ class WebStreamsTransport implements Transport {
     await this.#closeWrite();
   }
 
+  /**
+   * A connection that has sent everything gives its transport up without waiting for the peer's end. What the streams
+   * have taken may not have left yet, and aborting would lose it: both directions then still end in order.
+   */
   destroy(error?: Error): void {
-    this.#giveUp(error);
+    if (this.#hasEnded && error === undefined) this.#finishEnding();
+    else this.#giveUp(error);
     this.#incoming.abandon(error);
+  }
+
+  /** Reads on, too: what the peer has yet to write would keep its own direction from ending. */
+  #finishEnding(): void {
+    if (this.#isGone) return;
+    this.#endTimer ??= setTimeout(() => this.#giveUp(undefined), ENDED_WITHIN);
+    this.#endTimer.unref?.();
+    this.#isPaused = false;
+    void this.#read();
   }
 
   /** Reads until paused; one loop at a time. */
@@ -147,7 +165,7 @@ class WebStreamsTransport implements Transport {
       while (!this.#isPaused && !this.#peerHasEnded && !this.#isGone) {
         const { done, value } = await this.#reader.read();
         if (done) this.#peerEnded();
-        else if (this.#onChunk(value) === 0) await letOthersRun();
+        else if (this.#onChunk(value) === 0 || this.#incoming.isOver) await letOthersRun();
       }
     } catch (error) {
       this.#fail(error);
@@ -182,7 +200,7 @@ class WebStreamsTransport implements Transport {
     this.#lastWrite.then(
       () => {
         this.#pending -= chunk.length;
-        if (!this.#isGone) this.#events?.written();
+        if (!this.#isGone && !this.#incoming.isOver) this.#events?.written();
       },
       (error) => this.#fail(error),
     );
@@ -213,6 +231,7 @@ class WebStreamsTransport implements Transport {
   }
 
   #releaseBelow(): void {
+    clearTimeout(this.#endTimer);
     const release = this.#release;
     if (release === undefined) return;
     // what the application does there cannot change anything here any more
@@ -221,8 +240,8 @@ class WebStreamsTransport implements Transport {
 }
 
 /**
- * A stream may have empty chunks ready at once, without end: nothing would count them, and no timer would ever run
- * between the microtasks that read them.
+ * A stream may have chunks ready at once, without end: where they are empty or dropped nothing would count them, and no
+ * timer would ever run between the microtasks that read them.
  */
 function letOthersRun(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
