@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js';
-import { ascii, concat, Reader, u32, vec16 } from '../core/sealed/codec.js';
+import { ascii, concat, malformedMessage, Reader, u32, vec16 } from '../core/sealed/codec.js';
 import type { TicketContent, TicketIssuer } from '../core/sealed/resumption.js';
 import { SecureSocketError } from '../errors.js';
 
@@ -182,9 +182,17 @@ function decode(
 
 function read(reader: Reader): TicketContent & { since: number; serverHash: Uint8Array } {
   const psk = reader.take(KEY_LENGTH);
-  const since = reader.u32() * 1000 + reader.u32();
+  const since = readTime(reader);
   const serverHash = reader.take(KEY_LENGTH);
   const spki = reader.vec16();
   reader.end();
   return { psk, since, serverHash, spki };
+}
+
+/** There is one encoding of a time only. */
+function readTime(reader: Reader): number {
+  const seconds = reader.u32();
+  const milliseconds = reader.u32();
+  if (milliseconds > 999) throw malformedMessage('ticket', `it has ${milliseconds} milliseconds of a second`);
+  return seconds * 1000 + milliseconds;
 }
