@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Coverage } from './fuzz/coverage.js';
 import { differentialTargets } from './fuzz/differential.js';
 import { keep, mutateFor, readKept, readSaved, runStructured, save, type Tally } from './fuzz/engine.js';
+import { ownFormatTargets } from './fuzz/own-formats.js';
 import { parserTargets } from './fuzz/parsers.js';
 import { sessionTargets } from './fuzz/sessions.js';
 import { examine, Offence, type Target } from './fuzz/target.js';
@@ -15,7 +16,10 @@ const isLong = process.env.FUZZ_SECONDS !== undefined;
 const coverage = isLong ? new Coverage() : undefined;
 afterAll(() => coverage?.stop());
 
-const targets = [...parserTargets(), ...(await sessionTargets()), ...(await differentialTargets())];
+const targets = [
+  ...[...parserTargets(), ...ownFormatTargets()],
+  ...[...(await sessionTargets()), ...(await differentialTargets())],
+];
 /** Milliseconds for each test of a target that takes its time. */
 const share = (1000 * seconds) / targets.reduce((sum, { structured }) => sum + (structured ? 2 : 1), 0);
 

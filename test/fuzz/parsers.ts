@@ -38,18 +38,12 @@ import { insecure } from '../helpers/insecure-backend.js';
 import { testKey, vectors } from '../helpers/sealed-vectors.js';
 import pickles from '../vectors/pickle.json' with { type: 'json' };
 import * as structures from './structures.js';
-import { type Target, verdictOf, verdictOfAsync } from './target.js';
+import { requireSame, type Target, verdictOf, verdictOfAsync } from './target.js';
 
 const key = testKey('server2048');
 const fingerprint = `SHA256:${'A'.repeat(42)}E`;
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
 const textOf = (input: Uint8Array): string => Buffer.from(input).toString('utf8');
-
-/** What is accepted must be what would be written: there is one encoding only. */
-function requireSame(written: Uint8Array, input: Uint8Array): void {
-  if (!Buffer.from(written).equals(input))
-    throw new Error('accepted another encoding than the one that is written');
-}
 
 const der: readonly Target[] = [
   {

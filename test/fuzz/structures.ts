@@ -441,3 +441,42 @@ export const proxyHeader: Bytes = (() => {
   );
   return sequence(fc.oneof(v1, v2), upTo(30));
 })();
+
+/** Our own tickets as the insecure backend makes them: the name of the key, random bytes, the content, a tag. */
+export const ownTicket: Bytes = sequence(
+  mostly(fc.constant(new Uint8Array(16).fill(0x44)), exactly(16)),
+  exactly(32),
+  sequence(exactly(32), u32(1), mostly(fc.constant(number(4, 7)), u32(1000)), exactly(32)),
+  withPrefix(2, upTo(90)),
+  mostly(exactly(16), upTo(20)),
+);
+
+/** Messages of `send` and `receive`, with members that are wrong now and then. */
+export const transferMessage: Bytes = (() => {
+  const count = mostly(
+    fc.nat(),
+    fc.constantFrom<unknown>(null, -1, 1.5, 2 ** 53, -(2 ** 60), Number.MAX_VALUE, '7', []),
+  );
+  const header = fc.record(
+    {
+      name: mostly(fc.string({ unit: 'binary', maxLength: 20 }), count),
+      size: count,
+      modified: count,
+      mode: count,
+      batch: mostly(fc.record({ file: count, files: count, bytes: count }, { requiredKeys: [] }), count),
+      resume: mostly<unknown>(fc.boolean(), count),
+    },
+    { requiredKeys: [] },
+  );
+  const letter = (letters: string): Bytes => text(mostly(fc.constantFrom(...letters), word));
+  const json = text(
+    mostly(
+      header.map((each) => JSON.stringify(each)),
+      fc.json(),
+    ),
+  );
+  return fc.oneof(
+    { weight: 4, arbitrary: sequence(letter('FM'), json) },
+    { weight: 1, arbitrary: sequence(letter('AP'), mostly(exactly(8), upTo(9))) },
+  );
+})();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Arbitrary } from 'fast-check';
+import { CommandError, exitCodes } from '../../src/cli/shared/failure.js';
 import { SecureSocketError } from '../../src/errors.js';
 import type { Recorder } from '../helpers/recorder.js';
 
@@ -48,6 +49,12 @@ export async function examine(target: Target, input: Uint8Array): Promise<string
   }
   if (whole === pieces) return whole;
   throw new Offence(target.name, input, `is "${whole}" as a whole and "${pieces}" byte by byte`);
+}
+
+/** What is accepted must be what would be written: there is one encoding only. */
+export function requireSame(written: Uint8Array, input: Uint8Array): void {
+  if (!Buffer.from(written).equals(input))
+    throw new Error('accepted another encoding than the one that is written');
 }
 
 /** What a parser makes of bytes: its result, or the code and the text of its refusal. */
@@ -124,6 +131,8 @@ function account(end: Recorder): string {
 
 function refusal(error: unknown): string {
   if (error instanceof SecureSocketError) return `${error.code} ${error.message}`;
+  if (error instanceof CommandError && error.exitCode === exitCodes.damaged)
+    return `damaged ${error.message}`;
   throw error;
 }
 
