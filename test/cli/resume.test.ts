@@ -1,5 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { SecureClient } from 'secure-sockets';
 import { expect, test } from 'vitest';
@@ -171,9 +179,13 @@ test('a part that a process writes to is not continued', { timeout: 60_000 }, as
   await third.send(header('file', content.length));
   expect(await third.recv()).toEqual(Uint8Array.from(message('A')));
   utimesSync(foreign, 1, 1);
+  const { ino } = statSync(foreign);
   const fourth = await sender(receiver);
   await fourth.send(header('file', content.length));
   expect(await fourth.recv()).toEqual(Uint8Array.from(message('A', count(4))));
+  // a writer that had only been standing still has its own file open, and cannot harm this one
+  expect(parts().map((name) => statSync(join(place.folder, 'box', name)).ino)).not.toContain(ino);
+  expect(existsSync(foreign)).toBe(false);
 });
 
 test('pieces of zeros stay holes', { timeout: 60_000 }, async () => {

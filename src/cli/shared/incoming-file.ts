@@ -5,7 +5,7 @@ import { hasCode } from '../../errors.js';
 import { exitCodes } from './failure.js';
 import { hashStart } from './file-hash.js';
 import type { IncomingPlace } from './incoming-place.js';
-import { claimPart, newPart, removeOrphans, removePart, restPart } from './parts.js';
+import { claimPart, leavePart, newPart, removeOrphans, removePart, restPart } from './parts.js';
 import { existingFile, Refusal, store, unstorable } from './refusal.js';
 import { type FileHeader, PIECE } from './transfer.js';
 
@@ -20,6 +20,9 @@ export interface IncomingOptions {
 }
 
 const ZEROS = new Uint8Array(PIECE);
+
+/** Milliseconds, well below those after which a part counts as left by its writer. */
+const TOUCH_EVERY = 20_000;
 
 /**
  * A file that is being received into the output folder, under a temporary name until it is complete.
@@ -37,6 +40,7 @@ export class IncomingFile {
   readonly #options: IncomingOptions;
   #hash: Hash = createHash('sha256');
   #received: number;
+  #touched = Date.now();
   #sha256 = '';
   #isOpen = true;
 
@@ -76,7 +80,10 @@ export class IncomingFile {
     const fresh = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
     const old = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
     const path = part ?? newPart(place);
-    const handle = await open(path, part === undefined ? fresh : old, 0o600);
+    const handle = await open(path, part === undefined ? fresh : old, 0o600).catch((error: unknown) => {
+      leavePart(path);
+      throw error;
+    });
     const { size } = await handle.stat();
     return new IncomingFile(place, path, header, handle, size, options);
   }
@@ -112,11 +119,20 @@ export class IncomingFile {
     if (size !== null && this.#received > size)
       throw new Refusal(exitCodes.damaged, name, `more came than the ${size} bytes announced`);
     this.#hash.update(bytes);
-    if (bytes.length === PIECE && Buffer.compare(bytes, ZEROS) === 0) return;
+    if (bytes.length === PIECE && Buffer.compare(bytes, ZEROS) === 0) return this.#touch();
     for (let at = 0; at < bytes.length; ) {
       const writing = this.#handle.write(bytes, at, bytes.length - at, from + at);
       at += (await store(name, writing)).bytesWritten;
     }
+  }
+
+  /** A hole changes nothing in the file, whose time tells others that it is being written to. */
+  async #touch(): Promise<void> {
+    const now = Date.now();
+    if (now - this.#touched < TOUCH_EVERY) return;
+    this.#touched = now;
+    const time = new Date(now);
+    await store(this.#header.name, this.#handle.utimes(time, time));
   }
 
   /** Throws a {@link Refusal} unless the whole file has arrived and has this SHA-256. */

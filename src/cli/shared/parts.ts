@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
-import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { constants, readlinkSync } from 'node:fs';
+import { copyFile, lstat, readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
@@ -36,6 +36,11 @@ export async function removePart(path: string): Promise<void> {
   own.delete(path);
 }
 
+/** This process does not write to a part after all. */
+export function leavePart(path: string): void {
+  own.delete(path);
+}
+
 /** Gives up a part that is to be resumed later. */
 export async function restPart(path: string, owner: PartOwner): Promise<void> {
   await rename(path, pathOf(owner, 'rest'));
@@ -51,12 +56,35 @@ export async function restPart(path: string, owner: PartOwner): Promise<void> {
 export async function claimPart(owner: PartOwner): Promise<string | undefined> {
   const mark = hashOf(owner.sender);
   const found = (await orphans(owner)).filter(({ sender, size }) => sender === mark && size > 0);
-  for (const { path } of found.sort((a, b) => b.size - a.size)) {
+  for (const orphan of found.sort((a, b) => b.size - a.size)) {
     const claimed = newPart(owner);
-    if (await tryRename(path, claimed)) return claimed;
-    own.delete(claimed);
+    let isTaken = false;
+    try {
+      isTaken = await takeOver(orphan, claimed);
+    } finally {
+      if (!isTaken) leavePart(claimed);
+    }
+    if (isTaken) return claimed;
   }
   return undefined;
+}
+
+/**
+ * A writer elsewhere may only have been standing still: it keeps what it has open, and this process takes a copy, which
+ * that one cannot write to.
+ */
+async function takeOver({ path, isForeign }: Orphan, claimed: string): Promise<boolean> {
+  if (!isForeign) return tryRename(path, claimed);
+  try {
+    await copyFile(path, claimed, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  } catch (error) {
+    await rm(claimed, { force: true });
+    // without room for a copy the transfer begins anew
+    if (['ENOENT', 'ENOSPC', 'EDQUOT'].some((code) => hasCode(error, code))) return false;
+    throw error;
+  }
+  await rm(path, { force: true });
+  return true;
 }
 
 /** Removes the parts of this file that no process writes to: all of them, or those of one sender. */
@@ -71,6 +99,8 @@ interface Orphan {
   readonly path: string;
   readonly sender: string | undefined;
   readonly size: number;
+  /** Whether a process of another system began it. */
+  readonly isForeign: boolean;
 }
 
 async function orphans({ folder, name }: PartOwner): Promise<Orphan[]> {
@@ -82,8 +112,9 @@ async function orphans({ folder, name }: PartOwner): Promise<Orphan[]> {
     const [, writer = '', host, sender] =
       /^(rest|\d+)(?:-([0-9a-f]{8})-([0-9a-f]{16}))?-/.exec(entry.slice(prefix.length)) ?? [];
     const stats = await lstat(path).catch(() => undefined);
-    if (!stats?.isFile() || isInUse(path, writer, host === system(), stats.mtimeMs)) continue;
-    found.push({ path, sender, size: stats.size });
+    const isForeign = writer !== 'rest' && host !== system();
+    if (!stats?.isFile() || isInUse(path, writer, !isForeign, stats.mtimeMs)) continue;
+    found.push({ path, sender, size: stats.size, isForeign });
   }
   return found;
 }
