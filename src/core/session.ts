@@ -193,7 +193,7 @@ export class Session {
   #answer(): boolean {
     const ask = this.#ask;
     if (ask === undefined || this.paused || this.turnIsOver) return false;
-    if (this.#asksAnswered++ === this.#asksATurn || this.#bytesAnswered >= this.#bytesATurn) {
+    if (this.#asksAnswered++ >= this.#asksATurn || this.#bytesAnswered >= this.#bytesATurn) {
       this.#turnIsOver = true;
       return false;
     }

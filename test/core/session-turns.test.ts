@@ -104,6 +104,19 @@ describe('a flood', () => {
     }
   });
 
+  it('that has had more than the turn is allowed when that is known goes on in the next turn', () => {
+    const result = { ...opening, sender: { ...opening.sender, partLength: 128 * 1024 } };
+    const before = new Array<number>(100).fill(1);
+    const { end, answers } = makeAsker(
+      ...before,
+      { type: 'open', result },
+      ...new Array<number>(600).fill(1),
+    );
+    end.session.receive(run(0, 700));
+    expect(answers).toHaveLength(101);
+    expect(end.session.turnIsOver).toBe(true);
+  });
+
   it('of 512 is one turn', () => {
     const { end, answers } = flood(512);
     expect(answers).toHaveLength(512);
