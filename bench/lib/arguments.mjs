@@ -1,6 +1,6 @@
 import { readArguments as read, stop } from '../../scripts/lib/arguments.mjs';
 
-/** The value of each option, all of which have a `default`. */
+/** The value of each option, given or its `default`. */
 export const readArguments = (usage, options) => read(usage, options).values;
 
 /** A list of names, checked against the known ones; `undefined` gives all of them. */

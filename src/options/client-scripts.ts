@@ -127,7 +127,10 @@ async function openHosts(
   const { knownHosts } = settings;
   if (knownHosts === undefined) return undefined;
   if (isKnownHosts(knownHosts)) return knownHosts as PortableKnownHosts;
-  const hosts = hostsOf.get(settings) ?? (await openKnownHosts(knownHosts as KnownHostsSource));
-  hostsOf.set(settings, hosts);
-  return hosts;
+  if (!hostsOf.has(settings)) {
+    const opened = await openKnownHosts(knownHosts as KnownHostsSource);
+    // another attempt of this client may have been quicker
+    if (!hostsOf.has(settings)) hostsOf.set(settings, opened);
+  }
+  return hostsOf.get(settings);
 }

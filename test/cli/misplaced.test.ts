@@ -55,6 +55,7 @@ test.each([
   ['connect', '-k', '-k is an option of listen and receive, not of connect'],
   ['known-hosts', '--carriers', '--carriers is an option of tunnel, not of known-hosts'],
   ['listen', '--any-client', '--any-client is an option of tunnel server and bridge inward, not of listen'],
+  ['listen', '--config=x', '--config is an option of tunnel and bridge, not of listen'],
   ['connect', '--sevrer-key', "unknown option '--sevrer-key': did you mean --server-key?"],
   ['connect', '--frobnicate', "unknown option '--frobnicate'"],
   ['connect', '-x', "unknown option '-x'"],

@@ -7,7 +7,9 @@ export function withOwners(error: unknown, tables: FlagTables): unknown {
   const { command, option, hints } = error;
   const owners = ownersOf(option, command, tables);
   if (owners.length === 0) return error;
-  const message = `${option} is an option of ${listed(owners.some((one) => wordOf(one) === wordOf(command)) ? owners : joinSides(owners, tables))}, not of ${command}`;
+  const isOfOtherSide = owners.some((one) => wordOf(one) === wordOf(command));
+  const named = isOfOtherSide ? owners : joinSides(owners, tables);
+  const message = `${option} is an option of ${listed([...new Set(named.map(withoutConfig))])}, not of ${command}`;
   return command.endsWith(' --config')
     ? usageError(message, 'write it in the table of a service in FILE')
     : usageError(message, ...hints);
@@ -27,6 +29,11 @@ function joinSides(owners: readonly string[], tables: FlagTables): string[] {
     return sides.every((side) => owners.includes(side) || side.endsWith('--config')) ? wordOf(one) : one;
   });
   return [...new Set(names)];
+}
+
+/** With `--config` a command has options of its own, but the option that was given is one of its name alone. */
+function withoutConfig(command: string): string {
+  return command.replace(/ --config$/, '');
 }
 
 /** `tunnel client` of the command line, `tunnel-client` of a configuration. */
