@@ -31,6 +31,7 @@ close code 16386.
 ${withHeading(without(clientHelp, '--min-modulus-bits'), 'Options of bridge outward:')}
   --any-address           listen at an address that other machines can reach
 ${withHeading(serverHelp, 'Options of bridge inward, which takes one of the first two:')}  --any-client            let in every client that can reach LISTEN
+  --keep-revoked          keep the connections of clients removed from FILE
   --min-modulus-bits N    accept a TARGET with a key from N bits on, default
                           2048; the Python library makes keys of 512
 

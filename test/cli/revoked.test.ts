@@ -2,7 +2,11 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type SecureClient, SecureServer } from 'secure-sockets';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { portOf as portOfServer } from '../helpers/sockets.js';
+import { connectSealed, inward } from './bridges.js';
+import type { Running } from './command.js';
 import { plainClient, plainServer, tunnelTo, usePlace } from './place.js';
 
 const place = usePlace();
@@ -58,3 +62,42 @@ describe.each([
     expect(await echo(socket)).toBe('hello');
   });
 });
+
+describe('bridge inward', () => {
+  test('cuts off a client that is removed, on both sides', async () => {
+    const { classic, running } = await classicBehind();
+    const client = await connectSealed(place, running);
+    expect(await answer(client)).toBe(1);
+    writeFileSync(join(place.folder, 'keys'), otherKey);
+    await expect(client.recv()).rejects.toMatchObject({ code: 'PEER_CLOSED' });
+    await running.until(/no longer among the authorised ones/);
+    await expect.poll(() => classic.clients.size).toBe(0);
+  });
+
+  test('lets it go on with --keep-revoked', async () => {
+    const { running } = await classicBehind('--keep-revoked');
+    const client = await connectSealed(place, running);
+    writeFileSync(join(place.folder, 'keys'), otherKey);
+    await sleep(2500);
+    expect(await answer(client)).toBe(1);
+  });
+});
+
+/** The bridge before a classic server that answers with what it gets. */
+async function classicBehind(...flags: string[]): Promise<{ classic: SecureServer; running: Running }> {
+  const classic = new SecureServer({ protocol: 'classic', modulusLength: 2048, allowHalfOpen: true });
+  await classic.listen({ host: '127.0.0.1', port: 0 });
+  place.undo.push(() => classic.close({ timeout: 100 }));
+  const echo = async (client: SecureClient): Promise<void> => {
+    for await (const message of client) await client.send(message);
+  };
+  void (async () => {
+    for await (const client of classic) echo(client).catch(() => {});
+  })();
+  return { classic, running: inward(portOfServer(classic), ...flags) };
+}
+
+async function answer(client: SecureClient): Promise<number | undefined> {
+  await client.send(new Uint8Array(1));
+  return (await client.recv())?.length;
+}

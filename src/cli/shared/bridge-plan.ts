@@ -3,7 +3,7 @@ import { formatAddress, isLocal, type ListenAddress, parseAddress, parsePeerAddr
 import { type Flags, parse, refuseMore, wholeNumber } from './arguments.js';
 import { clientFlags, clientOptions, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
-import { type FileServer, makeServer } from './file-server.js';
+import { type FileServer, makeServer, revocation, revocationFlags } from './file-server.js';
 import { schedule } from './handshake-queue.js';
 import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
@@ -26,6 +26,7 @@ const inwardFlags = {
   ...bridgeFlags,
   ...serverFlags,
   'any-client': { type: 'boolean' },
+  ...revocationFlags,
   'min-modulus-bits': { type: 'string' },
 } as const;
 
@@ -51,7 +52,7 @@ function planInward(args: string[]): StationPlan {
   const [limit, longest] = [maxConnections(values), maxMessage(values)];
   const prepare = async ({ report }: StationContext): Promise<Station> => {
     const { 'key-length': _, ...sealed } = values;
-    const files = await makeServer(sealed, report, { maxMessage: longest });
+    const files = await makeServer(sealed, report, { maxMessage: longest, ...revocation(values) });
     const { identity: __, 'passphrase-file': ___, ...classic } = values;
     const towards = await clientOptions({ ...classic, protocol: 'classic' });
     const dial: Dialler = async (signal) => {

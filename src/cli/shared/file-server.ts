@@ -9,6 +9,17 @@ export interface FileServer {
   reload(): Promise<void>;
 }
 
+/** Flags of a server whose clients stay connected for long. */
+export const revocationFlags = { 'keep-revoked': { type: 'boolean' } } as const;
+
+/** Clients that are removed from the list are cut off, unless `--keep-revoked` is given. Classic refuses the option. */
+export function revocation(values: ServerValues & { readonly 'keep-revoked'?: boolean | undefined }): {
+  readonly disconnectRevoked?: true;
+} {
+  const isEnding = values['authorized-keys'] !== undefined && !values['keep-revoked'];
+  return isEnding ? { disconnectRevoked: true } : {};
+}
+
 /**
  * Makes a server from the flags. A reload that finds the same key keeps the ticket keys, so that clients can still
  * resume; with another key it makes new ones. Whether a client is authorised is checked at resumption too.

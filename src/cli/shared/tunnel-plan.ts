@@ -2,7 +2,7 @@ import { Sessions } from '../../index.js';
 import { type Flags, parse, wholeNumber } from './arguments.js';
 import { clientFlags, endpointFlags, serverFlags } from './endpoint.js';
 import { usageError } from './failure.js';
-import { makeServer } from './file-server.js';
+import { makeServer, revocation, revocationFlags } from './file-server.js';
 import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
@@ -37,7 +37,7 @@ const tunnelServerFlags = {
   ...tunnelFlags,
   ...serverFlags,
   'any-client': { type: 'boolean' },
-  'keep-revoked': { type: 'boolean' },
+  ...revocationFlags,
   settle: { type: 'string' },
 } as const;
 
@@ -78,9 +78,7 @@ function planServer(args: string[]): StationPlan {
   // HTTP/2 streams join data of several messages again
   const takesStreams = carrierCount(values.carriers, values.protocol) > 0 && settle === 0;
   const limit = maxConnections(values);
-  const isEnding = values['authorized-keys'] !== undefined && !values['keep-revoked'];
-  // classic refuses this option, whatever its value
-  const more = { maxMessage: MAX_MESSAGE, ...(isEnding && { disconnectRevoked: true }) };
+  const more = { maxMessage: MAX_MESSAGE, ...revocation(values) };
   const timeout = 1000 * (wholeNumber('timeout', values.timeout, 1, 86_400) ?? DIAL_TIMEOUT / 1000);
   const prepare = async ({ report }: StationContext): Promise<Station> => {
     const links = new Links(report, limit);
