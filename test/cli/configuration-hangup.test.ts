@@ -62,9 +62,12 @@ describe('SIGHUP', () => {
     const [, address = ''] = await server.until(/metrics at (\S+)/);
     const status = async (): Promise<number> => (await fetch(address)).status;
     expect(await status()).toBe(200);
-    write('metrics.toml', `metrics = "127.0.0.1:${portIn(taken)}"\n${tables}`);
-    server.child.kill('SIGHUP');
-    await server.until(/metrics: listen EADDRINUSE/);
+    const more = tunnelServer('more', await greeter('more'));
+    write('metrics.toml', `metrics = "127.0.0.1:${portIn(taken)}"\n${tables}${more}`);
+    await hangUp(server);
+    await server.until(/warning: the metrics stay as they were: metrics: listen EADDRINUSE/);
+    expect(server.errors()).not.toContain('nothing has changed');
+    expect(await readGreeting(await through(await portOf(server, 'more')))).toBe('more');
     expect(await status()).toBe(200);
     write('metrics.toml', `metrics = ":0"\n${tables}${tunnelServer('b', await greeter('two'))}`);
     server.child.kill('SIGHUP');

@@ -143,7 +143,8 @@ function isSame({ args }: Entry, other: Configured | undefined): boolean {
   return JSON.stringify(args) === JSON.stringify(other?.args);
 }
 
-function tell(error: unknown, what: string, report: Report): void {
+/** Warns of something that did not work, with the reason. */
+export function tell(error: unknown, what: string, report: Report): void {
   const { message, code } = explainAnything(error);
   report.event('warning', `${what}: ${message}`, { code, message: `${what}: ${message}` });
 }

@@ -2,7 +2,7 @@ import { quote } from '../../errors.js';
 import { type Flags, parse, refuseMore } from './arguments.js';
 import { freeBuffersAtOnce } from './collection.js';
 import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
-import { ConfiguredStations } from './configured-stations.js';
+import { ConfiguredStations, tell } from './configured-stations.js';
 import { usageError } from './failure.js';
 import { isRegular } from './keys.js';
 import { GRACE } from './links.js';
@@ -68,7 +68,10 @@ async function change(path: string, { given, stations, report, metrics }: Runnin
   checkMetrics({ ...configuration.flags, ...given });
   await stations.change(configuration);
   report.change({ ...configuration.flags, ...given });
-  await metrics.change(configuration.flags);
+  // the services have changed by now
+  await metrics
+    .change(configuration.flags)
+    .catch((error) => tell(error, 'warning: the metrics stay as they were', report));
 }
 
 /** The current metrics server, if any. */
