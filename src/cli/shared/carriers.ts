@@ -25,6 +25,7 @@ class Carrier {
   readonly #session: ClientHttp2Session;
   #open = 0;
   #isEnding = false;
+  #isDismissed = false;
   #resets = 0;
   #countedAt = performance.now();
 
@@ -44,8 +45,13 @@ class Carrier {
 
   /** Whether it accepts new streams. */
   get isUsable(): boolean {
+    return !this.isLost && !this.#isDismissed && this.#recentResets() + this.#open < MAX_RESETS;
+  }
+
+  /** Whether it is over, or the server has announced that. */
+  get isLost(): boolean {
     const { closed, destroyed } = this.#session;
-    return !closed && !destroyed && !this.#isEnding && this.#recentResets() + this.#open < MAX_RESETS;
+    return closed || destroyed || this.#isEnding;
   }
 
   /** Opens a stream to the target of that name. */
@@ -63,6 +69,12 @@ class Carrier {
   /** Ends it with its last stream, if it accepts no more. */
   retire(): void {
     if (!this.isUsable && this.#open === 0) this.#session.close();
+  }
+
+  /** Gives it up, since another takes its place: it gets no more streams, although some of its own will end. */
+  dismiss(): void {
+    this.#isDismissed = true;
+    this.retire();
   }
 
   /** Ends it when its streams have ended, or at once. */
@@ -91,7 +103,7 @@ export interface CarrierOptions {
 }
 
 /** How often a carrier that is lost while opening is replaced for one plain connection. */
-const MAX_TRIES = 3;
+const MAX_LOSSES = 3;
 
 /**
  * The sealed connections to one server that carry streams. Each is opened when it is first needed, and again for the
@@ -103,7 +115,7 @@ const MAX_TRIES = 3;
  * or retire, before those who waited for it go on: then they choose again.
  *
  * A server that does not know streams has been asked by opening a connection to it. That connection becomes the passage
- * of the first who needs one (`#spare`), and for five minutes no other is asked.
+ * of the first who needs one (`#spare`). For five minutes no other is asked.
  */
 export class Carriers {
   readonly #options: CarrierOptions;
@@ -125,12 +137,15 @@ export class Carriers {
 
   /** A passage to the target of that name. */
   async open(target: string): Promise<Passage> {
-    for (let tries = 0; tries < MAX_TRIES && this.#asksForStreams(); tries++) {
+    let losses = 0;
+    while (this.#asksForStreams()) {
       const carrier = await this.#carrierAt(this.#nextSlot());
       if (carrier === undefined) break;
       if (carrier.isUsable) return { way: 'stream', stream: carrier.request(target) };
+      // others that waited for it may have filled it
+      if (carrier.isLost && ++losses === MAX_LOSSES)
+        throw new Error('the server ends every connection as soon as it is open');
     }
-    if (this.#asksForStreams()) throw new Error('the server ends every connection as soon as it is open');
     return this.#spare.pop() ?? { way: 'bytes', sealed: await this.#options.dial(this.#options.stop) };
   }
 
@@ -156,7 +171,10 @@ export class Carriers {
     let best = 0;
     let fewest = Number.POSITIVE_INFINITY;
     for (const [index, slot] of this.#slots.entries()) {
-      if (slot instanceof Carrier && !slot.isUsable) this.#slots[index] = undefined;
+      if (slot instanceof Carrier && !slot.isUsable) {
+        slot.dismiss();
+        this.#slots[index] = undefined;
+      }
       const load = loadOf(this.#slots[index]) + (this.#waiting[index] ?? 0);
       if (load < fewest) [best, fewest] = [index, load];
     }
