@@ -163,6 +163,11 @@ export class Connection {
     if (this.#drainCode !== undefined) this.#closeIfIdle(this.#drainCode);
   }
 
+  /** Sends a PING; resolves with the next PONG, and never after a CLOSE or in classic. */
+  ping(): Promise<void> {
+    return new Promise((resolve) => this.#heartbeat?.ping(resolve));
+  }
+
   /** Asks for fresh keys before the next message. */
   rekey(): void {
     this.#sendQueue.rekey();

@@ -59,6 +59,8 @@ export class Heartbeat {
   /** Bytes that came since then, for which the peer is owed one. */
   #receivedSince = 0;
   #asks = true;
+  /** Called with the next PONG. */
+  #onPong: (() => void)[] = [];
   #isStopped = false;
 
   /**
@@ -99,6 +101,14 @@ export class Heartbeat {
    */
   onAnswered(bytes: number): void {
     this.#receivedSince = Math.max(0, this.#receivedSince - bytes);
+    for (const answered of this.#onPong.splice(0)) answered();
+  }
+
+  /** Sends a PING that is not for a sign of life, and calls back with the next PONG. */
+  ping(answered: () => void): void {
+    if (this.#isStopped || !this.#beats()) return;
+    this.#onPong.push(answered);
+    this.#sender.ping();
   }
 
   /** A write was completed. */

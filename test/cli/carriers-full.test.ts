@@ -7,7 +7,7 @@ import { Carriers } from '../../src/cli/shared/carriers.js';
 import { serverSession } from '../../src/cli/shared/http2.js';
 import { clientOf, portOf, startListening } from '../helpers/sockets.js';
 
-// What becomes of a carrier that has taken as many streams as it may.
+// What becomes of a carrier that has taken as many streams as it may, and of a server's answer to the question for one.
 
 const undo: (() => unknown)[] = [];
 
@@ -27,8 +27,52 @@ test('any number of connections may come while the first carrier is being opened
   expect(await openMany(carriers, 2800)).toHaveLength(2800);
 });
 
+test('a server that has not answered is asked once more by the next connection', async () => {
+  const served: Array<(sealed: SecureClient) => Promise<unknown>> = [
+    (sealed) => sealed.send(Buffer.from('greeting')),
+    (sealed) => serveStreams(sealed, new Set()),
+  ];
+  const carriers = await carriersTo(async (sealed) => served.shift()?.(sealed));
+  expect(await carriers.open('default')).toMatchObject({
+    way: 'bytes',
+    first: new TextEncoder().encode('greeting'),
+  });
+  expect(await carriers.open('default')).toMatchObject({ way: 'stream' });
+});
+
+test.each([
+  ['has refused', 1, async (sealed: SecureClient) => (await answerForStreams(sealed, false)) === undefined],
+  ['has spoken first twice', 2, spokenFirst],
+])('a server that %s is not asked again', async (_, count, serve) => {
+  const asked: boolean[] = [];
+  const carriers = await carriersTo(async (sealed) => asked.push(await serve(sealed)));
+  for (let opened = 0; opened < 4; opened++) {
+    const passage = await carriers.open('default');
+    if (passage.way === 'bytes') await passage.sealed.send(Buffer.from('hello'));
+    expect(passage.way).toBe('bytes');
+  }
+  await expect.poll(() => asked.filter((one) => one)).toHaveLength(count);
+});
+
+test('a client that is stopped does not wait for the answer', async () => {
+  const stop = new AbortController();
+  const carriers = await carriersTo(async () => stop.abort(new Error('stopped')), stop.signal);
+  const begun = performance.now();
+  await expect(carriers.open('default')).rejects.toThrow('stopped');
+  expect(performance.now() - begun).toBeLessThan(1500);
+});
+
+/** Sends something first, as older servers do; whether it was asked for streams. */
+async function spokenFirst(sealed: SecureClient): Promise<boolean> {
+  await sealed.send(Buffer.from('greeting'));
+  return (await sealed.recv())?.length === 0;
+}
+
 /** One carrier at most to a server that serves its connections like that. */
-async function carriersTo(serve: (sealed: SecureClient) => Promise<unknown>): Promise<Carriers> {
+async function carriersTo(
+  serve: (sealed: SecureClient) => Promise<unknown>,
+  stop: AbortSignal = new AbortController().signal,
+): Promise<Carriers> {
   const server = await startListening('sealed');
   void acceptAll(server, serve);
   const dial = async (signal: AbortSignal): Promise<SecureClient> => {
@@ -37,7 +81,7 @@ async function carriersTo(serve: (sealed: SecureClient) => Promise<unknown>): Pr
     undo.push(() => client.destroy());
     return client;
   };
-  const carriers = new Carriers({ count: 1, dial, stop: new AbortController().signal });
+  const carriers = new Carriers({ count: 1, dial, stop });
   undo.push(
     () => server.close({ timeout: 0 }),
     () => carriers.close(true),

@@ -1,15 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type Socket, connect as tcpConnect } from 'node:net';
-import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Identity, type SecureClient, SecureServer } from 'secure-sockets';
 import { describe, expect, test } from 'vitest';
-import { portOf as portOfServer } from '../helpers/sockets.js';
 import { portOf } from './command.js';
 import {
   addressOf,
   begin,
+  echo,
   plainClient,
   plainServer,
   type Tunnel,
@@ -216,78 +214,6 @@ describe('several targets', () => {
     expect(code).toBe(2);
   });
 });
-
-describe('ends of different ages agree', () => {
-  test.each([
-    ['a client without streams', ['--carriers', '0'], []],
-    ['a server without streams', [], ['--carriers', '0']],
-    ['a server that keeps messages apart', [], ['--settle', '50']],
-  ])('%s', async (_, client, server) => {
-    const target = await plainServer((socket) => {
-      socket.write('greeting ');
-      socket.pipe(socket);
-    });
-    const { port } = await tunnelTo(target, { client, server });
-    for (const word of ['one', 'two', 'three']) expect(await echo(port, word)).toBe(`greeting ${word}`);
-  });
-
-  test('an older server with a target that speaks first', async () => {
-    const { port, connections, bytes } = await oldServer((socket) => {
-      socket.write('greeting ');
-      socket.pipe(socket);
-    });
-    for (const word of ['one', 'two']) expect(await echo(port, word)).toBe(`greeting ${word}`);
-    expect(connections()).toBe(2);
-    expect(bytes()).toBe('onetwo');
-  });
-
-  test('an older server with a target that waits for its client', { timeout: 30_000 }, async () => {
-    const { port, bytes } = await oldServer((socket) => socket.pipe(socket));
-    for (const word of ['one', 'two']) expect(await echo(port, word)).toBe(word);
-    expect(bytes()).toBe('onetwo');
-  });
-});
-
-/** A tunnel client, and a server that carries each connection as servers did before they knew streams. */
-async function oldServer(
-  serve: (socket: Socket) => void,
-): Promise<{ port: number; connections: () => number; bytes: () => string }> {
-  let [connections, bytes] = [0, ''];
-  const target = await plainServer(serve);
-  const server = new SecureServer({
-    identity: await Identity.load(join(place.folder, 'server.pem')),
-    allowHalfOpen: true,
-  });
-  await server.listen({ host: '127.0.0.1', port: 0 });
-  place.undo.push(() => server.close({ timeout: 100 }));
-  const carry = async (sealed: SecureClient): Promise<void> => {
-    connections++;
-    const socket = tcpConnect({
-      port: Number(addressOf(target).split(':')[1]),
-      host: '127.0.0.1',
-      allowHalfOpen: true,
-    });
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => void sealed.send(chunk).catch(() => {}));
-    socket.on('end', () => void sealed.end().catch(() => {}));
-    for await (const message of sealed) {
-      bytes += String(Buffer.from(message));
-      socket.write(message);
-    }
-    socket.end();
-  };
-  void (async () => {
-    for await (const sealed of server) carry(sealed).catch(() => {});
-  })();
-  const { port } = await tunnelClient(portOfServer(server), []);
-  return { port, connections: () => connections, bytes: () => bytes };
-}
-
-async function echo(port: number, word: string): Promise<string> {
-  const socket = plainClient(port);
-  socket.end(word);
-  return text(socket);
-}
 
 function carriersOf(server: Tunnel['server']): number {
   return server.errors().match(/connected: /g)?.length ?? 0;

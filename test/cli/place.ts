@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Identity } from 'secure-sockets';
 import { afterAll, afterEach, beforeAll } from 'vitest';
@@ -127,6 +128,13 @@ export function plainClient(port: number): Socket {
   socket.on('error', () => {});
   place.undo.push(() => socket.destroy());
   return socket;
+}
+
+/** What comes back for a word, until the end. */
+export async function echo(port: number, word: string): Promise<string> {
+  const socket = plainClient(port);
+  socket.end(word);
+  return text(socket);
 }
 
 /** Where a server listens. */

@@ -1,6 +1,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import { abortable } from '../../connection/abortable.js';
 import type { SecureClient } from '../../index.js';
-import { askForStreams } from './agreement.js';
+import { askForStreams, hasRefusedStreams } from './agreement.js';
 import { clientSession, onEndAnnounced } from './http2.js';
 import type { Dialler } from './trust.js';
 
@@ -11,6 +12,9 @@ export type Passage =
 
 /** After how many milliseconds a server that did not know streams is asked again. */
 const ASK_AGAIN = 300_000;
+
+/** How often in succession a server may leave the question unanswered until it is taken for one that does not know it. */
+const MAX_UNANSWERED = 2;
 
 /**
  * A server of HTTP/2 counts the resets of a session, 1000 and 33 more each second, and ends one that has more
@@ -115,7 +119,8 @@ const MAX_LOSSES = 3;
  * or retire, before those who waited for it go on: then they choose again.
  *
  * A server that does not know streams has been asked by opening a connection to it. That connection becomes the passage
- * of the first who needs one (`#spare`). For five minutes no other is asked.
+ * of the first who needs one (`#spare`). One that refuses is not asked again for five minutes, nor is one that has not
+ * answered twice: a single time, its answer may have been late.
  */
 export class Carriers {
   readonly #options: CarrierOptions;
@@ -126,6 +131,8 @@ export class Carriers {
   /** Connections whose servers do not know streams, and that are not in use yet. */
   readonly #spare: Extract<Passage, { way: 'bytes' }>[] = [];
   #askAgainAt = 0;
+  /** How often in succession the server has not answered. */
+  #unanswered = 0;
   /** Counts {@link renew}. */
   #generation = 0;
 
@@ -153,6 +160,7 @@ export class Carriers {
   renew(): void {
     this.#generation++;
     this.#askAgainAt = 0;
+    this.#unanswered = 0;
     this.close(false);
     for (const { sealed } of this.#spare.splice(0)) sealed.destroy();
   }
@@ -202,13 +210,18 @@ export class Carriers {
     }
   }
 
-  /** `undefined` if the server does not know streams. */
+  /** `undefined` if the server does not take streams, or has not said that it does. */
   async #dialCarrier(): Promise<Carrier | undefined> {
     const generation = this.#generation;
-    const sealed = await this.#options.dial(this.#options.stop);
-    const agreed = await askForStreams(sealed);
-    if (agreed?.way === 'streams') return this.#carrierOn(sealed, generation);
-    this.#askAgainAt = performance.now() + ASK_AGAIN;
+    const { dial, stop } = this.#options;
+    const sealed = await dial(stop);
+    const agreed = await abortable(askForStreams(sealed), stop, () => sealed.destroy());
+    if (agreed?.way === 'streams') {
+      this.#unanswered = 0;
+      return this.#carrierOn(sealed, generation);
+    }
+    if (hasRefusedStreams(sealed) || ++this.#unanswered >= MAX_UNANSWERED)
+      this.#askAgainAt = performance.now() + ASK_AGAIN;
     if (agreed) this.#spare.push({ ...agreed, sealed });
     else sealed.destroy();
     return undefined;
