@@ -37,8 +37,8 @@ beforeAll(() => {
   env = { ...rest, HOME: place.folder, PATH: `${bin}${delimiter}${process.env.PATH}` };
 });
 afterEach(async () => {
-  for (const child of started.splice(0)) {
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  for (const { pid, exitCode, signalCode } of started.splice(0)) {
+    if (exitCode === null && signalCode === null && pid !== undefined) process.kill(-pid, 'SIGKILL');
   }
 });
 
@@ -202,8 +202,8 @@ describe('the unit of systemd', () => {
 describe.skipIf(pythonProblem)('docs/python.md', () => {
   test('the four steps', { timeout: 60_000 }, async () => {
     const peer = await startPython<{ ports: Record<string, number> }>('server.py', 'echo', '[]');
-    const [first = '', second = '', third = ''] = blocks(python, 'sh').filter((block) =>
-      /bridge|ss -t/.test(block),
+    const [first = '', second = '', third = '', fourth = ''] = blocks(python, 'sh').filter((block) =>
+      /bridge|ss -t|listen --identity/.test(block),
     );
     const [sealed, local] = [await freePort(), await freePort()];
     const fresh = { 'server.pem': 'bridge-server.pem', 'client.pem': 'bridge-client.pem' };
@@ -213,7 +213,7 @@ describe.skipIf(pythonProblem)('docs/python.md', () => {
     const [makeClient = '', outward = ''] = linesOf(second);
     const line = (await sh(adapt(makeClient, fresh))).split('public key: ')[1];
     writeFileSync(join(place.folder, 'keys'), String(line), { flag: 'a' });
-    await serve(
+    const bridge = await serve(
       adapt(inward, {
         ...fresh,
         ' :9000': ` 127.0.0.1:${sealed}`,
@@ -228,11 +228,26 @@ describe.skipIf(pythonProblem)('docs/python.md', () => {
         '127.0.0.1:8000': `127.0.0.1:${local}`,
       }),
     );
-    for (const command of linesOf(third)) await sh(command);
     const { runPython } = await import('../helpers/python.js');
     const { stdout } = await runPython('many.py', String(local), '3', '[0, 100]');
     expect(JSON.parse(stdout)).toEqual({ right: 3, failed: [] });
+    const old = { ':8000': `:${peer.ready.ports[4]}` };
+    const direct = plainClient(Number(peer.ready.ports[4]));
+    await once(direct, 'connect');
+    const [connected, listening] = linesOf(third).map((command) => sh(adapt(command, old)));
+    expect(await connected).toContain(`127.0.0.1:${direct.localPort}`);
+    expect(await listening).toMatch(new RegExp(`LISTEN.*:${peer.ready.ports[4]} `));
+    direct.destroy();
     await peer.stop();
+    await stopped(bridge);
+    const [server = '', client = ''] = linesOf(fourth);
+    const rewritten = await serve(
+      `${adapt(server, { ...fresh, ' :9000': ` 127.0.0.1:${sealed}` })} > received`,
+    );
+    const there = { ...fresh, 'SHA256:...': fingerprint, 'server.example:9000': `127.0.0.1:${sealed}` };
+    await sh(`echo hello | ${adapt(client, there)}`);
+    await expect.poll(() => rewritten.exitCode, { timeout: 10_000 }).toBe(0);
+    expect(readFileSync(join(place.folder, 'received'), 'utf8')).toBe('hello\n');
   });
 
   test('the tunnel with --settle', { timeout: 60_000 }, async () => {
@@ -313,6 +328,12 @@ async function serve(command: string, folder = '.'): Promise<ChildProcess> {
   child.stderr.resume();
   printed.set(child, errors);
   return child;
+}
+
+async function stopped(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  process.kill(-Number(child.pid), 'SIGTERM');
+  await exited;
 }
 
 function portIn(child: ChildProcess): number {

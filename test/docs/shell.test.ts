@@ -68,7 +68,7 @@ const covered: Readonly<Record<string, readonly [begin: string, by: string][]>> 
     ['$ secure-sockets keygen --bits 2048', "test/cli.test.ts: 'shows sessions that go as shown'"],
     ['# of the whole process', 'here'],
     ['secure-sockets man', 'here'],
-    ['npm install ws', 'test/docs/examples.test.ts: ws'],
+    ['npm install ws', 'here'],
     ['secure-sockets listen --identity key.pem :9000', "test/cli/recipes.test.ts: 'tar c folder'"],
     ['secure-sockets keygen --role client -o web1', "test/cli/recipes.test.ts: 'receive -k'"],
     ['secure-sockets tunnel server --identity', "test/cli/recipes.test.ts: 'redis-cli ping'"],
@@ -81,6 +81,7 @@ const covered: Readonly<Record<string, readonly [begin: string, by: string][]>> 
     ['secure-sockets keygen -o server.pem', "test/cli/recipes.test.ts: 'the four steps'"],
     ['secure-sockets keygen --role client', "test/cli/recipes.test.ts: 'the four steps'"],
     ['ss -tn state', "test/cli/recipes.test.ts: 'the four steps'"],
+    ['secure-sockets listen --identity', "test/cli/recipes.test.ts: 'the four steps'"],
     ['secure-sockets tunnel server --settle', "test/cli/recipes.test.ts: '--settle'"],
     ['import struct', 'test/cli/messages.test.ts: python.md'],
     ['connection = Sealed(', 'test/cli/messages.test.ts: python.md'],
@@ -186,6 +187,18 @@ test('docs/cli.md: the configuration runs', { timeout: 60_000 }, async () => {
     await untilListening(ports.get(port) as number);
   running.kill('SIGTERM');
   await ended(running);
+});
+
+test('docs/cli.md: over a WebSocket', { timeout: 60_000 }, async () => {
+  const block = blocksOf('docs/cli.md', 'sh').find((one) => one.includes('--websocket')) ?? '';
+  const port = await freePort();
+  // ws is installed with this package's own dependencies
+  const [install, server = '', client = ''] = linesOf(block).map((line) => line.replace('9000', `${port}`));
+  expect(install).toBe('npm install ws');
+  start(`exec ${server} > web-socket`);
+  await untilListening(port);
+  await sh(`echo hello | ${client.replace('SHA256:...', await fingerprint('key.pem'))}`);
+  await expect.poll(() => readFileSync(join(folder, 'web-socket'), 'utf8')).toBe('hello\n');
 });
 
 describe.skipIf(!havePrograms('haproxy', 'openssl'))('behind HAProxy', () => {
