@@ -34,6 +34,21 @@ describe('messagePort()', () => {
     await expect.poll(() => log.error?.code).toBe('BUFFER_LIMIT');
   });
 
+  it('is bounded against one whose bytes are views of much larger memory', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const transport = messagePort(port1, { maxReadAhead: 65_536 });
+    const held: Uint8Array[] = [];
+    const events = { end: () => {}, written: () => {}, close: () => {} };
+    transport.start({ ...events, data: (bytes) => void held.push(bytes) });
+    for (const act of ['pause', 'resume'] as const) {
+      transport[act]();
+      for (let i = 0; i < 3; i++) port2.postMessage(new Uint8Array(new ArrayBuffer(1_000_000), 1, 2));
+    }
+    await expect.poll(() => held.length).toBe(6);
+    expect(held.map(({ buffer }) => buffer.byteLength)).toEqual([2, 2, 2, 2, 2, 2]);
+    transport.destroy();
+  });
+
   it.each(protocols)('carries %s', async (protocol) => {
     const server = await startListening(protocol);
     const { port1, port2 } = new MessageChannel();

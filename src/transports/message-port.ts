@@ -40,6 +40,11 @@ export function messagePort(port: MessagePortLike, options: ReadAheadOptions = {
   return new MessagePortTransport(port, maxReadAhead);
 }
 
+/** A view of larger memory would keep all of that, where only its own bytes are counted. */
+function withoutRest(bytes: Uint8Array): Uint8Array {
+  return bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
+}
+
 /** Beside bytes and how many were taken, the ends tell each other these. */
 const Word = { end: 'end', endTaken: 'end taken', givenUp: 'given up' } as const;
 
@@ -121,7 +126,7 @@ class MessagePortTransport implements Transport {
   }
 
   readonly #onMessage = ({ data }: MessageEventLike): void => {
-    if (isBytes(data)) this.#incoming.data(data);
+    if (isBytes(data)) this.#incoming.data(withoutRest(data));
     else if (data === Word.end) this.#incoming.end();
     else if (data === Word.endTaken && this.#hasEnded) {
       this.#endIsTaken = true;
