@@ -63,7 +63,7 @@ describe('a store of identities', () => {
     const error = new DOMException('no room', 'QuotaExceededError');
     const state = databaseOf({ end: 'abort', error });
     const store = new IdentityStore({ indexedDB: state.factory });
-    await expect(store.save('me', identity)).rejects.toBe(error);
+    await expect(store.save('me', identity)).rejects.toMatchObject({ code: 'BAD_IDENTITY', cause: error });
     expect(state.open).toBe(0);
   });
 
@@ -83,5 +83,42 @@ describe('a store of identities', () => {
     const store = new IdentityStore({ indexedDB: state.factory });
     await expect(store.save('me', identity)).rejects.toThrow('no store');
     expect(state.open).toBe(0);
+  });
+
+  it.each([
+    ['denied', 'at once'],
+    ['of a newer version', 'by the request'],
+  ])('says so with a code if its database is %s, %s', async (reason, how) => {
+    const error = new DOMException(reason);
+    const request = { error, onerror: () => {} };
+    const open = (): object => {
+      if (how === 'at once') throw error;
+      setImmediate(() => request.onerror());
+      return request;
+    };
+    const store = new IdentityStore({ indexedDB: { open } });
+    const refused = {
+      code: 'BAD_IDENTITY',
+      message: `the database "secure-sockets" cannot be used: ${reason}`,
+      cause: error,
+    };
+    await expect(store.load('me')).rejects.toMatchObject(refused);
+    await expect(store.save('me', identity)).rejects.toMatchObject(refused);
+    await expect(store.remove('me')).rejects.toMatchObject(refused);
+  });
+
+  it('takes an IndexedDB that a page may not even look at for none', () => {
+    const denied = {
+      configurable: true,
+      get: () => {
+        throw new DOMException('denied', 'SecurityError');
+      },
+    };
+    Object.defineProperty(globalThis, 'indexedDB', denied);
+    try {
+      expect(() => new IdentityStore()).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }));
+    } finally {
+      Reflect.deleteProperty(globalThis, 'indexedDB');
+    }
   });
 });

@@ -90,6 +90,22 @@ describe('pages that add known hosts to one storage at the same time', () => {
   });
 });
 
+it('a storage that a page is denied, or that is full, is told of with a code', async () => {
+  const cause = new DOMException('denied', 'SecurityError');
+  const deny = (): never => {
+    throw cause;
+  };
+  const refused = {
+    code: 'BAD_OPTION',
+    message: 'the storage of known hosts cannot be used: denied',
+    cause,
+  };
+  const unread = new PortableKnownHosts({ storage: { ...emptyStorage(), getItem: deny } });
+  await expect(unread.list()).rejects.toMatchObject(refused);
+  const full = new PortableKnownHosts({ storage: { ...emptyStorage(), setItem: deny } });
+  await expect(full.add('here', 443, key)).rejects.toMatchObject(refused);
+});
+
 it('a page that may not have locks adds without', async () => {
   vi.stubGlobal('navigator', { locks: { request: () => Promise.reject(new Error('not in a sandbox')) } });
   const storage = emptyStorage();

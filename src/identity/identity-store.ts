@@ -1,6 +1,6 @@
 import { type ArgumentRules, readArguments, text } from '../arguments.js';
 import { inTime } from '../connection/in-time.js';
-import { badArgument, badOption, kindOf, quote, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, quote, reasonOf, SecureSocketError } from '../errors.js';
 import type { PortableIdentity } from './identity.js';
 import type { WebKeyPair } from './key.js';
 import type { KeyPairOptions } from './web-key.js';
@@ -81,17 +81,25 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
       await this.#with('readwrite', (store) => store.add({ keyPair, role: identity.role }, name));
       return true;
     } catch (error) {
-      if ((error as Error | null)?.name === 'ConstraintError') return false;
+      const { cause } = Object(error) as Error;
+      if ((cause as Error | null | undefined)?.name === 'ConstraintError') return false;
       throw error;
     }
   }
 
   async #with(mode: 'readonly' | 'readwrite', use: (store: ObjectStore) => Request): Promise<unknown> {
-    const request = this.#factory.open(this.#database, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    const opened = resultOf(request) as Promise<Database>;
-    const done = opened.then((database) => resultIn(database, mode, use));
-    return inTime(done, ANSWER_TIMEOUT, () => this.#late());
+    return inTime(this.#run(mode, use), ANSWER_TIMEOUT, () => this.#late());
+  }
+
+  async #run(mode: 'readonly' | 'readwrite', use: (store: ObjectStore) => Request): Promise<unknown> {
+    try {
+      const request = this.#factory.open(this.#database, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+      return await resultIn((await resultOf(request)) as Database, mode, use);
+    } catch (cause) {
+      const text = `the database ${quote(this.#database)} cannot be used: ${reasonOf(cause)}`;
+      throw new SecureSocketError('BAD_IDENTITY', text, { cause });
+    }
   }
 
   #late(): Error {
@@ -177,7 +185,12 @@ function resultOf(request: Request): Promise<unknown> {
 }
 
 function own(): object | undefined {
-  return (globalThis as { readonly indexedDB?: object }).indexedDB;
+  try {
+    return (globalThis as { readonly indexedDB?: object }).indexedDB;
+  } catch {
+    // a frame in a sandbox is denied even this
+    return undefined;
+  }
 }
 
 function checkName(name: unknown): void {

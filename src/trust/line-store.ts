@@ -1,5 +1,5 @@
 import { inTime } from '../connection/in-time.js';
-import { badOption, kindOf } from '../errors.js';
+import { badOption, kindOf, reasonOf } from '../errors.js';
 
 /** Where the lines of a list are kept. */
 export interface LineStore {
@@ -33,7 +33,19 @@ export interface WebStorage {
 
 /** A page's storage as a store of one text. */
 export function webStorageText(storage: WebStorage, key: string): TextStore {
-  return { load: () => storage.getItem(key), save: (text) => storage.setItem(key, text) };
+  return {
+    load: () => inStorage(() => storage.getItem(key)),
+    save: (text) => inStorage(() => storage.setItem(key, text)),
+  };
+}
+
+/** A page may be denied its storage, and find it full. */
+function inStorage<Result>(act: () => Result): Result {
+  try {
+    return act();
+  } catch (cause) {
+    throw badOption(`the storage of known hosts cannot be used: ${reasonOf(cause)}`, cause);
+  }
 }
 
 /**
