@@ -1,12 +1,13 @@
 import { isWebClientEnough, webClient } from '../backends/web-client.js';
 import type { Backend } from './backend.js';
+import { fetched } from './errors.js';
 
 /** What clients and identities compute with if no backend is given. */
 export const defaultBackend: Backend = webClient;
 
 /** The whole backend, for what {@link defaultBackend} is not enough for. */
 export async function loadWholeBackend(): Promise<Backend> {
-  return (await import('../backends/web.js')).web;
+  return (await fetched(import('../backends/web.js'))).web;
 }
 
 /** Whether sealed clients can do with {@link defaultBackend} here. */

@@ -156,6 +156,15 @@ export function reasonOf(thrown: unknown): string {
   }
 }
 
+/** Code that is fetched when it is first needed: that it cannot be had is no one's mistake, and may pass. */
+export function fetched<Code>(code: Promise<Code>): Promise<Code> {
+  return code.catch((cause: unknown) => {
+    throw new SecureSocketError('TRANSPORT_FAILED', `code could not be loaded: ${reasonOf(cause)}`, {
+      cause,
+    });
+  });
+}
+
 /** How much of a value that came from elsewhere an error text has. */
 const LONGEST_VALUE = 100;
 /** How long an error text may be, and how much of its end is left then. */

@@ -44,18 +44,32 @@ it('makes a client and connects it over a transport', async () => {
 });
 
 it('rejects as the class and its connect() do', async () => {
-  const { transport } = await startServer();
-  const wrong: [() => Promise<unknown>, string][] = [
-    [() => connect(transport, null as never), 'BAD_ARGUMENT'],
-    [() => connect(transport, { serverkey: pin } as never), 'BAD_OPTION'],
-    [() => connect({ port: 9000 } as never, { serverKey: pin }), 'BAD_ARGUMENT'],
-    [() => connect(transport), 'NO_TRUST'],
+  const wrong: [unknown, string][] = [
+    [null, 'BAD_ARGUMENT'],
+    [{ serverkey: pin }, 'BAD_OPTION'],
+    [{ serverKey: 'bad' }, 'BAD_OPTION'],
+    [{ serverKey: pin, signal: 5 }, 'BAD_ARGUMENT'],
+    [{}, 'NO_TRUST'],
   ];
-  for (const [call, code] of wrong) expect((await rejection(call())).code).toBe(code);
+  for (const [options, code] of wrong) {
+    const transport = new ManualTransport();
+    expect((await rejection(connect(transport, options as never))).code).toBe(code);
+    expect(transport.isDestroyed).toBe(true);
+  }
+  const failing = connect({ port: 9000 } as never, { serverKey: pin });
+  expect((await rejection(failing)).code).toBe('BAD_ARGUMENT');
   const reason = new Error('changed my mind');
   const signal = AbortSignal.abort(reason);
   const { transport: other } = await startServer();
   await expect(connect(other, { serverKey: pin, signal })).rejects.toBe(reason);
+});
+
+it('leaves a transport alone that carries another connection', async () => {
+  const transport = new ManualTransport();
+  const waiting = connect(transport, { serverKey: pin, handshakeTimeout: 50 });
+  expect((await rejection(connect(transport, { serverKey: 'bad' }))).code).toBe('BAD_OPTION');
+  expect(transport.isDestroyed).toBe(false);
+  expect((await rejection(waiting)).code).toBe('HANDSHAKE_TIMEOUT');
 });
 
 it.each<[string, { protocol?: 'classic'; sessions?: Sessions }, boolean[]]>([
@@ -90,12 +104,37 @@ it('connects at the second attempt where the code of known hosts was not to be h
   const client = new SecureClient({ knownHosts: { load: () => '', save: () => {}, mode: 'tofu' } });
   vi.doMock('../src/trust/known-hosts.js', () => Promise.reject(new Error('no network')));
   const failing = client.connect(transport, { host: 'example.org', port: 1 });
-  await expect(failing).rejects.toThrow();
+  await expect(failing).rejects.toMatchObject({ code: 'TRANSPORT_FAILED', cause: expect.any(Error) });
   vi.doUnmock('../src/trust/known-hosts.js');
   const { port1, port2 } = new MessageChannel();
   void server.attach(messagePort(port1)).catch(() => {});
   await client.connect(messagePort(port2), { host: 'example.org', port: 1 });
   client.destroy();
+});
+
+it('reconnecting() goes on after a failure to load code, or of what opens the transport, that is a TypeError', async () => {
+  const identity = await identityFor('sealed');
+  const errors: unknown[] = [];
+  const open = async (): Promise<Transport> => {
+    const { transport } = await startServer();
+    if (errors.length === 1) throw new TypeError('Failed to fetch');
+    return transport;
+  };
+  vi.resetModules();
+  vi.doMock('../src/options/client-tickets.js', () => Promise.reject(new TypeError('Failed to fetch')));
+  const browser = await import('../src/browser.js');
+  const how = {
+    initialDelay: 1,
+    onError: (error: unknown) => {
+      vi.doUnmock('../src/options/client-tickets.js');
+      errors.push((error as { code?: string }).code ?? error);
+    },
+  };
+  for await (const client of browser.reconnecting(open, { serverKey: identity.fingerprint }, how)) {
+    expect(client.suite).toBeDefined();
+    break;
+  }
+  expect(errors).toEqual(['TRANSPORT_FAILED', new TypeError('Failed to fetch')]);
 });
 
 describe('reconnecting() with a transport that is long in coming', () => {

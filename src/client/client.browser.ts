@@ -1,6 +1,6 @@
 import { isUrl } from '../arguments.js';
 import { defaultBackend, isDefaultEnough, loadWholeBackend } from '../defaults.browser.js';
-import { badOption } from '../errors.js';
+import { badOption, fetched } from '../errors.js';
 import { type ClientScriptPlatform, planClient } from '../options/client-scripts.js';
 import type { ClassicClientOptions, PortableSealedClientOptions } from '../options/options.js';
 import type { PortableKnownHosts, StoredHosts } from '../trust/known-hosts.js';
@@ -21,7 +21,7 @@ const scripts: ClientScriptPlatform = {
     protocol === 'sealed' && isDefaultEnough ? defaultBackend : loadWholeBackend(),
   openKnownHosts: async (source) => {
     if (typeof source === 'object' && !isUrl(source) && !('path' in source)) {
-      const { PortableKnownHosts: KnownHosts } = await import('../trust/known-hosts.js');
+      const { PortableKnownHosts: KnownHosts } = await fetched(import('../trust/known-hosts.js'));
       return new KnownHosts(source);
     }
     throw badOption('knownHosts must be { storage, key } or { load, save } here, where there are no files');

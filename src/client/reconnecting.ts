@@ -1,7 +1,7 @@
 import { type ArgumentRules, abortSignal, callback, integer, readArguments } from '../arguments.js';
 import { onAbort } from '../connection/on-abort.js';
 import { callSafely } from '../diagnostics.js';
-import { badOption, type ErrorCode, SecureSocketError } from '../errors.js';
+import { badOption, type ErrorCode, type SecureSocketError } from '../errors.js';
 import { Sessions } from '../sessions/sessions.js';
 import type { PortableClient } from './client.js';
 import type { ConnectOptions } from './establish.js';
@@ -118,8 +118,8 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 function isFatal(error: unknown): boolean {
-  if (error instanceof TypeError) return true;
-  return error instanceof SecureSocketError && (error.blame === 'caller' || FATAL.has(error.code));
+  const { code, blame } = Object(error) as Partial<SecureSocketError>;
+  return blame === 'caller' || FATAL.has(code as ErrorCode);
 }
 
 function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

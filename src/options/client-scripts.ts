@@ -3,6 +3,7 @@ import type { ProtectMemory } from '../core/message-memory.js';
 import type { Script } from '../core/script.js';
 import { sealedClient } from '../core/sealed/client.js';
 import type { ClientResumption } from '../core/sealed/client-resumption.js';
+import { fetched } from '../errors.js';
 import { privateKeyOf } from '../identity/private-keys.js';
 import type { PortableKnownHosts } from '../trust/known-hosts.js';
 import type { KnownHostsSource } from '../trust/known-hosts.node.js';
@@ -37,7 +38,7 @@ export async function planClient(
   const backend = await backendFor(platform, given);
   const settings = backend === given.backend ? given : { ...given, backend };
   if (settings.protocol === 'classic') {
-    const { classicClientScript } = await import('./classic-client-script.js');
+    const { classicClientScript } = await fetched(import('./classic-client-script.js'));
     return { script: classicClientScript(settings, platform.protectMemory) };
   }
   return planSealed(platform, settings, await trustFor(platform, given, target), target);
@@ -61,7 +62,7 @@ async function backendFor(
   if (settings.backend === backend) return loadBackend ? loadBackend(settings) : backend;
   if (isShipped(settings.backend)) return settings.backend;
   // kept: an import resolves its name anew each time, which costs a connection more than its own code does
-  guard ??= (await import('./guarded-backend.js')).guardBackend;
+  guard ??= (await fetched(import('./guarded-backend.js'))).guardBackend;
   return guard(settings.backend);
 }
 
@@ -103,7 +104,7 @@ async function resumptionFor(
   target: Target | undefined,
 ): Promise<ClientResumption | undefined> {
   if (sessions === undefined) return undefined;
-  resumption ??= (await import('./client-tickets.js')).resumptionOf;
+  resumption ??= (await fetched(import('./client-tickets.js'))).resumptionOf;
   return resumption(sessions, identity?.fingerprint, trust, target);
 }
 

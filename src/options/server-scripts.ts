@@ -5,7 +5,7 @@ import { decodeSpki } from '../core/encodings/der.js';
 import type { ProtectMemory } from '../core/message-memory.js';
 import type { Script } from '../core/script.js';
 import { sealedServer } from '../core/sealed/server.js';
-import { SecureSocketError } from '../errors.js';
+import { fetched, SecureSocketError } from '../errors.js';
 import { type PortableIdentity, privateNumbersOf } from '../identity/identity.js';
 import type { GenerateOptions } from '../identity/making.js';
 import { privateKeyOf } from '../identity/private-keys.js';
@@ -66,7 +66,7 @@ async function classicScripts(
   settings: ServerSettings,
   identity: PortableIdentity,
 ): Promise<() => Script> {
-  const { classicServer, privateExponentHash } = await import('../core/classic/scripts.js');
+  const { classicServer, privateExponentHash } = await fetched(import('../core/classic/scripts.js'));
   const { backend, keyLength, maxMessage } = settings;
   warnOnce(classicWarning);
   const privateKey = privateKeyOf(identity, backend);
