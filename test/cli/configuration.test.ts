@@ -155,6 +155,17 @@ describe('a configuration', () => {
       expect(running.errors()).toContain(`"listening","service":"${name}"`);
   });
 
+  test('has no mistake in an address that the command line takes the place of, but in one that it gives', async () => {
+    const path = join(place.folder, 'metrics.toml');
+    writeFileSync(
+      path,
+      `metrics = "127.0.0.1:7"\n[tunnel-client.a]\nlisten = "127.0.0.1:7"\nserver = "h:1"\nserver-key = "${place.serverKey}"\n`,
+    );
+    const given = (port: number) => readConfiguration(path, { metrics: `127.0.0.1:${port}` });
+    await expect(given(8)).resolves.toMatchObject({ flags: { metrics: '127.0.0.1:7' } });
+    await expect(given(7)).rejects.toThrow('metrics listens at 127.0.0.1:7 as well');
+  });
+
   test('goes with no side', async () => {
     const { stderr } = await run(place.folder, 'bridge', 'inward', '--config', 'x.toml');
     expect(stderr).toMatch(/--config FILE says what is to run: leave out "inward"/);

@@ -97,8 +97,11 @@ const fileFlags: ReadonlySet<string> = new Set([
   'passphrase-file',
 ]);
 
-/** Reads a configuration. Rejects with the file, the line or the member, and what is wrong with it. */
-export async function readConfiguration(path: string): Promise<Configuration> {
+/**
+ * Reads a configuration, over whose flags of the process those that are given take precedence. Rejects with the file, the
+ * line or the member, and what is wrong with it.
+ */
+export async function readConfiguration(path: string, given: ProcessFlags = {}): Promise<Configuration> {
   const { text, stats } = await explainFile(
     readTextFile(path),
     'BAD_OPTION',
@@ -108,7 +111,7 @@ export async function readConfiguration(path: string): Promise<Configuration> {
   const members = Object.entries(parse(path, text));
   const flags = processFlagsIn(path, members);
   const services = new Map<string, Configured>();
-  const listeners = new Listeners(flags.metrics);
+  const listeners = new Listeners({ ...flags, ...given }.metrics);
   for (const [kind, value] of members)
     if (Object.hasOwn(kinds, kind)) addServices(services, { path, folder, kind, listeners }, value);
   if (services.size === 0)

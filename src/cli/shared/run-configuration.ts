@@ -36,7 +36,7 @@ export async function runConfiguration(command: string, args: string[]): Promise
   if (path === undefined) throw usageError('--config takes a FILE');
   // the command line takes precedence over the file
   reportAs(given);
-  const configuration = await readConfiguration(path);
+  const configuration = await readConfiguration(path, given);
   const report = reportAs({ ...configuration.flags, ...given });
   freeBuffersAtOnce();
   const stop = stopSignal(GRACE);
@@ -64,7 +64,7 @@ interface Running {
 
 async function change(path: string, { given, stations, report, metrics }: Running): Promise<void> {
   if (!(await isRegular(path))) return stations.reload();
-  const configuration = await readConfiguration(path);
+  const configuration = await readConfiguration(path, given);
   checkMetrics({ ...configuration.flags, ...given });
   await stations.change(configuration);
   report.change({ ...configuration.flags, ...given });
