@@ -1,7 +1,7 @@
 import { formatAddress, parseAddress } from './address.js';
 import { usageError } from './failure.js';
 
-/** Who listens where, in one configuration. Of two at one address the system says only that it is in use. */
+/** Who listens where, in one configuration or command line. Of two at one address the system says only that it is in use. */
 export class Listeners {
   readonly #places = new Map<string, string>();
 

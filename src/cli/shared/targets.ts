@@ -8,6 +8,7 @@ import {
 } from './address.js';
 import { refuseMore } from './arguments.js';
 import { usageError } from './failure.js';
+import { Listeners } from './listeners.js';
 
 /** Addresses by target name. */
 export type Targets = ReadonlyMap<string, Address>;
@@ -28,7 +29,11 @@ export function readTunnelClient(
     named,
     'a tunnel client takes LISTEN and SERVER, or --target NAME=LISTEN and SERVER',
   );
-  const listens = readTargets(named ? undefined : first, named, (text) => parseAddress(text, 'listen'));
+  const listeners = new Listeners(undefined);
+  const listens = readTargets(named ? undefined : first, named, (text, target) => {
+    listeners.add(text, `--target ${target}`);
+    return parseAddress(text, 'listen');
+  });
   return { listens, server: parsePeerAddress(second ?? first) };
 }
 
@@ -66,9 +71,9 @@ function twoOrOne(
 function readTargets<A>(
   one: string | undefined,
   named: readonly string[] | undefined,
-  read: (text: string) => A,
+  read: (text: string, target: string) => A,
 ): ReadonlyMap<string, A> {
-  if (one !== undefined) return new Map([[DEFAULT_TARGET, read(one)]]);
+  if (one !== undefined) return new Map([[DEFAULT_TARGET, read(one, DEFAULT_TARGET)]]);
   const targets = new Map<string, A>();
   for (const text of named ?? []) {
     const [, name, address] = /^([A-Za-z0-9][A-Za-z0-9._-]{0,62})=(.+)$/.exec(text) ?? [];
@@ -78,7 +83,7 @@ function readTargets<A>(
         'for example --target redis=127.0.0.1:6379',
       );
     if (targets.has(name)) throw usageError(`--target gives the name ${name} twice`);
-    targets.set(name, read(address));
+    targets.set(name, read(address, name));
   }
   return targets;
 }
