@@ -109,7 +109,7 @@ export class SecureSocketError extends Error {
 }
 
 /** Every error code, sorted. */
-export const errorCodes: readonly ErrorCode[] = Object.keys(blameOf).sort() as ErrorCode[];
+export const errorCodes: readonly ErrorCode[] = /* @__PURE__ */ Object.keys(blameOf).sort() as ErrorCode[];
 
 /** A wrong argument: a `TypeError` that has a code and a blame like every other error here. */
 export interface ArgumentError extends TypeError {
@@ -159,9 +159,7 @@ export function reasonOf(thrown: unknown): string {
 /** Code that is fetched when it is first needed: that it cannot be had is no one's mistake, and may pass. */
 export function fetched<Code>(code: Promise<Code>): Promise<Code> {
   return code.catch((cause: unknown) => {
-    throw new SecureSocketError('TRANSPORT_FAILED', `code could not be loaded: ${reasonOf(cause)}`, {
-      cause,
-    });
+    throw new SecureSocketError('TRANSPORT_FAILED', 'code could not be loaded', { cause });
   });
 }
 

@@ -179,7 +179,7 @@ describe('webSocket()', () => {
     expect(code).toBe(4009);
     expect(log.error).toMatchObject({ code: 'BUFFER_LIMIT' });
     expect(log.error?.message).toContain('maxReadAhead is 100000');
-    expect(log.error?.message).toContain('let the sender wait for answers');
+    expect(log.error?.message).toContain('read faster, or raise it');
     // what was held is complete and in order, and was not kept back
     expect(log.received()).toBe(170_000);
   });

@@ -1,9 +1,7 @@
 import type { Backend, KeyEncapsulation } from '../backend.js';
 import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
 import { callSafely } from '../diagnostics.js';
-import { fetched } from '../errors.js';
 import type { CommonOptions } from './options.js';
-import { isShipped } from './shipped-backends.js';
 import { keylogWarning, warnOnce } from './warnings.js';
 
 /** Where secrets are told, if they are, so that a mistake in the function ends no connection. Warns. */
@@ -23,7 +21,5 @@ export async function kemFor(
   backend: Backend,
   suites: readonly SuiteName[],
 ): Promise<KeyEncapsulation | undefined> {
-  if (!hasHybrid(suites) || backend.mlKem768Later) return undefined;
-  const kem = backend.mlKem768();
-  return isShipped(backend) ? fetched(kem) : kem;
+  return hasHybrid(suites) && backend.mlKem768Later === undefined ? backend.mlKem768() : undefined;
 }

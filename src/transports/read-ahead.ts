@@ -168,6 +168,6 @@ export class ReadAhead {
 function tooMuch(held: number, max: number): SecureSocketError {
   return new SecureSocketError(
     'BUFFER_LIMIT',
-    `${held} bytes arrived while reading was paused, maxReadAhead is ${max}: read faster, raise it, or let the sender wait for answers`,
+    `${held} bytes arrived while reading was paused, maxReadAhead is ${max}: read faster, or raise it`,
   );
 }
