@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { forge } from '../../backends/forge.js';
 import { noble } from '../../backends/noble.js';
 import { node } from '../../backends/node.js';
+import { sodium } from '../../backends/sodium.js';
 import { FaultProxy } from '../helpers/proxy.js';
 import { pythonIsRequired, sealedPythonProblem } from '../helpers/python.js';
 import {
@@ -32,7 +33,7 @@ test('the Python library is there', ({ skip }) => {
   expect(sealedPythonProblem).toBeUndefined();
 });
 
-const backends = [node, forge, noble];
+const backends = [node, sodium, forge, noble];
 
 describe.skipIf(sealedPythonProblem)('messages to and from Python', { timeout: 60_000 }, () => {
   useIdentities();
