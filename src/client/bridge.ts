@@ -1,9 +1,8 @@
 import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js';
-import type { Connection } from '../connection/connection.js';
 import { onAbort } from '../connection/on-abort.js';
 import { RelayCut, whenSent } from '../connection/relay-cut.js';
 import { badArgument, badOption, kindOf, SecureSocketError } from '../errors.js';
-import { clientAccess, PortableClient } from './client.js';
+import { clientAccess, connectionOf, PortableClient } from './client.js';
 
 /** How to bridge. */
 export interface BridgeOptions {
@@ -66,11 +65,6 @@ async function carryBothWays(one: PortableClient, other: PortableClient, cut: Re
     else cut.now(error);
   };
   await Promise.all([...carrying.values()].map((direction) => direction.catch(onFailure)));
-}
-
-/** The connection behind a client. */
-export function connectionOf(client: PortableClient): Connection {
-  return clientAccess.internals(client).connection;
 }
 
 function checkClients(one: PortableClient, other: PortableClient): void {

@@ -50,6 +50,11 @@ export interface ClientAccess {
 /** Kept outside of the class, so that programs have no access to it. */
 export let clientAccess: ClientAccess;
 
+/** The connection behind a client. */
+export function connectionOf(client: PortableClient): Connection {
+  return clientAccess.internals(client).connection;
+}
+
 /**
  * An encrypted connection that carries whole messages in both directions: the client's end, and what a server's
  * `accept()` returns. Iterating over it gives the messages received, until the peer has ended its side in order.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectionOf } from '../../client/bridge.js';
+import { connectionOf } from '../../client/client.js';
 import type { SecureClient } from '../../index.js';
 import { closeCodes } from './close-codes.js';
 

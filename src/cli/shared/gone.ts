@@ -1,4 +1,4 @@
-import { connectionOf } from '../../client/bridge.js';
+import { connectionOf } from '../../client/client.js';
 import type { SecureClient } from '../../index.js';
 
 /** Resolves when a connection is over, however it ended, even if data of it is still unread. */

@@ -1,4 +1,4 @@
-import { connectionOf } from '../../client/bridge.js';
+import { connectionOf } from '../../client/client.js';
 import { onAbort } from '../../connection/on-abort.js';
 import { PausedProbe } from '../../connection/paused-probe.js';
 import { RelayCut, whenSent } from '../../connection/relay-cut.js';
