@@ -31,7 +31,7 @@ export default defineConfig({
     include: ['test/core/**/*.test.ts', 'test/connection/**/*.test.ts'],
     // One worker for all files of a mutant: most of the time would go into loading the backends again for each.
     isolate: false,
-    setupFiles: ['./vitest.mutation.setup.ts'],
+    setupFiles: ['./test/helpers/equal-bytes.ts', './vitest.mutation.setup.ts'],
     sequence: { sequencer: QuickFirst },
     // Told to tests that repeat themselves.
     env: { MUTATION: '1' },

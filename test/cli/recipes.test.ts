@@ -140,6 +140,7 @@ describe('the unit of systemd', () => {
   });
 
   const isRoot = process.getuid?.() === 0;
+  if (!isRoot) console.warn('SKIPPED: only root can start the unit as another user');
   const NOBODY = 65_534;
 
   test.skipIf(!isRoot || !havePrograms('setpriv', 'systemd-notify', 'python3')).each([0o400, 0o440])(

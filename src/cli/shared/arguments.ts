@@ -27,7 +27,7 @@ export interface Command {
   readonly summary: string;
   /** The manual, as `--help` prints it. */
   readonly help: string;
-  /** Its flags, by the sides that it has, if it has any. */
+  /** Its flags; of a command with sides, those of each side. */
   flags(): FlagTables;
   /** Runs the command. Resolves to the exit code. */
   run(args: string[]): Promise<number>;

@@ -215,7 +215,10 @@ type Fields = Omit<Kind, 'plan'>;
 
 type Check = (address: string) => string;
 
-/** What checks the addresses of a member, if it has any. The plan checks whether one may be that of a WebSocket server. */
+/**
+ * What checks an address of this member; `undefined` for a member that takes none. The plan checks whether it may be that
+ * of a WebSocket server.
+ */
 function addressCheck(
   name: string,
   { addresses }: Fields,

@@ -5,7 +5,7 @@ import { usageError } from './failure.js';
 export class Listeners {
   readonly #places = new Map<string, string>();
 
-  constructor(metrics: string | undefined) {
+  constructor(metrics?: string) {
     if (metrics !== undefined) this.add(metrics, 'metrics');
   }
 

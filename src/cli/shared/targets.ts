@@ -29,7 +29,7 @@ export function readTunnelClient(
     named,
     'a tunnel client takes LISTEN and SERVER, or --target NAME=LISTEN and SERVER',
   );
-  const listeners = new Listeners(undefined);
+  const listeners = new Listeners();
   const listens = readTargets(named ? undefined : first, named, (text, target) => {
     listeners.add(text, `--target ${target}`);
     return parseAddress(text, 'listen');
