@@ -694,16 +694,16 @@ class Connection:
             error = failure
         except OSError as failure:
             error = SealedError("TRUNCATED", f"the connection broke: {failure}")
-        with self._changed:
-            self._ended, self._error = True, error
-            self._changed.notify_all()
         answer = ANSWERS.get(error and error.code)
+        with self._changed:  # as one step: a program that learns of the error and closes must not say CLOSE 0 first
+            self._ended, self._error = True, error
+            if answer:
+                self._drop_what_waits()
+            if answer is not None and (error or not self._options.half_open):
+                self.end(answer)
+            self._changed.notify_all()
         if answer is None:
             return self._hang_up()
-        if answer > 0:
-            self._drop_what_waits()
-        if error or not self._options.half_open:
-            self.end(answer)
         self._discard_rest()
 
     def _take(self, kind, payload):
@@ -778,9 +778,8 @@ class Connection:
                 raise SealedError("PING_TIMEOUT", "the peer says nothing, and did not answer PING")
 
     def _drop_what_waits(self):
-        with self._changed:
-            self._records.clear()
-            self._closing = False
+        self._records.clear()
+        self._closing = False
 
     def _discard_rest(self):
         """Closing with unread input would make TCP send a reset, which may overtake the CLOSE."""

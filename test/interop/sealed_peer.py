@@ -18,6 +18,9 @@ import sealed
 config = json.loads(sys.argv[1])
 for name, value in config.get("constants", {}).items():
     setattr(sealed, name, value)
+for name, seconds in config.get("delays", {}).items():
+    method = getattr(sealed.Connection, name)
+    setattr(sealed.Connection, name, lambda self, _method=method, _wait=seconds: (time.sleep(_wait), _method(self))[1])
 options = sealed.Options(**{name: tuple(v) if name == "suites" else v for name, v in config.get("options", {}).items()})
 
 

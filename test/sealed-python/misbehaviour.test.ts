@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { PeerClient, PeerServer, type Wire } from '../helpers/misbehaving-peer.js';
+import { describeWire, PeerClient, PeerServer, type Wire } from '../helpers/misbehaving-peer.js';
 import { CHACHA20, X25519 } from '../helpers/misbehaving-peer-crypto.js';
 import type { Misbehaviour, TestKeys } from '../helpers/misbehaviour.js';
 import { flightsOfClients } from '../helpers/misbehaviours-in-flights.js';
@@ -122,7 +122,7 @@ function fingerprintOf(key: KeyObject): string {
 }
 
 describe.skipIf(sealedPythonProblem)('to a Python server:', { timeout: 30_000 }, () => {
-  type SetUp = Misbehaviour['setUp'];
+  type SetUp = Misbehaviour['setUp'] | 'slow to answer';
   const servers = new Map<SetUp, Promise<PythonPeer<{ port: number }>>>();
   const sockets: Socket[] = [];
 
@@ -131,7 +131,7 @@ describe.skipIf(sealedPythonProblem)('to a Python server:', { timeout: 30_000 },
     for (const server of servers.values()) await (await server).kill();
   });
 
-  function server(setUp: SetUp): Promise<PythonPeer<{ port: number }>> {
+  function server(setUp: SetUp, more: object = {}): Promise<PythonPeer<{ port: number }>> {
     const clients = { 'clients none': 'none', 'clients required': 'required' }[setUp as string] ?? 'optional';
     const authorized = setUp === 'refusing' ? [] : [keys.client, keys.other].map(fingerprintOf);
     const config = {
@@ -142,6 +142,7 @@ describe.skipIf(sealedPythonProblem)('to a Python server:', { timeout: 30_000 },
       authorized,
       options,
       times: 1e9,
+      ...more,
     };
     const started =
       servers.get(setUp) ?? startPython<{ port: number }>('sealed_peer.py', JSON.stringify(config));
@@ -192,6 +193,16 @@ describe.skipIf(sealedPythonProblem)('to a Python server:', { timeout: 30_000 },
       expectCode(told, code);
       expect(texts(told)).toEqual(delivered);
     });
+  });
+
+  it('says what was wrong, however soon the program closes once it knows', async () => {
+    const peer = await server('slow to answer', { delays: { _drop_what_waits: 0.1 } });
+    const { used, outcome } = await connection(peer);
+    const client = new PeerClient(used);
+    await client.connect();
+    const written = await used.send(Buffer.from([0, 0, 16]));
+    expect(describeWire(written, client.receiving)).toBe('CLOSE 6');
+    expect(await outcome()).toMatchObject({ code: 'PROTOCOL' });
   });
 });
 
