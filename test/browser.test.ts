@@ -333,7 +333,7 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
       const client = new library.SecureClient({ serverKey, maxMessage: 2 ** 20 });
       await client.connect(library.webSocket(url, { maxReadAhead: 2 ** 22 }));
       await client.send(new TextEncoder().encode('flood'));
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await client.closed;
       let count = 0;
       try {
         while ((await client.recv()) !== null) count++;
