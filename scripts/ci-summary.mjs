@@ -40,15 +40,19 @@ function nameFailures({ testResults }) {
     const failed = assertionResults.filter((test) => test.status === 'failed');
     for (const { fullName, failureMessages } of failed)
       console.log(
-        `FAILED ${relative(process.cwd(), name)}: ${fullName}\n${failureMessages.map(cutOff).join('\n')}`,
+        `FAILED ${relative(process.cwd(), name)}: ${fullName}\n${failureMessages.map(beginning).join('\n')}`,
       );
     if (status === 'failed' && failed.length === 0)
-      console.log(`FAILED ${relative(process.cwd(), name)}, outside of its tests\n${cutOff(message)}`);
+      console.log(`FAILED ${relative(process.cwd(), name)}, outside of its tests\n${beginning(message)}`);
   }
 }
 
-function cutOff(message) {
-  return message.slice(0, 1_500).replace(/^/gm, '  ');
+function beginning(message) {
+  return message.slice(0, 1_500).split('\n').filter(isOurs).slice(0, 6).join('\n').replace(/^/gm, '  ');
+}
+
+function isOurs(line) {
+  return !line.includes('node_modules') && !line.includes('node:internal');
 }
 
 // Tests that never ran must not read as a run without failures.
