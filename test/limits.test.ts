@@ -104,6 +104,23 @@ describe('limits of a turn are as docs/limits.md says', () => {
     expect(answered).toBe(2 * (documented.get('requests of a protocol answered at once') as number));
   });
 
+  it('for messages of a protocol', () => {
+    const limit = documented.get('messages decrypted at once') as number;
+    let given = 0;
+    function* giveForever(): Script {
+      for (;;) {
+        yield* read(1);
+        given += limit / 4;
+        const batch = { count: limit / 4, bytes: 0, held: 0, next: () => undefined };
+        yield { type: 'received', batch, held: 0 };
+      }
+    }
+    const recorder = new Recorder(giveForever());
+    recorder.session.start();
+    recorder.session.receive(new Uint8Array(100));
+    expect([given, recorder.session.turnIsOver]).toEqual([limit, true]);
+  });
+
   it('for bytes that wait while the platform decrypts', () => {
     const limit = documented.get('bytes read while the platform decrypts a record') as number;
     const { end } = makeAsker(open, { type: 'task', run: () => undefined, kind: 'record' }, 1);

@@ -29,13 +29,16 @@ export interface ReadingOwner {
 
 /** Records decrypted by the platform that are handled in one turn. */
 const RECORDS_A_TURN = 16;
+/** How much of a turn may be taken before it is asked when the next one begins: a lone message asks for none. */
+const MUCH = 1 / 4;
 
 /**
  * The receive path: from the transport through the session to the queue of messages, and the scheduling of each.
  *
  * Three things stop the transport: a program that does not read its messages (`session.paused`), a step that takes
  * time, and a session that has used up its turn of the event loop. The session reports this by `isBlocked`, which is
- * passed on to the transport after every pull; if only the turn is used up, the next one is scheduled. Steps of a
+ * passed on to the transport after every pull; if only the turn is used up, the next one is scheduled. A socket may be
+ * read many times in one iteration of the loop, and each time is a pull: what they take adds up (`#load`). Steps of a
  * handshake wait in the queue of all handshakes (`schedule`), so that open connections do not wait for them; those of
  * an open connection continue in the next iteration of the event loop.
  *
@@ -57,6 +60,8 @@ export class Reading {
   /** Where it waits for its next turn, if it does. */
   #waitsBy: Schedule | undefined;
   #recordsATurn = 0;
+  /** How much of its turn it has had. */
+  #load = 0;
   #target: Uint8Array | undefined;
   #isOver = false;
 
@@ -125,7 +130,7 @@ export class Reading {
 
   /** The program has read, or does no more: the session may have room again. */
   scheduleTurn(): void {
-    afterTick(() => this.#turn());
+    afterTick(() => this.#goOn());
   }
 
   /**
@@ -134,6 +139,7 @@ export class Reading {
    */
   drain(): void {
     do {
+      this.#load = 0;
       this.#session.paused = false;
       this.#session.beginTurn();
       this.#pull();
@@ -165,6 +171,8 @@ export class Reading {
         this.#owner.handle({ type: 'failed', error, finalBytes: undefined });
       }
     }
+    this.#load += this.#session.load;
+    if (this.#load >= 1) this.#session.endTurn();
     this.#owner.onSettled();
     if (!this.#isOver) this.#adjust();
   }
@@ -192,7 +200,7 @@ export class Reading {
       if (isBlocked) this.#transport.pause();
       else this.#transport.resume();
     }
-    if (this.#session.turnIsOver) this.#awaitTurn();
+    if (this.#session.turnIsOver || this.#load >= MUCH) this.#awaitTurn();
   }
 
   #awaitTurn(): void {
@@ -208,8 +216,14 @@ export class Reading {
 
   #turn(): void {
     if (this.#isOver) return;
-    this.#session.paused = this.queue.isFull;
+    this.#load = 0;
     this.#session.beginTurn();
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#isOver) return;
+    this.#session.paused = this.queue.isFull;
     this.#pull();
   }
 

@@ -35,6 +35,8 @@ export class ReceiveQueue {
   readonly #onRoom: () => void;
   #reader: Reader | undefined;
   #inARow = 0;
+  /** Whether the reader waits for its turn, and not for a message. */
+  #isLate = false;
   #end: { readonly error?: unknown } | undefined;
   #isDiscarding = false;
 
@@ -72,7 +74,7 @@ export class ReceiveQueue {
     }
     if (this.isOver) return;
     this.#inbox.push(batch);
-    if (this.#reader) this.#serve(this.#reader);
+    if (this.#reader && !this.#isLate) this.#serve(this.#reader);
   }
 
   /** The peer has ended in order. */
@@ -153,7 +155,8 @@ export class ReceiveQueue {
 
   #await(reader: Reader, signal?: AbortSignal): void {
     this.#inARow = 0;
-    if (this.#inbox.cost > 0) onNextLoop(() => this.#serveLate());
+    this.#isLate = this.#inbox.cost > 0;
+    if (this.#isLate) onNextLoop(() => this.#serveLate());
     if (signal === undefined) {
       this.#reader = reader;
       return;
@@ -181,6 +184,7 @@ export class ReceiveQueue {
 
   /** A reader had to wait for its turn, and what it waits for may be gone by now. */
   #serveLate(): void {
+    this.#isLate = false;
     if (this.#reader) this.#serve(this.#reader);
     if (this.#end) this.#settleReader(this.#end);
   }

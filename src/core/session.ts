@@ -2,6 +2,7 @@ import { SecureSocketError } from '../errors.js';
 import { ByteQueue } from './bytes.js';
 import { isEnoughEarly } from './early-bytes.js';
 import type { Action, Ask, Chunk, Effect, Script, Task } from './script.js';
+import { TurnBudget } from './turn-budget.js';
 
 /** What a session reports to its owner: an effect of the script, unchanged, or the error that ended the script. */
 export type SessionEvent = Task | Exclude<Action, { readonly type: 'finalBytes' }> | Failure;
@@ -12,15 +13,6 @@ export interface Failure {
   readonly error: unknown;
   readonly finalBytes: readonly Chunk[] | undefined;
 }
-
-/** Requests of a script that are answered in one turn; then other connections get theirs. */
-const ASKS_A_TURN = 512;
-/** The same where each takes several times as long. */
-const SLOW_ASKS_A_TURN = 64;
-/** The same for bytes, until a sender says how many are worth encrypting, and so decrypting, at once. */
-const BYTES_A_TURN = 64 * 1024;
-/** A sender that says fewer than this computes slowly: in JavaScript. */
-const FAST_BYTES = 2 ** 20;
 
 /**
  * Runs one script: bytes in, events out. Synchronous, and the same for every protocol.
@@ -58,10 +50,7 @@ export class Session {
   #isDone = false;
   // how far the turn has come
   #isPulled = false;
-  #asksAnswered = 0;
-  #asksATurn = ASKS_A_TURN;
-  #bytesAnswered = 0;
-  #bytesATurn = BYTES_A_TURN;
+  readonly #budget = new TurnBudget();
   #turnIsOver = false;
   #isDeferred = false;
   // what is known of the stream
@@ -97,6 +86,11 @@ export class Session {
     return this.#turnIsOver || this.#isDeferred;
   }
 
+  /** How much of a turn the last pull took: 1 is all that a turn has. */
+  get load(): number {
+    return this.#budget.load;
+  }
+
   /** Bytes of memory held for what has not become a message yet. */
   get held(): number {
     return this.#bytes.capacity + this.#holding;
@@ -130,6 +124,11 @@ export class Session {
   /** The peer's half of the stream has ended. */
   endOfStream(): void {
     this.#atEnd = true;
+  }
+
+  /** Leaves what comes for another turn, because pulls before took all of this one. */
+  endTurn(): void {
+    if (!this.#isDone) this.#turnIsOver = true;
   }
 
   /** Goes on with what is at hand. */
@@ -174,7 +173,7 @@ export class Session {
   /** The end of a pull, and so of a turn: the lender of the chunk may have its memory back. */
   #rest(): void {
     this.#isPulled = false;
-    this.#asksAnswered = this.#bytesAnswered = 0;
+    this.#budget.refill();
     if (this.#isDone) this.#script.return();
     else this.#bytes.keep(countOf(this.#ask));
   }
@@ -193,10 +192,11 @@ export class Session {
   #answer(): boolean {
     const ask = this.#ask;
     if (ask === undefined || this.paused || this.turnIsOver) return false;
-    if (this.#asksAnswered++ >= this.#asksATurn || this.#bytesAnswered >= this.#bytesATurn) {
+    if (this.#budget.isSpent) {
       this.#turnIsOver = true;
       return false;
     }
+    this.#budget.asks++;
     if (this.#bytes.length >= countOf(ask)) this.#give(ask);
     else if (!this.#atEnd) return false;
     else if (this.#bytes.length === 0 && ask.type === 'peek') this.#move(null);
@@ -210,8 +210,8 @@ export class Session {
     const answer =
       ask.type === 'read'
         ? bytes.take(ask.count)
-        : bytes.peek(ask.min).subarray(0, Math.max(ask.min, this.#bytesATurn));
-    this.#bytesAnswered += answer.length;
+        : bytes.peek(ask.min).subarray(0, Math.max(ask.min, this.#budget.maxBytes));
+    this.#budget.bytes += answer.length;
     this.#move(answer);
   }
 
@@ -265,11 +265,11 @@ export class Session {
     switch (action.type) {
       case 'received':
         this.#holding = action.held;
+        this.#budget.messages += action.batch?.count ?? 0;
         return action;
       case 'open':
         this.#isOpen = true;
-        this.#bytesATurn = action.result.sender.partLength;
-        if (this.#bytesATurn < FAST_BYTES) this.#asksATurn = SLOW_ASKS_A_TURN;
+        this.#budget.suit(action.result.sender);
         return action;
       case 'finalBytes':
         this.#finalBytes = action.chunks;

@@ -157,7 +157,10 @@ describe('an open connection', () => {
     const { connection, transport } = await openStation({ idleTimeout: 1000 });
     for (let i = 0; i < 5; i++) {
       vi.advanceTimersByTime(900);
-      if (way === 'receive') transport.receive('a');
+      if (way === 'receive') {
+        transport.receive('a');
+        await setImmediate();
+      }
       if (way === 'send') {
         void connection.send(bytes('a'));
         await setImmediate();

@@ -62,6 +62,87 @@ describe('the transport', () => {
   });
 });
 
+describe('what a transport reports many times in one turn of the event loop', () => {
+  /** A connection whose turn is so many bytes, and the same as a request each. */
+  async function openWith(partLength: number): Promise<Station> {
+    const sender = new (class extends LetterSender {
+      override readonly partLength = partLength;
+    })();
+    return await openStation({ sender, readAhead: 1_000_000 });
+  }
+
+  /** How many of `count` pieces of one message each the connection takes until it stops the transport. */
+  function countTaken({ transport }: Station, count: number): number {
+    const pause = vi.spyOn(transport, 'pause');
+    let taken = 0;
+    while (taken < count && pause.mock.calls.length === 0) {
+      transport.receive('a');
+      taken++;
+    }
+    pause.mockRestore();
+    return taken;
+  }
+
+  it('is one turn of the connection: then others have theirs', async () => {
+    const made = await openWith(1000);
+    const resume = vi.spyOn(made.transport, 'resume');
+    const taken = countTaken(made, 2000);
+    // requests of a slow sender
+    expect([taken > 30, taken <= 64]).toEqual([true, true]);
+    expect(resume).not.toHaveBeenCalled();
+    await turns();
+    expect(resume).toHaveBeenCalledOnce();
+    // and all of it once more: the handshake's request is not among them
+    expect(countTaken(made, 2000)).toBe(taken + 1);
+  });
+
+  it('is stopped by the bytes of all of it', async () => {
+    const made = await openWith(8);
+    expect(countTaken(made, 2000)).toBeLessThanOrEqual(8);
+    await turns();
+    for (let i = 0; i < 100; i++) {
+      expect(countTaken(made, 2)).toBe(2);
+      await turns();
+    }
+  });
+
+  it('is not stopped when turns of the loop come between', async () => {
+    const made = await openWith(1000);
+    const { counts } = countStops(made);
+    for (let i = 0; i < 300; i++) {
+      for (let j = 0; j < 10; j++) made.transport.receive('a');
+      await turns(2);
+      for (let j = 0; j < 10; j++) await made.connection.recv();
+    }
+    expect(counts()).toEqual([0, 0]);
+  });
+
+  it('stays stopped though the program makes room', async () => {
+    const made = await openWith(1000);
+    const { connection, transport } = made;
+    countTaken(made, 2000);
+    const received = vi.spyOn(transport, 'resume');
+    const reader = connection.recv();
+    transport.receive('b'.repeat(10));
+    await reader;
+    await Promise.resolve();
+    expect(received).not.toHaveBeenCalled();
+    await turns();
+    expect(received).toHaveBeenCalledOnce();
+  });
+
+  it('is read to its end when the stream ends', async () => {
+    const made = await openWith(8);
+    const { connection, transport } = made;
+    for (let i = 0; i < 20; i++) transport.receive('a');
+    transport.receive('.');
+    await turns(60);
+    let count = 0;
+    while ((await connection.recv()) !== null) count++;
+    expect(count).toBe(20);
+  });
+});
+
 describe('a handshake alone', () => {
   it('waits for no turn: it is done with its last byte', () => {
     const { connection, transport } = station();

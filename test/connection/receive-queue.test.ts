@@ -127,6 +127,26 @@ describe('many messages', () => {
     expect((await late).value?.length).toBe(5000 - 4096);
   });
 
+  it('whose reader waits for its turn wait with it, however many more come', async () => {
+    const { queue: received } = queue(10_000_000);
+    received.push(batchOf(many(5000)));
+    for (let i = 0; i < 4096; i++) await received.recv();
+    let isThere = false;
+    const late = received.recv().then(() => (isThere = true));
+    for (let i = 0; i < 10; i++) {
+      received.push(batchOf(many(100)));
+      await Promise.resolve();
+    }
+    expect(isThere).toBe(false);
+    expect(await late).toBe(true);
+    // the reader after it has a turn of its own
+    for (let i = 4097; i < 6000; i++) await received.recv();
+    const awaited = received.recv();
+    expect(received.isAwaited).toBe(true);
+    received.push(batchOf('z'));
+    expect(text(await awaited)).toBe('z');
+  });
+
   it('whose reader waits for its turn are followed by the end', async () => {
     for (const isRead of [true, false]) {
       const { queue: received } = queue(10_000_000);

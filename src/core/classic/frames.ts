@@ -8,6 +8,8 @@ import { type Batch, peek, read, type Script } from '../script.js';
 /** The seed pads to this, not to the cipher's 16 bytes. */
 const PADDING_BLOCK = 32;
 const ZERO = 0x30;
+/** Frames looked at in a row: a view may hold a hundred thousand. */
+const MAX_FRAMES = 1024;
 
 /** What reading frames depends on. */
 export interface FrameOptions {
@@ -95,7 +97,7 @@ function scanFrames(view: Uint8Array, maxMessage: number): Scan {
   const frames: Frame[] = [];
   let used = 0;
   try {
-    while (used < view.length) {
+    while (used < view.length && frames.length < MAX_FRAMES) {
       const header = readHeader(view, used, maxMessage);
       if (header.to > view.length) return { frames, used, begun: header };
       frames.push(header);

@@ -87,6 +87,22 @@ describe('a message larger than is decrypted at once', () => {
 });
 
 describe('messages that arrive together', () => {
+  it('are taken in turns of 4,096, and 1,024 are looked at at once', async () => {
+    const { end, key: shared } = await openServer();
+    const empty = frame(shared, Buffer.alloc(0));
+    const groups: number[] = [];
+    end.onReceived = (batch) => groups.push(batch?.count ?? 0);
+    end.session.receive(Buffer.concat(new Array<Buffer>(10_000).fill(empty)));
+    const turns = [groups.splice(0)];
+    while (end.session.turnIsOver) {
+      end.session.work();
+      turns.push(groups.splice(0));
+    }
+    const sums = turns.map((counts) => counts.reduce((sum, count) => sum + count, 0));
+    expect(sums).toEqual([4096, 4096, 10_000 - 8192]);
+    expect(Math.max(...turns.flat())).toBeLessThanOrEqual(1024);
+  });
+
   it('share memory of at most 16 KiB, and one that is longer is alone in its own', async () => {
     const { end, key: shared } = await openServer();
     const lengths = [...new Array<number>(600).fill(70), 20_000, 16_383, 0, 16_000, 300, 100, 40_000, 1];
