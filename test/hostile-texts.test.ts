@@ -12,7 +12,7 @@ import {
   SecureSocketError,
 } from 'secure-sockets';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { emitWarning } from '../src/diagnostics.js';
+import { emitWarning } from '../src/callbacks.js';
 import { badArgument, printable, quote } from '../src/errors.js';
 import { run } from './cli/command.js';
 

@@ -1,6 +1,6 @@
 import { type ArgumentRules, abortSignal, callback, integer, readArguments } from '../arguments.js';
+import { callSafely } from '../callbacks.js';
 import { onAbort } from '../connection/on-abort.js';
-import { callSafely } from '../diagnostics.js';
 import { badOption, type ErrorCode, type SecureSocketError } from '../errors.js';
 import { Sessions } from '../sessions/sessions.js';
 import type { PortableClient } from './client.js';

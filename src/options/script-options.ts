@@ -1,6 +1,6 @@
 import type { Backend, KeyEncapsulation } from '../backend.js';
+import { callSafely } from '../callbacks.js';
 import { defaultSuites, hasHybrid, type SuiteName } from '../core/sealed/suites.js';
-import { callSafely } from '../diagnostics.js';
 import type { CommonOptions } from './options.js';
 import { keylogWarning, warnOnce } from './warnings.js';
 

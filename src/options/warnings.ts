@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js';
-import { emitWarning } from '../diagnostics.js';
+import { emitWarning } from '../callbacks.js';
 
 /** A warning of the process: its text, type and code. */
 export interface Warning {

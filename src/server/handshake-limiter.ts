@@ -1,6 +1,6 @@
+import { askSafely } from '../callbacks.js';
 import { canonicalHost } from '../core/encodings/host-name.js';
 import { readIPv6 } from '../core/encodings/ip-address.js';
-import { askSafely } from '../diagnostics.js';
 import type { AddressList } from '../options/options.js';
 
 /** Up to this many handshakes no connection is dropped at random. */

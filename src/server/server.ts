@@ -1,9 +1,10 @@
 import { type ArgumentRules, abortSignal, readArguments } from '../arguments.js';
 import type { Backend } from '../backend.js';
+import { callSafely } from '../callbacks.js';
 import { type AcceptedClient, clientAccess, type PortableClient } from '../client/client.js';
 import { abortable } from '../connection/abortable.js';
 import { PrivateKeyQueue } from '../connection/private-key-queue.js';
-import { callSafely, traceLimit } from '../diagnostics.js';
+import { traceLimit } from '../diagnostics.js';
 import { describeBy } from '../inspection.js';
 import type { ServerOptions } from '../options/options.js';
 import { privateKeyConcurrency, type ServerPlan } from '../options/server-scripts.js';

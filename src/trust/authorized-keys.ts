@@ -1,8 +1,8 @@
 import { type ArgumentRules, anyText, callback } from '../arguments.js';
 import type { Backend } from '../backend.js';
+import { callSafely } from '../callbacks.js';
 import { parseFingerprint } from '../core/encodings/fingerprint.js';
 import { linesOf } from '../core/encodings/text.js';
-import { callSafely } from '../diagnostics.js';
 import { badArgument, badOption, kindOf, quote } from '../errors.js';
 import {
   type AuthorizedKey,

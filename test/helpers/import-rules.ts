@@ -50,6 +50,7 @@ const floors: readonly Room[] = [
   { name: 'sessions', files: /^src\/sessions\// },
   { name: 'connection', files: /^src\/connection\//, packages: [queue] },
   { name: 'streams', files: /^src\/streams\// },
+  { name: 'callbacks', files: /^src\/callbacks\.ts$/ },
   { name: 'diagnostics', files: /^src\/diagnostics(\.node)?\.ts$/ },
   { name: 'inspection', files: /^src\/inspection\.ts$/ },
   { name: 'defaults', files: /^src\/defaults(-server)?(\.node|\.browser)?\.ts$/, packages: [backends] },
