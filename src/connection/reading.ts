@@ -31,6 +31,8 @@ export interface ReadingOwner {
 const RECORDS_A_TURN = 16;
 /** How much of a turn may be taken before it is asked when the next one begins: a lone message asks for none. */
 const MUCH = 1 / 4;
+/** The longest message of a WebSocket that is no cause to let others have a turn: no peer of this library sends longer ones. */
+const LONGEST_MESSAGE = 256 * 1024;
 
 /**
  * The receive path: from the transport through the session to the queue of messages, and the scheduling of each.
@@ -41,6 +43,9 @@ const MUCH = 1 / 4;
  * read many times in one iteration of the loop, and each time is a pull: what they take adds up (`#load`). Steps of a
  * handshake wait in the queue of all handshakes (`schedule`), so that open connections do not wait for them; those of
  * an open connection continue in the next iteration of the event loop.
+ *
+ * A transport that gives its memory away is one that cannot be stopped (a browser's WebSocket, a message port): what it
+ * brought would pile up, as it brings more in each iteration than a turn takes. So its messages are no cause to wait.
  *
  * Buffer ownership: bytes reported by a transport belong to it and are valid only during the call, because all sockets
  * of a process read into one buffer. The exception are bytes read into the memory that `target` returned: these are
@@ -62,6 +67,8 @@ export class Reading {
   #recordsATurn = 0;
   /** How much of its turn it has had. */
   #load = 0;
+  /** Whether what comes is to be taken in one turn, however much that is. */
+  #cannotWait = false;
   #target: Uint8Array | undefined;
   #isOver = false;
 
@@ -118,6 +125,7 @@ export class Reading {
     const isInPlace = this.#target !== undefined && bytes.buffer === this.#target.buffer;
     this.#target = undefined;
     if (this.#isScheduled) this.#session.defer();
+    this.#cannotWait = isGiven && !this.#isScheduled && bytes.length <= LONGEST_MESSAGE;
     if (isInPlace) this.#session.addFilled(bytes.length);
     else this.#session.receive(bytes, isGiven);
     this.#pull();
@@ -138,12 +146,12 @@ export class Reading {
    * turns and of `readAhead` do not hold here, and need not: nothing more comes, so what is at hand is bounded by them.
    */
   drain(): void {
+    this.#cannotWait = true;
     do {
-      this.#load = 0;
       this.#session.paused = false;
-      this.#session.beginTurn();
+      this.#beginTurn();
       this.#pull();
-    } while (this.#session.turnIsOver || this.#session.paused);
+    } while (this.#session.paused);
   }
 
   /** For good. */
@@ -164,6 +172,17 @@ export class Reading {
    */
   #pull(): void {
     if (this.#session.isPulled) return;
+    this.#takeAll();
+    while (this.#cannotWait && this.#session.turnIsOver) {
+      this.#beginTurn();
+      this.#takeAll();
+    }
+    this.#owner.onSettled();
+    if (!this.#isOver) this.#adjust();
+  }
+
+  /** As far as the turn goes. */
+  #takeAll(): void {
     for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
       try {
         this.#take(event);
@@ -173,8 +192,6 @@ export class Reading {
     }
     this.#load += this.#session.load;
     if (this.#load >= 1) this.#session.endTurn();
-    this.#owner.onSettled();
-    if (!this.#isOver) this.#adjust();
   }
 
   #take(event: SessionEvent): void {
@@ -216,9 +233,13 @@ export class Reading {
 
   #turn(): void {
     if (this.#isOver) return;
+    this.#beginTurn();
+    this.#goOn();
+  }
+
+  #beginTurn(): void {
     this.#load = 0;
     this.#session.beginTurn();
-    this.#goOn();
   }
 
   #goOn(): void {

@@ -74,7 +74,8 @@ export class ReceiveQueue {
     }
     if (this.isOver) return;
     this.#inbox.push(batch);
-    if (this.#reader && !this.#isLate) this.#serve(this.#reader);
+    // where there is no room, a transport that cannot be stopped would not wait
+    if (this.#reader && (!this.#isLate || this.isFull)) this.#serve(this.#reader);
   }
 
   /** The peer has ended in order. */

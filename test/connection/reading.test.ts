@@ -131,6 +131,29 @@ describe('what a transport reports many times in one turn of the event loop', ()
     expect(received).toHaveBeenCalledOnce();
   });
 
+  it.each([
+    ['many pieces', new Array<string>(2000).fill('a')],
+    ['long pieces', new Array<string>(10).fill('a'.repeat(200))],
+  ])('is not stopped where the transport gives its memory away and so cannot stop: %s', async (_, pieces) => {
+    const made = await openWith(8);
+    const { counts } = countStops(made);
+    for (const piece of pieces) {
+      made.transport.receive(piece, true);
+      for (let i = 0; i < piece.length; i++) expect(text(await made.connection.recv())).toBe('a');
+    }
+    expect(counts()).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['a program that does not read', 1000, 'a'.repeat(20)],
+    ['a longer message than our peers send', 1_000_000, `L${'z'.repeat(LARGE)}`],
+  ])('is stopped there too by %s', async (_, readAhead, piece) => {
+    const made = await openStation({ readAhead });
+    const { counts } = countStops(made);
+    made.transport.receive(piece, true);
+    expect(counts()).toEqual([1, 0]);
+  });
+
   it('is read to its end when the stream ends', async () => {
     const made = await openWith(8);
     const { connection, transport } = made;

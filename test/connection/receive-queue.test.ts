@@ -147,6 +147,24 @@ describe('many messages', () => {
     expect(text(await awaited)).toBe('z');
   });
 
+  it('whose reader waits for its turn wait no longer when there is no room for more', async () => {
+    const { queue: received } = queue(costOf(2000));
+    received.push(batchOf(many(5000)));
+    for (let i = 0; i < 4096; i++) await received.recv();
+    let isThere = false;
+    void received.recv().then(() => (isThere = true));
+    for (const [count, isFull] of [
+      [500, false],
+      [1500, true],
+    ] as const) {
+      received.push(batchOf(many(count)));
+      await Promise.resolve();
+      expect([isThere, received.isFull]).toEqual([isFull, isFull]);
+    }
+    await setImmediate();
+    expect(text(await received.recv())).toBe('m');
+  });
+
   it('whose reader waits for its turn are followed by the end', async () => {
     for (const isRead of [true, false]) {
       const { queue: received } = queue(10_000_000);

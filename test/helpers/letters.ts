@@ -69,9 +69,9 @@ export class StillTransport implements Transport {
     this.events?.written();
   }
 
-  /** The peer sends bytes. */
-  receive(letters: string): void {
-    this.events?.data(bytes(letters));
+  /** The peer sends bytes, whose memory the transport may give away. */
+  receive(letters: string, isGiven = false): void {
+    this.events?.data(bytes(letters), isGiven);
   }
 }
 
