@@ -29,6 +29,7 @@ async function setUp(platform: 'Node' | 'a browser'): Promise<{
   const log: unknown[] = [];
   let staged = 0;
   const schedule = new FlushSchedule(() => {
+    expect(schedule.isDue).toBe(false);
     log.push(staged);
     staged = 0;
   });
@@ -37,6 +38,7 @@ async function setUp(platform: 'Node' | 'a browser'): Promise<{
     send: () => {
       staged++;
       schedule.add();
+      expect(schedule.isDue).toBe(true);
     },
     end: () => schedule.request(),
     nextTask: () => new Promise<void>((resolve) => onNextLoop(resolve)).then(() => void log.push('task')),

@@ -9,11 +9,11 @@ function countedSignal(): { controller: AbortController; signal: AbortSignal; li
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
   vi.spyOn(signal, 'addEventListener').mockImplementation((type: string, listener, options) => {
-    listeners.add(listener);
+    if (type === 'abort') listeners.add(listener);
     add(type, listener, options);
   });
   vi.spyOn(signal, 'removeEventListener').mockImplementation((type: string, listener) => {
-    listeners.delete(listener);
+    if (type === 'abort') listeners.delete(listener);
     remove(type, listener as () => void);
   });
   return { controller, signal, listeners };
@@ -103,5 +103,17 @@ describe('all that wait on a signal', () => {
     const refusing = { ...signal, addEventListener: add } as AbortSignal;
     for (let i = 0; i < 2; i++) expect(() => onAbort(refusing, told)).toThrow('not now');
     expect(add).toHaveBeenCalledTimes(2);
+  });
+
+  it('keeps the listener of what came during an abort when the last that is told stops', () => {
+    const { controller, signal, listeners } = countedSignal();
+    let stop = (): void => {};
+    onAbort(signal, () => {
+      onAbort(signal, () => {});
+      stop();
+    });
+    stop = onAbort(signal, () => {});
+    controller.abort();
+    expect(listeners.size).toBe(1);
   });
 });
