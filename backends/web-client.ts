@@ -1,13 +1,15 @@
-import type { Backend } from '../src/backend.js';
+import type { Backend, KeyEncapsulation } from '../src/backend.js';
 import { nobleHashes } from './noble-hashes.js';
 import { checkPublicNumbers } from './rsa-numbers.js';
 import { LoadedChaCha } from './web-chacha.js';
 import { type Subtle, subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
-import { noImmediateForm } from './web-loading.js';
+import { load, noImmediateForm } from './web-loading.js';
 import { mlKem768Later } from './web-ml-kem.js';
 import { generateRsaKey, platformPrivateKey, platformPublicKey } from './web-rsa.js';
 import { x25519Later } from './web-x25519.js';
+
+export { loadBy } from './web-loading.js';
 
 /** What the web backend takes from other libraries. */
 export const webFallbacks: Backend['fallbacks'] = {
@@ -15,6 +17,11 @@ export const webFallbacks: Backend['fallbacks'] = {
   x25519: '@noble/curves',
   mlKem768: '@noble/post-quantum',
 };
+
+/** ML-KEM-768 in JavaScript, which is two pieces of code. */
+export function loadMlKem768(): Promise<KeyEncapsulation> {
+  return load(import('./fallbacks-ml-kem.js').then(({ mlKem768 }) => mlKem768(nobleHashes.randomBytes)));
+}
 
 /**
  * As much of the web backend as sealed clients need on a platform with Web Cryptography: most of it in its later form
@@ -31,7 +38,7 @@ export const webClient: Backend = {
   chaCha20Poly1305: (key) => new LoadedChaCha(key),
   x25519: missing,
   x25519Later,
-  mlKem768: async () => (await import('./fallbacks-ml-kem.js')).mlKem768(nobleHashes.randomBytes),
+  mlKem768: loadMlKem768,
   mlKem768Later,
   generateRsaKey,
   rsaPublicKey: (numbers) => ({

@@ -1,5 +1,6 @@
 import type { Encapsulated, LaterDecapsulationKey, LaterKeyEncapsulation } from '../src/backend.js';
 import { type KemSubtle, nodeMajor, subtle } from './web-crypto.js';
+import { load } from './web-loading.js';
 
 /**
  * ML-KEM-768 of the platform, `undefined` where it has none. Asked by `SubtleCrypto.supports`, which is there where ML-KEM
@@ -30,6 +31,6 @@ async function encapsulate(encapsulationKey: Uint8Array): Promise<Encapsulated |
 }
 
 async function loadMlKem(): Promise<LaterKeyEncapsulation> {
-  const { platformMlKem768 } = await import('./web-platform-ml-kem.js');
+  const { platformMlKem768 } = await load(import('./web-platform-ml-kem.js'));
   return platformMlKem768(subtle as KemSubtle);
 }

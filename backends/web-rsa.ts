@@ -7,10 +7,11 @@ import type {
 import { requireRoom } from './checks.js';
 import { checkPrivateNumbers } from './rsa-numbers.js';
 import { OAEP, PSS, type Subtle, toBase64url } from './web-crypto.js';
+import { load } from './web-loading.js';
 
 /** A new key, made by the platform where it can. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {
-  return (await import('./web-rsa-private.js')).generateRsaKey(modulusLength);
+  return (await load(import('./web-rsa-private.js'))).generateRsaKey(modulusLength);
 }
 
 /** OAEP and PSS by the platform; the raw operation, which it lacks, in JavaScript. Loaded by the first of them. */
@@ -19,23 +20,23 @@ export function platformPrivateKey(platform: Subtle, numbers: RsaPrivateNumbers)
   const own = structuredClone(numbers);
   let key: RsaPrivateKey | undefined;
   // the key is kept and not the promise: a network that failed once is asked again
-  const load = async (): Promise<RsaPrivateKey> => {
-    key ??= new (await import('./web-rsa-private.js')).PlatformKey(platform, own);
+  const loadKey = async (): Promise<RsaPrivateKey> => {
+    key ??= new (await load(import('./web-rsa-private.js'))).PlatformKey(platform, own);
     return key;
   };
   return {
     modulusLength,
     async decryptRaw(ciphertext) {
       const copy = new Uint8Array(ciphertext);
-      return (await load()).decryptRaw(copy);
+      return (await loadKey()).decryptRaw(copy);
     },
     async decryptOaep(ciphertext, label) {
       const [copy, ownLabel] = [new Uint8Array(ciphertext), new Uint8Array(label)];
-      return (await load()).decryptOaep(copy, ownLabel);
+      return (await loadKey()).decryptOaep(copy, ownLabel);
     },
     async signPss(message) {
       const copy = new Uint8Array(message);
-      return (await load()).signPss(copy);
+      return (await loadKey()).signPss(copy);
     },
   };
 }

@@ -10,7 +10,7 @@
 import type { Aead, Backend, RsaPrivateKey, RsaPublicKey } from '../src/backend.js';
 import { noble } from './noble.js';
 import { markShipped } from './shipped.js';
-import { webFallbacks } from './web-client.js';
+import { loadMlKem768, webFallbacks } from './web-client.js';
 import { subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
 import { mlKem768Later } from './web-ml-kem.js';
@@ -25,6 +25,7 @@ export const web: Backend = /* @__PURE__ */ markShipped({
   preferredAead: 'aesGcm',
   aesGcm: (key: Uint8Array): Aead => new WebGcm(key, noble.aesGcm),
   x25519Later,
+  mlKem768: loadMlKem768,
   mlKem768Later,
   generateRsaKey,
   rsaPublicKey(numbers): RsaPublicKey {

@@ -1,4 +1,4 @@
-import { isWebClientEnough, webClient } from '../backends/web-client.js';
+import { isWebClientEnough, loadBy, webClient } from '../backends/web-client.js';
 import type { Backend } from './backend.js';
 import { fetched } from './errors.js';
 
@@ -12,3 +12,6 @@ export async function loadWholeBackend(): Promise<Backend> {
 
 /** Whether sealed clients can do with {@link defaultBackend} here. */
 export const isDefaultEnough: boolean = isWebClientEnough;
+
+// what the backend loads is code of this library, whose absence has a code
+loadBy(fetched);
