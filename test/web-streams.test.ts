@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
-import { SecureClient, type StreamPair, webStreams } from 'secure-sockets';
+import { SecureClient, SecureServer, type StreamPair, webStreams } from 'secure-sockets';
 import { describe, expect, it, vi } from 'vitest';
-import { pause, portOf, startListening } from './helpers/sockets.js';
+import { identityFor, pause, portOf, startListening } from './helpers/sockets.js';
 import { record } from './helpers/transport-log.js';
 import { webTransportStreams } from './helpers/web-transport-streams.js';
 
@@ -56,6 +56,38 @@ describe('webStreams()', () => {
     const log = record(webStreams({ readable, writable }));
     await expect.poll(() => log.events).toEqual(['close']);
     expect(log.error?.message).toBe(message);
+  });
+
+  it('carries a conversation through streams that hand each chunk on later', async () => {
+    const { near, far } = pairOver(() => new TransformStream({ transform: later }));
+    const server = new SecureServer({ identity: await identityFor('sealed') });
+    const attached = server.attach(webStreams(far));
+    const client = new SecureClient({ serverKey: (await identityFor('sealed')).fingerprint });
+    await client.connect(webStreams(near));
+    const peer = await server.accept();
+    for (const length of [0, 1, 100_000]) {
+      await client.send(new Uint8Array(length));
+      await peer.send((await peer.recv()) as Uint8Array);
+      expect((await client.recv())?.length).toBe(length);
+    }
+    await Promise.all([client.close(), attached, server.close()]);
+  });
+
+  // Deno's hands on each chunk
+  it.skipIf(process.versions.deno)('gives up streams that keep bytes until they are closed', async () => {
+    const { near, far } = pairOver(() => {
+      const { readable, writable } = new CompressionStream('deflate');
+      return { writable, readable: readable.pipeThrough(new DecompressionStream('deflate')) } as StreamPair;
+    });
+    const codes: unknown[] = [];
+    const onHandshakeError = (error: unknown): unknown => codes.push((error as { code?: string }).code);
+    const identity = await identityFor('sealed');
+    const server = new SecureServer({ identity, handshakeTimeout: 50, onHandshakeError });
+    void server.attach(webStreams(far)).catch(() => {});
+    const client = new SecureClient({ serverKey: identity.fingerprint, handshakeTimeout: 50 });
+    await expect(client.connect(webStreams(near))).rejects.toMatchObject({ code: 'HANDSHAKE_TIMEOUT' });
+    await expect.poll(() => codes.length).toBe(1);
+    await server.close();
   });
 
   it('notices that the writing side has failed while nothing is written', async () => {
@@ -219,4 +251,21 @@ describe('webStreams()', () => {
 function endlessBytes(): ReadableStream<Uint8Array> {
   const pull = (controller: ReadableStreamDefaultController): void => controller.enqueue(new Uint8Array(1));
   return new ReadableStream({ pull }, { highWaterMark: 0 });
+}
+
+/** Two ends, each direction through streams of its own. */
+function pairOver(through: () => StreamPair): { near: StreamPair; far: StreamPair } {
+  const [there, back] = [through(), through()];
+  return {
+    near: { readable: back.readable, writable: there.writable },
+    far: { readable: there.readable, writable: back.writable },
+  };
+}
+
+async function later(
+  chunk: Uint8Array,
+  controller: TransformStreamDefaultController<Uint8Array>,
+): Promise<void> {
+  await pause(2);
+  controller.enqueue(chunk);
 }
