@@ -47,7 +47,7 @@ describe('bunWebSocket()', () => {
     await expect.poll(() => logs[1]?.error?.code).toBe('TRANSPORT_FAILED');
   });
 
-  it('copies messages, which Bun brings as Buffers', () => {
+  it('copies messages, which Bun brings as Buffers, and gives the copies away', () => {
     let transport: Transport | undefined;
     const handlers = bunWebSocket((made) => {
       transport = made;
@@ -59,9 +59,11 @@ describe('bunWebSocket()', () => {
     message.fill(2);
     const received: number[] = [];
     const nothing = (): void => {};
-    const data = (bytes: Uint8Array): void => void received.push(...bytes);
+    // it cannot be paused: what is not given away would wait for a turn
+    const data = (bytes: Uint8Array, isGiven?: boolean): void =>
+      void received.push(...bytes, Number(isGiven), bytes.buffer.byteLength);
     transport?.start({ data, end: nothing, written: nothing, close: nothing });
-    return expect.poll(() => received).toEqual([1, 1, 1, 1, 1]);
+    return expect.poll(() => received).toEqual([1, 1, 1, 1, 1, 1, 5]);
   });
 
   it('waits for drain', async () => {

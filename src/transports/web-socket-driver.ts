@@ -177,7 +177,7 @@ const CLOSED = 3;
 
 /** Of Bun's server, which calls functions that all its sockets share. */
 export class BunDriver implements WebSocketDriver {
-  readonly givesMessages: boolean = false;
+  readonly givesMessages: boolean = true;
   readonly #socket: BunServerWebSocket;
   #waiting: (() => void)[] = [];
 
