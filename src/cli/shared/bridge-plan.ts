@@ -62,7 +62,7 @@ function planInward(args: string[]): StationPlan {
     };
     return station(files, dial, { address: from, values, limit, report });
   };
-  return { values, prepare };
+  return { values, listens: [from], prepare };
 }
 
 function planOutward(args: string[]): StationPlan {
@@ -83,7 +83,7 @@ function planOutward(args: string[]): StationPlan {
     const files = { server, reload: async () => void (await reload()) };
     return station(files, schedule(dial), { address: from, values, limit, report });
   };
-  return { values, prepare };
+  return { values, listens: [from], prepare };
 }
 
 /**

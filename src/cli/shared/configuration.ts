@@ -2,7 +2,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { explainFile, readTextFile } from '../../files.node.js';
 import { suggestion } from '../../suggest.js';
-import { parsePeerAddress } from './address.js';
+import { parseAddress, parsePeerAddress } from './address.js';
 import type { Flags, FlagTables } from './arguments.js';
 import { flagsOfBridge, planBridge } from './bridge-plan.js';
 import { CommandError, explain, usageError } from './failure.js';
@@ -198,7 +198,7 @@ function service(origin: Origin, place: string, members: Table): Configured {
   const positionals = new Map<string, string>();
   for (const [name, value] of Object.entries(members)) {
     within(path, `${place}.${name}`, () => {
-      const check = addressCheck(name, rest, (address) => listeners.add(address, place));
+      const check = addressCheck(name, rest, (address) => listeners.add(parseAddress(address, 'listen'), place));
       if (check === undefined) args.push(...optionArguments(name, value, rest, origin));
       else if (typeof value === 'string') positionals.set(name, check(value));
       else args.push(...targetArguments(name, value, check, rest));

@@ -1,7 +1,9 @@
 import { quote } from '../../errors.js';
+import type { ListenAddress } from './address.js';
 import { freeBuffersAtOnce } from './collection.js';
 import { usageError } from './failure.js';
 import { GRACE } from './links.js';
+import { Listeners } from './listeners.js';
 import { checkMetrics, type MetricsValues, serveMetrics } from './metrics.js';
 import { type Report, type ReportFlags, reportAs } from './output.js';
 import { announceService } from './service.js';
@@ -18,6 +20,8 @@ export interface StationContext {
 /** A station whose flags are checked, but for which nothing has been read or opened yet. */
 export interface StationPlan {
   readonly values: ReportFlags & MetricsValues;
+  /** Where it is to listen. */
+  readonly listens: readonly ListenAddress[];
   /** Reads keys and lists. Rejects if they are wrong. */
   prepare(context: StationContext): Promise<Station>;
 }
@@ -36,11 +40,13 @@ export function planEither(
 }
 
 /** Runs one station until stopped. */
-export async function runStation({ values, prepare }: StationPlan): Promise<void> {
+export async function runStation({ values, listens, prepare }: StationPlan): Promise<void> {
   freeBuffersAtOnce();
   const report = reportAs(values);
   // before it listens: wrong use must not leave a client with half a connection
   checkMetrics(values);
+  const listeners = new Listeners(values.metrics, '--metrics');
+  for (const address of listens) listeners.add(address, 'it');
   const stop = stopSignal(GRACE);
   const hangup = new Hangup(report);
   const station = await prepare({ report, stop });

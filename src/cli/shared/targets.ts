@@ -31,8 +31,9 @@ export function readTunnelClient(
   );
   const listeners = new Listeners();
   const listens = readTargets(named ? undefined : first, named, (text, target) => {
-    listeners.add(text, `--target ${target}`);
-    return parseAddress(text, 'listen');
+    const address = parseAddress(text, 'listen');
+    listeners.add(address, `--target ${target}`);
+    return address;
   });
   return { listens, server: parsePeerAddress(second ?? first) };
 }

@@ -64,7 +64,7 @@ function planClient(args: string[]): StationPlan {
     const links = new Links(report, limit);
     return new TunnelClient({ listens, dialler, links, report, carriers, unlink: values.unlink === true });
   };
-  return { values, prepare };
+  return { values, listens: [...listens.values()], prepare };
 }
 
 function planServer(args: string[]): StationPlan {
@@ -87,5 +87,5 @@ function planServer(args: string[]): StationPlan {
     const place = { address: listen, unlink, websocket, links, report };
     return new ServerStation(await makeServer(values, report, more), serving, place);
   };
-  return { values, prepare };
+  return { values, listens: [listen], prepare };
 }
