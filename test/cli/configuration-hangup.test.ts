@@ -79,6 +79,42 @@ describe('SIGHUP', () => {
     await expect(status()).rejects.toThrow();
   });
 
+  test('lets the metrics and a service take the address of each other, at once', async () => {
+    const one = await greeter('one');
+    const [here, there] = [await freePort(), await freePort()];
+    const withMetrics = (metrics: number, service: number): string =>
+      `metrics = "127.0.0.1:${metrics}"\n${tunnelServer('moves', one, service)}`;
+    const server = await startConfigured('swap.toml', withMetrics(here, there));
+    await server.until(/metrics at/);
+    for (const [metrics, service] of [
+      [there, here],
+      [here, there],
+    ] as const) {
+      write('swap.toml', withMetrics(metrics, service));
+      await hangUp(server);
+      expect((await fetch(`http://127.0.0.1:${metrics}/healthz`)).status).toBe(200);
+      expect(await readGreeting(await through(service))).toBe('one');
+    }
+    expect(server.errors()).not.toContain('warning');
+  });
+
+  test('says that there are no metrics when a service has their address and theirs is taken', async () => {
+    const one = await greeter('one');
+    const taken = await plainServer(() => {});
+    const here = await freePort();
+    const before = `metrics = "127.0.0.1:${here}"\n${tunnelServer('a', one)}`;
+    const server = await startConfigured('none.toml', before);
+    await server.until(/metrics at/);
+    write('none.toml', `metrics = "127.0.0.1:${portIn(taken)}"\n${tunnelServer('a', one, here)}`);
+    await hangUp(server);
+    expect(server.errors()).toMatch(/warning: the metrics cannot be where they were: .*EADDRINUSE/);
+    expect(server.errors()).toMatch(/warning: there are no metrics: metrics: listen EADDRINUSE/);
+    expect(await readGreeting(await through(here))).toBe('one');
+    write('none.toml', before);
+    await hangUp(server);
+    expect((await fetch(`http://127.0.0.1:${here}/healthz`)).status).toBe(200);
+  });
+
   test('warns of a file that is now a folder', async () => {
     const server = await startConfigured('folder.toml', tunnelServer('a', await greeter('one')));
     rmSync(join(place.folder, 'etc/folder.toml'));

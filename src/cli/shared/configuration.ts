@@ -198,7 +198,9 @@ function service(origin: Origin, place: string, members: Table): Configured {
   const positionals = new Map<string, string>();
   for (const [name, value] of Object.entries(members)) {
     within(path, `${place}.${name}`, () => {
-      const check = addressCheck(name, rest, (address) => listeners.add(parseAddress(address, 'listen'), place));
+      const check = addressCheck(name, rest, (address) =>
+        listeners.add(parseAddress(address, 'listen'), place),
+      );
       if (check === undefined) args.push(...optionArguments(name, value, rest, origin));
       else if (typeof value === 'string') positionals.set(name, check(value));
       else args.push(...targetArguments(name, value, check, rest));

@@ -50,12 +50,14 @@ export class ConfiguredStations {
   /**
    * Changes to another configuration. Rejects, with nothing changed, if a key or list of an added or changed
    * service is wrong. Unchanged services read their files again; one that cannot listen at its address is reported.
+   * `begins` is called once nothing can reject any more, before any address is freed or taken.
    */
-  async change(configuration: Configuration): Promise<void> {
+  async change(configuration: Configuration, begins: () => void = () => {}): Promise<void> {
     const { services } = configuration;
     const before = new Map([...this.#entries].filter(([name, entry]) => isSame(entry, services.get(name))));
     const gone = [...this.#entries].filter(([name]) => !before.has(name));
     const made = await this.#prepare(configuration, before);
+    begins();
     const pool = new ListenerPool();
     for (const [name, { station }] of gone) pool.add(name, station);
     for (const [name, entry] of gone) this.#retire(name, entry);

@@ -34,19 +34,27 @@ interface Metric {
   readonly values: readonly (readonly [labels: string, value: number])[];
 }
 
+/** A metrics server that runs. */
+export interface MetricsServer {
+  /** Where it listens, with the real port. */
+  readonly address: string;
+  /** Frees the address at once. */
+  close(): void;
+}
+
 /**
  * Answers `GET /metrics` with the text format of Prometheus (version 0.0.4) and `GET /healthz` with 200, or 503 once
  * it is stopping. Does nothing without `--metrics`. Clients are not authenticated, so it listens on this machine
- * only, unless `--metrics-public` is given. Resolves to a function that ends it.
+ * only, unless `--metrics-public` is given.
  */
 export async function serveMetrics(
   values: MetricsValues,
   measured: () => AllMeasured,
   report: Report,
   stop: AbortSignal,
-): Promise<() => void> {
+): Promise<MetricsServer | undefined> {
   const address = checkMetrics(values);
-  if (address === undefined) return () => {};
+  if (address === undefined) return undefined;
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
   delay.enable();
   const server = createServer(
@@ -63,11 +71,12 @@ export async function serveMetrics(
   server.unref();
   server.on('connection', (socket) => socket.unref());
   report.event('metrics', `metrics at http://${at}/metrics`, { address: at });
-  return () => {
+  const close = (): void => {
     delay.disable();
     server.close();
     server.closeAllConnections();
   };
+  return { address: at, close };
 }
 
 /** Resolves to the address, with the real port. The socket file of a process that was killed is removed. */

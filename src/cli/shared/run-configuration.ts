@@ -1,12 +1,12 @@
 import { quote } from '../../errors.js';
 import { type Flags, parse, refuseMore } from './arguments.js';
 import { freeBuffersAtOnce } from './collection.js';
-import { type Configuration, type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
+import { type ProcessFlags, processFlags, readConfiguration } from './configuration.js';
 import { ConfiguredStations, tell } from './configured-stations.js';
 import { usageError } from './failure.js';
 import { isRegular } from './keys.js';
 import { GRACE } from './links.js';
-import { checkMetrics, serveMetrics } from './metrics.js';
+import { checkMetrics, type MetricsServer, serveMetrics } from './metrics.js';
 import { type Report, reportAs } from './output.js';
 import { announceService } from './service.js';
 import { Hangup, stopSignal, whenAborted } from './signals.js';
@@ -46,7 +46,7 @@ export async function runConfiguration(command: string, args: string[]): Promise
   try {
     await stations.begin(configuration);
     const metrics = new Metrics(given, stations, report, stop);
-    await metrics.change(configuration.flags);
+    await metrics.begin(configuration.flags);
     announceService(report, stop);
     hangup.begin(async () => change(path, { given, stations, report, metrics }));
     await whenAborted(stop);
@@ -66,12 +66,10 @@ async function change(path: string, { given, stations, report, metrics }: Runnin
   if (!(await isRegular(path))) return stations.reload();
   const configuration = await readConfiguration(path, given);
   checkMetrics({ ...configuration.flags, ...given });
-  await stations.change(configuration);
+  // the old address of the metrics may be the new one of a service, and the other way round
+  await stations.change(configuration, () => metrics.leaveUnlessAt(configuration.flags));
   report.change({ ...configuration.flags, ...given });
-  // the services have changed by now
-  await metrics
-    .change(configuration.flags)
-    .catch((error) => tell(error, 'warning: the metrics stay as they were', report));
+  await metrics.change(configuration.flags);
 }
 
 /** The current metrics server, if any. */
@@ -80,8 +78,9 @@ class Metrics {
   readonly #stations: ConfiguredStations;
   readonly #report: Report;
   readonly #stop: AbortSignal;
-  #close: () => void = () => {};
-  #address: string | undefined;
+  #server: MetricsServer | undefined;
+  /** The flag that it was begun with. */
+  #flag: string | undefined;
 
   constructor(given: ProcessFlags, stations: ConfiguredStations, report: Report, stop: AbortSignal) {
     this.#given = given;
@@ -90,14 +89,51 @@ class Metrics {
     this.#stop = stop;
   }
 
-  /** Moves the metrics server if the address has changed. If it cannot listen there, it stays where it is. */
-  async change(flags: Configuration['flags']): Promise<void> {
+  /** Rejects if it cannot listen there. */
+  async begin(flags: ProcessFlags): Promise<void> {
     const { metrics, 'metrics-public': isPublic } = { ...flags, ...this.#given };
-    if (metrics === this.#address) return;
     const values = { metrics, 'metrics-public': isPublic };
-    const close = await serveMetrics(values, () => this.#stations.current, this.#report, this.#stop);
-    this.#close();
-    this.#close = close;
-    this.#address = metrics;
+    this.#server = await serveMetrics(values, () => this.#stations.current, this.#report, this.#stop);
+    this.#flag = metrics;
+  }
+
+  /** Frees its address, if it is to have another. A socket that the process was started with could not be had again. */
+  leaveUnlessAt(flags: ProcessFlags): void {
+    if (!this.#isAt(flags) && !this.#isInherited) this.#server?.close();
+  }
+
+  /** Moves to another address. If it cannot listen there, it stays where it was, unless a service is there now. */
+  async change(flags: ProcessFlags): Promise<void> {
+    if (this.#isAt(flags)) return;
+    const old = this.#server;
+    try {
+      await this.begin(flags);
+      old?.close();
+    } catch (error) {
+      await this.#restore(old?.address);
+      const what = this.#server === undefined ? 'there are no metrics' : 'the metrics stay as they were';
+      tell(error, `warning: ${what}`, this.#report);
+    }
+  }
+
+  /** The address may be a public one: that was checked when it began there. */
+  async #restore(metrics: string | undefined): Promise<void> {
+    if (metrics === undefined || this.#isInherited) return;
+    const values = { metrics, 'metrics-public': true };
+    try {
+      this.#server = await serveMetrics(values, () => this.#stations.current, this.#report, this.#stop);
+    } catch (error) {
+      tell(error, 'warning: the metrics cannot be where they were', this.#report);
+      this.#server = undefined;
+      this.#flag = undefined;
+    }
+  }
+
+  get #isInherited(): boolean {
+    return this.#flag?.startsWith('fd:') ?? false;
+  }
+
+  #isAt(flags: ProcessFlags): boolean {
+    return { ...flags, ...this.#given }.metrics === this.#flag;
   }
 }
