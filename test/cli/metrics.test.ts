@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { SecureClient } from 'secure-sockets';
 import { expect, test } from 'vitest';
-import { begin, plainClient, plainServer, tunnelClient, tunnelTo, usePlace } from './place.js';
+import { portOf as portOfServer } from '../helpers/sockets.js';
+import { outward, startSealedServer } from './bridges.js';
+import { portOf } from './command.js';
+import { begin, echo, plainClient, plainServer, tunnelClient, tunnelTo, usePlace } from './place.js';
 
 // `--metrics` of tunnel and bridge.
 
@@ -46,6 +50,61 @@ test('a tunnel tells at both ends what it carries, lost and refused, and whether
   await expect.poll(async () => (await fetch(`${ofServer}/healthz`)).status).toBe(503);
   open.destroy();
   expect(await stopped).toMatchObject({ code: 0 });
+});
+
+test('a tunnel client tells of the connections that it opens, also when they are closed', async () => {
+  const target = await plainServer((socket) => socket.pipe(socket));
+  const { port, serverPort, client, server } = await tunnelTo(target, {
+    client: ['--metrics', '127.0.0.1:0'],
+  });
+  const address = await addressOf(client);
+  const open = plainClient(port);
+  open.write('x'.repeat(5000));
+  await once(open, 'data');
+  await tells(address, [
+    'outgoing_handshakes_total{resumed="false"} 1',
+    'outgoing_handshakes_total{resumed="true"} 0',
+    'outgoing_handshakes_pending 0',
+    'outgoing_connections_open 1',
+    'streams_open 1',
+  ]);
+  const flags = ['--identity', 'client.pem', '--carriers', '0', '--metrics', '127.0.0.1:0'];
+  const each = await tunnelClient(serverPort, flags);
+  const ofEach = await addressOf(each.running);
+  for (const word of ['one', 'two']) {
+    expect(await echo(each.port, word)).toBe(word);
+    await tells(ofEach, ['outgoing_connections_open 0']);
+  }
+  await tells(ofEach, [
+    'outgoing_handshakes_total{resumed="false"} 1',
+    'outgoing_handshakes_total{resumed="true"} 1',
+    'streams_open 0',
+  ]);
+  await server.stop('SIGKILL');
+  await tells(address, ['outgoing_connections_open 0', 'streams_open 0']);
+  await expect(echo(port, 'lost')).rejects.toThrow();
+  await tells(address, ['outgoing_failed_total{code="ECONNREFUSED"} 1', 'outgoing_handshakes_pending 0']);
+  for (const way of ['received', 'sent']) {
+    const [, bytes] = new RegExp(`_outgoing_${way}_bytes_total (\\d+)`).exec(await metrics(address)) ?? [];
+    expect(Number(bytes)).toBeGreaterThan(5000);
+  }
+});
+
+test('a bridge tells of both its sides', async () => {
+  const server = await startSealedServer(place, async (client) => {
+    for await (const message of client) await client.send(message);
+  });
+  const bridge = outward(place, portOfServer(server), '--metrics', '127.0.0.1:0');
+  const client = new SecureClient({ protocol: 'classic' });
+  place.undo.push(() => client.destroy());
+  await client.connect({ host: '127.0.0.1', port: await portOf(bridge) });
+  await client.send(new Uint8Array(100));
+  expect(await client.recv()).toHaveLength(100);
+  await tells(await addressOf(bridge), [
+    'handshakes_total 1',
+    'outgoing_handshakes_total{resumed="false"} 1',
+    'outgoing_connections_open 1',
+  ]);
 });
 
 test('the delay of an idle event loop is not the time between two looks at it', async () => {
@@ -102,6 +161,12 @@ test.each(['[::1]:0', 'localhost:0', '127.0.0.2:0'])('%s is local', async (addre
 
 async function addressOf(running: { until(pattern: RegExp): Promise<RegExpExecArray> }): Promise<string> {
   return (await running.until(/metrics at (http:\/\/\S+)\/metrics/))[1] as string;
+}
+
+/** Waits until each of these lines is among the metrics. */
+async function tells(address: string, lines: readonly string[]): Promise<void> {
+  const expected = expect.arrayContaining(lines.map((line) => `secure_sockets_${line}`));
+  await expect.poll(async () => (await metrics(address)).split('\n'), { timeout: 5000 }).toEqual(expected);
 }
 
 async function metrics(address: string): Promise<string> {

@@ -8,6 +8,7 @@ import { schedule } from './handshake-queue.js';
 import { Links, maxConnections } from './links.js';
 import { listenFlags } from './listening.js';
 import { metricsFlags } from './metrics.js';
+import { Outgoing } from './outgoing.js';
 import type { Report } from './output.js';
 import { planEither, type StationContext, type StationPlan } from './run-station.js';
 import type { SealedListening } from './sealed-listening.js';
@@ -55,12 +56,13 @@ function planInward(args: string[]): StationPlan {
     const files = await makeServer(sealed, report, { maxMessage: longest, ...revocation(values) });
     const { identity: __, 'passphrase-file': ___, ...classic } = values;
     const towards = await clientOptions({ ...classic, protocol: 'classic' });
-    const dial: Dialler = async (signal) => {
+    const outgoing = new Outgoing();
+    const dial = outgoing.counted(async (signal) => {
       const client = new SecureClient(towards);
       await client.connect(to, { signal });
       return client;
-    };
-    return station(files, dial, { address: from, values, limit, report });
+    });
+    return station(files, dial, { address: from, values, limit, report, outgoing });
   };
   return { values, listens: [from], prepare };
 }
@@ -81,7 +83,9 @@ function planOutward(args: string[]): StationPlan {
     const { server } = await makeServer(classic, report, handshakesAt(from, limit));
     // the key for this run stays; only the one towards the sealed server can change
     const files = { server, reload: async () => void (await reload()) };
-    return station(files, schedule(dial), { address: from, values, limit, report });
+    const outgoing = new Outgoing();
+    const place = { address: from, values, limit, report, outgoing };
+    return station(files, schedule(outgoing.counted(dial)), place);
   };
   return { values, listens: [from], prepare };
 }
@@ -100,11 +104,13 @@ interface BridgePlace {
   /** The maximum number of connections at the same time. */
   readonly limit: number;
   readonly report: Report;
+  /** Counts what is dialled. */
+  readonly outgoing: Outgoing;
 }
 
 /** Connects to the other side for each client. */
 function station(files: FileServer, dial: Dialler, place: BridgePlace): ServerStation {
-  const { address, values, limit, report } = place;
+  const { address, values, limit, report, outgoing } = place;
   const links = new Links(report, limit);
   const serving = {
     serve: (client: SecureClient) => links.add(client, () => carry(client, dial, links.cut)),
@@ -112,7 +118,7 @@ function station(files: FileServer, dial: Dialler, place: BridgePlace): ServerSt
     cut: () => {},
   };
   const [unlink, websocket] = [values.unlink === true, values.websocket === true];
-  return new ServerStation(files, serving, { address, unlink, websocket, links, report });
+  return new ServerStation(files, serving, { address, unlink, websocket, links, report, outgoing });
 }
 
 async function carry(client: SecureClient, dial: Dialler, stop: AbortSignal): Promise<void> {

@@ -142,6 +142,11 @@ export class Carriers {
     this.#waiting = new Array(options.count).fill(0);
   }
 
+  /** How many streams are open. */
+  get streams(): number {
+    return [...this.#all].reduce((sum, { open }) => sum + open, 0);
+  }
+
   /** A passage to the target of that name. */
   async open(target: string): Promise<Passage> {
     let losses = 0;

@@ -5,6 +5,7 @@ import { formatAddress, isLocal, type ListenAddress, parseAddress } from './addr
 import { CommandError, explain, usageError } from './failure.js';
 import type { Links } from './links.js';
 import { listenPlain, listenWhereFree } from './listening.js';
+import type { Outgoing, OutgoingCounts } from './outgoing.js';
 import type { Report } from './output.js';
 
 /** Flags of a command that offers metrics. */
@@ -21,6 +22,10 @@ export interface Measured {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
+  /** Absent at an end that opens no sealed or classic connections. */
+  readonly outgoing?: Outgoing | undefined;
+  /** How many streams are open on carriers; absent at an end that opens none. */
+  readonly streams?: number | undefined;
 }
 
 /** Several, by name; the name is empty if there is only one. */
@@ -147,7 +152,7 @@ function addLabel(labels: string, service: string): string {
   return `{${[`service="${service}"`, labels.slice(1, -1)].filter(Boolean).join(',')}}`;
 }
 
-function metricsOf({ links, server }: Measured): Metric[] {
+function metricsOf({ links, server, outgoing, streams }: Measured): Metric[] {
   const { open, carried, lost, refused } = links.counts;
   const plain = [
     one('connections_open', 'gauge', 'Connections being carried.', open),
@@ -155,7 +160,12 @@ function metricsOf({ links, server }: Measured): Metric[] {
     one('connections_lost_total', 'counter', 'Connections that were cut off, or never came about.', lost),
     one('connections_refused_total', 'counter', 'Connections beyond --max-connections.', refused),
   ];
-  return server === undefined ? plain : [...plain, ...statsOf(server)];
+  return [
+    ...plain,
+    ...(server === undefined ? [] : statsOf(server)),
+    ...(outgoing === undefined ? [] : outgoingOf(outgoing.counts)),
+    ...(streams === undefined ? [] : [one('streams_open', 'gauge', 'Streams open on carriers.', streams)]),
+  ];
 }
 
 function statsOf({ stats }: SecureServer): Metric[] {
@@ -182,6 +192,30 @@ function statsOf({ stats }: SecureServer): Metric[] {
       'RSA private operations that wait.',
       stats.privateKeyOperationsWaiting,
     ),
+  ];
+}
+
+function outgoingOf({ full, resumed, pending, failed, open, received, sent }: OutgoingCounts): Metric[] {
+  return [
+    {
+      name: 'outgoing_handshakes_total',
+      type: 'counter',
+      help: 'Connections made to the server or target, and whether with a ticket.',
+      values: [
+        ['{resumed="false"}', full],
+        ['{resumed="true"}', resumed],
+      ],
+    },
+    one('outgoing_handshakes_pending', 'gauge', 'Connections being made.', pending),
+    {
+      name: 'outgoing_failed_total',
+      type: 'counter',
+      help: 'Connections that could not be made, by error code.',
+      values: [...failed].map(([code, count]) => [`{code="${code}"}`, count] as const),
+    },
+    one('outgoing_connections_open', 'gauge', 'Connections to the server or target.', open),
+    one('outgoing_received_bytes_total', 'counter', 'Bytes received on them, on the wire.', received),
+    one('outgoing_sent_bytes_total', 'counter', 'Bytes written to them, on the wire.', sent),
   ];
 }
 

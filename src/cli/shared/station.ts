@@ -8,6 +8,7 @@ import type { FileServer } from './file-server.js';
 import { whenGone } from './gone.js';
 import type { Links } from './links.js';
 import type { Handover, Listener } from './listener.js';
+import type { Outgoing } from './outgoing.js';
 import type { Report } from './output.js';
 import { listenSealed, type SealedListener } from './sealed-listening.js';
 
@@ -16,6 +17,10 @@ export interface Station {
   readonly links: Links;
   /** Absent at an end that does not accept sealed connections. */
   readonly server?: SecureServer;
+  /** Absent at an end that opens no sealed or classic connections. */
+  readonly outgoing?: Outgoing | undefined;
+  /** How many streams are open on carriers; absent at an end that opens none. */
+  readonly streams?: number | undefined;
   /** Where it listens. */
   readonly addresses: readonly ListenAddress[];
   /** Reads what it needs before it can accept connections. Rejects if that is wrong. */
@@ -53,6 +58,7 @@ export interface Place {
   readonly websocket: boolean;
   readonly links: Links;
   readonly report: Report;
+  readonly outgoing?: Outgoing | undefined;
 }
 
 /** A station that accepts sealed connections, or those of classic. */
@@ -74,6 +80,10 @@ export class ServerStation implements Station {
     this.reload = reload;
     this.#serving = serving;
     this.#place = place;
+  }
+
+  get outgoing(): Outgoing | undefined {
+    return this.#place.outgoing;
   }
 
   get addresses(): readonly ListenAddress[] {

@@ -8,6 +8,7 @@ import { usageError } from './failure.js';
 import { schedule } from './handshake-queue.js';
 import type { Links } from './links.js';
 import { type Handover, Listener } from './listener.js';
+import { Outgoing } from './outgoing.js';
 import type { Report } from './output.js';
 import { adoptPlain } from './plain.js';
 import { relay } from './relay.js';
@@ -48,6 +49,7 @@ export function carrierCount(text: string | undefined, protocol: string | undefi
  */
 export class TunnelClient implements Station {
   readonly links: Links;
+  readonly outgoing: Outgoing = new Outgoing();
   readonly #options: TunnelClientOptions;
   readonly #carriers: Carriers;
   readonly #listeners = new Map<string, Listener>();
@@ -56,7 +58,12 @@ export class TunnelClient implements Station {
     const { carriers: count, links, dialler } = options;
     this.links = links;
     this.#options = options;
-    this.#carriers = new Carriers({ count, dial: schedule(dialler.dial), stop: links.cut });
+    const dial = schedule(this.outgoing.counted(dialler.dial));
+    this.#carriers = new Carriers({ count, dial, stop: links.cut });
+  }
+
+  get streams(): number {
+    return this.#carriers.streams;
   }
 
   get addresses(): readonly ListenAddress[] {
