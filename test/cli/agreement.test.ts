@@ -6,7 +6,17 @@ import { type Agreement, answerForStreams, askForStreams } from '../../src/cli/s
 import { FaultProxy } from '../helpers/proxy.js';
 import { clientOf, portOf as portOfServer, startListening } from '../helpers/sockets.js';
 import { portOf } from './command.js';
-import { addressOf, begin, echo, plainServer, tunnelClient, tunnelTo, usePlace } from './place.js';
+import { reachable } from './configured.js';
+import {
+  addressOf,
+  begin,
+  echo,
+  plainServer,
+  tunnelClient,
+  tunnelServer,
+  tunnelTo,
+  usePlace,
+} from './place.js';
 
 // Whether the two ends of a tunnel use streams.
 
@@ -74,6 +84,25 @@ describe('over a slow link', () => {
     expect(await Promise.all(['one', 'two'].map((word) => echo(port, word)))).toEqual(['one', 'two']);
     expect(server.errors().match(/connected: /g)).toHaveLength(1);
   });
+});
+
+test('a server that stops takes what a client over a slow link opens before it can know', {
+  timeout: 30_000,
+}, async () => {
+  const target = await plainServer((socket) => socket.pipe(socket));
+  const server = await tunnelServer(target);
+  const serverPort = await portOf(server);
+  const delay: [number, number] = [0, 0];
+  const proxy = await FaultProxy.listen(serverPort, { toServer: { delay }, toClient: { delay } });
+  place.undo.push(() => proxy[Symbol.asyncDispose]());
+  const { port, running } = await tunnelClient(proxy.port);
+  expect(await echo(port, 'one')).toBe('one');
+  delay.fill(1100);
+  const stopped = server.stop();
+  await expect.poll(() => reachable(serverPort)).toBe(false);
+  expect(await echo(port, 'two')).toBe('two');
+  expect(await stopped).toMatchObject({ code: 0 });
+  expect(running.errors()).not.toContain('lost');
 });
 
 /** A tunnel client, and a server that carries each connection as servers did before they knew streams. */

@@ -37,8 +37,11 @@ export function serverSession(sealed: SecureClient): ServerHttp2Session {
 /** The payload of a PING that announces the end. */
 const NO_MORE = Buffer.from('no more.');
 
-/** How long a client may take to answer it, in milliseconds. */
-const MAX_NOTICE = 1000;
+/**
+ * How long a client may take to answer two of them, in milliseconds: longer than the slowest way there and back, and
+ * shorter than the five seconds that open connections have when a tunnel stops.
+ */
+const MAX_NOTICE = 4000;
 
 /**
  * Ends a session of the server without losing a stream that the client is just opening, which a GOAWAY would refuse: a
