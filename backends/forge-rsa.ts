@@ -3,13 +3,8 @@ import type { RsaPrivateKey, RsaPrivateNumbers, RsaPublicKey, RsaPublicNumbers }
 import { isBelow } from '../src/numbers.js';
 import { decryptionFailed, nullIf, requirePssRoom, requireRepresentative, requireRoom } from './checks.js';
 import { fromBinary, toBinary } from './forge-bytes.js';
-import {
-  checkModulusLength,
-  checkPrivateNumbers,
-  checkPublicNumbers,
-  mapNumbers,
-  toOctets,
-} from './rsa-numbers.js';
+import { checkModulusLength, checkPrivateNumbers, mapNumbers, toOctets } from './rsa-numbers.js';
+import { checkPublicNumbers } from './rsa-public-numbers.js';
 
 /** A new key by forge's generator, which hands the work to the platform where that has one. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {

@@ -8,13 +8,8 @@ import { isBelow, toInteger } from '../src/numbers.js';
 import { decryptionFailed, nullIf, requirePssRoom, requireRepresentative, requireRoom } from './checks.js';
 import { decodeOaep, encodePss } from './noble-padding.js';
 import { crtKey, privatePower } from './noble-power.js';
-import {
-  checkModulusLength,
-  checkPrivateNumbers,
-  checkPublicNumbers,
-  mapNumbers,
-  toOctets,
-} from './rsa-numbers.js';
+import { checkModulusLength, checkPrivateNumbers, mapNumbers, toOctets } from './rsa-numbers.js';
+import { checkPublicNumbers } from './rsa-public-numbers.js';
 
 /** A new key. The search leaves the event loop its turns. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {

@@ -15,7 +15,8 @@ import { promisify } from 'node:util';
 import type { RsaPrivateKey, RsaPrivateNumbers, RsaPublicKey, RsaPublicNumbers } from '../src/backend.js';
 import { decryptionFailed, requirePssRoom, requireRepresentative, requireRoom } from './checks.js';
 import { fromBase64url, plain, toBase64url } from './node-bytes.js';
-import { checkModulusLength, checkPrivateNumbers, checkPublicNumbers, mapNumbers } from './rsa-numbers.js';
+import { checkModulusLength, checkPrivateNumbers, mapNumbers } from './rsa-numbers.js';
+import { checkPublicNumbers } from './rsa-public-numbers.js';
 
 /** A new key, made in the thread pool. */
 export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateNumbers> {

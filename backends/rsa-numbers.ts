@@ -1,22 +1,6 @@
-import type { RsaPrivateNumbers, RsaPublicNumbers } from '../src/backend.js';
-import { belongTogether, bitLength, isOdd } from '../src/numbers.js';
-
-const MIN_BITS = 512;
-/** The largest modulus OpenSSL computes with. */
-const MAX_BITS = 16384;
-
-/** Bits of the modulus. Throws a `RangeError` on numbers that cannot be an RSA public key. */
-export function checkPublicNumbers({ n, e }: RsaPublicNumbers): number {
-  const bits = minimalBits('n', n);
-  if (bits < MIN_BITS || bits > MAX_BITS)
-    throw new RangeError(`RSA modulus must have ${MIN_BITS} to ${MAX_BITS} bits, got ${bits}`);
-  requireOdd('n', n);
-  // OpenSSL takes no longer exponent together with a modulus of more than 3072 bits.
-  if (minimalBits('e', e) > 64) throw new RangeError(`RSA exponent e must have at most 64 bits`);
-  requireOdd('e', e);
-  if (e.length === 1 && e[0] === 1) throw new RangeError('RSA exponent e must be at least 3');
-  return bits;
-}
+import type { RsaPrivateNumbers } from '../src/backend.js';
+import { belongTogether } from '../src/rsa-components.js';
+import { checkPublicNumbers, MAX_BITS, MIN_BITS, minimalBits } from './rsa-public-numbers.js';
 
 /** Bits of the modulus. Throws a `RangeError` on numbers that do not belong together (RFC 8017 3.2). */
 export function checkPrivateNumbers(numbers: RsaPrivateNumbers): number {
@@ -52,13 +36,3 @@ export function toOctets(integer: bigint, length?: number): Uint8Array {
 type Name = keyof RsaPrivateNumbers;
 
 const NAMES: readonly Name[] = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'];
-
-/** Bits of a minimal unsigned integer. */
-function minimalBits(name: string, integer: Uint8Array): number {
-  if (integer.length > 0 && integer[0] !== 0) return bitLength(integer);
-  throw new RangeError(`RSA number ${name} must be positive and without leading zero bytes`);
-}
-
-function requireOdd(name: string, integer: Uint8Array): void {
-  if (!isOdd(integer)) throw new RangeError(`RSA number ${name} must be odd`);
-}

@@ -1,6 +1,6 @@
 import type { Backend, KeyEncapsulation } from '../src/backend.js';
 import { nobleHashes } from './noble-hashes.js';
-import { checkPublicNumbers } from './rsa-numbers.js';
+import { checkPublicNumbers } from './rsa-public-numbers.js';
 import { LoadedChaCha } from './web-chacha.js';
 import { type Subtle, subtle } from './web-crypto.js';
 import { WebGcm } from './web-gcm.js';
@@ -48,7 +48,8 @@ export const webClient: Backend = {
     verifyPss: missing,
     later: platformPublicKey(subtle as Subtle, numbers),
   }),
-  rsaPrivateKey: (numbers) => platformPrivateKey(subtle as Subtle, numbers),
+  // whether its numbers belong together is seen where a key is read and at its first use, by code that most pages need not have
+  rsaPrivateKey: (numbers) => platformPrivateKey(subtle as Subtle, numbers, checkPublicNumbers(numbers)),
 };
 
 /** Whether the platform has what {@link webClient} needs: pages have it over https, and from localhost. */

@@ -5,7 +5,6 @@ import type {
   RsaPublicNumbers,
 } from '../src/backend.js';
 import { requireRoom } from './checks.js';
-import { checkPrivateNumbers } from './rsa-numbers.js';
 import { OAEP, PSS, type Subtle, toBase64url } from './web-crypto.js';
 import { load } from './web-loading.js';
 
@@ -14,9 +13,15 @@ export async function generateRsaKey(modulusLength: number): Promise<RsaPrivateN
   return (await load(import('./web-rsa-private.js'))).generateRsaKey(modulusLength);
 }
 
-/** OAEP and PSS by the platform; the raw operation, which it lacks, in JavaScript. Loaded by the first of them. */
-export function platformPrivateKey(platform: Subtle, numbers: RsaPrivateNumbers): RsaPrivateKey {
-  const modulusLength = checkPrivateNumbers(numbers);
+/**
+ * OAEP and PSS by the platform; the raw operation, which it lacks, in JavaScript. All of it is loaded by the first of them,
+ * and checks the numbers again: the caller may do with less, and says how many bits the modulus has.
+ */
+export function platformPrivateKey(
+  platform: Subtle,
+  numbers: RsaPrivateNumbers,
+  modulusLength: number,
+): RsaPrivateKey {
   const own = structuredClone(numbers);
   let key: RsaPrivateKey | undefined;
   // the key is kept and not the promise: a network that failed once is asked again

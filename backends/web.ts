@@ -9,6 +9,7 @@
 
 import type { Aead, Backend, RsaPrivateKey, RsaPublicKey } from '../src/backend.js';
 import { noble } from './noble.js';
+import { checkPrivateNumbers } from './rsa-numbers.js';
 import { markShipped } from './shipped.js';
 import { loadMlKem768, webFallbacks } from './web-client.js';
 import { subtle } from './web-crypto.js';
@@ -33,5 +34,5 @@ export const web: Backend = /* @__PURE__ */ markShipped({
     return subtle ? { ...key, later: platformPublicKey(subtle, numbers) } : key;
   },
   rsaPrivateKey: (numbers): RsaPrivateKey =>
-    subtle ? platformPrivateKey(subtle, numbers) : noble.rsaPrivateKey(numbers),
+    subtle ? platformPrivateKey(subtle, numbers, checkPrivateNumbers(numbers)) : noble.rsaPrivateKey(numbers),
 });

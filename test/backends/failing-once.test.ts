@@ -50,7 +50,7 @@ describe('a private key is there again', () => {
   });
 
   it('after its code was not to be had', async () => {
-    const key = platformPrivateKey(webcrypto.subtle as unknown as Subtle, numbers);
+    const key = platformPrivateKey(webcrypto.subtle as unknown as Subtle, numbers, 2048);
     vi.doMock('../../backends/web-rsa-private.js', () => Promise.reject(failure));
     await expect(key.decryptOaep(ciphertext, label)).rejects.toThrow();
     vi.doUnmock('../../backends/web-rsa-private.js');

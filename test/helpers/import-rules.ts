@@ -36,7 +36,7 @@ const fallbacks = /^backends\/fallbacks(-[\w-]+)?\.ts$/;
 const shared = /^backends\/(?!(node|sodium|web|forge|noble|fallbacks)\b)[\w-]+\.ts$/;
 const errors = /^src\/errors\.ts$/;
 const backend = /^src\/backend\.ts$/;
-const numbers = /^src\/numbers\.ts$/;
+const numbers = /^src\/(numbers|rsa-components)\.ts$/;
 
 /** From the ground up: a file may import its own room and the rooms before it. */
 const floors: readonly Room[] = [

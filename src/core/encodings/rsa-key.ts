@@ -1,6 +1,7 @@
 import type { RsaPrivateNumbers, RsaPublicNumbers } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
-import { belongTogether, bitLength, isOdd, toInteger } from '../../numbers.js';
+import { bitLength, isOdd, toInteger } from '../../numbers.js';
+import { belongTogether } from '../../rsa-components.js';
 
 /** No protocol takes a larger modulus: the work of an RSA operation grows with the cube of its length. */
 const MAX_MODULUS_BITS = 4096;
