@@ -66,7 +66,8 @@ describe('a bundle for browsers', () => {
     for (const pattern of absent) expect(modules.filter((path) => pattern.test(path))).toEqual([]);
     const sizes = [...chunks.values()].map(({ code }) => gzipSync(code, { level: 9 }).length);
     const total = sizes.reduce((sum, size) => sum + size, 0);
-    expect(total, `${total} bytes, compressed`).toBeLessThan(40_000);
+    // 40,000 for the build that vite makes outside of tests, which has some 40 bytes more
+    expect(total, `${total} bytes, compressed`).toBeLessThan(39_950);
     expect(total).toBeGreaterThan(20_000);
   });
 });
