@@ -27,13 +27,13 @@ export interface Failure {
  * (`#ask`), it waits for a task (`#taskPending`), or it is over (`#isDone`).
  *
  * Turns: a peer can send tiny requests as fast as they are answered, and one pull would go on for as long as it does.
- * So a pull ends after a number of requests or bytes, although there is more to do, and `turnIsOver` says so: the
- * owner stops the transport and calls `beginTurn` when the event loop has come round. `defer` ends a turn before it
- * has begun: the bytes of a handshake wait until the scheduler of all handshakes calls `beginTurn`. The transport
- * goes on meanwhile, up to 4 KiB, because an end that does not read does not learn that its peer is gone either.
+ * So a pull ends after a number of requests, bytes or messages, although there is more to do, and `turnIsOver` says so:
+ * the owner stops the transport and calls `beginTurn` when the event loop has come round. Several pulls may be one turn:
+ * it adds up their `load` and calls `endTurn`. `defer` ends a turn before it has begun: bytes of a handshake wait for the
+ * scheduler of them all. The transport goes on, up to 4 KiB: an end that does not read does not learn of its peer's end.
  */
 export class Session {
-  /** Set by the owner while it has no room for more messages; call `beginTurn` after clearing it. */
+  /** Set by the owner while it has no room for more messages; pull after clearing it. */
   paused = false;
   readonly #script: Script;
   readonly #bytes = new ByteQueue();
@@ -170,7 +170,7 @@ export class Session {
     return undefined;
   }
 
-  /** The end of a pull, and so of a turn: the lender of the chunk may have its memory back. */
+  /** The end of a pull: the lender of the chunk may have its memory back. */
   #rest(): void {
     this.#isPulled = false;
     this.#budget.refill();
