@@ -10,7 +10,7 @@ import { installThirdParty, thirdPartyVersion } from './lib/third-party.mjs';
 
 const usage = `Usage: npm run bench:browser -- [OPTIONS]
 
-  --rounds N       how often each is measured, in turns (3)
+  --rounds N       how often each is measured, in turns, the memory too (3)
   --duration MS    of the round trips, after half of it to warm up (1000)
   --megabytes N    downloaded and uploaded (100)
   --handshakes N   one after the other (40)
@@ -77,23 +77,40 @@ async function measureRounds(page, where) {
         const value = await work(page, test, where, contender, amount);
         if (round >= 0) values[test][contender].push(value);
       }
-  const summaries = (all) =>
-    Object.fromEntries(Object.entries(all).map(([contender, each]) => [contender, summary(each)]));
-  return Object.fromEntries(Object.entries(values).map(([test, all]) => [test, summaries(all)]));
+  return mapValues(values, (all) => mapValues(all, summary));
 }
 
+/** As often as the rest: how much garbage there is at most is up to the collector. */
 async function memories(page, where) {
-  const all = {};
-  for (const contender of contenders) {
-    const during = (test, amount) => () => work(page, test, where, contender, amount);
-    all[contender] = {
-      download: await measureMemory(page, during('download', number('memory'))),
-      connects: await measureMemory(page, during('handshake', number('connects'))),
-    };
-  }
-  const givingBack = () => work(page, 'download', where, 'sealed', number('memory'), true);
-  all.sealed.givenBack = await measureMemory(page, givingBack);
-  return all;
+  const during = (test, contender, ...rest) => ({
+    peakMiB: [],
+    leftMiB: [],
+    action: () => work(page, test, where, contender, ...rest),
+  });
+  const [memory, connects] = [number('memory'), number('connects')];
+  const all = {
+    raw: { download: during('download', 'raw', memory), connects: during('handshake', 'raw', connects) },
+    sealed: {
+      download: during('download', 'sealed', memory),
+      givenBack: during('download', 'sealed', memory, true),
+      connects: during('handshake', 'sealed', connects),
+    },
+  };
+  for (let round = 0; round < number('rounds'); round++)
+    for (const each of Object.values(all).flatMap(Object.values)) await addMemory(page, each);
+  return mapValues(all, (works) =>
+    mapValues(works, ({ peakMiB, leftMiB }) => ({ peakMiB: summary(peakMiB), leftMiB: summary(leftMiB) })),
+  );
+}
+
+async function addMemory(page, { action, peakMiB, leftMiB }) {
+  const measured = await measureMemory(page, action);
+  peakMiB.push(measured.peakMiB);
+  leftMiB.push(measured.leftMiB);
+}
+
+function mapValues(object, change) {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
 }
 
 async function profiles(page, where) {

@@ -45,14 +45,18 @@ function rowOf([test, { raw, sealed, libp2p }]) {
 }
 
 function memoryRows({ raw, sealed }) {
-  const peak = sealed.download.peakMiB;
-  const left = (each) => each.connects.leftMiB.toFixed(2);
+  const peak = (each) => figure(each.peakMiB);
+  const left = ({ connects: { leftMiB } }) => figure(leftMiB, 2);
   return [
     line([
-      ...['peak memory of the large download above the start, MiB', raw.download.peakMiB.toFixed(1)],
-      ...[peak.toFixed(1), '', 'below 64', outcome(peak < 64), ''],
+      ...[
+        'peak memory of the large download above the start, MiB',
+        peak(raw.download),
+        peak(sealed.download),
+      ],
+      ...['', 'below 64', outcome(sealed.download.peakMiB.median < 64), ''],
     ]),
-    line(['the same, each message given back, MiB', '', sealed.givenBack.peakMiB.toFixed(1), '', '', '', '']),
+    line(['the same, each message given back, MiB', '', peak(sealed.givenBack), '', '', '', '']),
     line(['memory left after the connects, MiB', left(raw), left(sealed), '', '', '', '']),
   ];
 }
@@ -62,9 +66,9 @@ function profileOf([test, shares]) {
   return `- ${tests[test].title}: ${words.join(', ')}`;
 }
 
-function figure({ median, spread }) {
-  const digits = median < 100 ? 1 : 0;
-  return `${median.toFixed(digits)} ± ${((spread * median) / 2).toFixed(digits)}`;
+function figure({ median, values }, digits = median < 100 ? 1 : 0) {
+  const half = (Math.max(...values) - Math.min(...values)) / 2;
+  return `${median.toFixed(digits)} ± ${half.toFixed(digits)}`;
 }
 
 const line = (cells) => `| ${cells.join(' | ')} |`;
