@@ -159,7 +159,9 @@ export class Recorder implements TransportEvents {
   }
 }
 
-/** Waits so many milliseconds. */
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Waits so many milliseconds, in turns: one may be over before anything else could happen, where the machine was busy. */
+export async function pause(milliseconds: number): Promise<void> {
+  const turns = Math.min(milliseconds, 10);
+  for (let turn = 0; turn < turns; turn++)
+    await new Promise((resolve) => setTimeout(resolve, milliseconds / turns));
 }
