@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -19,6 +20,8 @@ export default defineConfig({
     expect: { poll: { timeout: 10_000 } },
     // Concurrent tests are pairs of processes that make RSA keys: more of them at once only wait for each other.
     maxConcurrency: 3,
+    // Two even on two cores, where vitest would start one: most tests wait for other processes or for a time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     coverage: { provider: 'v8', include: ['src/**', 'backends/**'] },
   },
 });

@@ -1,17 +1,37 @@
 import { defineConfig } from 'vitest/config';
 import common from './vitest.config.js';
 
-/** Tests of time and memory, one file after the other, in a process of its own each: npm run test:load */
+/**
+ * Tests of time and memory, each file in a process of its own: npm run test:load. First those of memory, which do not mind
+ * each other, then those of time, one after the other.
+ */
 export default defineConfig({
   ...common,
   test: {
     ...common.test,
-    include: ['test/load/*.load.ts', 'test/load/*.by-hand.ts'],
     pool: 'forks',
-    fileParallelism: false,
     execArgv: ['--expose-gc'],
     testTimeout: 240_000,
     // what a machine shared with others measures may be wrong once; a defence that is missing fails every time
     retry: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'memory',
+          include: ['test/load/{memory,budget,soak}.load.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'time',
+          include: ['test/load/{attacks,unauthenticated}.load.ts', 'test/load/*.by-hand.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

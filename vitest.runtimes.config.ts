@@ -46,6 +46,8 @@ export default mergeConfig(
   { ...base, test: { ...base.test, include: [] } },
   defineConfig({
     test: {
+      // both run at the same time
+      maxWorkers: 1,
       include: ['test/**/*.test.ts'],
       exclude: [...ofNode, ...(bun ? notOnBun : []), ...(deno ? notOnDeno : [])],
       setupFiles: [fileURLToPath(new URL('./test/runtimes/setup.ts', import.meta.url))],
