@@ -1,4 +1,4 @@
-import { afterTick, isTickATask, onNextLoop } from './turn.js';
+import { afterTick, isTickATask, onNextLoop } from '../turn.js';
 
 /** Promise continuations, of which an `await` takes one and an asynchronous function around it up to three more. */
 const CONTINUATIONS = 8;

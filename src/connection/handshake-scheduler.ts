@@ -1,4 +1,4 @@
-import { onNextLoop } from './turn.js';
+import { onNextLoop } from '../turn.js';
 
 /** Milliseconds that handshakes may compute per iteration of the event loop; a step that has begun is finished. */
 const TURN = 0.25;

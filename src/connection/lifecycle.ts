@@ -1,6 +1,7 @@
 import type { Chunk } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
+import { onNextLoop } from '../turn.js';
 import { cutError, type Stage } from './cut.js';
 import { EndTimer, type Wait } from './end-timer.js';
 import type { HandshakeWait } from './handshake-wait.js';
@@ -10,7 +11,6 @@ import { allows, isOver, nextPhase, type Phase, type PhaseEvent } from './phase.
 import type { Reading } from './reading.js';
 import type { SendQueue } from './send-queue.js';
 import type { SettleTime } from './settle-time.js';
-import { onNextLoop } from './turn.js';
 
 /** What has to be told of an end. */
 export interface LivingParts {

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import { SecureSocketError } from '../errors.js';
+import { onNextLoop } from '../turn.js';
 import { settleWithin } from './in-time.js';
-import { onNextLoop } from './turn.js';
 
 /** After an operation on the main thread it is left to others for so many times as long. */
 const COOLDOWN = 9;

@@ -1,8 +1,8 @@
 import type { Batch, Script, Task, TaskKind } from '../core/script.js';
 import { Session, type SessionEvent } from '../core/session.js';
 import type { Transport } from '../transports/transport.js';
+import { afterTick, onNextLoop } from '../turn.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { afterTick, onNextLoop } from './turn.js';
 
 /** How a connection reads. Sizes in bytes. */
 export interface ReadingSettings {

@@ -2,8 +2,8 @@ import type { Bytes } from '../core/bytes.js';
 import { Inbox } from '../core/inbox.js';
 import type { Batch } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
+import { onNextLoop } from '../turn.js';
 import { onAbort } from './on-abort.js';
-import { onNextLoop } from './turn.js';
 
 /** A call that waits for the next message. `null`: the peer has ended. */
 interface Reader {

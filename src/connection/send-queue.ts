@@ -1,11 +1,11 @@
 import type { Chunk, Sender } from '../core/script.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport } from '../transports/transport.js';
+import { onNextLoop } from '../turn.js';
 import { abortable } from './abortable.js';
 import { ChunkWriter } from './chunk-writer.js';
 import { FlushSchedule } from './flush-schedule.js';
 import { peerHasClosed, queueFull, tooLarge } from './send-errors.js';
-import { onNextLoop } from './turn.js';
 import { ignoreRejection, Waiters } from './waiters.js';
 import { WaitingMessages } from './waiting-messages.js';
 

@@ -25,7 +25,7 @@ async function setUp(platform: 'Node' | 'a browser'): Promise<{
     vi.stubGlobal('MessageChannel', Channel);
   }
   const { FlushSchedule } = await import('../../src/connection/flush-schedule.js');
-  const { onNextLoop } = await import('../../src/connection/turn.js');
+  const { onNextLoop } = await import('../../src/turn.js');
   const log: unknown[] = [];
   let staged = 0;
   const schedule = new FlushSchedule(() => {

@@ -45,6 +45,7 @@ const floors: readonly Room[] = [
   { name: 'backend', files: backend },
   { name: 'numbers', files: numbers, onlyTypesOf: [backend] },
   { name: 'core', files: /^src\/core\//, packages: [numbers], onlyTypesOf: [backend] },
+  { name: 'turns', files: /^src\/turn\.ts$/ },
   { name: 'transports', files: /^src\/transports\// },
   { name: 'testing', files: /^src\/testing\// },
   { name: 'sessions', files: /^src\/sessions\// },

@@ -1,4 +1,4 @@
-import { afterTick } from '../../connection/turn.js';
+import { afterTick } from '../../turn.js';
 import { FirstFlight } from './first-flight.js';
 import type { Plain } from './plain.js';
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { PausedProbe } from '../../connection/paused-probe.js';
 import { whenSent } from '../../connection/relay-cut.js';
-import { afterTick } from '../../connection/turn.js';
+import { afterTick } from '../../turn.js';
 
 /** How many bytes may wait to be written in each direction before reading pauses. */
 const READ_AHEAD = 256 * 1024;

@@ -12,12 +12,12 @@ class Channel extends MessageChannel {
 }
 
 /** The module as it is where there is neither `nextTick` nor `setImmediate`, as in browsers. */
-async function inBrowser(): Promise<typeof import('../../src/connection/turn.js')> {
+async function inBrowser(): Promise<typeof import('../src/turn.js')> {
   vi.resetModules();
   vi.stubGlobal('process', Object.create(process, { nextTick: { value: undefined, writable: true } }));
   vi.stubGlobal('setImmediate', undefined);
   vi.stubGlobal('MessageChannel', Channel);
-  return import('../../src/connection/turn.js');
+  return import('../src/turn.js');
 }
 
 afterEach(() => {
