@@ -1,7 +1,10 @@
 import type { Bytes } from '../core/bytes.js';
+import { onNextLoop } from '../turn.js';
 
 /** Bytes in a WebSocket's own buffer that count as taken, as those in a kernel's do: enough to keep it busy between two looks. */
 const TAKEN_BELOW = 256 * 1024;
+/** As many where it was found to be empty: looks come late in a page out of sight, where timers run once a second. */
+const TAKEN_AT_MOST = 8 * 1024 * 1024;
 /** How often a WebSocket that has no event for it is asked how much it has left, in milliseconds. */
 const LOOK_AGAIN = 2;
 
@@ -133,13 +136,15 @@ class WsDriver implements WebSocketDriver {
 
 /**
  * The WebSocket of the standard tells nothing when its buffer gets empty, and must be asked. Until the next look it
- * has enough to do; below the threshold what was sent counts as taken at once.
+ * has enough to do; below the threshold what was sent counts as taken at once. The threshold doubles when a look finds
+ * that the buffer had run empty, and halves when one finds too much.
  */
 class StandardDriver implements WebSocketDriver {
   readonly givesMessages = true;
   readonly #socket: WebSocketLike;
   #waiting: (() => void)[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #takenBelow = TAKEN_BELOW;
+  #isToLook = false;
 
   constructor(socket: WebSocketLike) {
     this.#socket = socket;
@@ -153,7 +158,9 @@ class StandardDriver implements WebSocketDriver {
     // the platform's own type does without shared memory, which no record has
     this.#socket.send(bytes as Bytes);
     this.#waiting.push(taken);
-    if (this.#waiting.length === 1 && this.#timer === undefined) queueMicrotask(() => this.#look());
+    if (this.#isToLook) return;
+    this.#isToLook = true;
+    queueMicrotask(() => this.#look());
   }
 
   close(code: number, reason: string): void {
@@ -161,15 +168,24 @@ class StandardDriver implements WebSocketDriver {
   }
 
   #look(): void {
-    this.#timer = undefined;
-    if (this.#waiting.length === 0 || this.#socket.readyState === CLOSED) return;
-    if (this.#socket.bufferedAmount > TAKEN_BELOW) {
-      this.#timer ??= setTimeout(() => this.#look(), LOOK_AGAIN);
+    if (this.#socket.readyState === CLOSED) return;
+    if (this.#socket.bufferedAmount > this.#takenBelow) {
+      // not at once: timers that a timer sets wait longer in browsers, 4 ms or, in a page out of sight, up to a minute
+      onNextLoop(() => setTimeout(() => this.#lookAgain(), LOOK_AGAIN));
       return;
     }
+    this.#isToLook = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const taken of waiting) taken();
+  }
+
+  #lookAgain(): void {
+    const { bufferedAmount } = this.#socket;
+    if (bufferedAmount === 0) this.#takenBelow = Math.min(TAKEN_AT_MOST, this.#takenBelow * 2);
+    else if (bufferedAmount > this.#takenBelow)
+      this.#takenBelow = Math.max(TAKEN_BELOW, this.#takenBelow / 2);
+    this.#look();
   }
 }
 
