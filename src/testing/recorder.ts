@@ -159,6 +159,18 @@ export class Recorder implements TransportEvents {
   }
 }
 
+/** Pauses at every chunk and resumes at once, or a moment later. */
+export class PausingRecorder extends Recorder {
+  #count = 0;
+
+  override data(bytes: Uint8Array): void {
+    super.data(bytes);
+    this.callInReport((transport) => transport.pause());
+    if (this.#count++ % 2 === 0) this.callInReport((transport) => transport.resume());
+    else setTimeout(() => this.callInReport((transport) => transport.resume()), 1);
+  }
+}
+
 /** Waits so many milliseconds, in turns: one may be over before anything else could happen, where the machine was busy. */
 export async function pause(milliseconds: number): Promise<void> {
   const turns = Math.min(milliseconds, 10);

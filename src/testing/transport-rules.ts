@@ -1,5 +1,5 @@
 import type { Transport } from '../transports/transport.js';
-import { pause, Recorder } from './recorder.js';
+import { PausingRecorder, pause, Recorder } from './recorder.js';
 
 /**
  * One thing that a connection relies on. Seen from `near`; a check throws what is wrong.
@@ -259,18 +259,6 @@ export const rules: readonly Rule[] = [
     },
   },
 ];
-
-/** Pauses at every chunk and resumes at once, or a moment later. */
-class PausingRecorder extends Recorder {
-  #count = 0;
-
-  override data(bytes: Uint8Array): void {
-    super.data(bytes);
-    this.callInReport((transport) => transport.pause());
-    if (this.#count++ % 2 === 0) this.callInReport((transport) => transport.resume());
-    else setTimeout(() => this.callInReport((transport) => transport.resume()), 1);
-  }
-}
 
 function startBoth(near: Transport, far: Transport, timeout: number): [Recorder, Recorder] {
   return [new Recorder(near, timeout).start(), new Recorder(far, timeout).start()];
