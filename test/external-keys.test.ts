@@ -340,6 +340,47 @@ describe('keys that the platform keeps', () => {
       'BAD_IDENTITY',
       'do not belong together',
     ],
+    [
+      'with a private key in place of the public one',
+      async () => {
+        const { privateKey } = await pair('RSA-PSS', 'SHA-256', ['sign', 'verify']);
+        return { publicKey: privateKey, privateKey };
+      },
+      'client',
+      'BAD_IDENTITY',
+      'the public key of the pair cannot be used: it is private',
+    ],
+    [
+      'whose public key is not extractable',
+      async () => {
+        const { publicKey, privateKey } = await pair('RSA-PSS', 'SHA-256', ['sign', 'verify']);
+        const how = { name: 'RSA-PSS', hash: 'SHA-256' };
+        const spki = await subtle.exportKey('spki', publicKey);
+        return { publicKey: await subtle.importKey('spki', spki, how, false, ['verify']), privateKey };
+      },
+      'client',
+      'BAD_IDENTITY',
+      'the public key of the pair cannot be used: ',
+    ],
+    [
+      'that only look like keys',
+      async () => {
+        const { publicKey, privateKey } = await pair('RSA-PSS', 'SHA-256', ['sign', 'verify']);
+        const copy = ({ type, algorithm, usages }: webcrypto.CryptoKey): webcrypto.CryptoKey =>
+          ({ type, algorithm, usages }) as webcrypto.CryptoKey;
+        return { publicKey: copy(publicKey), privateKey: copy(privateKey) };
+      },
+      'client',
+      'BAD_IDENTITY',
+      'the public key of the pair cannot be used: ',
+    ],
+    [
+      'with an algorithm that is none',
+      async () => ({ publicKey: key('x'), privateKey: key(null) }),
+      'client',
+      'BAD_ARGUMENT',
+      'CryptoKeyPair',
+    ],
     ['that are none', async () => ({}) as webcrypto.CryptoKeyPair, 'client', 'BAD_ARGUMENT', 'CryptoKeyPair'],
   ])('%s are refused', async (_, make, role, code, text) => {
     const error = (await rejection(Identity.fromKeyPair(await make(), { role }))) as SecureSocketError;
@@ -358,6 +399,7 @@ describe('keys that the platform keeps', () => {
     });
   });
 
+  const key = (algorithm: unknown): webcrypto.CryptoKey => ({ algorithm, usages: [] }) as never;
   const swap = ({ publicKey, privateKey }: webcrypto.CryptoKeyPair): webcrypto.CryptoKeyPair => ({
     publicKey: privateKey,
     privateKey: publicKey,

@@ -1,6 +1,6 @@
 import { type ArgumentRules, anything, readArguments } from '../arguments.js';
 import { decodeSpki, encodeSpki } from '../core/encodings/der.js';
-import { badArgument, badOption, kindOf, SecureSocketError } from '../errors.js';
+import { badArgument, badOption, kindOf, reasonOf, SecureSocketError } from '../errors.js';
 import type { KeyMaterial, KeyOperations, WebKey, WebKeyPair } from './key.js';
 import { checkRole, type IdentityRole } from './roles.js';
 
@@ -52,12 +52,26 @@ function badRole(role: IdentityRole): never {
 }
 
 async function materialOf(keyPair: WebKeyPair, role: 'server' | 'client'): Promise<KeyMaterial> {
-  const exported = new Uint8Array(await subtle().exportKey('spki', keyPair.publicKey));
+  const exported = await exportPublic(keyPair.publicKey);
   // encoded anew, so that what is not canonical shows here and not at a peer
   const spki = encodeSpki(decodeSpki(exported));
   const operations = role === 'client' ? signOperation(keyPair) : decryptOperation(keyPair);
   await (role === 'client' ? trySigning : tryDecrypting)(spki, operations);
   return { role, spki, operations, keyPair };
+}
+
+/** A pair that was put together, as of imported keys, may have a half that the platform gives to nobody. */
+async function exportPublic(key: WebKey): Promise<Uint8Array> {
+  if (key.type !== 'public') throw badPublic(`it is ${key.type}`);
+  try {
+    return new Uint8Array(await subtle().exportKey('spki', key));
+  } catch (cause) {
+    throw badPublic(reasonOf(cause), { cause });
+  }
+}
+
+function badPublic(why: string, details?: { readonly cause: unknown }): SecureSocketError {
+  return new SecureSocketError('BAD_IDENTITY', `the public key of the pair cannot be used: ${why}`, details);
 }
 
 function signOperation({ privateKey }: WebKeyPair): KeyOperations {
@@ -104,11 +118,12 @@ function noPair(): SecureSocketError {
 }
 
 function isKey(value: unknown): value is WebKey {
-  return typeof value === 'object' && value !== null && 'algorithm' in value && 'usages' in value;
+  const { algorithm, usages } = Object(value) as Partial<WebKey>;
+  return typeof algorithm === 'object' && algorithm !== null && Array.isArray(usages);
 }
 
 function nameOf({ algorithm }: WebKey): string {
-  const hash = 'hash' in algorithm ? (algorithm.hash as { name?: unknown }).name : '';
+  const hash = 'hash' in algorithm ? Object(algorithm.hash).name : '';
   return `${algorithm.name} ${String(hash)}`;
 }
 
