@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 /** A transport that keeps the contract, to be broken in one place. */
 class Wrapped implements Transport {
   readonly inner: Transport;
+  reset?: () => void;
   events: TransportEvents | undefined;
 
   constructor(inner: Transport) {
@@ -245,6 +246,37 @@ const faults: [name: string, fault: Fault, rule: RegExp][] = [
       wrapped.destroy = () => wrapped.inner.destroy();
     },
     /destroy\(error\).*close\(\) came with undefined/,
+  ],
+  [
+    'ends in order where it is reset',
+    (wrapped) => {
+      wrapped.reset = () => {
+        wrapped.inner.end();
+        setTimeout(() => wrapped.inner.destroy(), 30);
+      };
+    },
+    /reset\(\), of one that has it.*the peer took it for an end/,
+  ],
+  [
+    'does not reset',
+    (wrapped) => {
+      wrapped.reset = () => {};
+    },
+    /reset\(\), of one that has it.*close\(\) on its own side did not happen/,
+  ],
+  [
+    'gives memory away that it uses again',
+    (wrapped) => {
+      const memory = new Uint8Array(4 * 2 ** 20);
+      const reusing = faultOf((events) => ({
+        data: (bytes) => {
+          memory.set(bytes);
+          events.data(memory.subarray(0, bytes.length), true);
+        },
+      }));
+      reusing(wrapped);
+    },
+    /bytes arrive complete and in order.*data\(\) came in memory that was given away/,
   ],
   [
     'reports in the middle of a call',

@@ -3,6 +3,8 @@ import { kindOf, reasonOf } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
 
 const recorders = new WeakMap<Transport, Recorder>();
+/** A connection may have detached it. */
+const givenAway = new WeakSet<ArrayBufferLike>();
 
 /** The recorder that has started a transport. */
 export function recorderOf(transport: Transport): Recorder | undefined {
@@ -87,9 +89,11 @@ export class Recorder implements TransportEvents {
     }
   }
 
-  data(bytes: Uint8Array): void {
+  data(bytes: Uint8Array, isGiven?: boolean): void {
     this.#check('data', this.#ends === 0 ? undefined : 'data() came after end()');
     if (isBytes(bytes)) {
+      if (givenAway.has(bytes.buffer)) this.#complain(new Error('data() came in memory that was given away'));
+      if (isGiven) givenAway.add(bytes.buffer);
       if (!this.#isForgetting) this.#chunks.push(new Uint8Array(bytes));
       this.#received += bytes.length;
     } else this.#complain(new Error(`data() came with ${kindOf(bytes)}`));

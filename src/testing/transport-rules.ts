@@ -1,3 +1,5 @@
+// One file, because the rules of the contract are one list.
+
 import type { Transport } from '../transports/transport.js';
 import { PausingRecorder, pause, Recorder } from './recorder.js';
 
@@ -222,6 +224,20 @@ export const rules: readonly Rule[] = [
       a.call((transport) => transport.destroy(error));
       await a.until('close()', () => a.isClosed);
       if (a.closeError !== error) throw new Error(`close() came with ${String(a.closeError)}`);
+    },
+  },
+  {
+    name: 'reset(), of one that has it, is followed by close() on both sides, and is no end to the peer',
+    check: async (near, far, timeout) => {
+      if (!near.reset) return;
+      const [a, b] = startBoth(near, far, timeout);
+      a.call((transport) => transport.write([pattern(10, 1)]));
+      await b.until('the arrival of bytes', () => b.received === 10);
+      a.call((transport) => transport.reset?.());
+      await a.until('close() on its own side', () => a.isClosed);
+      await b.until("close() on the peer's side", () => b.isClosed || b.hasEnded);
+      if (b.hasEnded) throw new Error('the peer took it for an end');
+      if (a.closeError) throw a.closeError;
     },
   },
   {
