@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import { messagePort, SecureSocketError } from 'secure-sockets';
 import { describe, expect, it } from 'vitest';
 import { clientOf, protocols, startListening } from './helpers/sockets.js';
@@ -8,6 +8,12 @@ import { record } from './helpers/transport-log.js';
 describe('messagePort()', () => {
   it('refuses what is no port', () => {
     for (const wrong of [null, {}, 'port']) expect(() => messagePort(wrong as never)).toThrow(TypeError);
+  });
+
+  it('says what to do with a Worker of node:worker_threads, which has no events of the web', async () => {
+    const worker = new Worker('', { eval: true });
+    expect(() => messagePort(worker as never)).toThrow('send it one port of a MessageChannel');
+    await worker.terminate();
   });
 
   it.each([

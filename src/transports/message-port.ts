@@ -36,7 +36,11 @@ export function messagePort(port: MessagePortLike, options: ReadAheadOptions = {
   const maxReadAhead = readMaxReadAhead(readArguments(options, readAheadRules, 'messagePort()'));
   const { postMessage, addEventListener } = (port ?? {}) as Partial<MessagePortLike>;
   if (typeof postMessage !== 'function' || typeof addEventListener !== 'function')
-    throw badArgument(`messagePort() takes a MessagePort or a Worker, not ${kindOf(port)}`);
+    throw badArgument(
+      typeof postMessage === 'function'
+        ? 'a Worker of node:worker_threads is no MessagePort: send it one port of a MessageChannel, and give messagePort() the other'
+        : `messagePort() takes a MessagePort or a Worker, not ${kindOf(port)}`,
+    );
   return new MessagePortTransport(port, maxReadAhead);
 }
 
