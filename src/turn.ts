@@ -2,7 +2,7 @@
 interface Platform {
   readonly process?: { nextTick?(work: () => void): void };
   setImmediate?(work: () => void): unknown;
-  readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port };
+  readonly MessageChannel?: new () => { readonly port1: Port; readonly port2: Port };
 }
 
 interface Port {
@@ -34,13 +34,16 @@ const tasks: (() => void)[] = [];
 
 /** A task of its own, as `setTimeout` makes one too, but after 4 ms in browsers, or a second in pages out of sight. */
 function queueTask(work: () => void): void {
+  const Channel = platform.MessageChannel;
+  // edge runtimes may have none
+  if (!Channel) return void setTimeout(work);
   tasks.push(work);
-  port ??= openPort();
+  port ??= openPort(Channel);
   port.postMessage(null);
 }
 
-function openPort(): Port {
-  const { port1, port2 } = new platform.MessageChannel();
+function openPort(Channel: NonNullable<Platform['MessageChannel']>): Port {
+  const { port1, port2 } = new Channel();
   port1.onmessage = () => tasks.shift()?.();
   return port2;
 }

@@ -12,11 +12,11 @@ class Channel extends MessageChannel {
 }
 
 /** The module as it is where there is neither `nextTick` nor `setImmediate`, as in browsers. */
-async function inBrowser(): Promise<typeof import('../src/turn.js')> {
+async function inBrowser(channel: unknown = Channel): Promise<typeof import('../src/turn.js')> {
   vi.resetModules();
   vi.stubGlobal('process', Object.create(process, { nextTick: { value: undefined, writable: true } }));
   vi.stubGlobal('setImmediate', undefined);
-  vi.stubGlobal('MessageChannel', Channel);
+  vi.stubGlobal('MessageChannel', channel);
   return import('../src/turn.js');
 }
 
@@ -27,9 +27,12 @@ afterEach(() => {
   for (const port of ports.splice(0)) port.close();
 });
 
-describe('where there are only messages', () => {
-  it('work is done in order, each in a task of its own, and once', async () => {
-    const { afterTick, onNextLoop } = await inBrowser();
+describe('work is done in order, each in a task of its own, and once', () => {
+  it.each([
+    ['are only messages', Channel, 1],
+    ['are only timers, as in edge runtimes', null, 0],
+  ])('where there %s', async (_, channel, channels) => {
+    const { afterTick, onNextLoop } = await inBrowser(channel);
     const done: string[] = [];
     await new Promise<void>((resolve) => {
       afterTick(() => {
@@ -50,6 +53,6 @@ describe('where there are only messages', () => {
     const order = ['at once', 'microtask', 'first', 'microtask of the first', 'second', 'third', 'fourth'];
     expect(done).toEqual(order);
     // one channel for all
-    expect(ports.length).toBe(1);
+    expect(ports.length).toBe(channels);
   });
 });
