@@ -50,6 +50,23 @@ describe('a bundle for browsers', () => {
     expect(Object.keys(browser).filter((name) => !(name in node))).toEqual([]);
   });
 
+  it.each(['browser', 'worker', 'workerd'])(
+    'has one copy of a backend that a program imports too, by the condition %s',
+    async (condition) => {
+      const source = ['', '/backends/web', '/backends/noble'].map(
+        (path) => `export * from 'secure-sockets${path}';`,
+      );
+      const platform = condition === 'browser' ? {} : { platform: 'neutral', conditions: [condition] };
+      const { metafile } = await bundle(source.join('\n'), project.path, platform);
+      const files = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
+      const builds = files.flatMap(
+        (path) => path.match(/(?<=secure-sockets\/dist\/).*(?=backends\/(web|noble)\.js$)/)?.[0] ?? [],
+      );
+      expect(builds).toEqual(['browser/', 'browser/']);
+      expect(files.filter((path) => /secure-sockets\/dist\/(?!browser\/)/.test(path))).toEqual([]);
+    },
+  );
+
   it('of a client alone leaves out what only others need, and is small', async () => {
     const chunks = await clientPage();
     const modules = [...chunks.values()].flatMap((chunk) => Object.keys(chunk.modules));
