@@ -48,7 +48,15 @@ export { Identity } from './identity/identity.browser.js';
 export type { PortableIdentity } from './identity/identity.js';
 export { IdentityStore } from './identity/identity-store.browser.js';
 export type { IdentityStoreOptions } from './identity/identity-store.js';
-export type { Decrypter, Signer, WebKey, WebKeyAlgorithm, WebKeyPair } from './identity/key.js';
+export type {
+  Decrypter,
+  PlatformKey,
+  PlatformKeyPair,
+  Signer,
+  WebKey,
+  WebKeyAlgorithm,
+  WebKeyPair,
+} from './identity/key.js';
 export type { GenerateOptions } from './identity/making.js';
 export type { IdentityRole } from './identity/roles.js';
 export type { KeyPairOptions } from './identity/web-key.js';

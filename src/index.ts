@@ -50,7 +50,15 @@ export type { PortableIdentity } from './identity/identity.js';
 export { Identity, type SaveOptions } from './identity/identity.node.js';
 export type { IdentityStoreOptions } from './identity/identity-store.js';
 export { IdentityStore } from './identity/identity-store.node.js';
-export type { Decrypter, Signer, WebKey, WebKeyAlgorithm, WebKeyPair } from './identity/key.js';
+export type {
+  Decrypter,
+  PlatformKey,
+  PlatformKeyPair,
+  Signer,
+  WebKey,
+  WebKeyAlgorithm,
+  WebKeyPair,
+} from './identity/key.js';
 export type { LoadOptions } from './identity/key-file.node.js';
 export type { PemOptions } from './identity/key-text.js';
 export type { GenerateOptions } from './identity/making.js';

@@ -35,7 +35,7 @@ export async function main(): Promise<void> {
 
 /** What takes memory of an `ArrayBuffer` alone. */
 const useBytes = `
-import { listen, SecureClient, type Bytes } from 'secure-sockets';
+import { Identity, listen, SecureClient, type Bytes } from 'secure-sockets';
 export async function main(client: SecureClient): Promise<void> {
   const take = async (bytes: Bytes): Promise<unknown> =>
     [await crypto.subtle.digest('SHA-256', bytes), new Blob([bytes]), new Response(bytes), structuredClone(bytes, { transfer: [bytes.buffer] })];
@@ -47,6 +47,9 @@ export async function main(client: SecureClient): Promise<void> {
   if (client.peer) await crypto.subtle.importKey('spki', client.peer.spki, { name: 'RSA-OAEP', hash: 'SHA-256' }, true, []);
   new SecureClient({ verifyServer: async (spki) => (await crypto.subtle.digest('SHA-256', spki)).byteLength > 0 });
   await listen({ port: 0, verifyClient: (spki: Uint8Array) => spki.length > 0 });
+  const { keyPair } = await Identity.generate({ extractable: false });
+  if (keyPair) await crypto.subtle.sign({ name: 'RSA-PSS', saltLength: 32 }, keyPair.privateKey, new Uint8Array(1));
+  await Identity.fromKeyPair({ publicKey: keyPair!.publicKey, privateKey: keyPair!.privateKey }, { role: 'client' });
   const plain: Uint8Array | null = message;
   const stream: ReadableStream<Uint8Array> = client.readable;
   void [plain, stream];

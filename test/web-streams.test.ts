@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { SecureClient, SecureServer, type StreamPair, webStreams } from 'secure-sockets';
 import { describe, expect, it, vi } from 'vitest';
@@ -12,6 +13,20 @@ describe('webStreams()', () => {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     readable.getReader();
     expect(() => webStreams({ readable, writable })).toThrow(/locked/);
+  });
+
+  it.each([
+    ['give no reader', { getReader: () => undefined }, { getWriter: (): unknown => ({}) }],
+    ['give half a reader', { getReader: () => ({}) }, { getWriter: (): unknown => ({}) }],
+    ['give no writer', new ReadableStream(), { getWriter: (): unknown => null }],
+    ['throw', { getReader: () => assert.fail('not today') }, new WritableStream()],
+  ])('refuses what only looks like streams, and %s', (_, readable, writable) => {
+    expect(() => webStreams({ readable, writable } as never)).toThrow(
+      expect.objectContaining({
+        code: 'BAD_ARGUMENT',
+        message: expect.stringMatching(/^webStreams\(\) takes streams of/),
+      }),
+    );
   });
 
   it('refuses chunks that are no bytes', async () => {

@@ -4,7 +4,7 @@ import { encodePkcs8 } from '../core/encodings/der.js';
 import { fingerprintOf } from '../core/encodings/fingerprint.js';
 import { encodePem } from '../core/encodings/pem.js';
 import { badArgument, SecureSocketError } from '../errors.js';
-import { checkSpki, type KeyMaterial, operationsOf, type WebKeyPair } from './key.js';
+import { checkSpki, type KeyMaterial, operationsOf, type PlatformKeyPair } from './key.js';
 import { keepPrivateKey, noIdentity } from './private-keys.js';
 import { type IdentityRole, roleLine } from './roles.js';
 
@@ -49,9 +49,9 @@ export class PortableIdentity {
    * The platform's own objects of a key that `generate({ extractable: false })` or `fromKeyPair` made, which
    * IndexedDB can keep; `undefined` for any other.
    */
-  get keyPair(): WebKeyPair | undefined {
+  get keyPair(): PlatformKeyPair | undefined {
     const { material } = contentOf(this);
-    return 'keyPair' in material ? material.keyPair : undefined;
+    return 'keyPair' in material ? (material.keyPair as PlatformKeyPair) : undefined;
   }
 
   /** The private key as PKCS#8 PEM, before it a line with the role, which openssl and others pass over. */

@@ -86,6 +86,22 @@ export interface WebKeyPair {
   readonly privateKey: WebKey;
 }
 
+/** A key of an identity that the platform holds: it goes where a `CryptoKey` is taken. */
+export interface PlatformKey extends WebKey {
+  /** `'public'` or `'private'`. */
+  readonly type: 'public' | 'private';
+  /** What it may be used for. */
+  readonly usages: ('encrypt' | 'decrypt' | 'sign' | 'verify')[];
+}
+
+/** The key pair of an identity that the platform holds: it goes where a `CryptoKeyPair` is taken. */
+export interface PlatformKeyPair extends WebKeyPair {
+  /** Public. */
+  readonly publicKey: PlatformKey;
+  /** Kept. */
+  readonly privateKey: PlatformKey;
+}
+
 /** The public key of a material as SubjectPublicKeyInfo, a copy. Throws BAD_IDENTITY if it is none for its role. */
 export function checkSpki(material: KeyMaterial): Uint8Array {
   let numbers: RsaPublicNumbers;

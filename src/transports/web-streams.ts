@@ -46,7 +46,13 @@ export function webStreams(streams: StreamPair, options: WebStreamsOptions = {})
       'webStreams() takes streams that are not locked: release their readers and writers first',
     );
   const closeWrite = hasMethod(streams, 'closeWrite') ? () => streams.closeWrite?.() : undefined;
-  return new WebStreamsTransport(readable.getReader(), writable.getWriter(), given, closeWrite);
+  try {
+    return new WebStreamsTransport(readable.getReader(), writable.getWriter(), given, closeWrite);
+  } catch (error) {
+    throw badArgument(
+      `webStreams() takes streams of the platform, and these have failed: ${reasonOf(error)}`,
+    );
+  }
 }
 
 function hasMethod<T>(value: T | undefined, name: keyof T): value is T {
