@@ -1,5 +1,5 @@
 import { Identity, IdentityStore } from 'secure-sockets';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 
 // What an IndexedDB may do that the tests in a browser cannot make it do.
 
@@ -105,6 +105,21 @@ describe('a store of identities', () => {
     await expect(store.load('me')).rejects.toMatchObject(refused);
     await expect(store.save('me', identity)).rejects.toMatchObject(refused);
     await expect(store.remove('me')).rejects.toMatchObject(refused);
+  });
+
+  it('says so with the same code if its database gives no answer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    try {
+      const loading = new IdentityStore({ indexedDB: { open: () => ({}) } }).load('me');
+      const refused = expect(loading).rejects.toMatchObject({
+        code: 'BAD_IDENTITY',
+        message: 'the database "secure-sockets" gave no answer within 10000 ms',
+      });
+      vi.advanceTimersByTime(10_000);
+      await refused;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('takes an IndexedDB that a page may not even look at for none', () => {

@@ -104,7 +104,7 @@ export class PortableIdentityStore<Kept extends PortableIdentity> {
 
   #late(): Error {
     const text = `the database ${quote(this.#database)} gave no answer within ${ANSWER_TIMEOUT} ms`;
-    return badOption(text);
+    return new SecureSocketError('BAD_IDENTITY', text);
   }
 }
 
