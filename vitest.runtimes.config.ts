@@ -13,7 +13,7 @@ const ofNode = [
   'test/{cli,chat,tunnel,tunnel-programs,real-programs,haproxy,nginx,wireshark,container}.test.ts',
   // the package, its documents, types, sizes and pages
   'test/{api,imports,package,readme-links,repository,sizes,types,bench,examples,example-servers}.test.ts',
-  'test/{browser,browser-bundle,jsr,runtimes}.test.ts',
+  'test/{browser,browser-bundle,jsr,runtimes,workerd}.test.ts',
   // long, and nothing of the platform in it
   'test/{fuzz,message-ownership,check-transport}.test.ts',
   'test/faults/{budget,handed-in,handed-in-backends}.test.ts',

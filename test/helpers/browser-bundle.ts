@@ -1,26 +1,10 @@
 // The package as it is installed, and bundles of it for browsers.
 
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { type Esbuild, esbuild } from './esbuild.js';
 import { installPackage, outcomeOf, type Project, root, spawnNode } from './pack.js';
-
-interface Esbuild {
-  build(options: object): Promise<{
-    warnings: unknown[];
-    outputFiles: { path: string; contents: Uint8Array; text: string }[];
-    metafile: {
-      outputs: Record<
-        string,
-        { entryPoint?: string; inputs: object; imports: { path: string; kind: string }[] }
-      >;
-    };
-  }>;
-}
-
-// the one that builds the package, which is tsup's and not ours to depend on
-const esbuild: Esbuild = createRequire(createRequire(import.meta.url).resolve('tsup'))('esbuild');
 
 export function bundle(
   contents: string,

@@ -5,7 +5,7 @@ import { root } from './pack.js';
 
 /** What runs JavaScript. */
 export interface Runtime {
-  readonly name: 'Node' | 'Bun' | 'Deno';
+  readonly name: 'Node' | 'Bun' | 'Deno' | 'workerd';
   /** The program, and what it is given before a script. */
   readonly command: readonly [string, ...string[]];
   /** Why it cannot be run here, if it cannot. */
@@ -15,20 +15,28 @@ export interface Runtime {
 const packages = join(root, 'runtimes/node_modules');
 
 /** The Node that runs the tests, and the others as `runtimes/package-lock.json` has them. */
-export const runtimes: Readonly<Record<Runtime['name'], Runtime>> = {
+export const runtimes: Readonly<Record<'Node' | 'Bun' | 'Deno', Runtime>> = {
   Node: { name: 'Node', command: [process.execPath], problem: undefined },
   Bun: find('Bun', '@oven', 'bin/bun', []),
   Deno: find('Deno', '@deno', 'deno', ['run', '--allow-all']),
 };
+
+/** The runtime of Cloudflare's Workers, which takes a configuration and no script. */
+export const workerd: Runtime = find('workerd', '@cloudflare', 'bin/workerd', []);
 
 /** Whether a runtime that is not installed is a failure and not a reason to skip. */
 export const runtimesAreRequired = Boolean(process.env.REQUIRE_RUNTIMES);
 
 /**
  * The binaries are in packages of their own, one for each platform, of which npm installs what may fit; the scripts with
- * which `bun` and `deno` put them in place are not needed.
+ * which `bun`, `deno` and `workerd` put them in place are not needed.
  */
-function find(name: 'Bun' | 'Deno', scope: string, path: string, options: readonly string[]): Runtime {
+function find(
+  name: Exclude<Runtime['name'], 'Node'>,
+  scope: string,
+  path: string,
+  options: readonly string[],
+): Runtime {
   const folder = join(packages, scope);
   const candidates = existsSync(folder) ? readdirSync(folder) : [];
   const suffix = process.platform === 'win32' ? '.exe' : '';
