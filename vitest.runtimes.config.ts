@@ -16,7 +16,8 @@ const ofNode = [
   'test/{browser,browser-bundle,jsr,runtimes,workerd}.test.ts',
   // long, and nothing of the platform in it
   'test/{fuzz,message-ownership,check-transport}.test.ts',
-  'test/faults/{budget,handed-in,handed-in-backends}.test.ts',
+  'test/faults/{budget,handed-in,handed-in-backends,handed-in-transports}.test.ts',
+  'test/core/{sealed/laws,classic/pickle}.test.ts',
   'test/faults/soak.test.ts',
   'test/backends/rsa.test.ts',
   // handles of Node's sockets, its garbage collector's flags, and kinds of keys that its OpenSSL makes

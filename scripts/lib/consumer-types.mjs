@@ -1,7 +1,9 @@
 // The declarations of the packed package as strict TypeScript projects see them, for scripts/test-consumers.mjs: every
 // supported compiler, each way to find modules, with and without @types/node, as an ES module and as CommonJS.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import PQueue from 'p-queue';
 import { project, run } from './consumer-project.mjs';
 
 /** From the oldest on which the declarations are promised to work to the newest. */
@@ -113,16 +115,24 @@ const surroundings = [
 export async function* typeProblems(tarball) {
   const names = compilers.map((version) => `typescript-${version}@npm:typescript@${version}`);
   const path = await project(tarball, 'strict-types', { type: 'module' }, '@types/node@20', ...names);
-  for (const version of compilers) {
-    for (const [way, resolution, extensions] of ways) {
-      for (const [surrounding, environment, programs] of surroundings) {
-        const name = `TypeScript ${version}, ${way}, ${surrounding}`;
-        const files = programs.flatMap((text) => extensions.map((extension) => ({ text, extension })));
-        const problem = await problemOf(path, version, name, { ...resolution, ...environment }, files);
-        yield { name, problem };
-      }
-    }
-  }
+  const queue = new PQueue({ concurrency: availableParallelism() });
+  const checks = [...setups()].map(({ version, name, options, files }) => ({
+    name,
+    checking: queue.add(() => problemOf(path, version, name, options, files)),
+  }));
+  for (const { name, checking } of checks) yield { name, problem: await checking };
+}
+
+function* setups() {
+  for (const version of compilers)
+    for (const [way, resolution, extensions] of ways)
+      for (const [surrounding, environment, programs] of surroundings)
+        yield {
+          version,
+          name: `TypeScript ${version}, ${way}, ${surrounding}`,
+          options: { ...resolution, ...environment },
+          files: programs.flatMap((text) => extensions.map((extension) => ({ text, extension }))),
+        };
 }
 
 async function problemOf(path, version, name, options, files) {
