@@ -167,8 +167,8 @@ export class Recorder implements TransportEvents {
 export class PausingRecorder extends Recorder {
   #count = 0;
 
-  override data(bytes: Uint8Array): void {
-    super.data(bytes);
+  override data(bytes: Uint8Array, isGiven?: boolean): void {
+    super.data(bytes, isGiven);
     this.callInReport((transport) => transport.pause());
     if (this.#count++ % 2 === 0) this.callInReport((transport) => transport.resume());
     else setTimeout(() => this.callInReport((transport) => transport.resume()), 1);
