@@ -67,7 +67,8 @@ describe.skipIf(workerd.problem).each(dates)('in workerd, with a compatibility d
   }
 
   const ask = async (path: string, to: number): Promise<unknown> => {
-    const query = new URLSearchParams({ port: String(to), serverKey: identity.fingerprint });
+    const { fingerprint } = identity;
+    const query = new URLSearchParams({ port: `${to}`, serverKey: fingerprint, lengths: ALL.join() });
     return (await fetch(`http://127.0.0.1:${port}${path}?${query}`)).json();
   };
   const outcome = { lengths: ALL, backend: 'web', suite: 'X25519' };

@@ -12,15 +12,16 @@ export default {
       pathname === '/tcp'
         ? webStreams(openSocket({ hostname: '127.0.0.1', port }))
         : webSocket(`ws://127.0.0.1:${port}/`);
-    return Response.json(await echo(transport, searchParams.get('serverKey')));
+    const lengths = searchParams.get('lengths').split(',').map(Number);
+    return Response.json(await echo(transport, searchParams.get('serverKey'), lengths));
   },
 };
 
-/** What comes back of messages, and how the connection ends. */
-async function echo(transport, serverKey) {
+/** The lengths of the messages that come back as they were, and how the connection ends. */
+async function echo(transport, serverKey, wanted) {
   const client = await connect(transport, { serverKey });
   const lengths = [];
-  for (const length of [0, 1, 300, 100_000, 1_000_000]) {
+  for (const length of wanted) {
     await client.send(new Uint8Array(length).fill(7));
     const message = await client.recv();
     if (message.every((byte) => byte === 7)) lengths.push(message.length);
