@@ -343,11 +343,12 @@ describe.each(installed)('$name', ({ path, browser: kind, args, name }) => {
         while ((await client.recv()) !== null) count++;
         return 'ended';
       } catch (error) {
-        // a page that is not known yet not to read may hold 256 MiB before it has decrypted the first of them
-        return { code: (error as { code: string }).code, isBounded: count < 280 };
+        return { code: (error as { code: string }).code, count };
       }
     }, where());
-    expect(outcome).toEqual({ code: 'BUFFER_LIMIT', isBounded: true });
+    // Firefox goes on reading: a page that is not known yet not to read may hold 256 MiB before the first is decrypted
+    const most = name === 'Chromium' ? 20 : 280;
+    expect(outcome).toEqual({ code: 'BUFFER_LIMIT', count: expect.toSatisfy((count) => count < most) });
   }, 60_000);
 
   it('tells a cut from an end, and gets the close code', async () => {
