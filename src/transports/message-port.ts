@@ -35,11 +35,11 @@ export interface MessageEventLike {
 export function messagePort(port: MessagePortLike, options: ReadAheadOptions = {}): Transport {
   const maxReadAhead = readMaxReadAhead(readArguments(options, readAheadRules, 'messagePort()'));
   const { postMessage, addEventListener } = (port ?? {}) as Partial<MessagePortLike>;
-  if (typeof postMessage !== 'function' || typeof addEventListener !== 'function')
+  if (typeof postMessage !== 'function')
+    throw badArgument(`messagePort() takes a MessagePort or a Worker, not ${kindOf(port)}`);
+  if (typeof addEventListener !== 'function')
     throw badArgument(
-      typeof postMessage === 'function'
-        ? 'a Worker of node:worker_threads is no MessagePort: send it one port of a MessageChannel, and give messagePort() the other'
-        : `messagePort() takes a MessagePort or a Worker, not ${kindOf(port)}`,
+      'a Worker of node:worker_threads is no MessagePort: send it one port of a MessageChannel, and give messagePort() the other',
     );
   return new MessagePortTransport(port, maxReadAhead);
 }
