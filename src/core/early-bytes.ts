@@ -1,4 +1,4 @@
-import type { ByteQueue } from './bytes.js';
+import type { ByteQueue } from './byte-queue.js';
 
 /** Bytes accepted while a step is in progress or queued: only by reading does an end notice that the peer is gone. */
 const EARLY_BYTES = 4096;

@@ -1,5 +1,5 @@
 import { SecureSocketError } from '../errors.js';
-import { ByteQueue } from './bytes.js';
+import { ByteQueue } from './byte-queue.js';
 import { isEnoughEarly } from './early-bytes.js';
 import type { Action, Ask, Chunk, Effect, Script, Task } from './script.js';
 import { TurnBudget } from './turn-budget.js';

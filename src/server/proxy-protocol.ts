@@ -1,6 +1,6 @@
 import { cutError } from '../connection/cut.js';
 import { onAbort } from '../connection/on-abort.js';
-import { ByteQueue } from '../core/bytes.js';
+import { ByteQueue } from '../core/byte-queue.js';
 import { type ProxySource, readProxyHeader } from '../core/encodings/proxy-header.js';
 import { SecureSocketError } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';

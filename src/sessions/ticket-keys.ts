@@ -1,4 +1,5 @@
 import type { Backend } from '../backend.js';
+import { isSame } from '../core/bytes.js';
 import { ascii, concat, malformedMessage, Reader, u32, vec16 } from '../core/sealed/codec.js';
 import type { TicketContent, TicketIssuer } from '../core/sealed/resumption.js';
 import { SecureSocketError } from '../errors.js';
@@ -76,7 +77,7 @@ export class TicketKeys implements TicketIssuer {
     this.#forgetOld();
     if (ticket.length < NAME_LENGTH + SALT_LENGTH + TAG_LENGTH) return undefined;
     const name = ticket.subarray(0, NAME_LENGTH);
-    const key = this.#keys.find((one) => one.name.every((byte, i) => byte === name[i]));
+    const key = this.#keys.find((one) => isSame(one.name, name));
     if (key === undefined) return undefined;
     const random = ticket.subarray(NAME_LENGTH, NAME_LENGTH + SALT_LENGTH);
     const plaintext = this.#aead(key, random).open(NONCE, name, ticket.slice(NAME_LENGTH + SALT_LENGTH));

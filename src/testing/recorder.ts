@@ -1,4 +1,4 @@
-import { isBytes, joinBytes } from '../core/bytes.js';
+import { isBytes, isSame, joinBytes } from '../core/bytes.js';
 import { kindOf, reasonOf } from '../errors.js';
 import type { Transport, TransportEvents } from '../transports/transport.js';
 
@@ -173,6 +173,25 @@ export class PausingRecorder extends Recorder {
     if (this.#count++ % 2 === 0) this.callInReport((transport) => transport.resume());
     else setTimeout(() => this.callInReport((transport) => transport.resume()), 1);
   }
+}
+
+/** Starts both ends of a pair. */
+export function startBoth(near: Transport, far: Transport, timeout: number): [Recorder, Recorder] {
+  return [new Recorder(near, timeout).start(), new Recorder(far, timeout).start()];
+}
+
+/** Waits until these bytes have arrived, and nothing else. */
+export async function expectArrival(at: Recorder, chunks: readonly Uint8Array[]): Promise<void> {
+  const total = chunks.reduce((sum, { length }) => sum + length, 0);
+  await at.until(`the arrival of ${total} bytes`, () => at.received >= total);
+  let offset = 0;
+  const bytes = at.bytes();
+  for (const chunk of chunks) {
+    if (!isSame(bytes.subarray(offset, offset + chunk.length), chunk))
+      throw new Error(`other bytes arrived than were written, after the first ${offset}`);
+    offset += chunk.length;
+  }
+  if (bytes.length > total) throw new Error(`${bytes.length - total} bytes too many arrived`);
 }
 
 /** Waits so many milliseconds, in turns: one may be over before anything else could happen, where the machine was busy. */

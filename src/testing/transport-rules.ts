@@ -1,7 +1,6 @@
-// One file, because the rules of the contract are one list.
-
+import { isSame } from '../core/bytes.js';
 import type { Transport } from '../transports/transport.js';
-import { PausingRecorder, pause, Recorder } from './recorder.js';
+import { expectArrival, PausingRecorder, pause, Recorder, startBoth } from './recorder.js';
 
 /**
  * One thing that a connection relies on. Seen from `near`; a check throws what is wrong.
@@ -75,7 +74,7 @@ export const rules: readonly Rule[] = [
         b,
         places.map(([from, to]) => before.subarray(from, to)),
       );
-      if (!isEqual(memory, before)) throw new Error('the memory was changed, or taken away');
+      if (!isSame(memory, before)) throw new Error('the memory was changed, or taken away');
     },
   },
   {
@@ -275,30 +274,6 @@ export const rules: readonly Rule[] = [
     },
   },
 ];
-
-function startBoth(near: Transport, far: Transport, timeout: number): [Recorder, Recorder] {
-  return [new Recorder(near, timeout).start(), new Recorder(far, timeout).start()];
-}
-
-async function expectArrival(at: Recorder, chunks: readonly Uint8Array[]): Promise<void> {
-  const total = chunks.reduce((sum, { length }) => sum + length, 0);
-  await at.until(`the arrival of ${total} bytes`, () => at.received >= total);
-  let offset = 0;
-  const bytes = at.bytes();
-  for (const chunk of chunks) {
-    if (!isEqual(bytes.subarray(offset, offset + chunk.length), chunk))
-      throw new Error(`other bytes arrived than were written, after the first ${offset}`);
-    offset += chunk.length;
-  }
-  if (bytes.length > total) throw new Error(`${bytes.length - total} bytes too many arrived`);
-}
-
-/** A loop, since `every` takes several times as long, and there are many mebibytes. */
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
 
 /** Bytes that differ from place to place and from seed to seed. */
 function pattern(length: number, seed: number): Uint8Array {

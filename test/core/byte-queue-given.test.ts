@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ByteQueue } from '../../src/core/bytes.js';
+import { ByteQueue } from '../../src/core/byte-queue.js';
 
 describe('a given chunk', () => {
   /** A chunk that tells whether its memory was given back. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ByteQueue } from '../../src/core/bytes.js';
+import { ByteQueue } from '../../src/core/byte-queue.js';
 
 describe('ByteQueue', () => {
   it('gives back every byte in order, however it is fed and asked', () => {

@@ -1,5 +1,6 @@
 import type { RsaPrivateNumbers, RsaPublicNumbers } from '../../backend.js';
 import { type ErrorCode, SecureSocketError } from '../../errors.js';
+import { isSame } from '../bytes.js';
 
 /** SubjectPublicKeyInfo (RFC 5280 4.1) of an RSA key. */
 export function encodeSpki(key: RsaPublicNumbers): Uint8Array {
@@ -93,8 +94,7 @@ function integer(magnitude: Uint8Array): Uint8Array {
 
 /** Whatever leniency the reader may have is caught here. */
 function requireCanonical(canonical: Uint8Array, der: Uint8Array, code: ErrorCode): void {
-  const same = canonical.length === der.length && canonical.every((byte, index) => byte === der[index]);
-  if (!same) throw new SecureSocketError(code, 'key is not in its canonical DER encoding');
+  if (!isSame(canonical, der)) throw new SecureSocketError(code, 'key is not in its canonical DER encoding');
 }
 
 /** Reads definite-length elements in order. Only views are made, so a declared length costs nothing. */

@@ -1,5 +1,6 @@
 import type { RsaPublicKey } from '../../backend.js';
 import { reasonOf, SecureSocketError } from '../../errors.js';
+import { isSame } from '../bytes.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform, type Script } from '../script.js';
 import type { SealedClientOptions } from './client-options.js';
@@ -14,7 +15,6 @@ import {
   type Handshaking,
   handshakeMessage,
   importPeerKey,
-  isSameKey,
   OAEP_LABEL,
   RSA_SECRET_LENGTH,
 } from './handshake.js';
@@ -164,7 +164,7 @@ function* trust(
   { spki, fingerprint }: PeerKey,
 ): Handshaking<void> {
   // E1: one of the two decrypts with a key that the other signs with
-  if (identity && isSameKey(spki, identity.spki)) {
+  if (identity && isSame(spki, identity.spki)) {
     const text = `the server shows this client's own key ${fingerprint}: one key must not be used at both ends`;
     throw untrustedServer(text, { fingerprint });
   }

@@ -1,5 +1,6 @@
 import type { AeadName, Backend, RsaPublicKey } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
+import { isSame } from '../bytes.js';
 import { decodeSpki } from '../encodings/der.js';
 import { checkSealedKey } from '../encodings/rsa-key.js';
 import { encodeHex } from '../encodings/text.js';
@@ -184,18 +185,11 @@ const RECENT_KEYS = 8;
 /** A peer's RSA key out of its strict encoding (E1, E2), or as it was imported before. */
 export function importPeerKey(backend: Backend, spki: Uint8Array): RsaPublicKey {
   const recent = recentKeys.get(backend) ?? [];
-  const known = recent.find((entry) => isSameKey(entry.spki, spki));
+  const known = recent.find((entry) => isSame(entry.spki, spki));
   if (known) return known.key;
   const key = importKey(backend, spki);
   recentKeys.set(backend, [{ spki: spki.slice(), key }, ...recent.slice(0, RECENT_KEYS - 1)]);
   return key;
-}
-
-/** Whether two encodings are those of one key: public bytes, and only one encoding for each key (E2). */
-export function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 function importKey(backend: Backend, spki: Uint8Array): RsaPublicKey {

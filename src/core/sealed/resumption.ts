@@ -1,5 +1,6 @@
 import type { Backend } from '../../backend.js';
 import { SecureSocketError } from '../../errors.js';
+import { isSame } from '../bytes.js';
 import type { PeerKey } from '../script.js';
 import { concat, Reader, u32, vec16 } from './codec.js';
 import { BINDER_LENGTH, MAX_TICKET } from './extensions.js';
@@ -128,7 +129,7 @@ export class TicketReceiver {
   #checkNonce(nonce: Uint8Array): void {
     if (this.#nonces.length === MAX_TICKETS)
       throw new SecureSocketError('PROTOCOL', `the peer sent more than ${MAX_TICKETS} tickets`);
-    if (this.#nonces.some((other) => other.every((byte, i) => byte === nonce[i])))
+    if (this.#nonces.some((other) => isSame(other, nonce)))
       throw new SecureSocketError('PROTOCOL', 'the peer sent two tickets with one nonce');
     this.#nonces.push(nonce);
   }

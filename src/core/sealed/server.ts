@@ -1,5 +1,6 @@
 import type { RsaPublicKey } from '../../backend.js';
 import { type ErrorDetails, SecureSocketError } from '../../errors.js';
+import { isSame } from '../bytes.js';
 import { fingerprintOf } from '../encodings/fingerprint.js';
 import { type PeerKey, perform, type Script } from '../script.js';
 import {
@@ -9,7 +10,6 @@ import {
   type Handshaking,
   handshakeMessage,
   importPeerKey,
-  isSameKey,
   OAEP_LABEL,
   RSA_SECRET_LENGTH,
 } from './handshake.js';
@@ -196,7 +196,7 @@ function* admit(
   }
   const { spki, fingerprint } = peer;
   // E1: this key decrypts, so a client that shows it is this server itself
-  if (isSameKey(spki, options.spki)) {
+  if (isSame(spki, options.spki)) {
     const message = `the client shows this server's own key ${fingerprint}: one key must not be used at both ends`;
     return yield* refuse(handshake, message, { fingerprint });
   }
